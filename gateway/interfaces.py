@@ -1,0 +1,287 @@
+"""
+The whole contract between the gateway and a protocol inspector.
+
+An inspector is knowledge about one protocol, applied to one session. It never
+sees a socket, a transport or the reactor: it is *told* what happened (methods
+in the past tense, L{IInspector}) and it *asks* for what should happen next
+(methods in the imperative, L{ISession}).
+
+Nothing in this module does anything. It imports nothing of the gateway, so
+that a protocol plugin depends on this file and L{gateway.inspector} alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from zope.interface import Attribute, Interface
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
+
+class Side(Enum):
+    """One of the two ends of a session, seen from the gateway."""
+
+    CLIENT = "client"
+    SERVER = "server"
+
+    other: Side
+
+    __hash__ = object.__hash__
+
+
+Side.CLIENT.other = Side.SERVER
+Side.SERVER.other = Side.CLIENT
+
+CLIENT = Side.CLIENT
+SERVER = Side.SERVER
+
+
+class Address(NamedTuple):
+    """An IP address in its canonical text form, and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Outcome(Enum):
+    """How a session ended. The value is the word used in audit records and metrics."""
+
+    PASSED = "passed"
+    """Both sides ended in an orderly way, and everything was allowed."""
+
+    DENIED = "denied"
+    """The policy, an inspector, or a limit refused it."""
+
+    RESET = "reset"
+    """One of the two peers reset its connection; the reset was passed on."""
+
+    FAILED = "failed"
+    """The server could not be reached or broke the connection off, or a time limit ran out."""
+
+    CLOSED = "closed"
+    """The gateway was stopped, or an inspector closed the session on purpose."""
+
+    BROKEN = "broken"
+    """A bug in the gateway or in an inspector; the traceback is in the log."""
+
+
+class Verdict(NamedTuple):
+    """How a session ended, and why, for the operator to read."""
+
+    outcome: Outcome
+    reason: str = ""
+
+
+class Denied(Exception):
+    """
+    The peer did what the policy or the protocol does not allow.
+
+    Raise it from an inspector. The session ends, C{reason} goes to the audit
+    record, and C{reply}, if any, is sent to the client first.
+    """
+
+    def __init__(self, reason: str, reply: bytes = b"") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.reply = reply
+
+
+class Unreachable(Exception):
+    """
+    The server side could not be opened: refused, no route, timed out.
+
+    L{ISession.connect}'s Deferred fails with it. A session whose inspector
+    does not handle it is answered to the client with a reset.
+    """
+
+
+class IInspector(Interface):
+    """
+    Protocol knowledge for one session.
+
+    A method that raises L{Denied} denies the session. Any other exception is
+    a bug: it is logged with its traceback, and the session is denied too.
+    """
+
+    def started() -> Deferred[Any] | None:
+        """
+        The client is admitted; nothing is connected yet.
+
+        Usually asks C{session.connect()}. Nothing is read from the client
+        before the Deferred that is returned, if any, has fired.
+        """
+
+    def received(side: Side, data: bytes) -> Deferred[Any] | None:
+        """
+        C{side} sent C{data}.
+
+        @return: L{None}, or a Deferred: that side is not read again before it
+            has fired, so that a decision can be awaited.
+        """
+
+    def ended(side: Side) -> None:
+        """C{side} will send no more. Usually asks C{session.end(side.other)}."""
+
+    def closed(verdict: Verdict) -> None:
+        """
+        The session is over. Nothing can be asked for any more.
+
+        Called exactly once for every inspector whose L{started} was called.
+        """
+
+
+class IExpectation(Interface):
+    """One announced connection that has not come yet, or has."""
+
+    address: Address = Attribute("where it is expected: the address that the initiator connects to")
+
+    def cancel() -> None:
+        """It is not expected any more. Harmless if it has come, or was cancelled."""
+
+
+class ISink(Interface):
+    """Takes what a stacked inspector lets through."""
+
+    def received(data: bytes) -> None:
+        """The next piece of the body as the stacked inspector wants it."""
+
+    def ended() -> None:
+        """The body is complete."""
+
+    def denied(reason: str, reply: bytes) -> None:
+        """The stacked inspector refused the body. Nothing more comes."""
+
+
+class IBody(Interface):
+    """A body on its way into a stacked inspector."""
+
+    def send(data: bytes) -> Deferred[Any] | None:
+        """
+        The next piece of the body.
+
+        @return: a Deferred if the stacked inspector wants the next piece only
+            after it has fired. Return it from your own C{received}.
+        """
+
+    def end() -> None:
+        """The body is complete."""
+
+    def cancel() -> None:
+        """There will be no rest of this body, and nobody wants the result."""
+
+
+class ISession(Interface):
+    """
+    One intercepted connection, as an inspector sees it.
+
+    After L{IInspector.closed} every method here does nothing, so that a
+    decision that comes too late harms nobody.
+    """
+
+    id: int = Attribute("a number unique in this process's life: the audit's flow_id")
+    service: str = Attribute("the name of the service")
+    client: Address = Attribute("the client's own address")
+    server: Address = Attribute("where the client wanted to go: the original destination")
+    settings: Any = Attribute("the inspector's Settings, from the table of its name")
+
+    def connect(address: Address | None = None) -> Deferred[Address]:
+        """
+        Open the server side, by default as the service says, usually to the
+        original destination and from the client's own address.
+
+        What is sent to the server before is kept (bounded by the session's
+        buffer) and follows as soon as it is open.
+
+        @return: fires with the address that was reached, or fails with
+            L{Unreachable}. The failure need not be handled: the client is then
+            answered with a reset.
+        """
+
+    def send(side: Side, data: bytes) -> None:
+        """
+        Send C{data} to C{side}.
+
+        Never blocks and never fails. While more waits for C{side} than its
+        buffer should hold, the other side is not read.
+        """
+
+    def end(side: Side) -> None:
+        """Half-close towards C{side} once everything sent has left."""
+
+    def deny(reason: str, reply: bytes = b"") -> None:
+        """End the session as denied. C{reply} is sent to the client first."""
+
+    def close(reason: str) -> None:
+        """End the session on purpose, in an orderly way, once everything sent has left."""
+
+    def secure(side: Side, hello: bytes = b"") -> None:
+        """
+        From the next byte on, C{side} speaks TLS.
+
+        @param hello: what was read from C{side} already and belongs to TLS.
+        @raise Denied: plaintext of C{side} is still unread; whoever sent it
+            tried to have it taken for protected (STARTTLS injection).
+        """
+
+    def expect(side: Side, address: Address, service: str | Callable[[Any], Any]) -> Deferred[Any]:
+        """
+        One connection was announced: C{side} will connect to C{address},
+        which belongs to the other side. (A port of 0: choose a free one.)
+
+        It becomes a session of its own, in which the side that connects is the
+        CLIENT, from whose address the other side is then connected to. Anybody
+        else who connects there is refused.
+
+        @param service: the name of a service, or a callable that takes the new
+            L{ISession} and returns its L{IInspector}.
+        @return: fires with an L{IExpectation} as soon as the gateway listens:
+            from then on the announcement may be passed on.
+        """
+
+    def stack(service: str, sink: Any) -> Any:
+        """
+        Run a body through the inspector of another service.
+
+        @param sink: an L{ISink}, gets what that inspector sends to its SERVER.
+        @return: an L{IBody}, to put the body in.
+        """
+
+    def release() -> None:
+        """Nothing is left to inspect: let the bytes run by the shortest way."""
+
+    def log(event: str, **fields: Any) -> None:
+        """
+        Write an audit record of this session.
+
+        @param event: the EVE C{event_type}, such as C{"http"}.
+        @param fields: becomes the object of that name in the record.
+        """
+
+
+class IInspectorMaker(Interface):
+    """
+    A protocol that service files can name: what a Twisted plugin provides.
+
+    Loading one must be cheap. The protocol's module is imported only when a
+    service that is really configured asks for it.
+    """
+
+    name: str = Attribute("what service files write after 'inspector ='")
+    description: str = Attribute("one line for the operator")
+
+    def settings() -> type | None:
+        """
+        The attrs class of the inspector's settings, or L{None} if there are none.
+
+        @raise Exception: whatever the import of the plugin raises.
+        """
+
+    def make(session: ISession) -> IInspector:
+        """An inspector for this session."""

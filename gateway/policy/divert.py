@@ -1,0 +1,103 @@
+"""What the kernel is to bring to the gateway, and how."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+from attrs import frozen
+
+from gateway.policy.settings import option
+
+
+class Backend(Enum):
+    """Which packet filter holds the divert rules."""
+
+    NFTABLES = "nftables"
+    IPTABLES = "iptables"
+    """Whatever C{iptables} is on this host: the nft or the legacy variant."""
+
+    NONE = "none"
+    """Somebody else installs them; see C{tproxygw rules}."""
+
+
+class WhenDown(Enum):
+    """What becomes of connections that were to be diverted and can't be."""
+
+    BLOCK = "block"
+    PASS = "pass"
+
+
+class Mark(NamedTuple):
+    """Bits of the packet mark: C{value} under C{mask}."""
+
+    value: int
+    mask: int
+
+    def __str__(self) -> str:
+        return f"{self.value:#x}/{self.mask:#x}"
+
+
+def read_mark(text: str) -> Mark:
+    """
+    Read C{"0x1/0x1"}.
+
+    @raise ValueError: it is not of that form, or the value has bits outside
+        of the mask, or is zero.
+    """
+    value_text, slash, mask_text = text.partition("/")
+    try:
+        value = int(value_text, 0)
+        mask = int(mask_text, 0) if slash else value
+    except ValueError:
+        raise ValueError(f'{text!r} is not a mark like "0x1/0x1"') from None
+    if not 0 < value <= mask <= 0xFFFFFFFF or value & ~mask:
+        raise ValueError(f"{text!r} must have 0 < value <= mask and no bits outside of the mask")
+    return Mark(value, mask)
+
+
+@frozen
+class Divert:
+    """The C{[divert]} table of gateway.toml."""
+
+    interfaces: tuple[str, ...] = option(
+        "Take connections that come in by these interfaces only. Empty: by any.", ()
+    )
+    port: int = option(
+        "The listeners' port. If rules name interfaces, the ports after it are used too, "
+        "one for each interface named.",
+        50080,
+        unit="port",
+    )
+    mark: Mark = option(
+        "Packets for the gateway carry this mark; the policy route goes by it.",
+        Mark(0x1, 0x1),
+        read=read_mark,
+    )
+    listener_mark: Mark = option(
+        "Packets from the gateway to clients carry this mark. Its own bits.",
+        Mark(0x2, 0x2),
+        read=read_mark,
+    )
+    upstream_mark: Mark = option(
+        "Packets from the gateway to servers carry this mark. Its own bits.",
+        Mark(0x4, 0x4),
+        read=read_mark,
+    )
+    table: int = option("The number of the routing table for diverted packets.", 100)
+    rule_priority: int = option(
+        "The priority of the policy routing rule. It must come before the rules of VPNs "
+        "and of the main table.",
+        90,
+    )
+    conntrack_zone: int = option(
+        "Connection tracking keeps the client's leg apart in this zone, since both legs may "
+        "have the same addresses and ports. 0: the host does not track connections.",
+        1,
+    )
+    backend: Backend = option("The packet filter that holds the rules.", Backend.NFTABLES)
+    when_down: WhenDown = option(
+        "What becomes of connections that should be inspected while the gateway is not "
+        "running: block them or let them pass uninspected.",
+        WhenDown.BLOCK,
+    )

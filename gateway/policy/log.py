@@ -1,0 +1,38 @@
+"""Where audit records and metrics go."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from gateway.policy.settings import option
+
+
+@frozen
+class Log:
+    """The C{[log]} table of gateway.toml."""
+
+    audit: str = option(
+        'The file for audit records, one JSON object a line. "-": standard output; '
+        '"": none. Opened again on SIGHUP and SIGUSR1.',
+        "-",
+    )
+    buffer: int = option(
+        "Audit records that may wait for a slow or full disk, in bytes. Beyond it, "
+        "`when_full` applies.",
+        1048576,
+        unit="bytes",
+    )
+    when_full: str = option(
+        'What to do when audit records can\'t be written: "refuse" new sessions until they '
+        'can, or "drop" the records, counted and reported.',
+        "refuse",
+    )
+
+
+@frozen
+class Metrics:
+    """The C{[metrics]} table of gateway.toml."""
+
+    listen: str = option(
+        'Address and port of the Prometheus endpoint, such as "127.0.0.1:9180". "": none.', ""
+    )

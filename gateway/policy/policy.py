@@ -1,0 +1,69 @@
+"""The Policy: all of the configuration, checked, frozen, and able to decide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+from gateway.policy.classifier import Classifier
+from gateway.policy.connection import Connection
+from gateway.policy.divert import Divert
+from gateway.policy.limits import Limits
+from gateway.policy.log import Log, Metrics
+from gateway.policy.rule import Rule
+from gateway.policy.service import Service
+from gateway.policy.zone import Zone
+
+
+@frozen(eq=False)
+class Policy:
+    """
+    The configuration as one object, handed down to whoever needs a part of it.
+
+    C{rules} is in deciding order: of the rules that match a connection, the
+    first one wins. L{gateway.policy.order} made that order and proved that it
+    depends on nothing but what the rules say.
+
+    A session keeps the policy that it started with.
+    """
+
+    divert: Divert = field(factory=Divert)
+    limits: Limits = field(factory=Limits)
+    log: Log = field(factory=Log)
+    metrics: Metrics = field(factory=Metrics)
+    plugin_path: tuple[str, ...] = ()
+    zones: Mapping[str, Zone] = field(factory=dict)
+    services: Mapping[str, Service] = field(factory=dict)
+    rules: tuple[Rule, ...] = ()
+    classifier: Classifier = field(init=False, repr=False)
+
+    @classifier.default
+    def _classify(self) -> Classifier:
+        return Classifier(self.rules)
+
+    @property
+    def interfaces(self) -> tuple[str, ...]:
+        """
+        The interfaces that rules name, sorted. Listener I{n + 1} (port
+        C{divert.port + n + 1}) gets what comes in by interface I{n}, listener
+        0 everything else, so that deciding again in user space knows the
+        interface that the kernel decided by.
+        """
+        named: set[str] = set()
+        for rule in self.rules:
+            named |= rule.interfaces
+        return tuple(sorted(named))
+
+    def decide(self, connection: Connection) -> Rule | None:
+        """
+        The rule that wins, or L{None}: the gateway is not concerned, and the
+        kernel does with the connection what it would do without the gateway.
+        """
+        if (
+            connection.interface is not None
+            and self.divert.interfaces
+            and connection.interface not in self.divert.interfaces
+        ):
+            return None
+        return self.classifier.first(connection)

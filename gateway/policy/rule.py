@@ -1,0 +1,36 @@
+"""A Rule says which connections a service is for."""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+
+from gateway.policy.connection import Protocol
+from gateway.policy.place import NOWHERE, Place
+from gateway.policy.zone import Network
+
+PortRange = tuple[int, int]
+"""First and last port, both included."""
+
+ALL_PORTS: tuple[PortRange, ...] = ((0, 65535),)
+
+
+@frozen
+class Rule:
+    """
+    A product of sets: interfaces × sources × destinations × protocol × ports.
+
+    An empty C{interfaces}, C{sources} or C{destinations} means "any". Zones
+    are resolved: C{sources} holds networks, C{source_names} is what the file
+    says and what the operator is shown.
+    """
+
+    service: str
+    sources: tuple[Network, ...] = ()
+    destinations: tuple[Network, ...] = ()
+    ports: tuple[PortRange, ...] = ALL_PORTS
+    protocol: Protocol = Protocol.TCP
+    interfaces: frozenset[str] = frozenset()
+    priority: int = 0
+    source_names: tuple[str, ...] = field(default=(), eq=False)
+    destination_names: tuple[str, ...] = field(default=(), eq=False)
+    place: Place = field(default=NOWHERE, eq=False)
