@@ -1,0 +1,280 @@
+"""
+Every socket of the gateway is made here: the only place that calls setsockopt.
+
+What each option is for:
+
+  - IP_TRANSPARENT / IPV6_TRANSPARENT: accept for, and bind to, addresses that
+    are not ours. IP_FREEBIND is no substitute (connect: ENETUNREACH).
+  - SO_REUSEADDR before bind: a client may use one port to several servers at
+    the same time, so may we.
+  - IP_BIND_ADDRESS_NO_PORT before bind(address, 0): the port is chosen at
+    connect, when the destination is known; otherwise all destinations share
+    some 28,000 ports.
+  - SO_MARK: tells the packet filter which leg a packet belongs to, so that our
+    own connections are not diverted again.
+  - SO_OOBINLINE: the byte sent as TCP urgent data stays in its place in the
+    stream. FTP's ABOR loses a letter otherwise, and inspection can be evaded.
+
+Accepted sockets inherit mark, SO_OOBINLINE and TCP_NODELAY from the listener.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from typing import Any, NamedTuple
+
+from gateway.interfaces import Address
+
+IP_TRANSPARENT = 19
+IP_RECVORIGDSTADDR = 20
+IP_BIND_ADDRESS_NO_PORT = 24
+IPV6_TRANSPARENT = 75
+IPV6_RECVORIGDSTADDR = 74
+
+RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER: closing sends a reset and forgets what was not sent."""
+
+IN_USE = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL})
+"""The client's port can't be had: somebody has it, or the 4-tuple is in TIME_WAIT."""
+
+_UNSPECIFIED = ("", 0)
+
+
+class Opened(NamedTuple):
+    """A socket on its way to a server, and whether it has the port that was wanted."""
+
+    socket: socket.socket
+    port_kept: bool
+
+
+def family_of(host: str) -> socket.AddressFamily:
+    """The address family of an address in text form."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _transparent(sock: socket.socket) -> None:
+    """
+    Let C{sock} use addresses that are not this host's.
+
+    @raise PermissionError: CAP_NET_RAW is missing.
+    """
+    try:
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, IPV6_TRANSPARENT, 1)
+        else:
+            sock.setsockopt(socket.IPPROTO_IP, IP_TRANSPARENT, 1)
+    except PermissionError:
+        raise PermissionError(
+            errno.EPERM,
+            "transparent sockets need the capability CAP_NET_RAW: start as root, or see "
+            "AmbientCapabilities in tproxygw.service",
+        ) from None
+
+
+def _new(family: int, kind: int, mark: int) -> socket.socket:
+    """A non-blocking socket that carries C{mark}."""
+    sock = socket.socket(family, kind | socket.SOCK_NONBLOCK)
+    if mark:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
+    return sock
+
+
+def _prepare_stream(sock: socket.socket) -> None:
+    """What every stream socket wants, the accepted ones by inheritance."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def listen(address: Address, mark: int, backlog: int) -> socket.socket:
+    """
+    A transparent TCP listener, on an address of ours or of somebody else.
+
+    @raise OSError: the address is in use, or privileges are missing.
+    """
+    sock = _new(family_of(address.host), socket.SOCK_STREAM, mark)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _prepare_stream(sock)
+        _transparent(sock)
+        _only_ipv6(sock)
+        sock.bind(address)
+        sock.listen(backlog)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _only_ipv6(sock: socket.socket) -> None:
+    """There is one listener for each family, so that addresses never come in mapped form."""
+    if sock.family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+
+
+def accept(listener: socket.socket) -> tuple[socket.socket, Address, Address]:
+    """
+    The next connection: its socket, who made it, and where it was going.
+
+    The original destination is the socket's own name: SO_ORIGINAL_DST can lie
+    about TPROXY sockets.
+
+    @raise BlockingIOError: there is none now.
+    @raise OSError: it is gone already, or descriptors or memory ran out.
+    """
+    sock, peer = listener.accept()
+    sock.setblocking(False)
+    try:
+        name = sock.getsockname()
+    except OSError:
+        sock.close()
+        raise
+    return sock, Address(peer[0], peer[1]), Address(name[0], name[1])
+
+
+def open_towards(
+    server: Address, source: Address | None, mark: int, strict: bool = False
+) -> Opened:
+    """
+    Begin to connect to C{server}, from C{source} if given (a port of 0: any).
+
+    If the port of C{source} can't be had, any other port of the same address
+    is taken, unless C{strict}.
+
+    @raise OSError: no route, no permission, no free port, no descriptors.
+    """
+    if source is None:
+        return Opened(_open(server, _UNSPECIFIED, mark), False)
+    if source.port:
+        try:
+            return Opened(_open(server, source, mark), True)
+        except OSError as error:
+            if strict or error.errno not in IN_USE:
+                raise
+    return Opened(_open(server, Address(source.host, 0), mark), False)
+
+
+def _open(server: Address, source: tuple[str, int], mark: int) -> socket.socket:
+    sock = _new(family_of(server.host), socket.SOCK_STREAM, mark)
+    try:
+        _prepare_stream(sock)
+        if source is not _UNSPECIFIED:
+            _bind_foreign(sock, source)
+        sock.connect(server)
+    except BlockingIOError:
+        return sock
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _bind_foreign(sock: socket.socket, source: tuple[str, int]) -> None:
+    """Bind to an address that is, in general, not ours."""
+    _transparent(sock)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if not source[1]:
+        sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+    sock.bind(source)
+
+
+def connect_error(sock: socket.socket) -> int:
+    """How a connection attempt ended: 0, or an errno."""
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+
+
+def close(sock: socket.socket) -> None:
+    """Close in an orderly way."""
+    sock.close()
+
+
+def reset(sock: socket.socket) -> None:
+    """Close with a reset, so that the peer can't take what it has for complete."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    except OSError:
+        pass  # gone already
+    sock.close()
+
+
+def is_ours(host: str) -> bool:
+    """Whether C{host} is an address of this very host."""
+    with socket.socket(family_of(host), socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError:
+            return False
+    return True
+
+
+# UDP
+
+
+def listen_datagrams(address: Address, mark: int) -> socket.socket:
+    """
+    A transparent UDP socket that is told the original destination of each datagram.
+
+    @raise OSError: the address is in use, or privileges are missing.
+    """
+    sock = _new(family_of(address.host), socket.SOCK_DGRAM, mark)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _transparent(sock)
+        _only_ipv6(sock)
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, 1)
+        else:
+            sock.setsockopt(socket.IPPROTO_IP, IP_RECVORIGDSTADDR, 1)
+        sock.bind(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def receive_datagram(sock: socket.socket, size: int) -> tuple[bytes, Address, Address | None]:
+    """
+    A datagram, its sender, and where it was going.
+
+    @raise BlockingIOError: there is none now.
+    """
+    data, ancillary, _, sender = sock.recvmsg(size, 256)
+    return data, Address(sender[0], sender[1]), _original_destination(ancillary)
+
+
+def _original_destination(ancillary: list[tuple[int, int, bytes]]) -> Address | None:
+    """Read the sockaddr_in or sockaddr_in6 that came along."""
+    for level, kind, value in ancillary:
+        if (level, kind) == (socket.IPPROTO_IP, IP_RECVORIGDSTADDR):
+            (port,) = struct.unpack_from("!2xH", value)
+            return Address(socket.inet_ntop(socket.AF_INET, value[4:8]), port)
+        if (level, kind) == (socket.IPPROTO_IPV6, IPV6_RECVORIGDSTADDR):
+            (port,) = struct.unpack_from("!2xH", value)
+            return Address(socket.inet_ntop(socket.AF_INET6, value[8:24]), port)
+    return None
+
+
+def open_datagrams(local: Address | None, remote: Address, mark: int) -> socket.socket:
+    """
+    A UDP socket between C{local} (usually not our address) and C{remote}.
+
+    @raise OSError: no route, or the pair of addresses is in use.
+    """
+    sock = _new(family_of(remote.host), socket.SOCK_DGRAM, mark)
+    try:
+        if local is not None:
+            _transparent(sock)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(local)
+        sock.connect(remote)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def name_of(sock: socket.socket) -> Address:
+    """The address that C{sock} is bound to."""
+    name: Any = sock.getsockname()
+    return Address(name[0], name[1])
