@@ -1,0 +1,55 @@
+# The two that matter:
+#
+#   make lab     installs what is missing, then shows the gateway at work in network namespaces
+#   make test    installs what is missing, then runs all tests
+#
+# Both want root, for network namespaces. Nothing is left running, and the host's own network is not touched.
+
+PYTHON ?= python3
+ENVIRONMENT := .venv
+BIN := $(ENVIRONMENT)/bin
+TESTS ?= tests
+
+.PHONY: lab test check format docs bench conformance clean
+
+lab: .make/environment
+	@$(BIN)/tproxygw lab demonstrate
+
+test: .make/environment
+	$(BIN)/trial $(TRIAL) $(TESTS)
+
+check: .make/environment
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: .make/environment
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# The reference of all settings, from the classes that declare them.
+docs: .make/environment
+	$(BIN)/tproxygw reference > docs/configuration.md
+
+# Other people's test suites, driven through the gateway: up to ten minutes.
+conformance: .make/environment
+	$(BIN)/python -m conformance
+
+# Plain forwarding, HAProxy and the gateway side by side.
+bench: .make/environment .make/packages-bench
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf $(ENVIRONMENT) .make build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis
+
+# Stamps: what was done is not done again before its list changes.
+
+.make/environment: setup.cfg pyproject.toml .make/packages
+	test -x $(BIN)/python || $(PYTHON) -m venv $(ENVIRONMENT)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,check]'
+	@touch $@
+
+.make/%: .ci/%
+	@mkdir -p .make
+	.ci/install $<
+	@touch $@
