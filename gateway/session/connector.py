@@ -1,0 +1,285 @@
+"""
+The Connector opens the server side of a session, from the client's address.
+
+One L{Attempt} is one try to reach one server. L{Opening} makes attempts until
+one succeeds or no target is left.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from twisted.internet.interfaces import (
+    IHostResolution,
+    IReactorFDSet,
+    IReadWriteDescriptor,
+    IResolutionReceiver,
+)
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from gateway.interfaces import Address
+from gateway.kernel import sockets
+from gateway.policy.service import Source, Target
+
+
+class Reached(NamedTuple):
+    """A server that answered: its socket, and how we got there."""
+
+    socket: socket.socket
+    server: Address
+    source: Address
+    port_kept: bool
+    attempts: int
+
+
+class Origin(NamedTuple):
+    """Where the server side comes from: an address (port 0: any) or our own, and how strictly."""
+
+    address: Address | None
+    strict: bool = False
+
+    def towards(self, server: Address) -> Address | None:
+        """The address to bind to; our own if the server speaks another IP version."""
+        if self.address is None or (":" in self.address.host) != (":" in server.host):
+            return None
+        return self.address
+
+
+def origin(source: Source | str, client: Address) -> Origin:
+    """What a service's C{source} means for this client."""
+    if isinstance(source, str):
+        return Origin(Address(source, 0))
+    return _ORIGINS[source](client)
+
+
+_ORIGINS: dict[Source, Callable[[Address], Origin]] = {
+    Source.CLIENT: lambda client: Origin(client),
+    Source.CLIENT_STRICT: lambda client: Origin(client, strict=True),
+    Source.CLIENT_ADDRESS: lambda client: Origin(Address(client.host, 0)),
+    Source.GATEWAY: lambda client: Origin(None),
+}
+
+
+@implementer(IReadWriteDescriptor)
+class Attempt:
+    """One connection attempt, on the reactor until the kernel knows how it ended."""
+
+    __slots__ = ("_done", "_fd", "_reactor", "_socket")
+
+    def __init__(
+        self, reactor: IReactorFDSet, sock: socket.socket, done: Callable[[int], None]
+    ) -> None:
+        self._reactor = reactor
+        self._socket = sock
+        self._fd = sock.fileno()
+        self._done: Callable[[int], None] | None = done
+        reactor.addWriter(self)
+
+    def doWrite(self) -> None:
+        """The reactor: connected, or failed."""
+        done = self._leave()
+        if done is not None:
+            done(sockets.connect_error(self._socket))
+
+    def doRead(self) -> None:
+        """Never asked for."""
+
+    def abandon(self) -> None:
+        """Nobody waits for it any more."""
+        if self._leave() is not None:
+            self._socket.close()
+
+    def _leave(self) -> Callable[[int], None] | None:
+        done, self._done = self._done, None
+        if done is not None:
+            self._reactor.removeWriter(self)
+        return done
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The reactor saw the failure first."""
+        done = self._leave()
+        if done is not None:
+            done(sockets.connect_error(self._socket) or errno.ECONNREFUSED)
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        return self._fd
+
+    def logPrefix(self) -> str:
+        """What Twisted's log calls us."""
+        return "connector"
+
+
+@implementer(IResolutionReceiver)
+class _Names:
+    """Collects the addresses of a name."""
+
+    def __init__(self, done: Callable[[list[str]], None]) -> None:
+        self._done = done
+        self._found: list[str] = []
+
+    def resolutionBegan(self, resolution: IHostResolution) -> None:
+        """Nothing to do yet."""
+
+    def addressResolved(self, address: Any) -> None:
+        """One more address."""
+        self._found.append(address.host)
+
+    def resolutionComplete(self) -> None:
+        """No more addresses."""
+        self._done(self._found)
+
+
+class Connector:
+    """
+    Opens server sides.
+
+    @param reactor: also resolves names, if a service's C{server} is a name.
+    @param mark: SO_MARK of the server leg.
+    """
+
+    def __init__(self, reactor: Any, mark: int) -> None:
+        self._reactor = reactor
+        self._mark = mark
+
+    def open(
+        self,
+        targets: Sequence[Target],
+        origin: Origin,
+        reached: Callable[[Reached], None],
+        failed: Callable[[str], None],
+    ) -> Opening:
+        """Try C{targets} in turn. Exactly one of the callables is called, unless abandoned."""
+        opening = Opening(self._reactor, self._mark, origin, iter(targets), reached, failed)
+        opening.next()
+        return opening
+
+
+class Opening:
+    """The attempts to open one server side."""
+
+    __slots__ = (
+        "_attempt",
+        "_errors",
+        "_failed",
+        "_mark",
+        "_over",
+        "_origin",
+        "_reached",
+        "_reactor",
+        "_server",
+        "_targets",
+        "attempts",
+    )
+
+    def __init__(
+        self,
+        reactor: Any,
+        mark: int,
+        origin: Origin,
+        targets: Iterator[Target],
+        reached: Callable[[Reached], None],
+        failed: Callable[[str], None],
+    ) -> None:
+        self._reactor = reactor
+        self._mark = mark
+        self._origin = origin
+        self._targets = targets
+        self._reached = reached
+        self._failed = failed
+        self._attempt: Attempt | None = None
+        self._server = Address("", 0)
+        self._errors: list[str] = []
+        self._over = False
+        self.attempts = 0
+
+    def next(self) -> None:
+        """Try the next target, if there is one."""
+        target = next(self._targets, None)
+        if target is None:
+            self._over = True
+            self._failed("; ".join(self._errors))
+        elif _is_address(target.host):
+            self._try(Address(target.host, target.port or 0))
+        else:
+            self._resolve(target)
+
+    def _resolve(self, target: Target) -> None:
+        """Put all addresses of the name before the remaining targets."""
+
+        def found(hosts: list[str]) -> None:
+            if self._over:
+                return
+            if not hosts:
+                self._errors.append(f"{target.host}: the name has no address")
+            rest = self._targets
+            self._targets = iter([*(Target(host, target.port) for host in hosts), *rest])
+            self.next()
+
+        self._reactor.nameResolver.resolveHostName(_Names(found), target.host, target.port or 0)
+
+    def _try(self, server: Address) -> None:
+        self._server = server
+        self.attempts += 1
+        try:
+            opened = sockets.open_towards(
+                server, self._origin.towards(server), self._mark, self._origin.strict
+            )
+        except OSError as error:
+            self._missed(error.errno or errno.EIO)
+            return
+
+        def done(code: int) -> None:
+            self._attempt = None
+            if code:
+                opened.socket.close()
+                self._missed(code)
+            else:
+                self._arrived(opened)
+
+        self._attempt = Attempt(self._reactor, opened.socket, done)
+
+    def _missed(self, code: int) -> None:
+        self._errors.append(f"{self._server}: {os.strerror(code).lower()}")
+        self.next()
+
+    def _arrived(self, opened: sockets.Opened) -> None:
+        self._over = True
+        try:
+            source = sockets.name_of(opened.socket)
+        except OSError as error:  # reset in the meantime
+            opened.socket.close()
+            self._failed(f"{self._server}: {error.strerror}")
+            return
+        self._reached(Reached(opened.socket, self._server, source, opened.port_kept, self.attempts))
+
+    def expire(self) -> None:
+        """The time for this attempt is over: on to the next target."""
+        if self._over:
+            return
+        if self._attempt is not None:
+            self._attempt.abandon()
+            self._attempt = None
+        self._missed(errno.ETIMEDOUT)
+
+    def abandon(self) -> None:
+        """The session is over."""
+        self._over = True
+        if self._attempt is not None:
+            self._attempt.abandon()
+            self._attempt = None
+
+
+def _is_address(host: str) -> bool:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+        except OSError:
+            continue
+        return True
+    return False

@@ -1,0 +1,47 @@
+"""
+A Gate is the set of reasons not to read from a side right now.
+
+Whoever has a reason shuts the gate with it and opens it when the reason is
+gone. The side is read while there is no reason left. Nobody has to know who
+else has reasons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+# Plain numbers: enum.Flag costs a microsecond for each "|", and this is done for each read.
+STARTING = 1
+"""The inspector has not been started."""
+CONNECTING = 2
+"""The server side is being opened."""
+DECIDING = 4
+"""The inspector awaits a decision on what this side sent."""
+CLIENT_FULL = 8
+"""This side's bytes filled the buffer towards the client."""
+SERVER_FULL = 16
+"""This side's bytes filled the buffer towards the server."""
+
+
+class Gate:
+    """Decides whether one side is read. C{read} and C{pause} are the wire's."""
+
+    __slots__ = ("_pause", "_read", "reasons")
+
+    def __init__(self, read: Callable[[], None], pause: Callable[[], None], reasons: int) -> None:
+        self.reasons = reasons
+        self._read = read
+        self._pause = pause
+
+    def shut(self, reason: int) -> None:
+        """Do not read, for this reason too."""
+        if not self.reasons:
+            self._pause()
+        self.reasons |= reason
+
+    def open(self, reason: int) -> None:
+        """This reason is gone."""
+        if self.reasons & reason:
+            self.reasons &= ~reason
+            if not self.reasons:
+                self._read()

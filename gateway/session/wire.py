@@ -1,0 +1,328 @@
+"""
+A Wire is one side of a session: a connected, non-blocking socket on the reactor.
+
+All reading and writing of stream sockets happens in this file. Twisted's own
+TCP transport is not used, for three reasons: it writes at the next turn of the
+reactor and asks the kernel twice for that, where an immediate send nearly
+always succeeds; it can't pass a reset on; and it gives every read as a new
+bytes object, where a released session can do with one buffer for the process.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections import deque
+from itertools import islice
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IReactorFDSet, IReadWriteDescriptor
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from gateway.interfaces import Side
+from gateway.kernel import sockets
+
+READ_SIZE = 65536
+"""Bytes that are read at once, at most."""
+
+_AT_ONCE = 64
+"""Pieces that are handed to the kernel in one call."""
+
+# What a released wire reads is on its way before anybody else reads: one for all.
+_buffer = bytearray(READ_SIZE)
+_view = memoryview(_buffer)
+
+
+class WireOwner(Protocol):
+    """Whoever is told what a wire sees: a session, or TLS between the two."""
+
+    active: float
+
+    def wire_received(self, side: Side, data: bytes) -> None:
+        """C{side} sent C{data}."""
+
+    def wire_ended(self, side: Side) -> None:
+        """C{side} will send no more."""
+
+    def wire_lost(self, side: Side, error: OSError) -> None:
+        """C{side} reset its connection, or is out of reach."""
+
+    def wire_full(self, side: Side) -> None:
+        """A released wire took more than it can send."""
+
+    def wire_drained(self, side: Side) -> None:
+        """Everything sent to C{side} has left, and the end too if it was asked for."""
+
+
+class Now(Protocol):
+    """A clock that costs nothing to read."""
+
+    now: float
+
+
+@implementer(IReadWriteDescriptor)
+class Wire:
+    """
+    One side of a session.
+
+    C{waiting} bytes could not be sent yet. C{ended} says that the peer will
+    send no more, C{finished} that our own end has left. C{received} and
+    C{sent} count bytes.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_ending",
+        "_fd",
+        "_pending",
+        "_reactor",
+        "_reading",
+        "_socket",
+        "_ticker",
+        "ended",
+        "finished",
+        "onward",
+        "owner",
+        "received",
+        "sent",
+        "side",
+        "waiting",
+    )
+
+    def __init__(
+        self,
+        reactor: IReactorFDSet,
+        ticker: Now,
+        sock: socket.socket,
+        side: Side,
+        owner: WireOwner,
+    ) -> None:
+        self._reactor = reactor
+        self._ticker = ticker
+        self._socket: socket.socket | None = sock
+        self._fd = sock.fileno()
+        self._pending: deque[bytes | memoryview] = deque()
+        self._ending = False
+        self._reading = False
+        self.side = side
+        self.owner = owner
+        self.onward: Wire | None = None
+        self.waiting = 0
+        self.ended = False
+        self.finished = False
+        self.received = 0
+        self.sent = 0
+
+    # From the peer
+
+    def read(self) -> None:
+        """Read from now on."""
+        self._reading = True
+        if self._socket is not None and not self.ended:
+            self._reactor.addReader(self)
+
+    def pause(self) -> None:
+        """Do not read until L{read}."""
+        self._reading = False
+        if self._socket is not None and not self.ended:
+            self._reactor.removeReader(self)
+
+    def doRead(self) -> None:
+        """The reactor: there is something to read."""
+        sock = self._socket
+        if sock is None:
+            return
+        self.owner.active = self._ticker.now
+        if self.onward is not None:
+            self._relay(sock, self.onward)
+            return
+        try:
+            data = sock.recv(READ_SIZE)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._lost(error)
+            return
+        if data:
+            self.received += len(data)
+            self.owner.wire_received(self.side, data)
+        else:
+            self._end_received()
+
+    def _relay(self, sock: socket.socket, onward: Wire) -> None:
+        """Read and send on, without a new object for the bytes."""
+        try:
+            size = sock.recv_into(_buffer)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._lost(error)
+            return
+        if size:
+            self.received += size
+            onward._send_on(_view[:size])
+        else:
+            self._end_received()
+
+    def _end_received(self) -> None:
+        self.ended = True
+        self._reactor.removeReader(self)
+        self.owner.wire_ended(self.side)
+
+    # Towards the peer
+
+    def send(self, data: bytes) -> None:
+        """Send C{data} now, as far as the kernel takes it, and the rest later."""
+        if self._socket is None or self._ending or not data:
+            return
+        if self.waiting:
+            self._pending.append(data)
+            self.waiting += len(data)
+            return
+        sent = self._send_now(data)
+        if 0 <= sent < len(data):
+            self._keep(memoryview(data)[sent:] if sent else data)
+
+    def _send_on(self, view: memoryview) -> None:
+        """Send what is in the shared buffer; what the kernel doesn't take is copied."""
+        if self._socket is None or self._ending:
+            return
+        sent = 0 if self.waiting else self._send_now(view)
+        if 0 <= sent < len(view):
+            self._keep(bytes(view[sent:]))
+            self.owner.wire_full(self.side)
+
+    def _send_now(self, data: bytes | memoryview) -> int:
+        """How much the kernel took; -1 if the peer is lost."""
+        assert self._socket is not None
+        try:
+            sent = self._socket.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            self._lost(error)
+            return -1
+        self.sent += sent
+        return sent
+
+    def _keep(self, data: bytes | memoryview) -> None:
+        self._pending.append(data)
+        if not self.waiting:
+            self._reactor.addWriter(self)
+        self.waiting += len(data)
+
+    def doWrite(self) -> None:
+        """The reactor: the kernel takes bytes again."""
+        if self._socket is None:
+            return
+        self.owner.active = self._ticker.now
+        pending = self._pending
+        try:
+            sent = self._socket.sendmsg(list(islice(pending, _AT_ONCE)))
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._lost(error)
+            return
+        self.sent += sent
+        self.waiting -= sent
+        while sent:
+            sent -= len(pending[0])
+            if sent >= 0:
+                pending.popleft()
+            else:
+                pending[0] = memoryview(pending[0])[sent:]
+                return
+        if not pending:
+            self._reactor.removeWriter(self)
+            self._drained()
+
+    def end(self) -> None:
+        """Half-close, once everything sent has left."""
+        if self._ending or self._socket is None:
+            return
+        self._ending = True
+        if not self.waiting:
+            self._drained()
+
+    def _drained(self) -> None:
+        if self._ending and not self.finished and self._socket is not None:
+            self.finished = True
+            try:
+                self._socket.shutdown(socket.SHUT_WR)
+            except OSError as error:
+                self._lost(error)
+                return
+        self.owner.wire_drained(self.side)
+
+    # The end
+
+    def close(self) -> None:
+        """Close in an orderly way. What waits is lost."""
+        sock = self._leave()
+        if sock is not None:
+            sockets.close(sock)
+
+    def reset(self) -> None:
+        """Close with a reset."""
+        sock = self._leave()
+        if sock is not None:
+            sockets.reset(sock)
+
+    def _leave(self) -> socket.socket | None:
+        sock, self._socket = self._socket, None
+        if sock is not None:
+            self._reactor.removeReader(self)
+            self._reactor.removeWriter(self)
+            self._pending.clear()
+            self.onward = None
+            self._fd = -1
+        return sock
+
+    def _lost(self, error: OSError) -> None:
+        """The connection is no more. The owner will have the socket closed."""
+        self._reactor.removeReader(self)
+        self._reactor.removeWriter(self)
+        self.owner.wire_lost(self.side, error)
+
+    # What else the reactor wants of a descriptor
+
+    def fileno(self) -> int:
+        """The descriptor, or -1 when closed."""
+        return self._fd
+
+    def logPrefix(self) -> str:
+        """What Twisted's log calls us."""
+        return "session"
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        The reactor saw an error or a hang-up and took us off.
+
+        It may mean an earlier owner of the same descriptor number, whose event
+        was in the same batch: then there is no error, and we go on.
+        """
+        sock = self._socket
+        if sock is None:
+            return
+        code = sockets.connect_error(sock)
+        if code or not self._alive(sock):
+            self._lost(OSError(code or errno.ECONNRESET, ""))
+            return
+        if self.waiting:
+            self._reactor.addWriter(self)
+        if self._reading:
+            self.read()
+
+    def _alive(self, sock: socket.socket) -> bool:
+        try:
+            return bool(sock.recv(1, socket.MSG_PEEK)) or not self.ended
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+
+    def readConnectionLost(self, reason: Any) -> None:
+        """Never used: we are not half-closeable in the reactor's sense."""
+        self.connectionLost(reason)
