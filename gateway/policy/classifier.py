@@ -13,8 +13,36 @@ matching", SIGCOMM 1998.)
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from socket import AF_INET, AF_INET6, inet_pton
+
 from gateway.policy.connection import Connection
+from gateway.policy.dimension import Dimension, bits_of, lowest, mask_of
+from gateway.policy.extent import NO_AREA, Area, Extent, extents
 from gateway.policy.rule import Rule
+from gateway.policy.spans import FAMILIES, FOUR, OFFSET, SIX, Family
+
+MAPPED = 0xFFFF
+"""What precedes the IPv4 address in an IPv4-mapped IPv6 one (RFC 4291, section 2.5.5.2)."""
+
+
+def read_address(host: str) -> tuple[Family, int]:
+    """
+    The family and the number of an address.
+
+    An IPv4-mapped one is an IPv4 address. A scope, as in C{fe80::1%lan0}, does not matter.
+
+    @raise ValueError: it is not an address.
+    """
+    try:
+        if ":" not in host:
+            return FOUR, int.from_bytes(inet_pton(AF_INET, host), "big")
+        number = int.from_bytes(inet_pton(AF_INET6, host.partition("%")[0]), "big")
+    except OSError:
+        raise ValueError(f"{host!r} is not an IP address") from None
+    if number >> 32 == MAPPED:
+        return FOUR, number & 0xFFFFFFFF
+    return SIX, number
 
 
 class Classifier:
@@ -22,7 +50,60 @@ class Classifier:
 
     def __init__(self, rules: tuple[Rule, ...]) -> None:
         self.rules = rules
+        found = extents(rules)
+        self._addresses = {family: _dimensions(found, family) for family in FAMILIES}
+        self._ports = Dimension(extent.ports for extent in found)
+        self._other, self._interfaces = _interfaces(found)
 
     def first(self, connection: Connection) -> Rule | None:
-        """The first rule that matches, or L{None}."""
-        raise NotImplementedError
+        """
+        The first rule that matches, or L{None}.
+
+        @raise ValueError: an address of the connection is none.
+        """
+        mask = self._matching(connection)
+        return self.rules[lowest(mask)] if mask else None
+
+    def matching(self, connection: Connection) -> tuple[Rule, ...]:
+        """All rules that match, in order."""
+        return tuple(self.rules[bit] for bit in bits_of(self._matching(connection)))
+
+    def _matching(self, connection: Connection) -> int:
+        """The mask of the rules that match."""
+        family, source = read_address(connection.source.host)
+        other_family, destination = read_address(connection.destination.host)
+        if family is not other_family:
+            return 0
+        sources, destinations = self._addresses[family]
+        return (
+            destinations.at(destination)
+            & sources.at(source)
+            & self._ports.at(OFFSET[connection.protocol] + connection.destination.port)
+            & self._by_interface(connection.interface)
+        )
+
+    def _by_interface(self, name: str | None) -> int:
+        """The mask of the rules for an interface. L{None}: for one that no rule names."""
+        return self._other if name is None else self._interfaces.get(name, self._other)
+
+
+def _dimensions(found: list[Extent], family: Family) -> tuple[Dimension, Dimension]:
+    """Sources and destinations of one family."""
+    areas: list[Area] = [extent.areas.get(family, NO_AREA) for extent in found]
+    return (
+        Dimension(area.sources for area in areas),
+        Dimension(area.destinations for area in areas),
+    )
+
+
+def _interfaces(found: Iterable[Extent]) -> tuple[int, dict[str, int]]:
+    """The mask of the rules for any interface, and the masks for those that rules name."""
+    for_any: list[int] = []
+    for_named: dict[str, list[int]] = {}
+    for index, extent in enumerate(found):
+        for name in extent.interfaces:
+            for_named.setdefault(name, []).append(index)
+        if not extent.interfaces:
+            for_any.append(index)
+    other = mask_of(for_any)
+    return other, {name: other | mask_of(indexes) for name, indexes in for_named.items()}

@@ -1,0 +1,97 @@
+"""
+Sets of numbers as sorted, disjoint, half-open spans.
+
+Addresses of one family, ports of both protocols on one axis, and interfaces
+by their index are all numbers to the deciding part of the policy. A set of
+networks becomes exactly one tuple of spans however it was written, so that
+two sets can be compared by what they hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from gateway.policy.connection import Protocol
+from gateway.policy.rule import PortRange
+from gateway.policy.zone import Network
+
+Span = tuple[int, int]
+"""The first number, and the one after the last."""
+
+Spans = tuple[Span, ...]
+"""Sorted, disjoint, and never touching."""
+
+PORTS = 65536
+"""Ports of one protocol. UDP's come after TCP's on the axis of ports."""
+
+OFFSET = {Protocol.TCP: 0, Protocol.UDP: PORTS}
+
+
+class Family(NamedTuple):
+    """An address family: its version number and the bits of its addresses."""
+
+    version: int
+    bits: int
+
+    @property
+    def everything(self) -> Spans:
+        """All addresses of the family."""
+        return ((0, 1 << self.bits),)
+
+
+FOUR = Family(4, 32)
+SIX = Family(6, 128)
+FAMILIES = (FOUR, SIX)
+
+
+def merged(spans: Iterable[Span]) -> Spans:
+    """The same numbers with overlapping and touching spans joined."""
+    result: list[Span] = []
+    for first, end in sorted(spans):
+        if result and first <= result[-1][1]:
+            if end > result[-1][1]:
+                result[-1] = (result[-1][0], end)
+        else:
+            result.append((first, end))
+    return tuple(result)
+
+
+def shared(ours: Spans, theirs: Spans) -> Spans:
+    """The numbers that are in both."""
+    result: list[Span] = []
+    mine, other = 0, 0
+    while mine < len(ours) and other < len(theirs):
+        first = max(ours[mine][0], theirs[other][0])
+        end = min(ours[mine][1], theirs[other][1])
+        if first < end:
+            result.append((first, end))
+        if ours[mine][1] < theirs[other][1]:
+            mine += 1
+        else:
+            other += 1
+    return tuple(result)
+
+
+def size(spans: Spans) -> int:
+    """How many numbers there are."""
+    return sum(end - first for first, end in spans)
+
+
+def network_span(network: Network) -> Span:
+    """The addresses of one network."""
+    first = int(network.network_address)
+    return first, first + (1 << (network.max_prefixlen - network.prefixlen))
+
+
+def address_spans(networks: tuple[Network, ...], family: Family) -> Spans:
+    """The addresses of one family in C{networks}. No networks at all mean every address."""
+    if not networks:
+        return family.everything
+    return merged(network_span(each) for each in networks if each.version == family.version)
+
+
+def port_spans(ports: tuple[PortRange, ...], protocol: Protocol) -> Spans:
+    """Ports on the common axis of both protocols."""
+    offset = OFFSET[protocol]
+    return merged((offset + first, offset + last + 1) for first, last in ports)
