@@ -1,0 +1,112 @@
+"""
+InspectorMaker: how a protocol makes itself known without being imported.
+
+In a module of C{twisted/plugins}, two lines are all that is loaded when the
+gateway looks for its plugins::
+
+    from gateway.maker import InspectorMaker
+    redis = InspectorMaker("redis", "protocols.redis:RedisInspector", "Redis command filter")
+
+In a single file in a C{plugin_path} folder, the class itself may be given
+instead of its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from importlib import import_module
+from typing import Any, cast
+
+from twisted.plugin import IPlugin
+from zope.interface import implementer
+
+from gateway.interfaces import IInspector, IInspectorMaker, ISession
+
+
+@implementer(IInspectorMaker, IPlugin)
+class InspectorMaker:
+    """
+    A protocol that service files can name.
+
+    @ivar target: where the inspector is: C{"package.module:Class"}, or the
+        class itself. It is called with one argument, the L{ISession}. Its
+        attribute C{Settings}, if it has one, is the attrs class of its settings.
+    """
+
+    def __init__(self, name: str, target: str | type, description: str) -> None:
+        self.name = name
+        self.target = target
+        self.description = description
+
+    def __repr__(self) -> str:
+        return f"InspectorMaker({self.name!r}, {self._where()!r})"
+
+    def settings(self) -> type | None:
+        """
+        The attrs class of the inspector's settings, or L{None} if there are none.
+
+        @raise Exception: whatever the import of the inspector's module raises.
+        """
+        return cast("type | None", getattr(self.inspector, "Settings", None))
+
+    def make(self, session: ISession) -> IInspector:
+        """An inspector for this session."""
+        return cast(IInspector, self.inspector(session))
+
+    @cached_property
+    def inspector(self) -> Any:
+        """
+        The inspector's class; imported when it is first asked for.
+
+        @raise LookupError: the module has no such class.
+        @raise Exception: whatever the import of the module raises.
+        """
+        return self.target if isinstance(self.target, type) else resolve(self.target)
+
+    def _where(self) -> str:
+        if isinstance(self.target, type):
+            return f"{self.target.__module__}:{self.target.__qualname__}"
+        return self.target
+
+
+def resolve(target: str) -> type:
+    """
+    Import what C{"package.module:Class"} names.
+
+    @raise LookupError: there is no such module, or no such class in it; the
+        message is for the operator.
+    @raise Exception: whatever the import of the module raises.
+    """
+    module_name, _, class_name = target.partition(":")
+    module = _module(module_name, target)
+    found = vars(module).get(class_name)
+    if not isinstance(found, type):
+        raise LookupError(f"{target}: the module {module_name} has no class {class_name!r}")
+    return found
+
+
+def _module(name: str, target: str) -> Any:
+    try:
+        with importing(name):
+            return import_module(name)
+    except ModuleNotFoundError as missing:
+        # An import that fails inside the module is the module's own trouble: its traceback
+        # says more than we could.
+        if missing.name is None or not f"{name}.".startswith(f"{missing.name}."):
+            raise
+        raise LookupError(f"{target}: there is no module {missing.name!r}") from None
+
+
+@contextmanager
+def importing(what: str) -> Iterator[None]:
+    """
+    Keep a plugin's own L{KeyError} from looking like a name that was not found.
+
+    @raise ImportError: its cause is the L{LookupError} of the plugin's code.
+    """
+    try:
+        yield
+    except LookupError as error:
+        raise ImportError(f"{what} can't be imported: {error!r}") from error

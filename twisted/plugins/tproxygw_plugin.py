@@ -1,0 +1,18 @@
+"""What this package adds to Twisted. Loading it imports none of what it names."""
+
+from twisted.application.service import ServiceMaker
+
+from gateway.maker import InspectorMaker
+
+tproxygw = ServiceMaker(  # type: ignore[no-untyped-call]
+    "tproxygw",
+    "gateway.service",
+    "A transparent application-level gateway for Linux",
+    "tproxygw",
+)
+
+relay = InspectorMaker(
+    "relay", "protocols.relay:RelayInspector", "No inspection: bytes as they are"
+)
+finger = InspectorMaker("finger", "protocols.finger:FingerInspector", "Finger, RFC 1288")
+whois = InspectorMaker("whois", "protocols.whois:WhoisInspector", "Whois, RFC 3912")
