@@ -1,0 +1,192 @@
+"""
+The near end of every load: C{python -m bench.client LOAD SECONDS SIZE} makes
+one kind of traffic and prints what came of it as a JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import cycle
+from typing import NamedTuple
+
+from bench import server
+from bench.network import SERVER_HOST
+from bench.server import PIECE, REPLY, REQUEST, bulk_file, raise_descriptor_limit
+
+
+class Result(NamedTuple):
+    """What was done, in how much time, and how often it went wrong."""
+
+    amount: float
+    seconds: float
+    errors: int = 0
+
+
+class Connections:
+    """Connect, one small exchange, close: always C{size} of them at a time."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.count = self.errors = 0
+        self.epoll = select.epoll()
+        self.open: dict[int, socket.socket] = {}
+        self.ports = cycle(server.CONNECTION_PORTS)
+
+    def run(self, seconds: float) -> Result:
+        """Go on for C{seconds}, then leave the rest alone."""
+        for _ in range(self.size):
+            self.connect()
+        started = time.monotonic()
+        while time.monotonic() < started + seconds:
+            for descriptor, events in self.epoll.poll(0.5, 256):
+                self.step(self.open[descriptor], events)
+        return Result(self.count, time.monotonic() - started, self.errors)
+
+    def connect(self) -> None:
+        """Begin one connection."""
+        sock = socket.socket()
+        sock.setblocking(False)
+        sock.connect_ex((SERVER_HOST, next(self.ports)))
+        self.open[sock.fileno()] = sock
+        self.epoll.register(sock, select.EPOLLOUT)
+
+    def step(self, sock: socket.socket, events: int) -> None:
+        """Connected: ask. Answered: close, and begin another."""
+        try:
+            if events & select.EPOLLOUT and not events & select.EPOLLERR:
+                sock.send(REQUEST)
+                self.epoll.modify(sock, select.EPOLLIN)
+                return
+            done = len(sock.recv(4096)) == len(REPLY)
+        except OSError:
+            done = False
+        self.count += done
+        self.errors += not done
+        del self.open[sock.fileno()]
+        sock.close()
+        self.connect()
+
+
+def connections(seconds: float, size: int) -> Result:
+    """New connections, C{size} at a time."""
+    return Connections(size).run(seconds)
+
+
+def exchanges(seconds: float, size: int) -> Result:
+    """Requests and replies on C{size} kept connections, one at a time on each."""
+    poller = select.epoll()
+    sockets = {sock.fileno(): sock for sock in connected(server.EXCHANGE_PORT, size)}
+    for sock in sockets.values():
+        poller.register(sock, select.EPOLLIN)
+        sock.send(REQUEST)
+    count, started = 0, time.monotonic()
+    while time.monotonic() < started + seconds:
+        for descriptor, _ in poller.poll(0.5, 256):
+            if len(sockets[descriptor].recv(4096)) != len(REPLY):
+                return Result(count, time.monotonic() - started, 1)
+            sockets[descriptor].send(REQUEST)
+            count += 1
+    return Result(count, time.monotonic() - started)
+
+
+def download(seconds: float, size: int) -> Result:
+    """GiB from the server to the client on C{size} connections, thrown away unread."""
+    poller = select.epoll()
+    sockets = {sock.fileno(): sock for sock in connected(server.DOWNLOAD_PORT, size)}
+    for sock in sockets.values():
+        poller.register(sock, select.EPOLLIN)
+    buffer, count, started = bytearray(PIECE), 0, time.monotonic()
+    while time.monotonic() < started + seconds:
+        for descriptor, _ in poller.poll(0.5):
+            taken = sockets[descriptor].recv_into(buffer, PIECE, socket.MSG_TRUNC)
+            if not taken:
+                return Result(count / 2**30, time.monotonic() - started, 1)
+            count += taken
+    return Result(count / 2**30, time.monotonic() - started)
+
+
+def upload(seconds: float, size: int) -> Result:
+    """GiB from the client to the server on C{size} connections: what the server says it got."""
+    poller, source = select.epoll(), bulk_file()
+    sockets = {sock.fileno(): sock for sock in connected(server.UPLOAD_PORT, size)}
+    for sock in sockets.values():
+        poller.register(sock, select.EPOLLOUT)
+    started = time.monotonic()
+    while time.monotonic() < started + seconds:
+        for descriptor, _ in poller.poll(0.5):
+            os.sendfile(descriptor, source, 0, PIECE)
+    for sock in sockets.values():
+        sock.setblocking(True)
+        sock.shutdown(socket.SHUT_WR)
+    count = sum(int.from_bytes(sock.recv(8), "big") for sock in sockets.values())
+    return Result(count / 2**30, time.monotonic() - started)
+
+
+def idle(seconds: float, size: int) -> Result:
+    """C{size} connections with one exchange each; then nothing, until standard input ends."""
+    held = []
+    for sock in connected(server.IDLE_PORT, size):
+        sock.setblocking(True)
+        sock.settimeout(10)
+        sock.send(REQUEST)
+        if len(sock.recv(4096)) == len(REPLY):
+            held.append(sock)
+    report(Result(len(held), 0, size - len(held)))
+    sys.stdin.read()
+    return Result(len(held), 0, size - len(held))
+
+
+def stuck(seconds: float, size: int) -> Result:
+    """C{size} GiB towards a server that never reads, until nothing has moved for C{seconds}."""
+    (sock,) = connected(server.STUCK_PORT, 1)
+    sock.settimeout(seconds)
+    source, count = bulk_file(), 0
+    try:
+        while count < size << 30:
+            count += sock.send(bytes(PIECE))
+    except TimeoutError:
+        pass
+    os.close(source)
+    report(Result(count / 2**30, seconds))
+    sys.stdin.read()
+    return Result(count / 2**30, seconds)
+
+
+def connected(port: int, size: int) -> Iterator[socket.socket]:
+    """C{size} connections to one port, non-blocking."""
+    for _ in range(size):
+        sock = socket.create_connection((SERVER_HOST, port), 10)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setblocking(False)
+        yield sock
+
+
+def report(result: Result) -> None:
+    """Tell the parent."""
+    print(json.dumps(result), flush=True)
+
+
+LOADS: dict[str, Callable[[float, int], Result]] = {
+    "connections": connections,
+    "exchanges": exchanges,
+    "download": download,
+    "upload": upload,
+    "idle": idle,
+    "stuck": stuck,
+}
+
+
+def main() -> None:
+    """Run one load."""
+    raise_descriptor_limit()
+    report(LOADS[sys.argv[1]](float(sys.argv[2]), int(sys.argv[3])))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Interleaved rounds: every way under every load, in turn, so that a drift hits all alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import median
+from typing import NamedTuple
+
+from bench.usage import machine_seconds
+from bench.ways import Way
+
+
+class Load(NamedTuple):
+    """One kind of traffic: its name for L{bench.client}, and what one of it is called."""
+
+    name: str
+    unit: str
+    size: int
+    target: float
+    """At most so many times HAProxy's CPU time."""
+
+
+LOADS = {
+    "connections": (Load("connections", "connection", 32, 3),),
+    "exchanges": (Load("exchanges", "exchange", 32, 2),),
+    "bulk": (Load("download", "GiB", 2, 1), Load("upload", "GiB", 2, 1)),
+}
+
+
+class Sample(NamedTuple):
+    """One way under one load: how many a second, and what one of them costs in seconds of CPU."""
+
+    rate: float
+    cpu: float
+    machine: float
+    errors: int
+
+
+def measure(way: Way, load: Load, seconds: float) -> Sample:
+    """One round of one load on one way."""
+    cpu, machine = way.cpu_seconds(), machine_seconds()
+    count, took, errors = way.load(load.name, seconds, load.size)
+    cpu, machine = way.cpu_seconds() - cpu, machine_seconds() - machine
+    count = count or float("nan")
+    return Sample(count / took, cpu / count, machine / count, int(errors))
+
+
+def interleaved(ways: Sequence[Way], rounds: int) -> Iterator[Way]:
+    """A B C, C B A, A B C, …"""
+    for number in range(rounds):
+        yield from ways if number % 2 == 0 else reversed(ways)
+
+
+def compare(
+    ways: Sequence[Way], loads: Sequence[Load], rounds: int, seconds: float
+) -> dict[tuple[Load, str], Sample]:
+    """The median of all rounds, for each load and way."""
+    samples: dict[tuple[Load, str], list[Sample]] = {}
+    for load in loads:
+        for way in interleaved(ways, rounds):
+            samples.setdefault((load, way.name), []).append(measure(way, load, seconds))
+    return {key: middle(taken) for key, taken in samples.items()}
+
+
+def middle(samples: Sequence[Sample]) -> Sample:
+    """The median of each figure; the sum of the errors."""
+    rate, cpu, machine, errors = zip(*samples, strict=True)
+    return Sample(median(rate), median(cpu), median(machine), sum(errors))

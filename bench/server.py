@@ -1,0 +1,161 @@
+"""
+The far end of every load: C{python -m bench.server}, one process for small
+messages, a forked one for each bulk connection, so that the server is never
+what limits a way.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+from collections.abc import Callable
+
+CONNECTION_PORTS = range(7001, 7017)
+"""Several, so that no client port to one of them comes back within a run."""
+
+EXCHANGE_PORT = 7100
+DOWNLOAD_PORT = 7200
+UPLOAD_PORT = 7300
+IDLE_PORT = 7400
+STUCK_PORT = 7500
+
+REQUEST = b"q" * 128
+REPLY = b"r" * 512
+PIECE = 1 << 20
+
+
+def raise_descriptor_limit() -> int:
+    """Allow as many descriptors as this machine lets us, and say how many."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+def bulk_file() -> int:
+    """A file in memory to send from without copying."""
+    descriptor = os.memfd_create("bulk")
+    os.ftruncate(descriptor, PIECE)
+    return descriptor
+
+
+def listen(port: int) -> socket.socket:
+    """A listening socket on all addresses."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("", port))
+    sock.listen(4096)
+    return sock
+
+
+def feed(sock: socket.socket) -> None:
+    """Send for as long as the peer takes it."""
+    source = bulk_file()
+    while True:
+        os.sendfile(sock.fileno(), source, 0, PIECE)
+
+
+def drain(sock: socket.socket) -> None:
+    """Take everything without looking at it, then say how much it was."""
+    count, buffer = 0, bytearray(PIECE)
+    while taken := sock.recv_into(buffer, PIECE, socket.MSG_TRUNC):
+        count += taken
+    sock.sendall(count.to_bytes(8, "big"))
+
+
+def hold(sock: socket.socket) -> None:
+    """Never read, never write."""
+    signal.pause()
+
+
+FORKED: dict[int, Callable[[socket.socket], None]] = {
+    DOWNLOAD_PORT: feed,
+    UPLOAD_PORT: drain,
+    STUCK_PORT: hold,
+}
+
+
+class Server:
+    """One epoll loop over all listeners and all small connections."""
+
+    def __init__(self) -> None:
+        self.epoll = select.epoll()
+        self.listeners: dict[int, tuple[socket.socket, int]] = {}
+        self.sockets: dict[int, socket.socket] = {}
+        for port in (*CONNECTION_PORTS, EXCHANGE_PORT, IDLE_PORT, *FORKED):
+            listener = listen(port)
+            listener.setblocking(False)
+            self.listeners[listener.fileno()] = (listener, port)
+            self.epoll.register(listener, select.EPOLLIN)
+
+    def run(self) -> None:
+        """Serve until a signal comes."""
+        while True:
+            for descriptor, _ in self.epoll.poll(maxevents=256):
+                if descriptor in self.listeners:
+                    self.accept(*self.listeners[descriptor])
+                else:
+                    self.answer(self.sockets[descriptor])
+
+    def accept(self, listener: socket.socket, port: int) -> None:
+        """Take all connections that wait."""
+        while True:
+            try:
+                sock, _ = listener.accept()
+            except BlockingIOError:
+                return
+            if port in FORKED:
+                fork(FORKED[port], sock)
+            else:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self.sockets[sock.fileno()] = sock
+                self.epoll.register(sock, select.EPOLLIN)
+
+    def answer(self, sock: socket.socket) -> None:
+        """One reply for one request."""
+        try:
+            if sock.recv(4096):
+                sock.send(REPLY)
+                return
+        except OSError:
+            pass
+        del self.sockets[sock.fileno()]
+        sock.close()
+
+
+def fork(serve: Callable[[socket.socket], None], sock: socket.socket) -> None:
+    """Serve one connection in a process of its own."""
+    if os.fork():
+        sock.close()
+        return
+    try:
+        serve(sock)
+    except OSError:
+        pass
+    finally:
+        os._exit(0)
+
+
+def main() -> None:
+    """Serve until terminated, together with the forked ones."""
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, end)
+    raise_descriptor_limit()
+    server = Server()
+    print("ready", flush=True)
+    server.run()
+
+
+def end(signal_number: int, frame: object) -> None:
+    """End this process and those it forked."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.killpg(0, signal.SIGTERM)
+    sys.exit()
+
+
+if __name__ == "__main__":
+    main()

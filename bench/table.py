@@ -1,0 +1,63 @@
+"""Figures as text that can be read in a terminal and in a Markdown document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bench.rounds import Load, Sample
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table whose columns are aligned: the first to the left, figures to the right."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = [_line(head, widths), _rule(widths)]
+    return "\n".join(lines + [_line(row, widths) for row in rows])
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first, *rest = (
+        cell.rjust(width) if column else cell.ljust(width)
+        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+    return "| " + " | ".join([first, *rest]) + " |"
+
+
+def _rule(widths: Sequence[int]) -> str:
+    return "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+
+
+HEAD = ("load", "way", "CPU each", "x HAProxy", "target", "machine", "a second", "errors")
+
+
+def comparison(samples: Mapping[tuple[Load, str], Sample]) -> str:
+    """One line for each load and way, with the ratio to HAProxy."""
+    return table(HEAD, [_row(load, way, samples) for load, way in samples])
+
+
+def _row(load: Load, way: str, samples: Mapping[tuple[Load, str], Sample]) -> list[str]:
+    sample, peer = samples[load, way], samples.get((load, "HAProxy"))
+    ratio = f"{sample.cpu / peer.cpu:.2f}" if peer and peer.cpu and sample.cpu else "-"
+    return [
+        f"{load.name} (per {load.unit})",
+        way,
+        duration(sample.cpu),
+        ratio,
+        f"<= {load.target:g}" if way == "gateway" else "",
+        duration(sample.machine),
+        f"{sample.rate:,.0f}" if sample.rate > 100 else f"{sample.rate:.2f}",
+        str(sample.errors),
+    ]
+
+
+def duration(seconds: float) -> str:
+    """A time in the unit that suits it."""
+    if not seconds:
+        return "-"
+    if seconds < 1e-3:
+        return f"{seconds * 1e6:.1f} us"
+    return f"{seconds:.2f} s" if seconds >= 0.1 else f"{seconds * 1e3:.1f} ms"
+
+
+def size(count: float) -> str:
+    """A number of bytes in the unit that suits it."""
+    return f"{count / 2**20:,.1f} MiB" if abs(count) >= 2**20 else f"{count / 2**10:,.1f} KiB"
