@@ -1,0 +1,109 @@
+"""The real C{twistd tproxygw}, running in a namespace."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from attrs import define, field
+
+from gateway.lab.namespace import Namespace
+from gateway.lab.waiting import wait_until
+
+TWISTD = str(Path(sys.executable).with_name("twistd"))
+
+READY = "tproxygw is ready"
+"""What the gateway's log says once connections are intercepted."""
+
+
+class NotReady(Exception):
+    """The gateway did not come up; the message is what its log says."""
+
+
+@define(eq=False)
+class Daemon:
+    """
+    One gateway process, started with the options of C{twistd}.
+
+    C{log} gets its standard output and error, which is where C{twistd
+    --nodaemon} writes its log.
+    """
+
+    namespace: Namespace
+    config: Path
+    log: Path
+    options: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
+    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _start_of_log: int = field(default=0, init=False)
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The whole command line, as run in the namespace."""
+        twistd = (TWISTD, "--nodaemon", "--pidfile=", *self.options)
+        return (*self.before, *twistd, "tproxygw", "--config", str(self.config))
+
+    def start(self, seconds: float = 20) -> None:
+        """
+        Start it and wait until it intercepts.
+
+        @raise NotReady: it ended, or took longer than C{seconds}.
+        """
+        self.launch()
+        if not wait_until(lambda: self.ready or self.ended, seconds) or not self.ready:
+            self.kill()
+            raise NotReady(f"the gateway did not start:\n{self.said}")
+
+    def launch(self) -> None:
+        """Start it, and don't wait."""
+        self._start_of_log = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("ab") as log:
+            self.process = self.namespace.start(
+                *self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def said(self) -> str:
+        """What its log says since the last start."""
+        return self.log.read_bytes()[self._start_of_log :].decode(errors="replace")
+
+    @property
+    def ready(self) -> bool:
+        """Whether it says that it intercepts."""
+        return READY in self.said
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process has ended."""
+        return self.process is None or self.process.poll() is not None
+
+    @property
+    def pid(self) -> int:
+        """The identifier of the running process."""
+        assert self.process is not None
+        return self.process.pid
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        if self.process is not None:
+            self.process.send_signal(number)
+
+    def stop(self, seconds: float = 15) -> int | None:
+        """Stop it cleanly; C{None} if it did not end in so many seconds and was killed."""
+        self.signal(signal.SIGTERM)
+        if not wait_until(lambda: self.ended, seconds):
+            self.kill()
+            return None
+        return self.process.returncode if self.process is not None else 0
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()

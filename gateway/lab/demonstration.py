@@ -1,0 +1,184 @@
+"""What C{make lab} shows: real connections through the real gateway, at a glance."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from attrs import frozen
+from rich.console import Console
+from rich.json import JSON
+from rich.table import Table
+from rich.text import Text
+
+from gateway import registry
+from gateway.lab.attempts import ATTEMPTS, Attempt, Outcome, attempt
+from gateway.lab.laboratory import Laboratory, remove
+from gateway.policy.load import load
+from gateway.policy.policy import Policy
+from gateway.policy.service import Action
+
+PREFIX = "tproxygw-demo-"
+"""Apart from a laboratory that somebody keeps open."""
+
+PICTURE = """\
+ [bold]client[/]                         [bold]gateway[/]                          [bold]server[/]
+ 10.1.2.3, fd00:1::2:3    ──▶  lan0   twistd tproxygw   wan0  ──▶    198.51.100.7, 2001:db8:100::7
+ 10.1.200.9 (a printer)        10.1.0.1        198.51.100.1          203.0.113.9 (the bank)
+ 10.2.0.9   (a guest)                                                192.0.2.10 (the mirror)
+"""
+
+Record = dict[str, Any]
+
+
+@frozen
+class Row:
+    """One attempt as the table shows it: what came of it, and who decided that."""
+
+    outcome: Outcome
+    policy: Policy
+    record: Record | None
+
+    @property
+    def decided(self) -> Text:
+        """What became of it, in one word: by the gateway, or by the kernel alone."""
+        if self.record is not None:
+            verdict = str(self.record["gateway"]["verdict"])
+            return Text(f"intercepted, {verdict}", style=STYLES.get(verdict, "red"))
+        return Text(*KERNEL[self._action])
+
+    @property
+    def _action(self) -> Action | None:
+        rule = self.policy.decide(self.outcome.connection)
+        return self.policy.services[rule.service].action if rule is not None else None
+
+    @property
+    def rule(self) -> str:
+        """The service, and where its rule is written."""
+        if self.record is not None:
+            gateway = self.record["gateway"]
+            return f"{gateway.get('service', '')} {gateway.get('rule', '')}".strip() or "-"
+        rule = self.policy.decide(self.outcome.connection)
+        return f"{rule.service} {rule.place}" if rule is not None else "-"
+
+    @property
+    def seen(self) -> Text:
+        """How the server saw the client, and whether that is what the client is."""
+        seen = self.outcome.seen
+        if seen is None:
+            return Text("-", style="dim")
+        if self.outcome.kept:
+            return Text(f"{seen} ✓ kept", style="green")
+        return Text(f"{seen} ✗ not the client's", style="red")
+
+
+STYLES = {"passed": "green", "closed": "green", "denied": "yellow", "failed": "yellow"}
+
+KERNEL: dict[Action | None, tuple[str, str]] = {
+    Action.INSPECT: ("not intercepted", "red"),
+    Action.FORWARD: ("forwarded by the kernel", "cyan"),
+    Action.DENY: ("denied by the kernel", "yellow"),
+    None: ("no rule: left alone", "dim"),
+}
+
+
+def demonstrate(config: Path, console: Console | None = None) -> bool:
+    """
+    Build a laboratory, send connections through the gateway, show what
+    happened, and clean up whatever happens.
+
+    @return: whether every connection fared as the policy says.
+    @raise LabError: it can't be built; the message says why.
+    """
+    console = console or Console()
+    policy = load(config, registry.find)
+    laboratory = Laboratory(config, PREFIX)
+    with _cleaned_up():
+        laboratory.build()
+        console.print(PICTURE)
+        outcomes = [_attempt(console, laboratory, one) for one in ATTEMPTS]
+        laboratory.daemon.stop()
+        records = laboratory.records()
+    rows = [Row(one, policy, _record_of(one, records)) for one in outcomes]
+    console.print(_table(rows))
+    _print_records(console, records)
+    return all(map(_as_decided, rows))
+
+
+@contextmanager
+def _cleaned_up() -> Iterator[None]:
+    """Remove the laboratory at the end, also on Ctrl-C and on SIGTERM."""
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        remove(PREFIX)
+        signal.signal(signal.SIGINT, interrupt)
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _attempt(console: Console, laboratory: Laboratory, one: Attempt) -> Outcome:
+    with console.status(f"{one.title}: {one.source} to {one.destination}"):
+        return attempt(one, laboratory.network.client)
+
+
+def _record_of(outcome: Outcome, records: list[Record]) -> Record | None:
+    """The one flow record of a session."""
+    for record in records:
+        if record["event_type"] == "flow" and _client(record) == outcome.source:
+            if record["proto"].lower() == outcome.attempt.protocol.value:
+                return record
+    return None
+
+
+def _client(record: Record) -> tuple[str, int]:
+    return (record["src_ip"], record["src_port"])
+
+
+def _table(rows: list[Row]) -> Table:
+    table = Table(title="What the client did, and what came of it", title_justify="left")
+    for heading in ("connection", "from", "to", "decided", "rule", "server saw", "client heard"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*_cells(row))
+    return table
+
+
+def _cells(row: Row) -> tuple[str | Text, ...]:
+    one = row.outcome.attempt
+    return (
+        one.title,
+        str(row.outcome.source),
+        f"{one.destination} {one.protocol.value}",
+        row.decided,
+        row.rule,
+        row.seen,
+        Text(_last_line(row.outcome.heard)),
+    )
+
+
+def _last_line(heard: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in heard.strip().rpartition("\n")[2])
+
+
+def _print_records(console: Console, records: list[Record]) -> None:
+    console.print(f"\n[bold]The audit records[/] ({len(records)}, one line each in eve.json)")
+    for record in records:
+        console.print(JSON.from_data(record, indent=None), soft_wrap=True)
+
+
+def _as_decided(row: Row) -> bool:
+    """Intercepted exactly if the policy says so, and never with a foreign address."""
+    if row.outcome.attempt.destination.host in OWN:
+        return row.outcome.seen is None
+    intercepted = row._action is Action.INSPECT
+    return intercepted == (row.record is not None) and (row.outcome.seen is None or row.outcome.kept)

@@ -1,0 +1,145 @@
+"""
+The small servers of the laboratory: C{python -m gateway.lab.servers}.
+
+Each of them says which address and port it sees the client at, as far as its
+protocol lets it, because that is what the laboratory is there to show.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from asyncio import StreamReader, StreamWriter
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+from gateway.interfaces import Address
+
+Conversation = Callable[[StreamReader, StreamWriter], Awaitable[None]]
+
+PIECE = 65536
+
+
+def _peer(writer: StreamWriter) -> Address:
+    return Address(*writer.get_extra_info("peername")[:2])
+
+
+def _own(writer: StreamWriter) -> Address:
+    return Address(*writer.get_extra_info("sockname")[:2])
+
+
+def _greeting(writer: StreamWriter) -> bytes:
+    return f"you are {_peer(writer)}, this is {_own(writer)}\n".encode()
+
+
+async def who(reader: StreamReader, writer: StreamWriter) -> None:
+    """Says at once who it sees, without being asked: a protocol in which the server speaks first."""
+    writer.write(_greeting(writer))
+    writer.write_eof()
+    while await reader.read(PIECE):
+        pass
+
+
+async def hello(reader: StreamReader, writer: StreamWriter) -> None:
+    """HTTP/1.0, as much of it as curl needs: the same words whatever is asked."""
+    await reader.readuntil(b"\r\n\r\n")
+    body = _greeting(writer)
+    head = f"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n\r\n"
+    writer.write(head.encode() + body)
+
+
+async def finger(reader: StreamReader, writer: StreamWriter) -> None:
+    """RFC 1288: one line asked, some lines answered."""
+    user = (await reader.readline()).strip() or b"(everybody)"
+    writer.write(b"Login: " + user + b"\r\nPlan: " + _greeting(writer).rstrip() + b"\r\n")
+
+
+async def whois(reader: StreamReader, writer: StreamWriter) -> None:
+    """RFC 3912: one line asked, some lines answered."""
+    name = (await reader.readline()).strip()
+    writer.write(b"domain: " + name + b"\r\nremarks: " + _greeting(writer).rstrip() + b"\r\n")
+
+
+async def echo(reader: StreamReader, writer: StreamWriter) -> None:
+    """RFC 862. What it got before the client's end of stream comes back before its own."""
+    while data := await reader.read(PIECE):
+        writer.write(data)
+        await writer.drain()
+
+
+async def count(reader: StreamReader, writer: StreamWriter) -> None:
+    """Reads to the client's end of stream, and only then answers how much it was."""
+    total = 0
+    while data := await reader.read(PIECE):
+        total += len(data)
+    writer.write(f"{total} bytes from {_peer(writer)}\n".encode())
+
+
+CONVERSATIONS: dict[int, Conversation] = {
+    7: echo,
+    9: count,
+    43: whois,
+    79: finger,
+    80: hello,
+    443: hello,
+    4000: who,
+    8080: hello,
+}
+"""What is served over TCP, by port."""
+
+DATAGRAM_PORTS = (7,)
+"""Where a datagram is answered by who sent it and what it said."""
+
+
+class Mirror(asyncio.DatagramProtocol):
+    """Answers every datagram with the address it came from and its own content."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by asyncio when the socket is there."""
+        self.transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        """Called by asyncio for each datagram."""
+        self.transport.sendto(f"you are {Address(*addr[:2])}: ".encode() + data, addr)
+
+
+async def _converse(conversation: Conversation, reader: StreamReader, writer: StreamWriter) -> None:
+    try:
+        await conversation(reader, writer)
+        writer.close()
+        await writer.wait_closed()
+    except (ConnectionError, asyncio.IncompleteReadError):
+        writer.transport.abort()
+
+
+async def serve() -> None:
+    """Open every port, say so on standard output, and serve for ever."""
+    for port, conversation in CONVERSATIONS.items():
+        await _listen(port, conversation)
+    for port in DATAGRAM_PORTS:
+        await _listen_for_datagrams(port)
+    print("ready", flush=True)
+    await asyncio.Event().wait()
+
+
+async def _listen(port: int, conversation: Conversation) -> None:
+    async def met(reader: StreamReader, writer: StreamWriter) -> None:
+        await _converse(conversation, reader, writer)
+
+    for host in ("0.0.0.0", "::"):
+        await asyncio.start_server(met, host, port, backlog=1024)
+
+
+async def _listen_for_datagrams(port: int) -> None:
+    loop = asyncio.get_running_loop()
+    for family, host in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+        datagrams = socket.socket(family, socket.SOCK_DGRAM)
+        if family == socket.AF_INET6:
+            datagrams.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        datagrams.bind((host, port))
+        datagrams.setblocking(False)
+        await loop.create_datagram_endpoint(Mirror, sock=datagrams)
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())
