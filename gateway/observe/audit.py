@@ -1,0 +1,259 @@
+"""The audit: what happened in each session, for machines, and for whoever has to account for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from twisted.logger import Logger
+
+from gateway.interfaces import Verdict
+from gateway.observe.file import AuditError, AuditFile, Owner
+from gateway.observe.identity import Identity, Upstream
+from gateway.observe.record import Records
+from gateway.observe.writer import Writer
+from gateway.policy.log import Log
+
+RESERVE = 16
+"""
+With C{when_full = "refuse"} the sessions that are running may write so many
+times C{buffer} more. The defaults (16 MiB) hold a flow record for each of
+20,000 sessions, with some to spare.
+"""
+
+REFUSE = "refuse"
+
+_NOTHING: Mapping[str, object] = MappingProxyType({})
+
+
+def _ignore(refusing: bool) -> None:
+    """Nobody asked."""
+
+
+class Audit:
+    """
+    Takes records and has them written by a thread. Never blocks, never raises for a disk.
+
+    Records wait in memory while they can't be written. When more than
+    C{log.buffer} bytes wait, the audit is L{full}: with C{when_full =
+    "refuse"} it is then L{refusing}, and C{changed} is called so that no new
+    session is admitted; with C{"drop"}, records are dropped, counted, and the
+    count is written as a record of its own once there is room.
+
+    @param clock: seconds since the epoch. The times of L{flow} are of the same clock.
+    @param from_thread: calls a callable in the reactor's thread:
+        C{reactor.callFromThread}.
+    @param changed: called in the reactor's thread with the new value of L{refusing}.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        log: Log,
+        clock: Callable[[], float],
+        from_thread: Callable[[Callable[[], object]], object],
+        changed: Callable[[bool], object] = _ignore,
+        standard_output: int = 1,
+    ) -> None:
+        self.dropped = 0
+        self.full = False
+        self._enabled = bool(log.audit)
+        self._limit = log.buffer
+        self._refuses = log.when_full == REFUSE
+        self._most = log.buffer * (RESERVE if self._refuses else 1)
+        self._clock = clock
+        self._from_thread = from_thread
+        self._changed = changed
+        self._records = Records()
+        self._unreported = 0
+        self._first_dropped = self._last_dropped = 0.0
+        self._file = AuditFile(log.audit, standard_output)
+        self._writer = Writer(
+            self._file,
+            log.buffer // 2,
+            failed=self._on_failed,
+            recovered=self._on_recovered,
+            reopened=self._on_reopened,
+            relieved=self._on_relieved,
+        )
+
+    @property
+    def refusing(self) -> bool:
+        """Whether new sessions have to wait, as their records could not be written."""
+        return self.full and self._refuses
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that are not written yet."""
+        return self._writer.waiting
+
+    def open(self, owner: Owner | None = None) -> None:
+        """
+        Open the file. May be called with more privileges than L{start}.
+
+        @param owner: user and group ids for a file that is made here.
+        @raise AuditError: it can't be written. The operator must mend that first.
+        """
+        if self._enabled:
+            self._file.open(owner)
+
+    def start(self) -> None:
+        """
+        Begin to write. Call it after the process has forked for the last time.
+
+        @raise AuditError: as L{open}, which is called if nobody did.
+        """
+        if not self._enabled:
+            return
+        if not self._file.is_open:
+            self._file.open()
+        self._writer.start()
+
+    def event(
+        self,
+        event_type: str,
+        identity: Identity,
+        fields: Mapping[str, object],
+        gateway: Mapping[str, object] = _NOTHING,
+    ) -> None:
+        """
+        Something happened in a session.
+
+        @param fields: becomes the object named C{event_type}. Any value will do.
+        @param gateway: is added to the object C{gateway}.
+        @raise ValueError: C{event_type} is no word, or is one of the gateway's own.
+        """
+        if self._enabled:
+            self._put(self._records.event(self._clock(), event_type, identity, fields, gateway))
+
+    def flow(
+        self,
+        identity: Identity,
+        verdict: Verdict,
+        started: float,
+        ended: float,
+        bytes_to_server: int,
+        bytes_to_client: int,
+        upstream: Upstream | None = None,
+    ) -> None:
+        """A session is over. To be called exactly once for each, whatever happened to it."""
+        if self._enabled:
+            self._put(
+                self._records.flow(
+                    identity, verdict, started, ended, bytes_to_server, bytes_to_client, upstream
+                )
+            )
+
+    def reopen(self) -> None:
+        """The file was renamed: go on in a new one. No record is lost or written twice."""
+        if self._enabled:
+            self._records.forget()
+            self._writer.reopen()
+
+    def close(self, seconds: float = 2.0) -> None:
+        """
+        Write what is left, and close the file. Blocks, but not longer than C{seconds} and a bit.
+        """
+        if not self._enabled:
+            return
+        self._report()
+        self._enabled = False
+        left = self._writer.stop(seconds)
+        if left:
+            self._log.critical(
+                "{count} audit records were lost at the end: {file} could not be written",
+                count=left,
+                file=self._file,
+            )
+
+    def _put(self, line: bytes) -> None:
+        if self._unreported:
+            self._report()
+        waiting = self._writer.waiting
+        # With nothing waiting there is room for one record, however small the buffer is.
+        if waiting and waiting + len(line) > self._most:
+            self._drop()
+            return
+        if waiting + len(line) > self._limit and not self.full:
+            self._become_full()
+        self._writer.put(line)
+
+    def _become_full(self) -> None:
+        self.full = True
+        self._writer.pressed = True
+        self._log.error(
+            "{bytes} bytes of audit records wait for {file}: {consequence}. "
+            "Is its disk full, or its reader slow?",
+            bytes=self._writer.waiting,
+            file=self._file,
+            consequence="new sessions are refused" if self._refuses else "records are dropped",
+        )
+        if self._refuses:
+            self._changed(True)
+
+    def _drop(self) -> None:
+        now = self._clock()
+        if not self._unreported:
+            self._first_dropped = now
+        self._last_dropped = now
+        self._unreported += 1
+        self.dropped += 1
+        if not self.full:
+            self._become_full()
+        self._writer.pressed = True
+
+    def _report(self) -> None:
+        """Put the number of dropped records where they are missing, if there is room."""
+        if not self._unreported or self._writer.waiting > self._limit // 2:
+            return
+        self._writer.put(
+            self._records.dropped(
+                self._clock(), self._unreported, self._first_dropped, self._last_dropped
+            )
+        )
+        self._unreported = 0
+
+    def _relieve(self) -> None:
+        """Some records were written while the audit was full."""
+        if self._writer.waiting > self._limit // 2 or not self.full:
+            return
+        self._report()
+        self.full = self._writer.pressed = False
+        self._log.info(
+            "audit records are written to {file} again; {dropped} were dropped since the start",
+            file=self._file,
+            dropped=self.dropped,
+        )
+        if self._refuses:
+            self._changed(False)
+
+    # Called by the writer, in its thread:
+
+    def _on_relieved(self) -> None:
+        self._from_thread(self._relieve)
+
+    def _on_failed(self, error: OSError) -> None:
+        self._from_thread(
+            lambda: self._log.error(
+                "audit records can't be written to {file}: {error}. They wait in memory, and "
+                "writing is tried again until it works",
+                file=self._file,
+                error=error.strerror,
+            )
+        )
+
+    def _on_recovered(self) -> None:
+        self._from_thread(
+            lambda: self._log.info("audit records can be written to {file} again", file=self._file)
+        )
+
+    def _on_reopened(self, error: AuditError | None) -> None:
+        if error is None:
+            self._from_thread(lambda: self._log.info("opened {file} again", file=self._file))
+        else:
+            self._from_thread(
+                lambda: self._log.error(
+                    "{error}. Records still go to the file that was open before", error=error
+                )
+            )

@@ -1,0 +1,168 @@
+"""
+Audit records: one JSON object on one line, in the field names of Suricata's EVE format.
+
+A session costs one flow record, so what is the same for many of them (the
+second of a timestamp, a rule with its zones) is encoded once and kept.
+
+Source: https://docs.suricata.io/en/latest/output/eve/eve-json-format.html
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii
+from math import isfinite
+
+from gateway.interfaces import Outcome, Verdict
+from gateway.observe.identity import Identity, Upstream
+from gateway.observe.value import NAME, encoded, quoted
+from gateway.policy.connection import Protocol
+from gateway.policy.rule import Rule
+
+RESERVED = frozenset(
+    (
+        *("timestamp", "flow_id", "event_type", "src_ip", "src_port", "dest_ip", "dest_port"),
+        *("proto", "flow", "gateway", "audit"),
+    )
+)
+"""Names that an inspector can't give to its events: the gateway writes them itself."""
+
+OWN_FIELDS = frozenset(("service", "rule", "zones"))
+"""Of the object C{gateway}: what the session's identity says."""
+
+MOST_KEPT = 16384
+"""Rules whose encoded form is kept."""
+
+_PROTOCOLS = {Protocol.TCP: "TCP", Protocol.UDP: "UDP"}
+_OUTCOMES = {outcome: outcome.value for outcome in Outcome}
+_TRUTH = {True: "true", False: "false"}
+
+
+class Records:
+    """Makes records. Times are seconds since the epoch."""
+
+    def __init__(self) -> None:
+        self._second = lru_cache(maxsize=1024)(_second)
+        # By id(), as a rule's own hash runs over all of its networks. The rule is kept with
+        # it: an id is unique only while its object lives.
+        self._kept: dict[tuple[int, str], tuple[Rule | None, str]] = {}
+
+    def forget(self) -> None:
+        """A new policy came: let go of the rules of the old one."""
+        self._kept.clear()
+
+    def event(
+        self,
+        now: float,
+        event_type: str,
+        identity: Identity,
+        fields: Mapping[str, object],
+        gateway: Mapping[str, object],
+    ) -> bytes:
+        """
+        One thing that happened in a session.
+
+        @raise ValueError: C{event_type} or a key of C{gateway} is taken or is
+            no name. That is a bug: neither may come from a peer.
+        """
+        _check(event_type, gateway)
+        own = f",{encoded(gateway)[1:-1]}" if gateway else ""
+        line = (
+            f'{self._head(now, event_type, identity)},"{event_type}":{encoded(fields)},'
+            f'"gateway":{{{self._gateway(identity)}{own}}}}}\n'
+        )
+        return line.encode("ascii")
+
+    def flow(
+        self,
+        identity: Identity,
+        verdict: Verdict,
+        started: float,
+        ended: float,
+        bytes_to_server: int,
+        bytes_to_client: int,
+        upstream: Upstream | None,
+    ) -> bytes:
+        """The one record of a session that is over."""
+        outcome = _OUTCOMES[verdict.outcome]
+        seconds = max(0.0, ended - started)
+        line = (
+            f'{self._head(ended, "flow", identity)},"flow":{{'
+            f'"bytes_toserver":{bytes_to_server:d},"bytes_toclient":{bytes_to_client:d},'
+            f'"start":"{self.timestamp(started)}","end":"{self.timestamp(ended)}",'
+            f'"age":{int(seconds)},"state":"closed","reason":"{outcome}"}},'
+            f'"gateway":{{{self._gateway(identity)},"verdict":"{outcome}",'
+            f'"reason":{quoted(verdict.reason)},"seconds":{seconds:.6f}'
+            f"{_upstream(upstream) if upstream is not None else ''}}}}}\n"
+        )
+        return line.encode("ascii")
+
+    def dropped(self, now: float, count: int, first: float, last: float) -> bytes:
+        """C{count} records were dropped, the first and the last one at these times."""
+        line = (
+            f'{{"timestamp":"{self.timestamp(now)}","event_type":"audit","audit":{{'
+            f'"dropped":{count},"first":"{self.timestamp(first)}",'
+            f'"last":"{self.timestamp(last)}"}}}}\n'
+        )
+        return line.encode("ascii")
+
+    def timestamp(self, when: float) -> str:
+        """ISO 8601 in UTC with microseconds, written as Suricata does."""
+        second, microsecond = divmod(int(when * 1_000_000 + 0.5), 1_000_000)
+        return f"{self._second(second)}.{microsecond:06d}+0000"
+
+    def _head(self, now: float, event_type: str, identity: Identity) -> str:
+        client, server = identity.client, identity.server
+        return (
+            f'{{"timestamp":"{self.timestamp(now)}","flow_id":{identity.id:d},'
+            f'"event_type":"{event_type}","src_ip":{encode_basestring_ascii(client.host)},'
+            f'"src_port":{client.port:d},"dest_ip":{encode_basestring_ascii(server.host)},'
+            f'"dest_port":{server.port:d},"proto":"{_PROTOCOLS[identity.protocol]}"'
+        )
+
+    def _gateway(self, identity: Identity) -> str:
+        key = (id(identity.rule), identity.service)
+        kept = self._kept.get(key)
+        if kept is None:
+            if len(self._kept) >= MOST_KEPT:
+                self._kept.clear()
+            kept = self._kept[key] = identity.rule, _described(identity.service, identity.rule)
+        return kept[1]
+
+
+def _second(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+
+
+def _described(service: str, rule: Rule | None) -> str:
+    fields: dict[str, object] = {"service": service}
+    if rule is not None:
+        fields["rule"] = (
+            f"{rule.place.file}:{rule.place.line}" if rule.place.line else rule.place.file
+        )
+        fields["zones"] = {"from": rule.source_names, "to": rule.destination_names}
+    return encoded(fields)[1:-1]
+
+
+def _upstream(upstream: Upstream) -> str:
+    address, source = upstream.address, upstream.source
+    seconds = upstream.seconds if isfinite(upstream.seconds) else 0.0
+    return (
+        f',"upstream":{{"ip":{encode_basestring_ascii(address.host)},"port":{address.port:d},'
+        f'"source_ip":{encode_basestring_ascii(source.host)},"source_port":{source.port:d},'
+        f'"port_kept":{_TRUTH[upstream.port_kept]},"attempts":{upstream.attempts:d},'
+        f'"connect_seconds":{seconds:.6f}}}'
+    )
+
+
+def _check(event_type: str, gateway: Mapping[str, object]) -> None:
+    if event_type in RESERVED or not NAME.fullmatch(event_type):
+        raise ValueError(
+            f"{event_type!r} can't be an event: it must be a word, such as 'http', and not one "
+            "of the gateway's own"
+        )
+    taken = OWN_FIELDS.intersection(gateway)
+    if taken:
+        raise ValueError(f"{sorted(taken)} of the gateway's own fields can't be set again")
