@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from twisted.logger import Logger
-
 from gateway.interfaces import Verdict
 from gateway.observe.file import AuditError, AuditFile, Owner
 from gateway.observe.identity import Identity, Upstream
+from gateway.observe.log import PrintableLogger
 from gateway.observe.record import Records
 from gateway.observe.writer import Writer
 from gateway.policy.log import Log
@@ -46,7 +45,7 @@ class Audit:
     @param changed: called in the reactor's thread with the new value of L{refusing}.
     """
 
-    _log = Logger()
+    _log = PrintableLogger()
 
     def __init__(
         self,

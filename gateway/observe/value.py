@@ -56,7 +56,7 @@ def shaped(value: object) -> object:
 
 def encoded(fields: Mapping[str, object]) -> str:
     """C{fields} as a JSON object, on one line, of printable ASCII alone."""
-    return _without_delete(_encoder.encode(_Shaper(MOST_IN_ALL).object(fields, MOST_DEPTH)))
+    return _without_delete(_encoder.encode(_Shaper(MOST_IN_ALL).mapping(fields, MOST_DEPTH)))
 
 
 def decoded(data: bytes) -> str:
@@ -95,7 +95,7 @@ class _Shaper:
 
     left: int
 
-    def object(self, fields: Mapping[Any, object], depth: int) -> dict[str, object]:
+    def mapping(self, fields: Mapping[Any, object], depth: int) -> dict[str, object]:
         """A key that nobody can have written in a program is not a key but a value."""
         shaped: dict[str, object] = {}
         others: list[object] = []
@@ -137,10 +137,10 @@ class _Shaper:
             shaped.append(f"[{len(values) - MOST_ITEMS} more items]")
         return shaped
 
-    def mapping(self, fields: Mapping[Any, object], depth: int) -> object:
+    def nested(self, fields: Mapping[Any, object], depth: int) -> object:
         if depth <= 0 or self.left <= 0:
             return f"{{{len(fields)} items}}"
-        return self.object(fields, depth)
+        return self.mapping(fields, depth)
 
     def integer(self, number: int) -> object:
         if LEAST_INTEGER <= number <= MOST_INTEGER:
@@ -181,7 +181,7 @@ _SHAPES: dict[type, _Shape] = {
     list: lambda shaper, value, depth: shaper.items(value, depth),
     set: lambda shaper, value, depth: shaper.items(value, depth),
     frozenset: lambda shaper, value, depth: shaper.items(value, depth),
-    dict: lambda shaper, value, depth: shaper.mapping(value, depth),
+    dict: lambda shaper, value, depth: shaper.nested(value, depth),
 }
 
 _KINDS: tuple[tuple[type, _Shape], ...] = (
@@ -190,5 +190,5 @@ _KINDS: tuple[tuple[type, _Shape], ...] = (
     (bytes, lambda shaper, value, depth: shaper.octets(bytes.__getitem__(value, slice(None)))),
     (int, lambda shaper, value, depth: shaper.integer(int.__int__(value))),
     (tuple, lambda shaper, value, depth: shaper.items(value, depth)),
-    (Mapping, lambda shaper, value, depth: shaper.mapping(value, depth)),
+    (Mapping, lambda shaper, value, depth: shaper.nested(value, depth)),
 )

@@ -1,0 +1,226 @@
+"""
+What is counted, for Prometheus to collect.
+
+A session costs a few additions of integers. Everything else (names, labels,
+text) is made when somebody asks.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from enum import Enum
+
+from attrs import define, field
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from gateway.interfaces import Outcome
+
+CONNECT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper bounds in seconds. From a neighbour on the LAN to the default C{connect_seconds}."""
+
+
+class Refusal(Enum):
+    """Why a connection became no session. The value is the word used in metrics."""
+
+    DIRECT = "direct"
+    """It was made straight to the listener's port, not diverted to it."""
+
+    SERVICE_LIMIT = "service-limit"
+    """The service has as many sessions as it may have."""
+
+    CLIENT_LIMIT = "client-limit"
+    """The client's address has as many sessions as it may have, in all or of this service."""
+
+    AUDIT = "audit"
+    """It could not be accounted for: audit records can't be written."""
+
+    NO_RULE = "no-rule"
+    """No rule of the policy, which may be newer than the connection, is for it."""
+
+    UNEXPECTED = "unexpected"
+    """It came to an address that was announced to somebody else."""
+
+    STOPPING = "stopping"
+    """The gateway is about to stop."""
+
+    DESCRIPTORS = "descriptors"
+    """There was no file descriptor left for it."""
+
+    __hash__ = object.__hash__
+
+
+@define
+class _Counts:
+    """The numbers of one service."""
+
+    running: int = 0
+    outcomes: dict[Outcome, int] = field(factory=lambda: dict.fromkeys(Outcome, 0))
+    to_server: int = 0
+    to_client: int = 0
+    fallbacks: int = 0
+    unreachable: int = 0
+    connect_buckets: list[int] = field(factory=lambda: [0] * (len(CONNECT_BUCKETS) + 1))
+    connect_seconds: float = 0.0
+
+
+class _ByService(dict[str, _Counts]):
+    def __missing__(self, service: str) -> _Counts:
+        counts = self[service] = _Counts()
+        return counts
+
+
+def _unknown() -> bool:
+    return False
+
+
+def _none() -> int:
+    return 0
+
+
+@define(eq=False)
+class Metrics:
+    """
+    The gateway's counters, since the process started.
+
+    C{divert_installed} and C{audit_dropped} are asked at each collection; set
+    them when there is somebody to ask.
+    """
+
+    divert_installed: Callable[[], bool] = _unknown
+    audit_dropped: Callable[[], int] = _none
+    audit_waiting: Callable[[], int] = _none
+    services: _ByService = field(factory=_ByService, init=False)
+    refusals: dict[Refusal, int] = field(factory=lambda: dict.fromkeys(Refusal, 0), init=False)
+
+    def started(self, service: str) -> None:
+        """A session began."""
+        self.services[service].running += 1
+
+    def connected(self, service: str, seconds: float) -> None:
+        """A session's server was reached, C{seconds} after the first attempt."""
+        counts = self.services[service]
+        counts.connect_buckets[bisect_left(CONNECT_BUCKETS, seconds)] += 1
+        counts.connect_seconds += seconds
+
+    def fallback(self, service: str) -> None:
+        """The client's own port was taken: another one was used towards the server."""
+        self.services[service].fallbacks += 1
+
+    def unreachable(self, service: str) -> None:
+        """A server, with all of its alternatives, could not be reached."""
+        self.services[service].unreachable += 1
+
+    def refused(self, refusal: Refusal) -> None:
+        """A connection became no session."""
+        self.refusals[refusal] += 1
+
+    def ended(self, service: str, outcome: Outcome, to_server: int, to_client: int) -> None:
+        """A session is over, and this was its whole traffic in bytes."""
+        counts = self.services[service]
+        counts.running -= 1
+        counts.outcomes[outcome] += 1
+        counts.to_server += to_server
+        counts.to_client += to_client
+
+    def registry(self) -> CollectorRegistry:
+        """These metrics and those of the process, for Prometheus's client library."""
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Collector(self))
+        ProcessCollector(registry=registry)
+        return registry
+
+    def text(self) -> bytes:
+        """All metrics in Prometheus's text format."""
+        return generate_latest(self.registry())
+
+
+class _Collector(Collector):
+    """Gives the numbers their names."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._sessions()
+        yield from self._bytes()
+        yield from self._servers()
+        yield from self._gateway()
+
+    def _sessions(self) -> Iterator[Metric]:
+        total = CounterMetricFamily(
+            "tproxygw_sessions", "Sessions that ended.", labels=("service", "verdict")
+        )
+        running = GaugeMetricFamily(
+            "tproxygw_sessions_running", "Sessions that run.", labels=("service",)
+        )
+        for service, counts in self._metrics.services.items():
+            running.add_metric((service,), counts.running)
+            for outcome, count in counts.outcomes.items():
+                total.add_metric((service, outcome.value), count)
+        yield total
+        yield running
+
+    def _bytes(self) -> Iterator[Metric]:
+        total = CounterMetricFamily(
+            "tproxygw_bytes", "Bytes of sessions that ended.", labels=("service", "direction")
+        )
+        for service, counts in self._metrics.services.items():
+            total.add_metric((service, "to_server"), counts.to_server)
+            total.add_metric((service, "to_client"), counts.to_client)
+        yield total
+
+    def _servers(self) -> Iterator[Metric]:
+        label = ("service",)
+        seconds = HistogramMetricFamily(
+            "tproxygw_connect_seconds", "Time until the server was reached.", labels=label
+        )
+        fallbacks = CounterMetricFamily(
+            "tproxygw_source_port_fallbacks",
+            "Sessions whose server did not see the client's port, as it was taken.",
+            labels=label,
+        )
+        unreachable = CounterMetricFamily(
+            "tproxygw_unreachable", "Sessions whose server was not reached.", labels=label
+        )
+        for service, counts in self._metrics.services.items():
+            seconds.add_metric((service,), _cumulated(counts), counts.connect_seconds)
+            fallbacks.add_metric((service,), counts.fallbacks)
+            unreachable.add_metric((service,), counts.unreachable)
+        yield from (seconds, fallbacks, unreachable)
+
+    def _gateway(self) -> Iterator[Metric]:
+        refused = CounterMetricFamily(
+            "tproxygw_refused", "Connections that became no session.", labels=("reason",)
+        )
+        for refusal, count in self._metrics.refusals.items():
+            refused.add_metric((refusal.value,), count)
+        yield refused
+        yield GaugeMetricFamily(
+            "tproxygw_divert_installed",
+            "1 if the kernel's rules are installed.",
+            int(self._metrics.divert_installed()),
+        )
+        yield CounterMetricFamily(
+            "tproxygw_audit_dropped", "Audit records dropped.", self._metrics.audit_dropped()
+        )
+        yield GaugeMetricFamily(
+            "tproxygw_audit_waiting_bytes",
+            "Bytes of audit records that are not written yet.",
+            self._metrics.audit_waiting(),
+        )
+
+
+def _cumulated(counts: _Counts) -> list[tuple[str, float]]:
+    total, buckets = 0, []
+    for bound, count in zip((*CONNECT_BUCKETS, "+Inf"), counts.connect_buckets, strict=True):
+        total += count
+        buckets.append((str(bound), float(total)))
+    return buckets
