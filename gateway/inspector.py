@@ -1,18 +1,33 @@
 """
-What plugin authors subclass.
+What plugin authors subclass: L{Inspector}, and above it L{StreamInspector}.
+
+A L{StreamInspector} is one C{async def} for each direction. It is safe by
+construction:
+  - a direction that returned, and one more byte from its side: denied;
+  - end of stream between messages: the half-close is passed on. Inside a
+    message: denied (L{gateway.reader} says which is which);
+  - an exception that is not L{Denied} is a bug. It goes to the session, which
+    logs the traceback and denies;
+  - only what an inspector sends passes. There is no call that forwards bytes
+    that were not read;
+  - C{self.secure(side)} denies if bytes of that side are unread (STARTTLS
+    injection).
 """
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any, ClassVar
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from gateway.interfaces import IInspector, ISession, Side, Verdict
+from gateway.direction import Direction
+from gateway.interfaces import CLIENT, SERVER, Denied, IInspector, ISession, Side, Verdict
 from gateway.policy.settings import option
+from gateway.reader import EndOfStream, Reader
 
-__all__ = ["Inspector", "option"]
+__all__ = ["EndOfStream", "Inspector", "Reader", "StreamInspector", "option"]
 
 
 @implementer(IInspector)
@@ -39,9 +54,107 @@ class Inspector:
         self.session.send(side.other, data)
         return None
 
-    def ended(self, side: Side) -> None:
+    def ended(self, side: Side) -> Deferred[Any] | None:
         """Pass the half-close on."""
         self.session.end(side.other)
+        return None
 
     def closed(self, verdict: Verdict) -> None:
         """Over; nothing to do."""
+
+
+class StreamInspector(Inspector):
+    """
+    One coroutine for each direction. A direction that is not written is
+    relayed at no cost.
+
+    A coroutine begins to run when its side first sends something, or ends. It
+    may await its L{Reader}, and any Deferred: a decision. Its side is not read
+    until the decision is there; the other side goes on. When the session is
+    closed, a coroutine that waits is closed (C{finally} runs), and the Deferred
+    it awaits is cancelled.
+    """
+
+    _written: ClassVar[dict[Side, bool]] = {CLIENT: False, SERVER: False}
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        cls._written = {
+            CLIENT: cls.from_client is not StreamInspector.from_client,
+            SERVER: cls.from_server is not StreamInspector.from_server,
+        }
+
+    def __init__(self, session: ISession) -> None:
+        super().__init__(session)
+        self._directions: dict[Side, Direction] = {}
+        self._released = False
+
+    # To be written
+
+    async def from_client(self, read: Reader) -> None:
+        """
+        What the client sends. Here: relayed, so C{await
+        super().from_client(read)} relays the rest.
+
+        @raise Denied: the client, or the policy, or both, are not to have it.
+        """
+        while await read.more():
+            self.session.send(SERVER, await read.some())
+
+    async def from_server(self, read: Reader) -> None:
+        """What the server sends; see L{from_client}."""
+        while await read.more():
+            self.session.send(CLIENT, await read.some())
+
+    # To be asked, in place of the session's own
+
+    def secure(self, side: Side, hello: bytes = b"") -> None:
+        """
+        From the next byte on, C{side} speaks TLS.
+
+        @param hello: what was read from C{side} already and belongs to TLS.
+        @raise Denied: bytes of C{side} are unread: plaintext that would be
+            taken for protected.
+        """
+        direction = self._directions.get(side)
+        if direction is not None and not direction.read.empty:
+            raise Denied(f"the {side.value} sent plaintext after it had agreed to TLS")
+        self.session.secure(side, hello)
+
+    def release(self) -> None:
+        """
+        Nothing is left to inspect: what is unread, and all that follows, passes
+        in both directions. Neither coroutine reads anything more.
+        """
+        self._released = True
+        for direction in self._directions.values():
+            direction.release()
+        self.session.release()
+
+    # Told by the session
+
+    def received(self, side: Side, data: bytes) -> Deferred[Any] | None:
+        """Run the side's coroutine until it needs more, or relay."""
+        direction = self._direction(side)
+        return super().received(side, data) if direction is None else direction.received(data)
+
+    def ended(self, side: Side) -> Deferred[Any] | None:
+        """Let the side's coroutine end, and pass the half-close on."""
+        direction = self._direction(side)
+        return super().ended(side) if direction is None else direction.ended()
+
+    def closed(self, verdict: Verdict) -> None:
+        """Close the coroutines. A subclass that has its own must call this one too."""
+        with ExitStack() as both:
+            for direction in self._directions.values():
+                both.callback(direction.close)
+
+    def _direction(self, side: Side) -> Direction | None:
+        """The coroutine and reader of a side; L{None} if it is just relayed."""
+        if self._released or not self._written[side]:
+            return None
+        direction = self._directions.get(side)
+        if direction is None:
+            start = self.from_client if side is CLIENT else self.from_server
+            direction = self._directions[side] = Direction(side, self.session, start)
+        return direction

@@ -106,8 +106,10 @@ class IInspector(Interface):
     """
     Protocol knowledge for one session.
 
-    A method that raises L{Denied} denies the session. Any other exception is
-    a bug: it is logged with its traceback, and the session is denied too.
+    A method that raises L{Denied} denies the session. L{Unreachable}, from an
+    awaited L{ISession.connect}, ends it as if nobody had handled that. Any
+    other exception is a bug: it is logged with its traceback, and the session
+    is denied too. The same goes for the failure of a Deferred that is returned.
     """
 
     def started() -> Deferred[Any] | None:
@@ -126,8 +128,13 @@ class IInspector(Interface):
             has fired, so that a decision can be awaited.
         """
 
-    def ended(side: Side) -> None:
-        """C{side} will send no more. Usually asks C{session.end(side.other)}."""
+    def ended(side: Side) -> Deferred[Any] | None:
+        """
+        C{side} will send no more. Usually asks C{session.end(side.other)}.
+
+        @return: L{None}, or a Deferred, whose failure is like an exception: a
+            decision may still be awaited at the end.
+        """
 
     def closed(verdict: Verdict) -> None:
         """

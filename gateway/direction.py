@@ -1,0 +1,179 @@
+"""
+Direction: runs the coroutine that reads one side of a session.
+
+It is driven by C{coroutine.send}: no task, and no Deferred per read. A
+coroutine yields either its own L{Reader}, when it needs more bytes, or a
+Deferred, when it awaits a decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from gateway.interfaces import Denied, ISession, Side
+from gateway.reader import EndOfStream, Reader
+
+
+class Direction:
+    """
+    One side's coroutine, its reader, and what it waits for.
+
+    @ivar read: the side's reader.
+    """
+
+    __slots__ = (
+        "_coroutine",
+        "_decision",
+        "_over",
+        "_returned",
+        "_running",
+        "_session",
+        "_side",
+        "_waiting",
+        "read",
+    )
+
+    def __init__(
+        self,
+        side: Side,
+        session: ISession,
+        start: Callable[[Reader], Coroutine[Any, Any, None]],
+    ) -> None:
+        self.read = Reader(side)
+        self._side = side
+        self._session = session
+        self._coroutine = start(self.read)
+        self._running = False
+        self._returned = False
+        self._over = False
+        self._decision: Deferred[Any] | None = None
+        self._waiting: Deferred[None] | None = None
+
+    # Told
+
+    def received(self, data: bytes) -> Deferred[None] | None:
+        """
+        The side sent C{data}.
+
+        @return: a Deferred if a decision is awaited: the side must not be read
+            before it fires. It fails with what the coroutine raised after that.
+        @raise Denied: by the coroutine, or the bytes came after it had returned.
+        """
+        if not self._over:
+            self.read.feed(data)
+            self._go_on()
+        return self._waiting
+
+    def ended(self) -> Deferred[None] | None:
+        """The side ended; like L{received}."""
+        if not self._over:
+            self.read.end()
+            self._go_on()
+        return self._waiting
+
+    def release(self) -> None:
+        """Let go of the side: pass what is unread, and stop the coroutine."""
+        if self._over:
+            return
+        if not self.read.empty:
+            self._session.send(self._side.other, self.read.rest())
+        if self.read.ended and not self._returned:
+            self._session.end(self._side.other)
+        self.close()
+        self._answer(None)
+
+    def close(self) -> None:
+        """Stop the coroutine; one that runs right now stops when it next waits."""
+        self._over = True
+        self.read.rest()
+        decision, self._decision = self._decision, None
+        if not self._running:
+            self._coroutine.close()
+        if decision is not None:
+            decision.cancel()
+
+    # The coroutine
+
+    def _go_on(self) -> None:
+        if self._returned:
+            self._finish()
+        elif not self._running and self._decision is None:
+            self._run()
+
+    def _run(self) -> None:
+        """Run until the coroutine waits, returns or raises."""
+        self._running = True
+        try:
+            self._run_until_it_waits()
+        except (StopIteration, EndOfStream):
+            self._returned = True
+        except BaseException as error:
+            if not (self._over and isinstance(error, Denied)):
+                self._over = True
+                raise
+        finally:
+            self._running = False
+        if self._over:
+            self._coroutine.close()
+        elif self._returned:
+            self._finish()
+
+    def _run_until_it_waits(self) -> None:
+        while not self._over:
+            wanted = self._coroutine.send(None)
+            if wanted is not self.read:
+                return self._await(wanted)
+            if not self.read.news:
+                return None
+        return None
+
+    def _finish(self) -> None:
+        """The coroutine has returned: nothing more may come but the end."""
+        if not self.read.empty:
+            self._over = True
+            raise Denied(f"the {self._side.value} sent more than the protocol allows at this point")
+        if self.read.ended:
+            self._session.end(self._side.other)
+
+    # Decisions
+
+    def _await(self, decision: Any) -> None:
+        if not isinstance(decision, Deferred):
+            raise TypeError(f"an inspector awaits its own reader or a Deferred, not {decision!r}")
+        if self._over:
+            return
+        self._decision = decision
+        if self._waiting is None:
+            self._waiting = Deferred()
+        decision.addBoth(self._decided)
+
+    def _decided(self, result: Any) -> Any:
+        """
+        A decision is there; the coroutine finds it in the Deferred itself.
+
+        @return: the result, for others who await it too; a failure is the
+            coroutine's alone.
+        """
+        if not self._over:
+            self._decision = None
+            self._resume()
+        return None if isinstance(result, Failure) else result
+
+    def _resume(self) -> None:
+        outcome = None
+        try:
+            self._run()
+        except Exception:
+            outcome = Failure()  # type: ignore[no-untyped-call]
+        if self._decision is None:
+            self._answer(outcome)
+
+    def _answer(self, outcome: Failure | None) -> None:
+        """Tell the session that it may read the side again, or why not."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.callback(outcome)

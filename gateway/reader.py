@@ -1,0 +1,185 @@
+"""
+Reader: one side's bytes, for a coroutine that reads them.
+
+Every read has a limit, and what is kept is never more than the limit of the
+read that waits plus one segment: a direction that does not read is not fed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from types import coroutine
+from typing import Any
+
+from gateway.interfaces import Denied, Side
+
+
+class EndOfStream(Exception):
+    """
+    A side ended before it had sent anything.
+
+    It ends the direction's coroutine like C{return}; nobody needs to catch it.
+    """
+
+
+class Reader:
+    """
+    What one side sent and nobody has read yet.
+
+    All reads wait until they have what they need. A side that ends while one
+    of them waits has ended inside a message and is denied, except that
+      - L{more} gives C{False}, and so is the way to read several messages;
+      - a side that never sent anything is not denied: the direction is over.
+
+    @ivar side: whose bytes these are.
+    @ivar ended: that side will send no more (but there may be unread bytes).
+    @ivar news: something came since the last read began to wait.
+    """
+
+    __slots__ = ("_at", "_began", "_buffer", "ended", "news", "side")
+
+    def __init__(self, side: Side) -> None:
+        self.side = side
+        self.ended = False
+        self.news = False
+        self._began = False
+        self._buffer: bytes | bytearray = b""
+        self._at = 0
+
+    # For the inspector
+
+    async def line(self, limit: int) -> bytes:
+        """
+        One line, without its CRLF (RFC 5198, section 2: nothing else ends a line).
+
+        @param limit: bytes, CRLF not counted.
+        @raise Denied: the line is longer, or has a CR or a LF of its own. What
+            one program takes for two lines and the next one for one is how
+            commands are smuggled.
+        """
+        line = await self._until(b"\n", limit + 2, limit)
+        if not line or line.find(b"\r") + 1 != len(line):
+            raise Denied(f"the {self.side.value} sent a line with a lone CR or a lone LF")
+        return line[:-1]
+
+    async def until(self, mark: bytes, limit: int) -> bytes:
+        """
+        Everything up to C{mark}, without it; the mark is read too.
+
+        @param limit: bytes, the mark not counted.
+        @raise Denied: the mark did not come within the limit.
+        """
+        return await self._until(mark, limit + len(mark), limit)
+
+    async def exactly(self, count: int, limit: int) -> bytes:
+        """
+        Exactly so many bytes.
+
+        @param count: as the peer announced it, so it may be anything.
+        @raise Denied: C{count} is negative or over C{limit}.
+        """
+        if not 0 <= count <= limit:
+            raise Denied(f"the {self.side.value} announced {count} bytes; {limit} are allowed")
+        while self.unread < count:
+            await self._wait()
+        return self._take(count)
+
+    async def some(self, limit: int | None = None) -> bytes:
+        """
+        What has come, at least one byte: for bulk that is understood by its
+        length. Not copied if all of it is taken.
+
+        @param limit: no more than so many bytes, such as what is left of a body.
+        """
+        if limit is not None and limit < 1:
+            raise ValueError(f"some() of {limit} bytes can't be read")
+        while not self.unread:
+            await self._wait()
+        return self._take(self.unread if limit is None else min(limit, self.unread))
+
+    async def more(self) -> bool:
+        """
+        Wait between two messages.
+
+        @return: whether another one begins; C{False} if the side ended instead.
+        """
+        while not self.unread and not self.ended:
+            await self._wait()
+        return self.unread > 0
+
+    @property
+    def unread(self) -> int:
+        """How many bytes have come and are not read."""
+        return len(self._buffer) - self._at
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything that has come is read."""
+        return self._at == len(self._buffer)
+
+    # For the direction
+
+    def feed(self, data: bytes) -> None:
+        """C{data} has come."""
+        self.news = True
+        if self.empty:
+            self._buffer, self._at = data, 0
+            return
+        if isinstance(self._buffer, bytearray):
+            del self._buffer[: self._at]
+        else:
+            self._buffer = bytearray(memoryview(self._buffer)[self._at :])
+        self._at = 0
+        self._buffer += data
+
+    def end(self) -> None:
+        """No more will come."""
+        self.news = True
+        self.ended = True
+
+    def rest(self) -> bytes:
+        """All that is unread, without waiting."""
+        return self._take(self.unread)
+
+    async def _until(self, mark: bytes, most: int, limit: int) -> bytes:
+        """
+        Everything up to C{mark}.
+
+        @param most: how many bytes there may be with all that counts as mark.
+        """
+        searched = 0
+        while True:
+            at = self._at
+            found = self._buffer.find(mark, at + searched, at + most)
+            if found >= 0:
+                return self._take(found - at, len(mark))
+            if self.unread >= most:
+                raise self._too_long(mark, limit)
+            searched = max(0, self.unread - len(mark) + 1)
+            await self._wait()
+
+    def _too_long(self, mark: bytes, limit: int) -> Denied:
+        what = "a line" if mark == b"\n" else "a field"
+        return Denied(f"the {self.side.value} sent {what} of more than {limit} bytes")
+
+    def _take(self, count: int, skip: int = 0) -> bytes:
+        """Read C{count} bytes, and pass over C{skip} more."""
+        buffer, begin = self._buffer, self._at
+        end = begin + count
+        self._began = True
+        self._at = end + skip
+        if self.empty:
+            self._buffer, self._at = b"", 0
+        if isinstance(buffer, bytes):
+            return buffer[begin:end]
+        return bytes(memoryview(buffer)[begin:end])
+
+    @coroutine
+    def _wait(self) -> Generator[Any, Any, None]:
+        """Wait until more has come; the direction's driver recognises the reader."""
+        if self.ended:
+            if self._began or self.unread:
+                raise Denied(f"the {self.side.value} ended in the middle of a message")
+            raise EndOfStream
+        self.news = False
+        yield self
