@@ -24,10 +24,11 @@ from zope.interface import implementer
 
 from gateway.direction import Direction
 from gateway.interfaces import CLIENT, SERVER, Denied, IInspector, ISession, Side, Verdict
+from gateway.pattern import pattern
 from gateway.policy.settings import option
 from gateway.reader import EndOfStream, Reader
 
-__all__ = ["EndOfStream", "Inspector", "Reader", "StreamInspector", "option"]
+__all__ = ["EndOfStream", "Inspector", "Reader", "StreamInspector", "option", "pattern"]
 
 
 @implementer(IInspector)

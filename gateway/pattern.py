@@ -1,0 +1,17 @@
+"""A regular expression as the value of a setting."""
+
+from __future__ import annotations
+
+import re
+
+
+def pattern(text: str) -> re.Pattern[str]:
+    """
+    Read a regular expression: C{option(..., read=pattern)}.
+
+    @raise ValueError: it is none; says where.
+    """
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{text!r} is not a regular expression: {error}") from None

@@ -1,0 +1,188 @@
+"""
+Finger (RFC 1288): who is on a host, and what somebody's plans are.
+
+The client sends one line, the server answers with text and closes. The query
+is parsed and written anew; the server is not connected to before it is
+allowed. Of the answer, only what a terminal can show safely passes.
+"""
+
+from __future__ import annotations
+
+import re
+
+from attrs import frozen
+
+from gateway.inspector import Reader, StreamInspector, option, pattern
+from gateway.interfaces import CLIENT, SERVER, Denied
+from protocols.text import PlainText
+
+# Section 2.3: {Q1} is "/W" and a user name, each of which may be missing; {Q2} has "@host" after
+# it, as often as the query is to be forwarded. "/W" is written in both cases in the wild, and
+# with spaces but no user after it.
+_QUERY = re.compile(
+    r"(?P<verbose>/[Ww](?: +|(?=@|$)))?"
+    r"(?P<user>[!-.0-?A-~][!-?A-~]*)?"
+    r"(?P<hosts>(?:@[!-?A-~]+)*)"
+)
+
+# RFC 1123, section 2.1.
+_HOST = re.compile(r"(?=.{1,255}$)[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
+
+
+@frozen
+class FingerSettings:
+    """What may be asked, and how long question and answer may be."""
+
+    users: re.Pattern[str] = option(
+        "Which user names may be asked for: a regular expression for the whole name.",
+        re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*"),
+        read=pattern,
+    )
+    list_users: bool = option(
+        "Whether the empty query, for everybody who is logged in, is allowed "
+        "(RFC 1288, section 3.2.2).",
+        False,
+    )
+    forwarding: bool = option(
+        "Whether user@host may be asked for, which makes the server ask another host "
+        "(RFC 1288, section 3.2.1).",
+        False,
+    )
+    forwarding_hosts: int = option(
+        "How many hosts a query may be forwarded through, if forwarding is allowed.",
+        1,
+        minimum=1,
+    )
+    international: bool = option(
+        "Whether answers may have characters beyond ASCII, in UTF-8. Control characters never "
+        "pass (RFC 1288, section 3.3).",
+        False,
+    )
+    query_bytes: int = option(
+        "The longest query.",
+        512,
+        unit="bytes",
+        minimum=1,
+        precedent="SMTP's command line",
+    )
+    answer_bytes: int = option(
+        "The longest answer; the rest is cut off.", 65536, unit="bytes", minimum=1
+    )
+
+
+@frozen
+class Query:
+    """
+    What a client asks.
+
+    @ivar user: empty for everybody who is logged in.
+    @ivar hosts: through which hosts to forward it; the last one is asked first.
+    """
+
+    user: str = ""
+    hosts: tuple[str, ...] = ()
+    verbose: bool = False
+
+    @classmethod
+    def parse(cls, line: bytes) -> Query:
+        """
+        Read a query, without its CRLF.
+
+        @raise Denied: it is none.
+        """
+        found = _QUERY.fullmatch(line.decode("latin-1"))
+        if found is None:
+            raise Denied(f"not a finger query: {line!r}")
+        hosts = tuple(found["hosts"].split("@")[1:])
+        for host in hosts:
+            if not _HOST.fullmatch(host):
+                raise Denied(f"not a host name in a finger query: {host!r}")
+        return cls(found["user"] or "", hosts, found["verbose"] is not None)
+
+    def line(self) -> bytes:
+        """The query as it is sent, with its CRLF."""
+        target = self.user + "".join(f"@{host}" for host in self.hosts)
+        words = ["/W"] * self.verbose + [target] * bool(target)
+        return " ".join(words).encode("latin-1") + b"\r\n"
+
+
+class FingerInspector(StreamInspector):
+    """One query, one answer."""
+
+    Settings = FingerSettings
+
+    def started(self) -> None:
+        """Nothing to connect for yet."""
+
+    async def from_client(self, read: Reader) -> None:
+        """Read the query; if it is allowed, connect and ask it."""
+        settings: FingerSettings = self.session.settings
+        try:
+            line = await read.line(settings.query_bytes)
+            query = Query.parse(line)
+        except Denied as denied:
+            raise Denied(denied.reason, b"That is not a finger query.\r\n") from None
+        self._decide(query)
+        self.session.connect()
+        self.session.send(SERVER, query.line())
+
+    async def from_server(self, read: Reader) -> None:
+        """Pass the readable part of the answer."""
+        settings: FingerSettings = self.session.settings
+        text = PlainText("utf-8" if settings.international else "ascii")
+        left = settings.answer_bytes
+        while await read.more():
+            if not left:
+                reason = f"the answer is longer than {settings.answer_bytes} bytes"
+                raise Denied(reason, b"\r\n[The rest of the answer was cut off.]\r\n")
+            piece = await read.some(left)
+            left -= len(piece)
+            self.session.send(CLIENT, text.filter(piece))
+        self.session.send(CLIENT, text.end())
+
+    def _decide(self, query: Query) -> None:
+        """
+        Write the audit record.
+
+        @raise Denied: the policy does not allow this query.
+        """
+        try:
+            _check(query, self.session.settings)
+        except Denied:
+            self._log(query, allowed=False)
+            raise
+        self._log(query, allowed=True)
+
+    def _log(self, query: Query, allowed: bool) -> None:
+        self.session.log(
+            "finger",
+            user=query.user,
+            hosts=list(query.hosts),
+            verbose=query.verbose,
+            allowed=allowed,
+        )
+
+
+def _check(query: Query, settings: FingerSettings) -> None:
+    """@raise Denied: the settings do not allow this query; the replies are the RFC's."""
+    if query.hosts and not settings.forwarding:
+        raise Denied(
+            f"forwarding to {query.hosts[-1]!r} is not allowed (setting 'forwarding')",
+            b"Finger forwarding service denied\r\n",
+        )
+    if len(query.hosts) > max(1, settings.forwarding_hosts):
+        raise Denied(
+            f"forwarding through {len(query.hosts)} hosts is not allowed "
+            "(setting 'forwarding_hosts')",
+            b"Finger forwarding service denied\r\n",
+        )
+    if not query.user and not settings.list_users:
+        raise Denied(
+            "the list of users is not allowed (setting 'list_users')",
+            b"Finger online user list denied\r\n",
+        )
+    if query.user and not settings.users.fullmatch(query.user):
+        raise Denied(
+            f"user {query.user!r} is not allowed (setting 'users')",
+            b"That user may not be asked for.\r\n",
+        )
