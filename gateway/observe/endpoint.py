@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST
-from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
@@ -47,14 +46,14 @@ class _MetricsPage(Resource):
         super().__init__()  # type: ignore[no-untyped-call]
         self._metrics = metrics
 
-    def render_GET(self, request: IRequest) -> bytes:
-        request.setHeader(b"content-type", CONTENT_TYPE_LATEST.encode("ascii"))
+    def render_GET(self, request: Request) -> bytes:
+        request.responseHeaders.setRawHeaders("content-type", [CONTENT_TYPE_LATEST])
         return self._metrics.text()
 
 
 class _HealthPage(Resource):
     """The reactor answers: that is all it says."""
 
-    def render_GET(self, request: IRequest) -> bytes:
-        request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+    def render_GET(self, request: Request) -> bytes:
+        request.responseHeaders.setRawHeaders("content-type", ["text/plain; charset=utf-8"])
         return b"ok\n"
