@@ -66,9 +66,9 @@ class Dimension:
         """
         return self._fold(spans, self._any_of, or_, 0)
 
-    def cover(self, spans: Spans, everybody: int) -> int:
-        """The mask of those of C{everybody} that cover all of C{spans}. Bounded by cuts, too."""
-        return self._fold(spans, self._all_of, and_, everybody)
+    def cover(self, spans: Spans) -> int:
+        """The mask of the rules that cover all of C{spans}, which are not empty."""
+        return self._fold(spans, self._all_of, and_, -1)
 
     @cached_property
     def _any_of(self) -> Levels:

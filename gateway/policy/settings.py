@@ -4,6 +4,11 @@ Settings: the typed content of a TOML table.
 A settings class is a frozen attrs class whose fields are made with L{option}.
 The same declaration gives the type check, the default, and the line in the
 configuration reference. Inspectors declare theirs in the same way.
+
+Types that a field may have: C{bool}, C{int}, C{float}, C{str}, an C{Enum}, a
+C{Literal}, C{tuple[T, ...]}, C{frozenset[T]}, C{dict[str, T]}, C{T | None},
+C{T | U}, and other settings classes, which are tables in the table. Of any
+other type if C{read} makes it. A field C{from_} is the key C{from}.
 """
 
 from __future__ import annotations
@@ -11,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from attrs import NOTHING, field
+from attrs import NOTHING, Attribute, field
 
 
 def option(
@@ -21,6 +26,8 @@ def option(
     unit: str = "",
     precedent: str = "",
     read: Callable[[Any], Any] | None = None,
+    minimum: float | None = None,
+    maximum: float | None = None,
 ) -> Any:
     """
     Declare one key of a TOML table.
@@ -30,11 +37,26 @@ def option(
         key must be there.
     @param unit: what a number counts: C{"seconds"}, C{"bytes"}, …
     @param precedent: who chose the same limit before.
-    @param read: turns the TOML value (already of the annotated type if that
-        is a plain one) into the field's value; raises L{ValueError} with a
-        sentence for the operator.
+    @param read: turns the TOML value into the field's value; raises
+        L{ValueError} with a sentence for the operator. The TOML value is
+        already of the type that C{read} annotates its parameter with; without
+        an annotation, of the field's type if that is one of the types above.
+    @param minimum: the least that a number may be (each of them, in a tuple).
+    @param maximum: the most that it may be.
     """
     return field(
         default=default,
-        metadata={"help": help, "unit": unit, "precedent": precedent, "read": read},
+        metadata={
+            "help": help,
+            "unit": unit,
+            "precedent": precedent,
+            "read": read,
+            "minimum": minimum,
+            "maximum": maximum,
+        },
     )
+
+
+def key_of(attribute: Attribute[Any]) -> str:
+    """The key in the TOML table that a field stands for."""
+    return attribute.name.removesuffix("_")

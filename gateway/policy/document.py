@@ -1,0 +1,110 @@
+"""A file of the configuration: what it says, and where."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path as FilePath
+from typing import Any
+
+from attrs import field, frozen
+
+from gateway.policy.locate import BARE_KEY, Path, Positions, locate
+from gateway.policy.place import Place
+from gateway.policy.problem import PolicyError, Problem
+
+POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+"""How L{tomllib} ends its messages."""
+
+
+@frozen
+class Entry:
+    """
+    One value of a file, and where it is written.
+
+    Whoever finds a value wrong says so to its entry, and goes on to find the
+    rest of what is wrong.
+    """
+
+    value: Any
+    file: str
+    positions: Positions = field(repr=False)
+    problems: list[Problem] = field(repr=False)
+    path: Path = ()
+
+    @property
+    def key(self) -> str:
+        """What the operator calls it: C{rule.ports}."""
+        return ".".join(_written(each) for each in self.path if isinstance(each, str))
+
+    @property
+    def place(self) -> Place:
+        """Where it is written; if it is not, where its table is."""
+        return Place(self.file, *self.positions.position(self.path))
+
+    def at(self, *path: str | int) -> Entry:
+        """What is below this. A value that is not there is L{None}."""
+        value = self.value
+        for step in path:
+            try:
+                value = value[step]
+            except (LookupError, TypeError):
+                value = None
+        return Entry(value, self.file, self.positions, self.problems, (*self.path, *path))
+
+    def complain(self, message: str) -> None:
+        """It is wrong."""
+        self.problems.append(Problem(self.place, self.key, message))
+
+
+def read_document(folder: FilePath, file: str, problems: list[Problem]) -> Entry:
+    """
+    Read a file.
+
+    @param file: its path, relative to the configuration folder.
+    @param problems: gets what its entries complain about.
+    @raise PolicyError: it can't be read, or is not TOML.
+    """
+    text = _text(folder, file)
+    try:
+        return Entry(tomllib.loads(text), file, locate(text), problems)
+    except tomllib.TOMLDecodeError as error:
+        raise PolicyError([_syntax_problem(file, text, str(error))]) from None
+    except RecursionError:
+        raise PolicyError(
+            [Problem(Place(file), "", "arrays or tables are nested too deep")]
+        ) from None
+    except ValueError as error:  # such as an integer of more digits than Python reads
+        raise PolicyError([Problem(Place(file), "", f"not TOML: {error}")]) from None
+
+
+def _written(key: str) -> str:
+    """A key as it is written in TOML, quoted if it must be."""
+    return key if BARE_KEY.fullmatch(key) else json.dumps(key, ensure_ascii=False)
+
+
+def _text(folder: FilePath, file: str) -> str:
+    """The text of a file, with line ends as LF."""
+    try:
+        octets = (folder / file).read_bytes()
+        return octets.decode().replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        before = octets[: error.start].decode()
+        raise PolicyError([Problem(_end_of(file, before), "", "not UTF-8")]) from None
+    except OSError as error:
+        raise PolicyError([Problem(Place(file), "", f"can't be read: {error.strerror}")]) from None
+
+
+def _syntax_problem(file: str, text: str, message: str) -> Problem:
+    found = POSITION.search(message)
+    place = Place(file)
+    if found:
+        place = Place(file, int(found[1]), int(found[2])) if found[1] else _end_of(file, text)
+        message = message[: found.start()]
+    return Problem(place, "", f"not TOML: {message[:1].lower()}{message[1:]}")
+
+
+def _end_of(file: str, text: str) -> Place:
+    """The place right after C{text}."""
+    return Place(file, text.count("\n") + 1, len(text) - text.rfind("\n"))
