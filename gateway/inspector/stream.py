@@ -1,18 +1,4 @@
-"""
-What plugin authors subclass: L{Inspector}, and above it L{StreamInspector}.
-
-A L{StreamInspector} is one C{async def} for each direction. It is safe by
-construction:
-  - a direction that returned, and one more byte from its side: denied;
-  - end of stream between messages: the half-close is passed on. Inside a
-    message: denied (L{gateway.reader} says which is which);
-  - an exception that is not L{Denied} is a bug. It goes to the session, which
-    logs the traceback and denies;
-  - only what an inspector sends passes. There is no call that forwards bytes
-    that were not read;
-  - C{self.secure(side)} denies if bytes of that side are unread (STARTTLS
-    injection).
-"""
+"""StreamInspector: a protocol as one C{async def} for each direction."""
 
 from __future__ import annotations
 
@@ -20,48 +6,11 @@ from contextlib import ExitStack
 from typing import Any, ClassVar
 
 from twisted.internet.defer import Deferred
-from zope.interface import implementer
 
-from gateway.direction import Direction
-from gateway.interfaces import CLIENT, SERVER, Denied, IInspector, ISession, Side, Verdict
-from gateway.pattern import pattern
-from gateway.policy.settings import option
-from gateway.reader import EndOfStream, Reader
-
-__all__ = ["EndOfStream", "Inspector", "Reader", "StreamInspector", "option", "pattern"]
-
-
-@implementer(IInspector)
-class Inspector:
-    """
-    Connects at the start, relays both ways, passes half-closes on.
-
-    @cvar Settings: the attrs class of the settings, made with L{option};
-        L{None} if there are none.
-    """
-
-    Settings: ClassVar[type | None] = None
-
-    def __init__(self, session: ISession) -> None:
-        self.session = session
-
-    def started(self) -> Deferred[Any] | None:
-        """Connect."""
-        self.session.connect()
-        return None
-
-    def received(self, side: Side, data: bytes) -> Deferred[Any] | None:
-        """Relay."""
-        self.session.send(side.other, data)
-        return None
-
-    def ended(self, side: Side) -> Deferred[Any] | None:
-        """Pass the half-close on."""
-        self.session.end(side.other)
-        return None
-
-    def closed(self, verdict: Verdict) -> None:
-        """Over; nothing to do."""
+from gateway.inspector.direction import Direction
+from gateway.inspector.inspector import Inspector
+from gateway.inspector.reader import Reader
+from gateway.interfaces import CLIENT, SERVER, Denied, ISession, Side, Verdict
 
 
 class StreamInspector(Inspector):

@@ -14,8 +14,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from gateway.inspector.reader import EndOfStream, Reader
 from gateway.interfaces import Denied, ISession, Side
-from gateway.reader import EndOfStream, Reader
 
 
 class Direction:

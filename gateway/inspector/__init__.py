@@ -1,0 +1,23 @@
+"""
+What plugin authors subclass: L{Inspector}, and above it L{StreamInspector}.
+
+A L{StreamInspector} is one C{async def} for each direction. It is safe by
+construction:
+  - a direction that returned, and one more byte from its side: denied;
+  - end of stream between messages: the half-close is passed on. Inside a
+    message: denied (L{gateway.inspector.reader} says which is which);
+  - an exception that is not L{Denied} is a bug. It goes to the session, which
+    logs the traceback and denies;
+  - only what an inspector sends passes. There is no call that forwards bytes
+    that were not read;
+  - C{self.secure(side)} denies if bytes of that side are unread (STARTTLS
+    injection).
+"""
+
+from gateway.inspector.inspector import Inspector
+from gateway.inspector.pattern import pattern
+from gateway.inspector.reader import EndOfStream, Reader
+from gateway.inspector.stream import StreamInspector
+from gateway.policy.settings import option
+
+__all__ = ["EndOfStream", "Inspector", "Reader", "StreamInspector", "option", "pattern"]
