@@ -16,7 +16,9 @@ from gateway.policy.connection import Protocol
 from gateway.policy.rule import Rule
 from tests.observe.sessions import CLIENT, NOON, PASSED, SERVER, UPSTREAM, identity
 
-text = st.text(st.characters()) | st.sampled_from(["\x7f", "\x9b31m", "\x1b]0;x\x07", "\ud800", "\n"])
+text = st.text(st.characters()) | st.sampled_from(
+    ["\x7f", "\x9b31m", "\x1b]0;x\x07", "\ud800", "\n"]
+)
 
 
 class FlowTests(SynchronousTestCase):

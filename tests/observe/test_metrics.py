@@ -1,0 +1,95 @@
+"""Prometheus sees what sessions did."""
+
+from __future__ import annotations
+
+from prometheus_client.parser import text_string_to_metric_families
+from twisted.trial.unittest import SynchronousTestCase
+
+from gateway.interfaces import Outcome
+from gateway.observe.metrics import Metrics, Refusal
+
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def samples(metrics: Metrics) -> Samples:
+    """What a collector reads out of it."""
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(metrics.text().decode())
+        for sample in family.samples
+    }
+
+
+class MetricsTests(SynchronousTestCase):
+    """As the official library parses them."""
+
+    def setUp(self) -> None:
+        self.metrics = Metrics()
+
+    def value(self, name: str, **labels: str) -> float:
+        return samples(self.metrics)[name, tuple(sorted(labels.items()))]
+
+    def test_sessions(self) -> None:
+        """Sessions are counted by service and verdict, and while they run."""
+        for _ in range(3):
+            self.metrics.started("web")
+        self.metrics.ended("web", Outcome.PASSED, 10, 200)
+        self.metrics.ended("web", Outcome.DENIED, 1, 2)
+        self.metrics.started("mail")
+        passed = self.value("tproxygw_sessions_total", service="web", verdict="passed")
+        denied = self.value("tproxygw_sessions_total", service="web", verdict="denied")
+        self.assertEqual((passed, denied), (1, 1))
+        self.assertEqual(self.value("tproxygw_sessions_running", service="web"), 1)
+        self.assertEqual(self.value("tproxygw_sessions_running", service="mail"), 1)
+
+    def test_bytes(self) -> None:
+        """So are the bytes, each way."""
+        self.metrics.started("web")
+        self.metrics.ended("web", Outcome.PASSED, 10, 200)
+        sent = self.value("tproxygw_bytes_total", service="web", direction="to_server")
+        received = self.value("tproxygw_bytes_total", service="web", direction="to_client")
+        self.assertEqual((sent, received), (10, 200))
+
+    def test_connect_seconds(self) -> None:
+        """The time to the server is a histogram; a value on a bound belongs below it."""
+        for seconds in (0.001, 0.0011, 60.0):
+            self.metrics.connected("web", seconds)
+        counts = [
+            self.value("tproxygw_connect_seconds_bucket", service="web", le=bound)
+            for bound in ("0.001", "0.0025", "10.0", "+Inf")
+        ]
+        self.assertEqual(counts, [1, 2, 2, 3])
+        total = self.value("tproxygw_connect_seconds_sum", service="web")
+        self.assertAlmostEqual(total, 60.0021)
+
+    def test_trouble(self) -> None:
+        """Fallbacks, servers that were not reached, and refused connections."""
+        self.metrics.fallback("web")
+        self.metrics.unreachable("web")
+        for refusal in Refusal:
+            self.metrics.refused(refusal)
+        self.assertEqual(self.value("tproxygw_source_port_fallbacks_total", service="web"), 1)
+        self.assertEqual(self.value("tproxygw_unreachable_total", service="web"), 1)
+        for refusal in Refusal:
+            self.assertEqual(self.value("tproxygw_refused_total", reason=refusal.value), 1)
+
+    def test_state(self) -> None:
+        """The divert's and the audit's state are asked for at each collection."""
+        state = [True]
+        self.metrics.divert_installed = lambda: state[0]
+        self.metrics.audit_dropped = lambda: 7
+        self.metrics.audit_waiting = lambda: 1000
+        self.assertEqual(self.value("tproxygw_divert_installed"), 1)
+        state[0] = False
+        self.assertEqual(self.value("tproxygw_divert_installed"), 0)
+        self.assertEqual(self.value("tproxygw_audit_dropped_total"), 7)
+        self.assertEqual(self.value("tproxygw_audit_waiting_bytes"), 1000)
+
+    def test_process(self) -> None:
+        """The process's own metrics are there too."""
+        self.assertGreater(self.value("process_resident_memory_bytes"), 1_000_000)
+
+    def test_two_gateways(self) -> None:
+        """Nothing is global: two in one process count apart."""
+        self.metrics.started("web")
+        self.assertNotIn(("tproxygw_sessions_running", (("service", "web"),)), samples(Metrics()))
