@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from gateway.interfaces import Verdict
-from gateway.observe.file import AuditError, AuditFile, Owner
+from gateway.observe.file import STANDARD_OUTPUT, AuditError, AuditFile, Owner
 from gateway.observe.identity import Identity, Upstream
 from gateway.observe.log import PrintableLogger
 from gateway.observe.record import Records
@@ -107,6 +107,11 @@ class Audit:
             return
         if not self._file.is_open:
             self._file.open()
+        if self._file.path == STANDARD_OUTPUT and self._file.is_null:
+            self._log.warn(
+                "audit records go to /dev/null: a process in the background has no standard "
+                "output. Name a file as 'audit' in the [log] table of gateway.toml"
+            )
         self._writer.start()
 
     def event(

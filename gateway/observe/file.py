@@ -49,6 +49,11 @@ class AuditFile:
     def is_open(self) -> bool:
         return self._descriptor >= 0
 
+    @property
+    def is_null(self) -> bool:
+        """Whether it is C{/dev/null}, as standard output is for a process in the background."""
+        return os.fstat(self._descriptor).st_rdev == Path(os.devnull).stat().st_rdev
+
     def open(self, owner: Owner | None = None) -> None:
         """
         Open it, and make it if it is not there (mode 0640).

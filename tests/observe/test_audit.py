@@ -9,10 +9,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from twisted.logger import formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.observe.audit import Audit
 from gateway.observe.file import AuditError
+from gateway.observe.log import PrintableLogger
 from gateway.observe.reading import flows_amiss, read_records
 from gateway.policy.log import Log
 from tests.observe.sessions import Reactor, identity, write_flows
@@ -38,6 +40,13 @@ class AuditTestCase(SynchronousTestCase):
         )
         self.addCleanup(made.close, 0.1)
         return made
+
+    def messages(self) -> list[str]:
+        """The diagnostics of every audit that is made after this call."""
+        messages: list[str] = []
+        logger = PrintableLogger(observer=lambda event: messages.append(formatEvent(event)))
+        self.patch(Audit, "_log", logger)
+        return messages
 
     def numbers(self, *files: Path) -> list[int]:
         return [record["flow_id"] for file in files for record in read_records(file)]
@@ -104,6 +113,17 @@ class FileTests(AuditTestCase):
         self.assertEqual(os.read(reading, 65536).count(b"\n"), 3)
         self.assertTrue(os.get_blocking(writing))
         os.close(writing)
+
+    def test_standard_output_of_the_background(self) -> None:
+        """Standard output that leads nowhere is worth a warning."""
+        null = os.open(os.devnull, os.O_RDWR)
+        self.addCleanup(os.close, null)
+        messages = self.messages()
+        audit = self.audit("-", standard_output=null)
+        audit.start()
+        audit.close()
+        self.assertEqual(len(messages), 1)
+        self.assertIn("/dev/null", messages[0])
 
 
 class OpenTests(AuditTestCase):
@@ -231,9 +251,8 @@ class FullDeviceTests(AuditTestCase):
 
     def test_told_once(self) -> None:
         """The log says so once, however often it is tried, and the stop says what was lost."""
-        messages: list[Any] = []
+        messages = self.messages()
         audit = self.audit("/dev/full")
-        self.patch(type(audit._log), "emit", lambda *args, **values: messages.append(args[2]))
         audit.start()
         write_flows(audit, range(5))
         audit.close(seconds=0.5)
