@@ -1,0 +1,171 @@
+"""
+The Divert: everything that makes the kernel bring connections to the gateway.
+
+Needs CAP_NET_ADMIN, so it runs in the keeper (L{gateway.kernel.keeper}), not in
+the process that handles traffic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from enum import Enum
+from typing import Protocol
+
+from gateway.kernel import claim, routing
+from gateway.kernel.claim import Claim
+from gateway.kernel.errors import KernelError
+from gateway.kernel.netfilter import NftablesFilter
+from gateway.kernel.ruleset import Ruleset, make_ruleset
+from gateway.policy.divert import Backend
+from gateway.policy.policy import Policy
+
+
+class State(Enum):
+    """Whether the kernel still does what it was told. The value is for metrics."""
+
+    INSTALLED = "installed"
+    MISSING = "missing"
+    """Somebody removed rules or routes of ours: connections pass uninspected."""
+
+    NOT_INSTALLED = "not installed"
+    """By us: before the start, after the stop, or with backend none."""
+
+    __hash__ = object.__hash__
+
+
+class PacketFilter(Protocol):
+    """One way to install a ruleset."""
+
+    def install(self, ruleset: Ruleset, left_over: set[int]) -> None:
+        """Install it in one step, in the place of its former self and of the C{left_over} ones."""
+
+    def remove(self, port: int) -> None:
+        """Remove the rules of the instance on C{port}; harmless if there are none."""
+
+    def installed(self, port: int) -> bool:
+        """Whether the rules of the instance on C{port} are there."""
+
+    def ports(self) -> set[int]:
+        """The ports of all instances whose rules are there, running or not."""
+
+
+FILTERS: dict[Backend, Callable[[], PacketFilter]] = {
+    Backend.NFTABLES: NftablesFilter,
+}
+
+
+class KernelDivert:
+    """
+    What one gateway has installed in this network namespace.
+
+    @param filters: how to make the packet filter of each backend.
+    """
+
+    def __init__(self, filters: dict[Backend, Callable[[], PacketFilter]] | None = None) -> None:
+        self._filters = {kind: make() for kind, make in (filters or FILTERS).items()}
+        self._claim = Claim()
+        self._installed: Ruleset | None = None
+
+    def claim(self, policy: Policy) -> None:
+        """
+        Make sure that no other instance uses what C{policy} wants to use.
+
+        @raise Taken: another one does.
+        """
+        self._claim.take(make_ruleset(policy))
+
+    def install(self, policy: Policy) -> None:
+        """
+        Claim and install everything, or nothing. What a killed gateway left
+        behind is removed.
+
+        @raise KernelError: it could not be done; what was there before is still there.
+        """
+        self._put(make_ruleset(policy))
+
+    def replace(self, policy: Policy) -> None:
+        """
+        Install C{policy} in the place of what is installed.
+
+        @raise KernelError: it could not be done; the former rules are still in force.
+        """
+        self._put(make_ruleset(policy))
+
+    def remove(self) -> None:
+        """
+        Take everything back and give up the claim.
+
+        @raise KernelError: something could not be taken back; the rest was.
+        """
+        ruleset, self._installed = self._installed, None
+        try:
+            if ruleset is not None and ruleset.divert.backend is not Backend.NONE:
+                self._take_back(ruleset)
+        finally:
+            self._claim.release()
+
+    def state(self) -> State:
+        """Whether our rules and routes are still there. Takes some milliseconds."""
+        ruleset = self._installed
+        if ruleset is None or ruleset.divert.backend is Backend.NONE:
+            return State.NOT_INSTALLED
+        there = self._filters[ruleset.divert.backend].installed(ruleset.divert.port)
+        return State.INSTALLED if there and routing.installed(ruleset.divert) else State.MISSING
+
+    def _put(self, ruleset: Ruleset) -> None:
+        """Claim, install, then remove what isn't needed any more."""
+        former = self._installed
+        self._claim.take(ruleset)
+        try:
+            self._install(ruleset, former)
+        except BaseException:
+            self._claim.restore(former)
+            raise
+        self._installed = ruleset
+        self._forget(ruleset, former)
+
+    def _install(self, ruleset: Ruleset, former: Ruleset | None) -> None:
+        """Routes first: a mark without a route would send packets past the gateway."""
+        divert = ruleset.divert
+        if divert.backend is Backend.NONE:
+            return
+        had_routes = former is None and routing.installed(divert)
+        try:
+            routing.install(divert)
+            packet_filter = self._filters[divert.backend]
+            packet_filter.install(ruleset, self._abandoned(packet_filter))
+        except BaseException:
+            if not had_routes:
+                routing.remove(divert, keep=former.divert if former else None)
+            raise
+
+    def _forget(self, ruleset: Ruleset, former: Ruleset | None) -> None:
+        """Remove what is neither ours now nor another running instance's."""
+        for kind, packet_filter in self._filters.items():
+            # what a backend left over that can't be asked does not matter now
+            with suppress(KernelError):
+                keep = {ruleset.divert.port} if kind is ruleset.divert.backend else set()
+                for port in self._stale(packet_filter, ruleset.divert.port) - keep:
+                    packet_filter.remove(port)
+        if former is not None and former.divert.backend is not Backend.NONE:
+            unused = ruleset.divert.backend is Backend.NONE
+            routing.remove(former.divert, keep=None if unused else ruleset.divert)
+        if ruleset.divert.backend is not Backend.NONE:
+            routing.remove_abandoned(claim.held())
+
+    def _stale(self, packet_filter: PacketFilter, own: int) -> set[int]:
+        """Abandoned ones, and all on our own port: for a backend that isn't the one in use."""
+        return self._abandoned(packet_filter) | (packet_filter.ports() & {own})
+
+    def _abandoned(self, packet_filter: PacketFilter) -> set[int]:
+        """The ports of instances whose rules are there and that nobody claims."""
+        held = claim.held()
+        return {port for port in packet_filter.ports() if f"port/{port}" not in held}
+
+    def _take_back(self, ruleset: Ruleset) -> None:
+        """The packet filter first, then the routes."""
+        try:
+            self._filters[ruleset.divert.backend].remove(ruleset.divert.port)
+        finally:
+            routing.remove(ruleset.divert)
