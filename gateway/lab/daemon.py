@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -28,7 +29,8 @@ class Daemon:
     One gateway process, started with the options of C{twistd}.
 
     C{log} gets its standard output and error, which is where C{twistd
-    --nodaemon} writes its log.
+    --nodaemon} writes its log. C{before} goes before the command: C{prlimit},
+    for example. C{environment} is added to this process's own.
     """
 
     namespace: Namespace
@@ -36,6 +38,7 @@ class Daemon:
     log: Path
     options: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
+    environment: dict[str, str] = field(factory=dict)
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     _start_of_log: int = field(default=0, init=False)
 
@@ -66,6 +69,7 @@ class Daemon:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                env={**os.environ, **self.environment},
             )
 
     @property

@@ -16,10 +16,12 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway import registry
+from gateway.lab import network
 from gateway.lab.attempts import ATTEMPTS, Attempt, Outcome, attempt
 from gateway.lab.laboratory import Laboratory, remove
 from gateway.policy.load import load
 from gateway.policy.policy import Policy
+from gateway.policy.rule import Rule
 from gateway.policy.service import Action
 
 PREFIX = "tproxygw-demo-"
@@ -31,6 +33,8 @@ PICTURE = """\
  10.1.200.9 (a printer)        10.1.0.1        198.51.100.1          203.0.113.9 (the bank)
  10.2.0.9   (a guest)                                                192.0.2.10 (the mirror)
 """
+
+OWN = frozenset({network.GATEWAY_LAN})
 
 Record = dict[str, Any]
 
@@ -53,8 +57,14 @@ class Row:
 
     @property
     def _action(self) -> Action | None:
-        rule = self.policy.decide(self.outcome.connection)
+        rule = self._winner
         return self.policy.services[rule.service].action if rule is not None else None
+
+    @property
+    def _winner(self) -> Rule | None:
+        """What goes to the gateway's own addresses is not its business."""
+        connection = self.outcome.connection
+        return None if connection.destination.host in OWN else self.policy.decide(connection)
 
     @property
     def rule(self) -> str:
@@ -62,8 +72,15 @@ class Row:
         if self.record is not None:
             gateway = self.record["gateway"]
             return f"{gateway.get('service', '')} {gateway.get('rule', '')}".strip() or "-"
-        rule = self.policy.decide(self.outcome.connection)
-        return f"{rule.service} {rule.place}" if rule is not None else "-"
+        rule = self._winner
+        return f"{rule.service} {rule.place.file}:{rule.place.line}" if rule is not None else "-"
+
+    @property
+    def as_decided(self) -> bool:
+        """Intercepted exactly if the policy says so, and never from a foreign address."""
+        intercepted = self._action is Action.INSPECT
+        faithful = self.outcome.seen is None or self.outcome.kept
+        return faithful and intercepted == (self.record is not None)
 
     @property
     def seen(self) -> Text:
@@ -106,7 +123,7 @@ def demonstrate(config: Path, console: Console | None = None) -> bool:
     rows = [Row(one, policy, _record_of(one, records)) for one in outcomes]
     console.print(_table(rows))
     _print_records(console, records)
-    return all(map(_as_decided, rows))
+    return all(row.as_decided for row in rows)
 
 
 @contextmanager
@@ -134,14 +151,17 @@ def _attempt(console: Console, laboratory: Laboratory, one: Attempt) -> Outcome:
 def _record_of(outcome: Outcome, records: list[Record]) -> Record | None:
     """The one flow record of a session."""
     for record in records:
-        if record["event_type"] == "flow" and _client(record) == outcome.source:
-            if record["proto"].lower() == outcome.attempt.protocol.value:
-                return record
+        if record["event_type"] == "flow" and _who(record) == _expected(outcome):
+            return record
     return None
 
 
-def _client(record: Record) -> tuple[str, int]:
-    return (record["src_ip"], record["src_port"])
+def _who(record: Record) -> tuple[object, ...]:
+    return (record["src_ip"], record["src_port"], record["proto"].lower())
+
+
+def _expected(outcome: Outcome) -> tuple[object, ...]:
+    return (*outcome.source, outcome.attempt.protocol.value)
 
 
 def _table(rows: list[Row]) -> Table:
@@ -174,11 +194,3 @@ def _print_records(console: Console, records: list[Record]) -> None:
     console.print(f"\n[bold]The audit records[/] ({len(records)}, one line each in eve.json)")
     for record in records:
         console.print(JSON.from_data(record, indent=None), soft_wrap=True)
-
-
-def _as_decided(row: Row) -> bool:
-    """Intercepted exactly if the policy says so, and never with a foreign address."""
-    if row.outcome.attempt.destination.host in OWN:
-        return row.outcome.seen is None
-    intercepted = row._action is Action.INSPECT
-    return intercepted == (row.record is not None) and (row.outcome.seen is None or row.outcome.kept)

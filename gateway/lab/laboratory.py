@@ -156,7 +156,9 @@ def check_able() -> None:
     @raise LabError: no; with what to do.
     """
     if os.geteuid() != 0:
-        raise LabError("the laboratory makes network namespaces and needs root; try again with sudo")
+        raise LabError(
+            "the laboratory makes network namespaces and needs root; try again with sudo"
+        )
     if missing := [name for name in NEEDED if shutil.which(name) is None]:
         raise LabError(
             f"not installed: {', '.join(missing)}; on Debian: apt install iproute2 nftables procps"

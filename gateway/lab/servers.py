@@ -33,7 +33,7 @@ def _greeting(writer: StreamWriter) -> bytes:
 
 
 async def who(reader: StreamReader, writer: StreamWriter) -> None:
-    """Says at once who it sees, without being asked: a protocol in which the server speaks first."""
+    """Says who it sees without being asked: a protocol in which the server speaks first."""
     writer.write(_greeting(writer))
     writer.write_eof()
     while await reader.read(PIECE):

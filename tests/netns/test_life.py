@@ -1,0 +1,364 @@
+"""The life of the gateway's process: crash, stop, reload, a second one, fewer privileges."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+from gateway.lab.daemon import Daemon
+from gateway.lab.waiting import wait_until
+from tests.netns.case import (
+    CLIENT,
+    QUIET,
+    RELAY,
+    RELAY_UDP,
+    SERVER,
+    SERVER6,
+    SceneCase,
+    hear,
+)
+
+CAP_NET_BIND_SERVICE, CAP_NET_RAW = 10, 13
+KEPT = 1 << CAP_NET_BIND_SERVICE | 1 << CAP_NET_RAW
+NOBODY = 65534
+
+DENY = """
+action = "deny"
+[[rule]]
+from = ["office"]
+to = ["internet"]
+"""
+
+
+class LifeCase(SceneCase):
+    """Each test has a gateway process of its own."""
+
+    fresh = True
+    services = {"relay": RELAY, "datagrams": RELAY_UDP}
+
+    def rules(self) -> str:
+        """What is installed in the gateway's kernel, but for counters and the main table."""
+        return "\n".join(
+            self.router.run(*command.split())
+            for command in (
+                "nft list ruleset",
+                "ip rule",
+                "ip -6 rule",
+                "ip route show table 100",
+                "ip -6 route show table 100",
+            )
+        )
+
+    def assertIntercepted(self) -> None:
+        """A session works, and there is a record of it."""
+        ours, theirs, peer = self.pair()
+        self.assertEqual(peer, ours.getsockname())
+        ours.sendall(b"hello")
+        self.assertEqual(hear(theirs, 5), b"hello")
+        ours.close()
+        theirs.close()
+        self.flow(peer)
+
+    def assertBlocked(self) -> None:
+        """Nothing of a connection reaches the server, over IPv4 and IPv6."""
+        for host in (SERVER, SERVER6):
+            listener = self.listen(host=host)
+            with suppress(OSError):
+                self.dial(listener.getsockname()[:2], seconds=QUIET)
+            self.assertQuiet(listener)
+
+
+class CrashTests(LifeCase):
+    """kill -9 (kernel.md row 1)."""
+
+    def test_fails_closed(self) -> None:
+        """With the gateway gone, nothing passes uninspected: neither connections nor datagrams."""
+        self.assertIntercepted()
+        self.scene.daemon.kill()
+        self.assertBlocked()
+        theirs = self.datagrams(self.server, SERVER)
+        self.datagrams(self.client, CLIENT).sendto(b"x", theirs.getsockname())
+        theirs.settimeout(QUIET)
+        with self.assertRaises(TimeoutError):
+            theirs.recv(100)
+
+    def test_left_overs_are_replaced(self) -> None:
+        """The next start takes over from a crash, and stops cleanly."""
+        clean = self.clean()
+        self.scene.daemon.kill()
+        self.scene.daemon.start()
+        self.assertIntercepted()
+        self.assertEqual(self.scene.daemon.stop(), 0)
+        self.assertEqual(self.rules(), clean)
+
+    def clean(self) -> str:
+        """The rules after a clean stop; then it runs again."""
+        self.scene.daemon.stop()
+        rules = self.rules()
+        self.scene.daemon.start()
+        return rules
+
+    def test_every_process_killed(self) -> None:
+        """Even if all of its processes are killed at once, it fails closed and starts again."""
+        for process in self.router.processes():
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        self.scene.daemon.kill()
+        self.assertBlocked()
+        self.scene.daemon.start()
+        self.assertIntercepted()
+
+
+class PassCrashTests(LifeCase):
+    """kill -9 where the operator chose to stay online."""
+
+    gateway = 'when_down = "pass"\n'
+
+    def test_passes(self) -> None:
+        """Connections pass uninspected while the gateway is down, and are inspected again after."""
+        self.assertIntercepted()
+        self.scene.daemon.kill()
+        ours, theirs, peer = self.pair()
+        self.assertEqual(peer, ours.getsockname())
+        ours.sendall(b"hello")
+        self.assertEqual(hear(theirs, 5), b"hello")
+        self.assertEqual(self.flows(peer), [])
+        self.scene.daemon.start()
+        self.assertIntercepted()
+
+
+class IptablesCrashTests(CrashTests):
+    """The same with iptables."""
+
+    gateway = 'backend = "iptables"\n'
+
+    def rules(self) -> str:
+        return (
+            super().rules() + self.router.run("iptables-save") + self.router.run("ip6tables-save")
+        )
+
+    def clean(self) -> str:
+        return self.chains(super().clean())
+
+    def chains(self, rules: str) -> str:
+        """Empty tables and policies stay with iptables, and are harmless."""
+        lines = rules.splitlines()
+        return "\n".join(one for one in lines if one.startswith("-A") or "lookup" in one)
+
+    def test_left_overs_are_replaced(self) -> None:
+        """The next start takes over from a crash, and stops cleanly."""
+        clean = self.clean()
+        self.scene.daemon.kill()
+        self.scene.daemon.start()
+        self.assertIntercepted()
+        self.assertEqual(self.scene.daemon.stop(), 0)
+        self.assertEqual(self.chains(self.rules()), clean)
+
+
+class StopTests(LifeCase):
+    """SIGTERM."""
+
+    started = False
+    gateway = "[limits]\nstop_seconds = 1.5\n"
+
+    def test_nothing_is_left(self) -> None:
+        """After a clean stop no rule, no route, no process is left, and traffic flows directly."""
+        before = self.rules()
+        self.scene.daemon.start()
+        self.assertNotEqual(self.rules(), before)
+        self.assertEqual(self.scene.daemon.stop(), 0)
+        self.assertEqual(self.rules(), before)
+        self.assertEqual(self.router.processes(), [])
+        ours, _, peer = self.pair()
+        self.assertEqual(peer, ours.getsockname())
+
+    def test_running_sessions_may_end(self) -> None:
+        """Sessions that run go on for stop_seconds; new connections are not accepted meanwhile."""
+        self.scene.daemon.start()
+        ours, theirs, peer = self.pair()
+        self.scene.daemon.signal(signal.SIGTERM)
+        self.wait(lambda: not self.listening(), "the listener is still open")
+        ours.sendall(b"last words")
+        self.assertEqual(hear(theirs, 10), b"last words")
+        ours.close()
+        theirs.close()
+        self.wait(lambda: self.scene.daemon.ended, "does not end although no session is left")
+        self.assertEqual(self.flow(peer)["gateway"]["verdict"], "passed")
+
+    def listening(self) -> bool:
+        return ":50080" in self.router.run("ss", "-Htln")
+
+    def test_sessions_that_do_not_end(self) -> None:
+        """A session that does not end in time is closed, and recorded as that."""
+        self.scene.daemon.start()
+        ours, _, peer = self.pair()
+        self.assertEqual(self.scene.daemon.stop(seconds=6), 0)
+        self.assertEqual(self.flow(peer)["gateway"]["verdict"], "closed")
+        with suppress(ConnectionResetError):
+            hear(ours)
+
+
+class ReloadTests(LifeCase):
+    """SIGHUP."""
+
+    def test_new_sessions_get_the_new_policy(self) -> None:
+        """New sessions go by the new policy; those that run go on as they were."""
+        ours, theirs, peer = self.pair()
+        self.scene.configure({"renamed": RELAY})
+        self.scene.reload("policy is in force")
+        new, _, new_peer = self.pair()
+        new.close()
+        self.assertEqual(self.flow(new_peer)["gateway"]["service"], "renamed")
+        ours.sendall(b"still here")
+        self.assertEqual(hear(theirs, 10), b"still here")
+        ours.close()
+        self.assertEqual(self.flow(peer)["gateway"]["service"], "relay")
+
+    def test_kernel_follows(self) -> None:
+        """What the kernel decides follows the new policy, there and back."""
+        self.scene.configure({"deny": DENY})
+        self.scene.reload("policy is in force")
+        listener = self.listen()
+        with self.assertRaises(ConnectionRefusedError):
+            self.dial(listener.getsockname())
+        self.scene.configure(self.services)
+        self.scene.reload("policy is in force")
+        self.assertIntercepted()
+
+    def test_broken_policy(self) -> None:
+        """A broken policy changes nothing, and the log says what is wrong with it, and where."""
+        before = self.rules()
+        (self.scene.config / "services" / "relay.toml").write_text("inspektor = 1\n")
+        self.scene.reload("relay.toml:1:1")
+        self.assertIn("inspektor", self.scene.daemon.said)
+        self.assertEqual(self.rules(), before)
+        self.assertIntercepted()
+
+    def test_rotation(self) -> None:
+        """After the audit file was moved away, a signal begins a new one; nothing is lost."""
+        self.assertIntercepted()
+        for count, number in enumerate((signal.SIGUSR1, signal.SIGHUP)):
+            self.scene.audit.rename(self.scene.folder / f"old{count}")
+            self.scene.daemon.signal(number)
+            self.wait(self.scene.audit.exists, f"no new audit file after {number!r}")
+            self.assertIntercepted()
+            old = (self.scene.folder / f"old{count}").read_text()
+            self.assertEqual(old.count('"event_type":"flow"'), 1)
+
+
+class SecondInstanceTests(LifeCase):
+    """Two gateways on one host."""
+
+    def second(self, gateway: str) -> Daemon:
+        """Another gateway with another configuration in the same namespace."""
+        folder = self.scene.folder / "second"
+        (folder / "services").mkdir(parents=True, exist_ok=True)
+        (folder / "gateway.toml").write_text(f'[divert]\n{gateway}[log]\naudit = ""\n')
+        daemon = Daemon(self.router, folder, self.scene.folder / "second.log")
+        self.addCleanup(daemon.kill)
+        return daemon
+
+    def test_refused(self) -> None:
+        """One that would take the same port, table or mark does not start, and harms nothing."""
+        for gateway, word in (
+            ("", "50080"),
+            ("port = 50180\n", "100"),
+            ("port = 50180\ntable = 101\n", "0x1"),
+        ):
+            before = self.rules()
+            daemon = self.second(gateway)
+            daemon.launch()
+            self.assertTrue(wait_until(lambda d=daemon: d.ended, seconds=10), daemon.said)
+            self.assertNotEqual(daemon.process.returncode, 0)
+            self.assertIn(word, daemon.said)
+            self.assertNotIn("Traceback", daemon.said)
+            self.assertEqual(self.rules(), before)
+            self.assertIntercepted()
+
+    def test_side_by_side(self) -> None:
+        """One with marks, table and port of its own runs beside it."""
+        daemon = self.second(
+            'port = 50180\ntable = 101\nrule_priority = 91\nmark = "0x10/0x10"\n'
+            'listener_mark = "0x20/0x20"\nupstream_mark = "0x40/0x40"\nconntrack_zone = 2\n'
+        )
+        daemon.start()
+        self.assertIntercepted()
+        self.assertEqual(daemon.stop(), 0)
+        self.assertIntercepted()
+
+
+class PrivilegeTests(LifeCase):
+    """twistd's own --uid and --gid."""
+
+    started = False
+
+    def test_dropped(self) -> None:
+        """Two capabilities are kept, everything works, and the rules are removed at the end."""
+        before = self.rules()
+        daemon = self.scene.daemon
+        daemon.options = (f"--uid={NOBODY}", f"--gid={NOBODY}")
+        daemon.start()
+        status = self.status(daemon.pid)
+        self.assertEqual(status["Uid"].split(), [str(NOBODY)] * 4)
+        self.assertEqual(status["Gid"].split(), [str(NOBODY)] * 4)
+        self.assertEqual(int(status["CapEff"], 16), KEPT)
+        self.assertEqual(int(status["CapPrm"], 16), KEPT)
+        self.assertIntercepted()
+        listener = self.listen()
+        self.dial(listener.getsockname(), (CLIENT, 515))
+        self.assertEqual(self.accept(listener)[1], (CLIENT, 515))
+        self.scene.configure({"renamed": RELAY})
+        self.scene.reload("policy is in force")
+        self.assertIntercepted()
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(self.rules(), before)
+
+    def status(self, process: int) -> dict[str, str]:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+        return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+
+    def test_root_keeps_no_more(self) -> None:
+        """Started as root without --uid, it works as well."""
+        self.scene.daemon.start()
+        self.assertIntercepted()
+
+
+class DescriptorTests(LifeCase):
+    """Running out of descriptors."""
+
+    started = False
+
+    def test_accepting_waits(self) -> None:
+        """Without descriptors left, connections wait; no session that runs is harmed."""
+        self.scene.daemon.before = ("prlimit", "--nofile=96:96")
+        self.scene.daemon.start()
+        listener = self.listen()
+        opened = [self.dial(listener.getsockname()) for _ in range(100)]
+        running = self.take(listener)
+        self.assertGreater(len(running), 10)
+        self.assertLess(len(running), 96)
+        for theirs in running.values():
+            theirs.sendall(b"alive")
+        for ours in opened:
+            if ours.getsockname() in running:
+                self.assertEqual(hear(ours, 5), b"alive")
+        for ours in opened:
+            if ours.getsockname() in running:
+                running.pop(ours.getsockname()).close()
+                ours.close()
+        more = self.take(listener)
+        self.assertGreater(len(more), 10)
+        self.assertFalse(self.scene.daemon.ended)
+
+    def take(self, listener: socket.socket) -> dict[tuple[str, int], socket.socket]:
+        """All connections that reach the server before it becomes quiet."""
+        listener.settimeout(QUIET)
+        taken = {}
+        with suppress(TimeoutError):
+            while True:
+                theirs, peer = self.accept(listener)
+                taken[peer] = theirs
+        return taken
