@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from attrs import frozen
 
+from gateway.policy.notation import read_interfaces
 from gateway.policy.settings import option
 
 
@@ -56,18 +57,37 @@ def read_mark(text: str) -> Mark:
     return Mark(value, mask)
 
 
+SYSTEM_TABLES = {253: "default", 254: "main", 255: "local"}
+"""See C{/etc/iproute2/rt_tables}."""
+
+
+def read_table(number: int) -> int:
+    """
+    Refuse the tables that the host itself lives by.
+
+    @raise ValueError: it is one of those.
+    """
+    if number in SYSTEM_TABLES:
+        raise ValueError(f"{number} is the system's table {SYSTEM_TABLES[number]!r}")
+    return number
+
+
 @frozen
 class Divert:
     """The C{[divert]} table of gateway.toml."""
 
     interfaces: tuple[str, ...] = option(
-        "Take connections that come in by these interfaces only. Empty: by any.", ()
+        "Take connections that come in by these interfaces only. Empty: by any.",
+        (),
+        read=read_interfaces,
     )
     port: int = option(
         "The listeners' port. If rules name interfaces, the ports after it are used too, "
         "one for each interface named.",
         50080,
         unit="port",
+        minimum=1,
+        maximum=65535,
     )
     mark: Mark = option(
         "Packets for the gateway carry this mark; the policy route goes by it.",
@@ -84,16 +104,26 @@ class Divert:
         Mark(0x4, 0x4),
         read=read_mark,
     )
-    table: int = option("The number of the routing table for diverted packets.", 100)
+    table: int = option(
+        "The number of the routing table for diverted packets. Its own, not one in use.",
+        100,
+        minimum=1,
+        maximum=0xFFFFFFFF,
+        read=read_table,
+    )
     rule_priority: int = option(
         "The priority of the policy routing rule. It must come before the rules of VPNs "
         "and of the main table.",
         90,
+        minimum=1,
+        maximum=32765,
     )
     conntrack_zone: int = option(
         "Connection tracking keeps the client's leg apart in this zone, since both legs may "
         "have the same addresses and ports. 0: the host does not track connections.",
         1,
+        minimum=0,
+        maximum=65535,
     )
     backend: Backend = option("The packet filter that holds the rules.", Backend.NFTABLES)
     when_down: WhenDown = option(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from attrs import frozen
 
+from gateway.policy.notation import read_listen
 from gateway.policy.settings import option
 
 
@@ -21,8 +24,9 @@ class Log:
         "`when_full` applies.",
         1048576,
         unit="bytes",
+        minimum=65536,
     )
-    when_full: str = option(
+    when_full: Literal["refuse", "drop"] = option(
         'What to do when audit records can\'t be written: "refuse" new sessions until they '
         'can, or "drop" the records, counted and reported.',
         "refuse",
@@ -34,5 +38,7 @@ class Metrics:
     """The C{[metrics]} table of gateway.toml."""
 
     listen: str = option(
-        'Address and port of the Prometheus endpoint, such as "127.0.0.1:9180". "": none.', ""
+        'Address and port of the Prometheus endpoint, such as "127.0.0.1:9180". "": none.',
+        "",
+        read=read_listen,
     )

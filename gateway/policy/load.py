@@ -1,0 +1,191 @@
+"""
+Load the configuration: read all files, find all that is wrong, or make a Policy.
+
+In three steps: each file for itself (L{gateway.policy.structure}), names
+(L{gateway.policy.resolve}), then what concerns all of it: the order of the
+rules, what the kernel can do, and the C{[[expect]]} entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import combinations
+from pathlib import Path
+
+from gateway.policy.divert import Backend, Divert, Mark, WhenDown
+from gateway.policy.document import Entry, read_document
+from gateway.policy.expect import Expectation, read_expectation
+from gateway.policy.locate import Positions
+from gateway.policy.narrower import KEY, order
+from gateway.policy.notation import NAME
+from gateway.policy.policy import Policy
+from gateway.policy.problem import PolicyError, Problem
+from gateway.policy.resolve import Find, RuleResolver, ServiceResolver, resolve_zone
+from gateway.policy.rule import Rule
+from gateway.policy.service import Service
+from gateway.policy.structure import structure
+from gateway.policy.written import NO_SERVICE, GatewayFile, ServiceFile, ZonesFile
+from gateway.policy.zone import Zone
+
+__all__ = ["PolicyError", "Problem", "load"]
+
+GATEWAY = "gateway.toml"
+ZONES = "zones.toml"
+SERVICES = "services"
+
+
+def load(directory: Path, find: Find) -> Policy:
+    """
+    Load the configuration in a folder.
+
+    @param find: finds the inspectors that service files name.
+    @raise PolicyError: it is wrong; all that was found is in its C{problems}.
+    @raise Exception: an inspector that is there can't be imported; this is
+        whatever its import raised.
+    """
+    return _Loader(directory.absolute(), find).load()
+
+
+class _Loader:
+    """Loads one configuration. Steps go on after a mistake, to find the other ones."""
+
+    def __init__(self, directory: Path, find: Find) -> None:
+        self.directory = directory
+        self.find = find
+        self.problems: list[Problem] = []
+
+    def load(self) -> Policy:
+        entry = self._read(GATEWAY) or self._nothing(GATEWAY)
+        gateway = structure(GatewayFile, entry) or GatewayFile()
+        plugin_path = self._plugin_path(entry.at("plugin_path"), gateway.plugin_path)
+        zones = self._zones()
+        rules = RuleResolver(zones, gateway.divert.interfaces)
+        files = list(self._service_files(ServiceResolver(rules, self.find, plugin_path)))
+        services = {service.name: service for _, service, _ in files}
+        expectations = list(_expectations(files))
+        policy = Policy(
+            divert=gateway.divert,
+            limits=gateway.limits,
+            log=gateway.log,
+            metrics=gateway.metrics,
+            plugin_path=tuple(map(str, plugin_path)),
+            zones=zones,
+            services=services,
+            rules=self._ordered(services.values(), gateway.divert),
+        )
+        check_divert(entry.at("divert"), policy)
+        self._stop_if_wrong()
+        for expectation in expectations:
+            expectation.check(policy)
+        self._stop_if_wrong()
+        return policy
+
+    def _stop_if_wrong(self) -> None:
+        if self.problems:
+            raise PolicyError(self.problems)
+
+    def _read(self, file: str) -> Entry | None:
+        """A file, or L{None} if it can't be read."""
+        try:
+            return read_document(self.directory, file, self.problems)
+        except PolicyError as error:
+            self.problems += error.problems
+            return None
+
+    def _nothing(self, file: str) -> Entry:
+        """What stands for a file that can't be read."""
+        return Entry({}, file, Positions({}, [0]), self.problems)
+
+    def _plugin_path(self, entry: Entry, folders: tuple[str, ...]) -> tuple[Path, ...]:
+        found = tuple(self.directory / folder for folder in folders)
+        for index, folder in enumerate(found):
+            if not folder.is_dir():
+                entry.at(index).complain(f"there is no folder {folder}")
+        return found
+
+    def _zones(self) -> dict[str, Zone]:
+        if not (self.directory / ZONES).exists():
+            return {}
+        entry = self._read(ZONES) or self._nothing(ZONES)
+        tables = structure(ZonesFile, entry) or ZonesFile()
+        for name in tables.zones:
+            _check_name("zone", name, entry.at("zones", name))
+        return {name: resolve_zone(name, entry.at("zones", name)) for name in tables.zones}
+
+    def _service_files(
+        self, resolver: ServiceResolver
+    ) -> Iterator[tuple[Entry, Service, ServiceFile]]:
+        """All services, by their files. Files that editors leave behind are none."""
+        for path in sorted((self.directory / SERVICES).glob("[!.]*.toml")):
+            file = f"{SERVICES}/{path.name}"
+            entry = self._read(file)
+            if entry is None:
+                yield self._nothing(file), Service(path.stem), ServiceFile()
+                continue
+            _check_name("service", path.stem, entry)
+            yield entry, *resolver.resolve(path.stem, entry)
+
+    def _ordered(self, services: Iterable[Service], divert: Divert) -> tuple[Rule, ...]:
+        """The rules in deciding order, if they and their zones are sound in themselves."""
+        rules = tuple(rule for service in services for rule in service.rules)
+        if any(_concerns_rules(problem) for problem in self.problems):
+            return ()
+        try:
+            return order(rules, divert.interfaces)
+        except PolicyError as error:
+            self.problems += error.problems
+            return ()
+
+
+def _concerns_rules(problem: Problem) -> bool:
+    """Whether the rules can't be compared with this: some are missing, or not what is meant."""
+    table = problem.key.partition(".")[0]
+    return table in ("", KEY, "zones") or problem.key == "divert.interfaces"
+
+
+def _expectations(files: Iterable[tuple[Entry, Service, ServiceFile]]) -> Iterator[Expectation]:
+    known = [service.name for _, service, _ in files]
+    for entry, service, table in files:
+        for index in range(len(table.expect)):
+            found = read_expectation(entry.at("expect", index), service.name, known)
+            if found is not None:
+                yield found
+
+
+def _check_name(what: str, name: str, entry: Entry) -> None:
+    if not NAME.fullmatch(name):
+        entry.complain(
+            f'"{name}" is no name for a {what}: letters, digits, "_", "-" and ".", with a letter '
+            'or "_" first'
+        )
+    if what == "service" and name == NO_SERVICE:
+        entry.complain(f'no service may be called "{name}": [[expect]] means "no rule" by it')
+
+
+def check_divert(entry: Entry, policy: Policy) -> None:
+    """What the kernel can't do, or would do wrong, is said to C{entry}: the C{[divert]} table."""
+    divert = policy.divert
+    if divert.backend is Backend.IPTABLES and divert.when_down is WhenDown.PASS:
+        entry.at("when_down").complain(
+            'iptables can\'t let connections pass while the gateway is down: use "block", or '
+            'backend = "nftables"'
+        )
+    last = divert.port + len(policy.interfaces)
+    if last > 65535:
+        entry.at("port").complain(
+            f"must be at most {65535 - len(policy.interfaces)}: rules name "
+            f"{len(policy.interfaces)} interfaces, and each needs a port after this one"
+        )
+    for (first, ours), (second, theirs) in combinations(_marks(divert).items(), 2):
+        if ours.mask & theirs.mask:
+            entry.at(second).complain(
+                f"{theirs} has bits in common with {first} = {ours}: each needs its own"
+            )
+
+
+def _marks(divert: Divert) -> Mapping[str, Mark]:
+    return {
+        "mark": divert.mark,
+        "listener_mark": divert.listener_mark,
+        "upstream_mark": divert.upstream_mark,
+    }

@@ -1,0 +1,279 @@
+"""From what the files say to what is meant: names of zones and inspectors are looked up here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
+from pathlib import Path
+from typing import Any, TypeVar
+
+from attrs import define, evolve, field
+
+from gateway.interfaces import IInspectorMaker
+from gateway.policy.connection import Protocol
+from gateway.policy.document import Entry
+from gateway.policy.notation import (
+    looks_like_network,
+    read_interface,
+    read_network,
+    read_ports,
+    read_target,
+)
+from gateway.policy.place import Place
+from gateway.policy.problem import did_you_mean
+from gateway.policy.rule import ALL_PORTS, Rule
+from gateway.policy.service import Action, Service, Target
+from gateway.policy.structure import structure
+from gateway.policy.written import RuleTable, ServiceFile, ZoneTable
+from gateway.policy.zone import Network, Zone
+
+T = TypeVar("T")
+
+Find = Callable[[str, tuple[Path, ...]], IInspectorMaker]
+"""
+Finds an inspector by what a service file says, and the folders of C{plugin_path}.
+
+It raises L{LookupError}, with a message for the operator, if there is none.
+"""
+
+RELAY = "relay"
+"""The name of the inspector that inspects nothing: the only one that can do UDP."""
+
+SETTINGS = "settings"
+"""The table for an inspector that has no name of its own: C{"package.module:Class"}."""
+
+ONLY_INSPECTED = ("inspector", "source", "server", "limits")
+"""Keys that mean nothing to the kernel."""
+
+ORIGINAL = "original"
+
+
+def resolve_zone(name: str, entry: Entry) -> Zone:
+    """A zone with its networks. What is wrong with it is said to C{entry}."""
+    table = structure(ZoneTable, entry)
+    if table is None:
+        return Zone(name, (), entry.place)
+    networks = entry.at("networks")
+    if not table.networks:
+        networks.complain("is empty: a zone needs a network")
+    return Zone(name, each_of(networks, table.networks, read_network), entry.place)
+
+
+def each_of(entry: Entry, values: Sequence[Any], read: Callable[[Any], T]) -> tuple[T, ...]:
+    """All elements of an array, each read, and none of them twice."""
+    seen: dict[T, None] = {}
+    for index, value in enumerate(values):
+        try:
+            made = read(value)
+        except ValueError as error:
+            entry.at(index).complain(str(error))
+            continue
+        if made in seen:
+            entry.at(index).complain("is there twice")
+        seen[made] = None
+    return tuple(seen)
+
+
+@define
+class RuleResolver:
+    """
+    Turns C{[[rule]]} tables into rules.
+
+    Rules with the same names share their networks: one large zone in many
+    rules is one object.
+    """
+
+    zones: Mapping[str, Zone]
+    interfaces: tuple[str, ...]
+    """C{divert.interfaces}"""
+    _networks: dict[tuple[str, ...], tuple[Network, ...]] = field(factory=dict)
+
+    def resolve(self, service: str, entry: Entry) -> Rule:
+        """A rule. What is wrong with it is said to C{entry}."""
+        table = structure(RuleTable, entry)
+        if table is None:
+            return Rule(service, place=entry.place)
+        self._refuse_empty(entry)
+        return Rule(
+            service,
+            sources=self._addresses(entry.at("from"), table.from_),
+            destinations=self._addresses(entry.at("to"), table.to),
+            ports=each_of(entry.at("ports"), table.ports, read_ports) or ALL_PORTS,
+            protocol=table.protocol,
+            interfaces=self._interfaces(entry.at("interfaces"), table.interfaces),
+            priority=table.priority,
+            source_names=table.from_,
+            destination_names=table.to,
+            place=entry.place,
+        )
+
+    def _refuse_empty(self, entry: Entry) -> None:
+        for key, value in entry.value.items():
+            if value == []:
+                entry.at(key).complain("is empty, which matches nothing: leave it out for all")
+
+    def _addresses(self, entry: Entry, names: tuple[str, ...]) -> tuple[Network, ...]:
+        """The networks that zones, networks and addresses add up to."""
+        if names not in self._networks:
+            found = each_of(entry, names, self._one)
+            self._networks[names] = collapsed(each for networks in found for each in networks)
+        return self._networks[names]
+
+    def _one(self, text: str) -> tuple[Network, ...]:
+        if text in self.zones:
+            return self.zones[text].networks
+        if looks_like_network(text):
+            return (read_network(text),)
+        raise ValueError(f'no zone "{text}"{did_you_mean(text, self.zones)}')
+
+    def _interfaces(self, entry: Entry, names: tuple[str, ...]) -> frozenset[str]:
+        return frozenset(each_of(entry, names, self._interface))
+
+    def _interface(self, name: str) -> str:
+        if self.interfaces and read_interface(name) not in self.interfaces:
+            guess = did_you_mean(name, self.interfaces)
+            raise ValueError(f'"{name}" is not in divert.interfaces: it can never match{guess}')
+        return read_interface(name)
+
+
+def collapsed(networks: Iterable[Network]) -> tuple[Network, ...]:
+    """The fewest networks that hold the same addresses, IPv4 first."""
+    four: list[IPv4Network] = []
+    six: list[IPv6Network] = []
+    for network in networks:
+        if isinstance(network, IPv4Network):
+            four.append(network)
+        else:
+            six.append(network)
+    return (*collapse_addresses(four), *collapse_addresses(six))
+
+
+@define
+class ServiceResolver:
+    """Turns service files into services."""
+
+    rules: RuleResolver
+    find: Find
+    plugin_path: tuple[Path, ...]
+
+    def resolve(self, name: str, entry: Entry) -> tuple[Service, ServiceFile]:
+        """A service, and what its file says. What is wrong is said to C{entry}."""
+        table = structure(ServiceFile, entry, besides=self._settings_key(entry)) or ServiceFile()
+        service = Service(
+            name,
+            action=table.action,
+            reply=table.reply,
+            source=table.source,
+            targets=self._targets(entry.at("server"), table.server),
+            limits=table.limits,
+            rules=tuple(self._rules(name, entry, table)),
+            place=Place(entry.file),
+        )
+        if entry.value.get("action", table.action.value) != table.action.value:
+            return service, table
+        self._check_action(entry, table)
+        if table.action is Action.INSPECT:
+            service = self._inspected(service, table, entry)
+        return service, table
+
+    def _settings_key(self, entry: Entry) -> tuple[str, ...]:
+        """The name of the inspector's table, if there may be one."""
+        inspector = entry.value.get("inspector")
+        return (settings_key(inspector),) if isinstance(inspector, str) else ()
+
+    def _rules(self, name: str, entry: Entry, table: ServiceFile) -> Iterator[Rule]:
+        for index in range(len(table.rule)):
+            yield self.rules.resolve(name, entry.at("rule", index))
+
+    def _targets(self, entry: Entry, server: str | tuple[str, ...]) -> tuple[Target, ...]:
+        if server == ORIGINAL:
+            return ()
+        if isinstance(server, tuple):
+            if not server:
+                entry.complain(f'is empty: leave it out, or write "{ORIGINAL}"')
+            return each_of(entry, server, read_target)
+        try:
+            return (read_target(server),)
+        except ValueError as error:
+            entry.complain(f"{error}{did_you_mean(server, [ORIGINAL])}")
+            return ()
+
+    def _inspected(self, service: Service, table: ServiceFile, entry: Entry) -> Service:
+        """The service with its inspector and the inspector's settings."""
+        if not table.inspector:
+            self._miss_inspector(entry.at("inspector"))
+            return service
+        maker = self._maker(entry.at("inspector"), table.inspector)
+        if maker is None:
+            return service
+        self._check_protocol(maker, service.rules, entry)
+        settings = self._settings(maker, entry, settings_key(table.inspector))
+        return evolve(service, maker=maker, settings=settings)
+
+    def _miss_inspector(self, entry: Entry) -> None:
+        """Unless it is there and of a wrong type, which has been said, or nothing could be read."""
+        if entry.value in (None, ""):
+            entry.complain(f'is missing: the name of an inspector, or "{RELAY}" for no inspection')
+
+    def _maker(self, entry: Entry, inspector: str) -> IInspectorMaker | None:
+        """
+        The maker of an inspector.
+
+        An inspector that is there and can't be imported is not the
+        operator's fault: whatever it raises goes on with its own traceback.
+        """
+        try:
+            return self.find(inspector, self.plugin_path)
+        except (KeyError, IndexError):
+            raise
+        except LookupError as error:
+            entry.complain(str(error))
+            return None
+
+    def _settings(self, maker: IInspectorMaker, entry: Entry, key: str) -> Any:
+        kind = self._settings_class(maker, entry.at("inspector"))
+        if kind is None:
+            if key in entry.value:
+                entry.at(key).complain("this inspector has no settings")
+            return None
+        table = entry.at(key)
+        return structure(kind, table if key in entry.value else evolve(table, value={}))
+
+    def _settings_class(self, maker: IInspectorMaker, entry: Entry) -> type | None:
+        try:
+            kind: type | None = maker.settings()
+        except (KeyError, IndexError):
+            raise
+        except LookupError as error:
+            entry.complain(str(error))
+            return None
+        return kind
+
+    def _check_protocol(
+        self, maker: IInspectorMaker, rules: Collection[Rule], entry: Entry
+    ) -> None:
+        for index, rule in enumerate(rules):
+            if rule.protocol is Protocol.UDP and maker.name != RELAY:
+                entry.at("rule", index, "protocol").complain(
+                    f'inspector "{maker.name}" is for TCP: only "{RELAY}" can do UDP'
+                )
+
+    def _check_action(self, entry: Entry, table: ServiceFile) -> None:
+        """Whether all keys mean something with this action."""
+        if table.action is not Action.DENY and "reply" in entry.value:
+            entry.at("reply").complain('only makes sense with action = "deny"')
+        if table.action is Action.INSPECT:
+            return
+        for key in (*ONLY_INSPECTED, *self._settings_key(entry)):
+            if key in entry.value:
+                entry.at(key).complain(
+                    f'makes no sense with action = "{table.action.value}": the kernel does it'
+                )
+        if not table.rule:
+            entry.at("action").complain("without a [[rule]] this does nothing")
+
+
+def settings_key(inspector: str) -> str:
+    """The name of the table with an inspector's settings."""
+    reserved = {"action", "reply", "rule", "expect", "server", "source", "limits", "inspector"}
+    return SETTINGS if ":" in inspector or inspector in reserved else inspector

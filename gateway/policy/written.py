@@ -1,0 +1,138 @@
+"""
+What the files say, before names are looked up: the keys of each table.
+
+The classes with the meaning are L{Policy}, L{Zone}, L{Service} and L{Rule}.
+Tables that there may be many of (zones, rules, expectations) are structured one
+by one, so that a wrong one does not hide what is wrong with the others.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import Factory, frozen
+
+from gateway.policy.connection import Protocol
+from gateway.policy.divert import Divert
+from gateway.policy.limits import Limits, ServiceLimits
+from gateway.policy.log import Log, Metrics
+from gateway.policy.notation import read_interface, read_source
+from gateway.policy.service import Action, Reply, Source
+from gateway.policy.settings import option
+
+NO_SERVICE = "none"
+"""What C{[[expect]]} says if no rule is to match. No service may have this name."""
+
+
+@frozen
+class GatewayFile:
+    """gateway.toml"""
+
+    plugin_path: tuple[str, ...] = option(
+        "Folders with inspectors of your own, one Python file each; relative to the "
+        "configuration folder.",
+        (),
+    )
+    divert: Divert = option("What the kernel brings to the gateway, and how.", Factory(Divert))
+    limits: Limits = option("How much of everything.", Factory(Limits))
+    log: Log = option("Where audit records go.", Factory(Log))
+    metrics: Metrics = option("Where metrics can be had.", Factory(Metrics))
+
+
+@frozen
+class ZoneTable:
+    """A C{[zones.NAME]} table of zones.toml."""
+
+    networks: tuple[str, ...] = option(
+        "Networks and single addresses. The zone holds every address in them, whatever other "
+        "zones hold it, too."
+    )
+
+
+@frozen
+class ZonesFile:
+    """zones.toml"""
+
+    zones: dict[str, Any] = option("Who is where.", Factory(dict))
+
+
+@frozen
+class RuleTable:
+    """A C{[[rule]]} of a service file: all of it must match."""
+
+    from_: tuple[str, ...] = option(
+        "Zones, networks or addresses that the client is in. Left out: anyone.", ()
+    )
+    to: tuple[str, ...] = option(
+        "Zones, networks or addresses that the client wants to go to. Left out: anywhere.", ()
+    )
+    ports: tuple[int | str, ...] = option(
+        'Ports that the client wants to go to: numbers, or ranges such as "8080-8089". Left '
+        "out: all.",
+        (),
+    )
+    protocol: Protocol = option("The transport protocol.", Protocol.TCP)
+    interfaces: tuple[str, ...] = option(
+        "Interfaces that the connection comes in by. Left out: any that is diverted.", ()
+    )
+    priority: int = option(
+        "Of two rules that match, the one of higher priority wins; of equal ones, the narrower.",
+        0,
+    )
+
+
+@frozen
+class ExpectTable:
+    """A C{[[expect]]} of a service file: a test of the policy, at each check, start and reload."""
+
+    from_: str = option('The client\'s address; a port, as in "10.1.2.3:4000", does not matter.')
+    to: str = option('Where it wants to go: "198.51.100.7:80", "[2001:db8::7]:80".')
+    service: str = option(
+        'The service that must get the connection; "none" if no rule may match. Left out: this '
+        "service.",
+        "",
+    )
+    protocol: Protocol = option("The transport protocol.", Protocol.TCP)
+    interface: str | None = option(
+        "The interface that it comes in by. Left out: one that no rule names.",
+        None,
+        read=read_interface,
+    )
+
+
+@frozen
+class ServiceFile:
+    """A file in services/. Its name is the service's name."""
+
+    action: Action = option(
+        "Who treats the connections: the gateway inspects them, or the kernel forwards or "
+        "denies them.",
+        Action.INSPECT,
+    )
+    inspector: str = option(
+        'The inspector: a name that `tproxygw inspectors` lists ("relay": no inspection), or '
+        '"package.module:Class". Only, and always, with action = "inspect".',
+        "",
+    )
+    reply: Reply = option(
+        'What the kernel answers. Only with action = "deny".',
+        Reply.RESET,
+    )
+    source: Source | str = option(
+        'The address that the server sees: the client\'s with its port ("client"; with any port '
+        "if that one can't be had), strictly so (\"client-strict\"), the client's with any port "
+        '("client-address"), the gateway\'s ("gateway"), or the address given.',
+        Source.CLIENT,
+        read=read_source,
+    )
+    server: str | tuple[str, ...] = option(
+        'Where to connect to: "original" (where the client wanted to go), a fixed "host:port", '
+        '"[address]:port" or "host" (the port that the client wanted), or a list of these, to '
+        "be tried in turn.",
+        "original",
+    )
+    rule: tuple[Any, ...] = option(
+        "Which connections the service is for. Without any, only other services use it.", ()
+    )
+    expect: tuple[Any, ...] = option("Tests of the policy.", ())
+    limits: ServiceLimits = option("How much of everything.", Factory(ServiceLimits))
