@@ -268,10 +268,20 @@ def open_datagrams(local: Address | None, remote: Address, mark: int) -> socket.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind(local)
         sock.connect(remote)
+        _discard_datagrams(sock)
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def _discard_datagrams(sock: socket.socket) -> None:
+    """Between bind and connect anybody could send to it: what came then is nobody's."""
+    try:
+        while True:
+            sock.recv(1)
+    except OSError:
+        pass
 
 
 def name_of(sock: socket.socket) -> Address:

@@ -14,7 +14,8 @@ class Identity(NamedTuple):
     What is the same in every audit record and every message of one session.
 
     C{server} is the original destination. C{rule} is L{None} for a session
-    that no rule brought: a connection that another session announced.
+    that no rule brought: a connection that another session announced, whose
+    id is then C{parent}.
     """
 
     id: int
@@ -23,6 +24,7 @@ class Identity(NamedTuple):
     protocol: Protocol
     service: str
     rule: Rule | None = None
+    parent: int = 0
 
     def __str__(self) -> str:
         return f"{self.service} #{self.id} {self.protocol.value} {self.client} -> {self.server}"

@@ -23,7 +23,7 @@ from gateway.policy.rule import Rule
 
 RESERVED = frozenset(
     (
-        *("timestamp", "flow_id", "event_type", "src_ip", "src_port", "dest_ip", "dest_port"),
+        *("timestamp", "flow_id", "parent_id", "event_type", "src_ip", "src_port", "dest_ip", "dest_port"),
         *("proto", "flow", "gateway", "audit"),
     )
 )
@@ -115,8 +115,9 @@ class Records:
 
     def _head(self, now: float, event_type: str, identity: Identity) -> str:
         client, server = identity.client, identity.server
+        parent = f'"parent_id":{identity.parent:d},' if identity.parent else ""
         return (
-            f'{{"timestamp":"{self.timestamp(now)}","flow_id":{identity.id:d},'
+            f'{{"timestamp":"{self.timestamp(now)}","flow_id":{identity.id:d},{parent}'
             f'"event_type":"{event_type}","src_ip":{encode_basestring_ascii(client.host)},'
             f'"src_port":{client.port:d},"dest_ip":{encode_basestring_ascii(server.host)},'
             f'"dest_port":{server.port:d},"proto":"{_PROTOCOLS[identity.protocol]}"'

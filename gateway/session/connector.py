@@ -43,6 +43,11 @@ class Origin(NamedTuple):
     address: Address | None
     strict: bool = False
 
+    @property
+    def wants_port(self) -> bool:
+        """Whether a certain port was asked for."""
+        return self.address is not None and self.address.port != 0
+
     def towards(self, server: Address) -> Address | None:
         """The address to bind to; our own if the server speaks another IP version."""
         if self.address is None or (":" in self.address.host) != (":" in server.host):
@@ -168,10 +173,11 @@ class Opening:
         "_errors",
         "_failed",
         "_mark",
-        "_over",
         "_origin",
+        "_over",
         "_reached",
         "_reactor",
+        "_resolving",
         "_server",
         "_targets",
         "attempts",
@@ -193,6 +199,7 @@ class Opening:
         self._reached = reached
         self._failed = failed
         self._attempt: Attempt | None = None
+        self._resolving: Target | None = None
         self._server = Address("", 0)
         self._errors: list[str] = []
         self._over = False
@@ -211,10 +218,13 @@ class Opening:
 
     def _resolve(self, target: Target) -> None:
         """Put all addresses of the name before the remaining targets."""
+        self._resolving = target
+        self._server = Address(target.host, target.port or 0)
 
         def found(hosts: list[str]) -> None:
-            if self._over:
+            if self._over or self._resolving is not target:
                 return
+            self._resolving = None
             if not hosts:
                 self._errors.append(f"{target.host}: the name has no address")
             rest = self._targets
@@ -265,6 +275,7 @@ class Opening:
         if self._attempt is not None:
             self._attempt.abandon()
             self._attempt = None
+        self._resolving = None
         self._missed(errno.ETIMEDOUT)
 
     def abandon(self) -> None:

@@ -114,6 +114,15 @@ class Wire:
         self.received = 0
         self.sent = 0
 
+    @property
+    def closed(self) -> bool:
+        """Whether the socket is gone."""
+        return self._socket is None
+
+    def detach(self) -> None:
+        """Tell the owner again what is read, instead of sending it on."""
+        self.onward = None
+
     # From the peer
 
     def read(self) -> None:

@@ -1,0 +1,56 @@
+"""What all sessions share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import frozen
+from twisted.internet.interfaces import IReactorTime
+
+from gateway.interfaces import Side
+from gateway.observe.audit import Audit
+from gateway.observe.metrics import Metrics
+from gateway.policy.service import Service
+from gateway.session.connector import Connector
+from gateway.session.ticker import Ticker
+
+Credentials = Callable[[Service, Side], Any]
+"""
+Gives what Twisted takes as a TLS context factory: for the CLIENT's side an
+C{IOpenSSLServerConnectionCreator} or an old-style context factory, for the
+SERVER's an C{IOpenSSLClientConnectionCreator}.
+"""
+
+
+class NoCredentials(Exception):
+    """A session was asked to speak TLS, and nobody gave it certificates."""
+
+
+def no_credentials(service: Service, side: Side) -> Any:
+    """
+    TLS is not configured.
+
+    @raise NoCredentials: always.
+    """
+    raise NoCredentials(f"{service.name}: there are no TLS credentials for the {side.value}'s side")
+
+
+@frozen(eq=False)
+class Equipment:
+    """
+    The tools that every session works with, made once by the composition root.
+
+    @ivar reactor: adds and removes descriptors, and resolves names.
+    @ivar clock: wall-clock time, for records.
+    """
+
+    reactor: Any
+    clock: IReactorTime
+    ticker: Ticker
+    connector: Connector
+    audit: Audit
+    metrics: Metrics
+    listener_mark: int = 0
+    upstream_mark: int = 0
+    credentials: Credentials = no_credentials

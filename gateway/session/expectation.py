@@ -1,0 +1,120 @@
+"""
+An Expectation is one announced connection that has not come yet.
+
+The gateway listens, transparently, at the very address that was announced, and
+accepts there one connection, from one host, for a limited time. Where the
+divert brings such a connection to the ordinary listener (a rule for all ports;
+client and server on one host, where the address is taken by the server itself),
+L{Sessions} finds the expectation by its addresses.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from gateway.interfaces import Address, IExpectation
+from gateway.kernel import sockets
+from gateway.session.ticker import Bucket, Ticker
+
+BACKLOG = 4
+"""A stranger who connects first must not keep the expected one out."""
+
+STRANGERS = 16
+"""Strangers who are turned away before the announcement is taken back."""
+
+
+@implementer(IReadDescriptor, IExpectation)
+class Expectation:
+    """
+    One announced connection.
+
+    @param initiator: the only host that may connect.
+    @param sock: listens at the announced address; L{None} if the ordinary
+        listener will get the connection.
+    @param came: takes the socket and its two addresses.
+    @param stranger: is told who else connected.
+    @param gone: is called once, when it is not expected any more.
+    """
+
+    def __init__(
+        self,
+        reactor: IReactorFDSet,
+        initiator: str,
+        address: Address,
+        sock: socket.socket | None,
+        came: Callable[[socket.socket, Address, Address], None],
+        stranger: Callable[[socket.socket, Address, Address], None],
+        gone: Callable[[Expectation], None],
+    ) -> None:
+        self.initiator = initiator
+        self.address = address
+        self._reactor = reactor
+        self._socket = sock
+        self._came = came
+        self._stranger = stranger
+        self._strangers = 0
+        self._gone: Callable[[Expectation], None] | None = gone
+        self._bucket: Bucket | None = None
+        if sock is not None:
+            reactor.addReader(self)
+
+    def watch(self, ticker: Ticker, seconds: float) -> None:
+        """Expect it for so long."""
+        self._bucket = ticker.after(seconds, self)
+
+    def check_time(self) -> None:
+        """It did not come in time."""
+        self._bucket = None
+        self.cancel()
+
+    def take(self, sock: socket.socket, client: Address, server: Address) -> None:
+        """It came."""
+        came = self._came
+        self.cancel()
+        came(sock, client, server)
+
+    def cancel(self) -> None:
+        """See L{IExpectation.cancel}."""
+        gone, self._gone = self._gone, None
+        if gone is None:
+            return
+        if self._bucket is not None:
+            self._bucket.discard(self)
+        if self._socket is not None:
+            self._reactor.removeReader(self)
+            self._socket.close()
+        gone(self)
+
+    def doRead(self) -> None:
+        """The reactor: somebody connected."""
+        if self._gone is None or self._socket is None:
+            return
+        try:
+            sock, client, server = sockets.accept(self._socket)
+        except OSError:
+            return  # gone again, or out of descriptors: it is still in the queue then
+        if client.host == self.initiator:
+            self.take(sock, client, server)
+            return
+        self._strangers += 1
+        self._stranger(sock, client, server)
+        if self._strangers >= STRANGERS:
+            self.cancel()
+
+    def fileno(self) -> int:
+        """The listening descriptor."""
+        return -1 if self._socket is None else self._socket.fileno()
+
+    def logPrefix(self) -> str:
+        """What Twisted's log calls us."""
+        return "expectation"
+
+    def connectionLost(self, reason: Failure) -> Any:
+        """The reactor stops, or the descriptor failed."""
+        self.cancel()

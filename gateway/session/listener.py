@@ -1,0 +1,115 @@
+"""
+A Listener is a transparent listening socket: the kernel's divert ends here.
+
+It accepts only what there is room for. While there is none, connections wait
+in the kernel's queue, and running sessions are not disturbed.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from typing import Any
+
+from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from gateway.interfaces import Address
+from gateway.kernel import sockets
+from gateway.session.sessions import Sessions
+
+log = Logger()
+
+AT_ONCE = 64
+"""Connections that are accepted before running sessions have their turn again."""
+
+_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+@implementer(IReadDescriptor)
+class Listener:
+    """
+    Accepts connections and has them admitted.
+
+    @param interface: the interface whose connections come here, if rules name it.
+    """
+
+    def __init__(
+        self,
+        reactor: IReactorFDSet,
+        sock: socket.socket,
+        sessions: Sessions,
+        interface: str | None = None,
+    ) -> None:
+        self._reactor = reactor
+        self._socket = sock
+        self._fd = sock.fileno()
+        self._sessions = sessions
+        self.interface = interface
+        self.address = sockets.name_of(sock)
+
+    def resume(self) -> None:
+        """Accept from now on."""
+        if self._fd >= 0:
+            self._reactor.addReader(self)
+
+    def doRead(self) -> None:
+        """The reactor: somebody connected."""
+        sessions = self._sessions
+        for _ in range(AT_ONCE):
+            if not sessions.room:
+                self._wait()
+                return
+            try:
+                sock, client, server = sockets.accept(self._socket)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _SHORTAGE:
+                    log.error("accepting is delayed: {error}", error=error.strerror)
+                    self._wait()
+                    return
+                continue  # that one is gone already
+            sessions.admit(sock, client, server, self.interface, self.address.port)
+
+    def _wait(self) -> None:
+        self._reactor.removeReader(self)
+        self._sessions.wait(self)
+
+    def stop(self) -> None:
+        """Accept no more. What is queued is reset by the kernel."""
+        if self._fd >= 0:
+            self._reactor.removeReader(self)
+            self._fd = -1
+            self._socket.close()
+
+    def fileno(self) -> int:
+        """The descriptor, or -1 when closed."""
+        return self._fd
+
+    def logPrefix(self) -> str:
+        """What Twisted's log calls us."""
+        return "listener"
+
+    def connectionLost(self, reason: Failure) -> Any:
+        """The reactor stops, or the descriptor failed."""
+        log.error("the listener at {address} is lost", address=self.address)
+        self.stop()
+
+
+def open_listener(
+    reactor: IReactorFDSet,
+    address: Address,
+    mark: int,
+    backlog: int,
+    sessions: Sessions,
+    interface: str | None = None,
+) -> Listener:
+    """
+    Listen at C{address}, for everybody's addresses. Accepts after L{Listener.resume}.
+
+    @raise OSError: the port is taken, or privileges are missing.
+    """
+    return Listener(reactor, sockets.listen(address, mark, backlog), sessions, interface)

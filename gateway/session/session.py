@@ -1,0 +1,552 @@
+"""
+A Session is one intercepted connection: a client side, a server side, one
+inspector, one verdict, one audit record.
+
+The life of a session::
+
+    ALONE       only the client's side exists; the inspector has been started
+    CONNECTING  the server's side is being opened; the client is not read
+    OPEN        both sides exist
+    LEAVING     the verdict is known; what was sent last is on its way
+    OVER        nothing exists any more; every call does nothing
+
+Whether a side is read is decided by its gate alone, see L{gateway.session.gate}.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from gateway.interfaces import (
+    CLIENT,
+    SERVER,
+    Address,
+    Denied,
+    IInspector,
+    ISession,
+    Outcome,
+    Side,
+    Unreachable,
+    Verdict,
+)
+from gateway.observe.identity import Identity, Upstream
+from gateway.policy.policy import Policy
+from gateway.policy.service import Service, Target
+from gateway.session import gate as reason
+from gateway.session.connector import Opening, Reached, origin
+from gateway.session.expectation import Expectation
+from gateway.session.gate import Gate
+from gateway.session.secure import SecureWire
+from gateway.session.stack import Body, stack
+from gateway.session.ticker import Bucket
+from gateway.session.wire import Wire
+
+if TYPE_CHECKING:
+    from gateway.session.sessions import Sessions
+
+log = Logger()
+
+LINGER = 5.0
+"""Seconds that a peer has to take our last words and to say goodbye (nginx: lingering_timeout)."""
+
+FULL = {CLIENT: reason.CLIENT_FULL, SERVER: reason.SERVER_FULL}
+
+
+class State(Enum):
+    """Where in its life a session stands."""
+
+    ALONE = "alone"
+    CONNECTING = "connecting"
+    OPEN = "open"
+    LEAVING = "leaving"
+    OVER = "over"
+
+
+@implementer(ISession)
+class Session:
+    """
+    One intercepted connection.
+
+    C{make} makes its inspector; the service's own maker unless the connection
+    was announced (L{ISession.expect}) together with an inspector.
+    """
+
+    def __init__(
+        self,
+        home: Sessions,
+        policy: Policy,
+        service: Service,
+        identity: Identity,
+        sock: socket.socket,
+        targets: tuple[Target, ...],
+        make: Callable[[ISession], IInspector],
+    ) -> None:
+        equipment = home.equipment
+        self.identity = identity
+        self.id: int = identity.id
+        self.client: Address = identity.client
+        self.server: Address = identity.server
+        self.service: str = service.name
+        self.settings = service.settings
+        self.policy = policy
+        self.started = equipment.clock.seconds()
+        self.active = equipment.ticker.now
+        self._home = home
+        self._equipment = equipment
+        self._service = service
+        self._targets = targets or (Target(*identity.server),)
+        self._make = make
+        self._limit = service.limits.buffer
+        self._state = State.ALONE
+        self._verdict: Verdict | None = None
+        self._deadline = 0.0
+        self._bucket: Bucket | None = None
+        self._inspector: IInspector | None = None
+        self._opening: Opening | None = None
+        self._connected: Deferred[Address] | None = None
+        self._connect_started = 0.0
+        self._upstream: Upstream | None = None
+        self._early: list[bytes] = []
+        self._early_size = 0
+        self._ending_early = False
+        self._speaking: Side | None = None
+        self._released = False
+        self._bodies: set[Body] = set()
+        self.expected: set[Expectation] = set()
+        wire = Wire(equipment.reactor, equipment.ticker, sock, CLIENT, self)
+        self._wires: dict[Side, Wire | SecureWire] = {CLIENT: wire}
+        self._gates = {CLIENT: Gate(wire.read, wire.pause, reason.STARTING)}
+
+    def start(self) -> None:
+        """Make the inspector, tell it, and read from the client if it wants to."""
+        try:
+            self._inspector = self._make(self)
+        except Exception:
+            self._break("could not be made")
+            return
+        self._await(CLIENT, self._tell(self._inspector.started))
+        if self._state not in _ENDING:
+            self._gates[CLIENT].open(reason.STARTING)
+            self._watch_time()
+
+    # What the inspector asks for
+
+    def connect(self, address: Address | None = None) -> Deferred[Address]:
+        """See L{ISession.connect}."""
+        if self._state in _ENDING:
+            return Deferred()
+        if self._state is not State.ALONE:
+            return fail(RuntimeError("the session was asked to connect twice"))
+        equipment = self._equipment
+        self._state = State.CONNECTING
+        self._gates[CLIENT].shut(reason.CONNECTING)
+        self.active = equipment.ticker.now
+        if self._bucket is not None:
+            self._watch_time()
+        connected = self._connected = Deferred()
+        self._connect_started = equipment.clock.seconds()
+        self._opening = equipment.connector.open(
+            self._targets if address is None else (Target(*address),),
+            origin(self._service.source, self.client),
+            self._reached,
+            self._unreachable,
+        )
+        return connected
+
+    def send(self, side: Side, data: bytes) -> None:
+        """See L{ISession.send}."""
+        if self._state in _ENDING:
+            return
+        wire = self._wires.get(side)
+        if wire is None:
+            self._keep_early(data)
+            return
+        wire.send(data)
+        if wire.waiting > self._limit:
+            self._fill(side)
+
+    def _fill(self, side: Side) -> None:
+        """Too much waits for C{side}: whoever caused that has to wait."""
+        filler = self._gates.get(self._speaking or side.other)
+        if filler is not None:
+            filler.shut(FULL[side])
+
+    def _keep_early(self, data: bytes) -> None:
+        self._early.append(data)
+        self._early_size += len(data)
+        if self._early_size > self._limit:
+            self._gates[CLIENT].shut(reason.SERVER_FULL)
+
+    def end(self, side: Side) -> None:
+        """See L{ISession.end}."""
+        if self._state in _ENDING:
+            return
+        wire = self._wires.get(side)
+        if wire is None:
+            self._ending_early = True
+        else:
+            wire.end()
+
+    def deny(self, why: str, reply: bytes = b"") -> None:
+        """See L{ISession.deny}."""
+        if self._state in _ENDING:
+            return
+        self._drop_server()
+        if reply:
+            self._wires[CLIENT].send(reply)
+            self._leave(Verdict(Outcome.DENIED, why))
+        else:
+            self._finish(Verdict(Outcome.DENIED, why))
+
+    def close(self, why: str) -> None:
+        """See L{ISession.close}."""
+        if self._state not in _ENDING:
+            self._leave(Verdict(Outcome.CLOSED, why))
+
+    def secure(self, side: Side, hello: bytes = b"") -> None:
+        """See L{ISession.secure}."""
+        if self._state in _ENDING:
+            return
+        wire = self._wires.get(side)
+        if not isinstance(wire, Wire):
+            raise RuntimeError(f"the {side.value}'s side can't be secured: it is not there, or is")
+        credentials = self._equipment.credentials(self._service, side)
+        secured = SecureWire(wire, self, credentials, self._equipment.reactor)
+        self._wires[side] = secured
+        secured.start(hello)
+
+    def expect(
+        self,
+        side: Side,
+        address: Address,
+        service: str | Callable[[ISession], IInspector],
+    ) -> Deferred[Any]:
+        """See L{ISession.expect}."""
+        if self._state in _ENDING:
+            return Deferred()
+        reached = self._upstream.address if self._upstream is not None else self.server
+        initiator = self.client if side is CLIENT else reached
+        return self._home.expect(self, side, initiator.host, address, service)
+
+    def stack(self, service: str, sink: Any) -> Body:
+        """See L{ISession.stack}."""
+        body = stack(self, self.policy, service, sink)
+        if self._state in _ENDING:
+            body.cancel()
+        else:
+            self._bodies.add(body)
+        return body
+
+    def release(self) -> None:
+        """See L{ISession.release}."""
+        self._released = True
+        self._join()
+
+    def log(self, event: str, **fields: Any) -> None:
+        """See L{ISession.log}."""
+        self._equipment.audit.event(event, self.identity, fields)
+
+    def _join(self) -> None:
+        """Let each wire send what it reads to the other one, if both are plain."""
+        client, server = self._wires[CLIENT], self._wires.get(SERVER)
+        if isinstance(client, Wire) and isinstance(server, Wire):
+            client.onward = server
+            server.onward = client
+
+    # What the connector tells
+
+    def _reached(self, reached: Reached) -> None:
+        equipment = self._equipment
+        seconds = equipment.clock.seconds() - self._connect_started
+        self._opening = None
+        self._upstream = Upstream(
+            reached.server, reached.source, reached.port_kept, seconds, reached.attempts
+        )
+        equipment.metrics.connected(self.service, seconds)
+        if not reached.port_kept and origin(self._service.source, self.client).wants_port:
+            equipment.metrics.fallback(self.service)
+        wire = Wire(equipment.reactor, equipment.ticker, reached.socket, SERVER, self)
+        self._wires[SERVER] = wire
+        self._gates[SERVER] = Gate(wire.read, wire.pause, reason.CONNECTING)
+        self._state = State.OPEN
+        self.active = equipment.ticker.now
+        self._send_early()
+        if self._released:
+            self._join()
+        connected, self._connected = self._connected, None
+        if connected is not None and self._state is State.OPEN:
+            connected.callback(reached.server)
+            connected.addErrback(self._failed_decision)
+        if self._state not in _ENDING:
+            self._gates[CLIENT].open(reason.CONNECTING)
+            self._gates[SERVER].open(reason.CONNECTING)
+
+    def _send_early(self) -> None:
+        """What the inspector sent to the server before there was one."""
+        early, self._early, self._early_size = self._early, [], 0
+        for data in early:
+            self.send(SERVER, data)
+        if self._state not in _ENDING and not self._wires[SERVER].waiting:
+            self._gates[CLIENT].open(reason.SERVER_FULL)
+        if self._ending_early:
+            self.end(SERVER)
+
+    def _unreachable(self, why: str) -> None:
+        self._opening = None
+        self._state = State.ALONE
+        self._equipment.metrics.unreachable(self.service)
+        connected, self._connected = self._connected, None
+        if connected is not None:
+            connected.errback(Unreachable(why))
+            connected.addErrback(self._not_reached)
+        if self._state is State.ALONE:
+            self._gates[CLIENT].open(reason.CONNECTING)
+
+    def _not_reached(self, failure: Failure) -> None:
+        """The inspector did not handle it."""
+        if isinstance(failure.value, Unreachable):
+            self._finish(Verdict(Outcome.FAILED, f"server unreachable: {failure.value}"))
+        else:
+            self._failed_decision(failure)
+
+    # What the wires tell
+
+    def wire_received(self, side: Side, data: bytes) -> None:
+        """Tell the inspector; or relay, after a release over TLS; or discard, when leaving."""
+        if self._state in _ENDING:
+            return
+        inspector = self._inspector
+        self._speaking = side
+        try:
+            if self._released:
+                self.send(side.other, data)
+            elif inspector is not None:
+                self._await(side, self._tell(inspector.received, side, data))
+        finally:
+            self._speaking = None
+
+    def wire_ended(self, side: Side) -> None:
+        """Tell the inspector, and see whether that was all."""
+        if self._released:
+            self.end(side.other)
+        elif self._state not in _ENDING and self._inspector is not None:
+            self._tell(self._inspector.ended, side)
+        self._complete()
+
+    def wire_lost(self, side: Side, error: OSError) -> None:
+        """Pass the reset on."""
+        if self._state is State.OVER:
+            return
+        if self._verdict is not None:  # leaving: the last words were not heard
+            self._finish(self._verdict)
+        elif error.errno in _RESETS:
+            self._finish(Verdict(Outcome.RESET, f"reset by the {side.value}"))
+        else:
+            why = error.strerror or os.strerror(error.errno or 0).lower()
+            self._finish(Verdict(Outcome.FAILED, f"the {side.value} was lost: {why}"))
+
+    def wire_full(self, side: Side) -> None:
+        """A released wire took more than the kernel."""
+        self._gates[side.other].shut(FULL[side])
+
+    def wire_drained(self, side: Side) -> None:
+        """Whoever filled that side's buffer may be read again."""
+        for gate in self._gates.values():
+            gate.open(FULL[side])
+        self._complete()
+
+    # Decisions
+
+    def _tell(self, told: Callable[..., Any], *arguments: Any) -> Any:
+        """Call the inspector. Whatever goes wrong ends this session and nothing else."""
+        try:
+            return told(*arguments)
+        except Denied as denied:
+            self.deny(denied.reason, denied.reply)
+        except Exception:
+            self._break("failed")
+        return None
+
+    def _await(self, side: Side, decision: Any) -> None:
+        """Do not read C{side} before the inspector has decided."""
+        if isinstance(decision, Deferred):
+            self._gates[side].shut(reason.DECIDING)
+            decision.addCallbacks(self._decided, self._failed_decision, (side,))
+
+    def _decided(self, _: Any, side: Side) -> None:
+        if self._state not in _ENDING:
+            self._gates[side].open(reason.DECIDING)
+
+    def _failed_decision(self, failure: Failure) -> None:
+        error = failure.value
+        if isinstance(error, Denied):
+            self.deny(error.reason, error.reply)
+        elif self._state not in _ENDING or not isinstance(error, CancelledError):
+            self._break("failed", failure)
+
+    def _break(self, what: str, failure: Failure | None = None) -> None:
+        """A bug: the operator gets the traceback, the peers get a reset."""
+        log.failure(
+            "a bug: the inspector of service {service} {what}; session {id}, {client} -> {server}",
+            failure,
+            service=self.service,
+            what=what,
+            id=self.id,
+            client=self.client,
+            server=self.server,
+        )
+        if self._state is not State.OVER:
+            self._finish(Verdict(Outcome.BROKEN, "a bug: the traceback is in the log"))
+
+    # Time
+
+    def _watch_time(self) -> None:
+        """Have L{check_time} called at the next moment that may matter."""
+        if self._bucket is not None:
+            self._bucket.discard(self)
+            self._bucket = None
+        now = self._equipment.ticker.now
+        moments = [moment for moment in self._moments() if moment]
+        if moments:
+            self._bucket = self._equipment.ticker.after(max(0.0, min(moments) - now), self)
+
+    def _moments(self) -> tuple[float, float, float]:
+        limits = self._service.limits
+        if self._state is State.LEAVING:
+            return (self._deadline, 0.0, 0.0)
+        return (
+            self.active + limits.connect_seconds if self._state is State.CONNECTING else 0.0,
+            self.active + limits.idle_seconds if limits.idle_seconds else 0.0,
+            self.started + limits.total_seconds if limits.total_seconds else 0.0,
+        )
+
+    def check_time(self) -> None:
+        """The ticker: a time limit may have run out."""
+        self._bucket = None
+        now = self._equipment.ticker.now
+        connect, idle, total = self._moments()
+        if self._state is State.LEAVING:
+            assert self._verdict is not None
+            if now >= connect:
+                self._finish(self._verdict)
+        elif total and now >= total:
+            self._run_out("total_seconds", self._service.limits.total_seconds)
+        elif idle and now >= idle:
+            self._run_out("idle_seconds", self._service.limits.idle_seconds)
+        elif self._state is State.CONNECTING and now >= connect and self._opening is not None:
+            self.active = now
+            self._opening.expire()
+        if self._state is not State.OVER:
+            self._watch_time()
+
+    def _run_out(self, limit: str, seconds: float) -> None:
+        self._finish(Verdict(Outcome.FAILED, f"time limit: {limit} = {seconds:g}"))
+
+    # The end
+
+    def stop(self) -> None:
+        """The gateway stops, and has waited long enough."""
+        if self._state is not State.OVER:
+            self._finish(Verdict(Outcome.CLOSED, "the gateway was stopped"))
+
+    def _drop_server(self) -> None:
+        """What the server has is not all, so it gets a reset."""
+        if self._opening is not None:
+            self._opening.abandon()
+            self._opening = None
+        server = self._wires.get(SERVER)
+        if server is not None:
+            server.reset()
+
+    def _leave(self, verdict: Verdict) -> None:
+        """Send what is to be sent, then goodbye; wait a little for the peers to hear it."""
+        if self._opening is not None:
+            self._drop_server()
+        self._state = State.LEAVING
+        self._verdict = verdict
+        self._deadline = self._equipment.ticker.now + LINGER
+        self._watch_time()
+        for side, wire in tuple(self._wires.items()):
+            if not wire.closed:
+                wire.detach()
+                self._gates[side].open(-1)
+                wire.end()
+        self._complete()
+
+    def _complete(self) -> None:
+        """If all sides have said goodbye, and we too, it is over."""
+        if self._state in _UNFINISHED:
+            return
+        for wire in self._wires.values():
+            if not ((wire.ended and wire.finished) or wire.closed):
+                return
+        self._finish(self._verdict or Verdict(Outcome.PASSED))
+
+    def _finish(self, verdict: Verdict) -> None:
+        """Everything is undone, recorded and told, once."""
+        self._state = State.OVER
+        self._verdict = verdict
+        if self._bucket is not None:
+            self._bucket.discard(self)
+            self._bucket = None
+        self._drop_opening()
+        self._close_wires(verdict)
+        for body in tuple(self._bodies):
+            body.cancel()
+        for expectation in tuple(self.expected):
+            expectation.cancel()
+        self._record(verdict)
+        self._home.over(self)
+        if self._inspector is not None:
+            inspector, self._inspector = self._inspector, None
+            self._tell(inspector.closed, verdict)
+
+    def _drop_opening(self) -> None:
+        if self._opening is not None:
+            self._opening.abandon()
+            self._opening = None
+        self._connected = None
+        self._early.clear()
+
+    def _close_wires(self, verdict: Verdict) -> None:
+        orderly = verdict.outcome in _ORDERLY
+        for wire in self._wires.values():
+            if orderly or (wire.ended and wire.finished):
+                wire.close()
+            else:
+                wire.reset()
+
+    def _record(self, verdict: Verdict) -> None:
+        client, server = self._wires[CLIENT], self._wires.get(SERVER)
+        to_server = 0 if server is None else server.sent
+        equipment = self._equipment
+        equipment.audit.flow(
+            self.identity,
+            verdict,
+            self.started,
+            equipment.clock.seconds(),
+            to_server,
+            client.sent,
+            self._upstream,
+        )
+        equipment.metrics.ended(self.service, verdict.outcome, to_server, client.sent)
+
+    def forget(self, body: Body) -> None:
+        """A stacked body came to its end."""
+        self._bodies.discard(body)
+
+
+_ENDING = frozenset({State.LEAVING, State.OVER})
+_UNFINISHED = frozenset({State.CONNECTING, State.OVER})
+_ORDERLY = frozenset({Outcome.PASSED, Outcome.CLOSED})
+_RESETS = frozenset({errno.EPIPE, errno.ECONNABORTED, errno.ECONNRESET})

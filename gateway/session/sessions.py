@@ -1,0 +1,342 @@
+"""
+Sessions: all that are running, and who may become one.
+
+Everything that is counted over several sessions is counted here and nowhere
+else: when there are several processes one day, this is the place to share.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from collections.abc import Callable
+from itertools import count
+from typing import Any, Protocol, cast
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.logger import Logger
+
+from gateway.interfaces import (
+    CLIENT,
+    Address,
+    Denied,
+    IInspector,
+    ISession,
+    Outcome,
+    Side,
+    Unreachable,
+    Verdict,
+)
+from gateway.kernel import sockets
+from gateway.observe.identity import Identity
+from gateway.observe.metrics import Refusal
+from gateway.policy import connection
+from gateway.policy.connection import Connection
+from gateway.policy.policy import Policy
+from gateway.policy.service import Action, Service
+from gateway.session.equipment import Equipment
+from gateway.session.expectation import BACKLOG, Expectation
+from gateway.session.session import Session
+
+log = Logger()
+
+TCP = connection.Protocol.TCP
+UDP = connection.Protocol.UDP
+
+DESCRIPTORS_EACH = 2
+"""Descriptors of a session: one for each side. Both are reserved before accepting."""
+
+
+RETRY = 1.0
+"""Seconds after which a listener that waits tries again, whatever it waits for."""
+
+
+class Running(Protocol):
+    """A session, of streams or of datagrams."""
+
+    identity: Identity
+
+    def stop(self) -> None:
+        """End now."""
+
+
+class Waiting(Protocol):
+    """A listener that waits for room."""
+
+    def resume(self) -> None:
+        """There is room again."""
+
+
+class Sessions:
+    """
+    The running sessions.
+
+    @param policy: the policy for new sessions. Assign another one to reload.
+    @param descriptors: how many descriptors sessions may use together.
+    """
+
+    def __init__(self, equipment: Equipment, policy: Policy, descriptors: int) -> None:
+        self.equipment = equipment
+        self.policy = policy
+        self.running: dict[int, Running] = {}
+        self._descriptors = descriptors
+        self._expected: dict[tuple[str, Address], Expectation] = {}
+        self._by_client: Counter[str] = Counter()
+        self._by_service: Counter[str] = Counter()
+        self._by_both: Counter[tuple[str, str]] = Counter()
+        self._waiting: set[Waiting] = set()
+        self._emptied: Deferred[None] | None = None
+        # Unique in this process, nearly so among restarts, and exact as a JavaScript number.
+        self._numbers = count(int(equipment.clock.seconds()) << 20)
+
+    # Room
+
+    @property
+    def room(self) -> bool:
+        """Whether one more session can be accepted. If not, connections wait in the kernel."""
+        return (
+            len(self.running) < self.policy.limits.sessions
+            and self._used + DESCRIPTORS_EACH <= self._descriptors
+            and not self.equipment.audit.refusing
+        )
+
+    @property
+    def _used(self) -> int:
+        return DESCRIPTORS_EACH * len(self.running) + len(self._expected)
+
+    def wait(self, listener: Waiting) -> None:
+        """Resume C{listener} as soon as there is room."""
+        self._waiting.add(listener)
+        self.equipment.ticker.after(RETRY, self)
+
+    def check_time(self) -> None:
+        """Whoever waits may do so for something that nobody tells us of, such as memory."""
+        self.give_room()
+        if self._waiting:
+            self.equipment.ticker.after(RETRY, self)
+
+    def give_room(self) -> None:
+        """Some room may have come: those who wait may go on."""
+        if self._waiting and self.room:
+            waiting, self._waiting = self._waiting, set()
+            for listener in waiting:
+                listener.resume()
+
+    # Admission
+
+    def admit(
+        self,
+        sock: socket.socket,
+        client: Address,
+        server: Address,
+        interface: str | None,
+        port: int,
+    ) -> None:
+        """
+        A connection was accepted: begin a session, or refuse it with a reset.
+
+        @param interface: the one that the connection came in by, if rules name it.
+        @param port: the listener's own port.
+        """
+        if self._expected:
+            expectation = self._expected.get((client.host, server))
+            if expectation is not None:
+                expectation.take(sock, client, server)
+                return
+        policy = self.policy
+        rule = policy.decide(Connection(client, server, TCP, interface))
+        service = policy.services[rule.service] if rule is not None else None
+        name = "" if service is None else service.name
+        identity = Identity(next(self._numbers), client, server, TCP, name, rule)
+        refused = self.refusal(identity, service, port)
+        if refused is not None:
+            self._refuse(sock, identity, *refused)
+            return
+        assert service is not None and service.maker is not None
+        make = cast(Callable[[ISession], IInspector], service.maker.make)
+        targets = tuple(
+            target if target.port is not None else target._replace(port=server.port)
+            for target in service.targets
+        )
+        self._begin(Session(self, policy, service, identity, sock, targets, make))
+
+    def refusal(
+        self, identity: Identity, service: Service | None, port: int
+    ) -> tuple[Refusal, str] | None:
+        """Why this can't become a session, if it can't."""
+        if identity.server.port == port and sockets.is_ours(identity.server.host):
+            return Refusal.DIRECT, "it was made to the listener itself, not diverted to it"
+        if service is None or service.action is not Action.INSPECT:
+            return Refusal.NO_RULE, "no rule of the present policy has it inspected"
+        return self._over_limit(identity, service)
+
+    def _over_limit(self, identity: Identity, service: Service) -> tuple[Refusal, str] | None:
+        host, name, limits = identity.client.host, service.name, service.limits
+        most = self.policy.limits.sessions_per_client
+        if most and self._by_client[host] >= most:
+            return Refusal.CLIENT_LIMIT, f"limits.sessions_per_client = {most} (gateway.toml)"
+        most = limits.sessions
+        if most and self._by_service[name] >= most:
+            return Refusal.SERVICE_LIMIT, f"limits.sessions = {most} of the service"
+        most = limits.sessions_per_client
+        if most and self._by_both[host, name] >= most:
+            return Refusal.CLIENT_LIMIT, f"limits.sessions_per_client = {most} of the service"
+        return None
+
+    def _refuse(self, sock: socket.socket, identity: Identity, refusal: Refusal, why: str) -> None:
+        sockets.reset(sock)
+        self.refuse(identity, refusal, why)
+
+    def refuse(self, identity: Identity, refusal: Refusal, why: str) -> None:
+        """Record a connection that became no session."""
+        now = self.equipment.clock.seconds()
+        self.equipment.metrics.refused(refusal)
+        self.equipment.audit.flow(identity, Verdict(Outcome.DENIED, why), now, now, 0, 0)
+
+    def number(self) -> int:
+        """The id of the next session."""
+        return next(self._numbers)
+
+    def enter(self, session: Running) -> None:
+        """Count a session that begins."""
+        identity = session.identity
+        self.running[identity.id] = session
+        self._by_client[identity.client.host] += 1
+        self._by_service[identity.service] += 1
+        self._by_both[identity.client.host, identity.service] += 1
+        self.equipment.metrics.started(identity.service)
+
+    def _begin(self, session: Session) -> None:
+        self.enter(session)
+        session.start()
+
+    def over(self, session: Running) -> None:
+        """A session is over."""
+        identity = session.identity
+        if self.running.pop(identity.id, None) is None:
+            return
+        both = (identity.client.host, identity.service)
+        _decrement(self._by_client, identity.client.host)
+        _decrement(self._by_service, identity.service)
+        _decrement(self._by_both, both)
+        if self._waiting:
+            self.give_room()
+        if self._emptied is not None and not self.running:
+            emptied, self._emptied = self._emptied, None
+            emptied.callback(None)
+
+    # Announced connections
+
+    def expect(
+        self,
+        session: Session,
+        side: Side,
+        initiator: str,
+        address: Address,
+        service: str | Callable[[ISession], IInspector],
+    ) -> Deferred[Any]:
+        """See L{ISession.expect}. C{initiator} is the only host that may connect."""
+        limits = session.policy.services[session.service].limits
+        if len(session.expected) >= limits.expectations:
+            return fail(Denied(f"limits.expectations = {limits.expectations}"))
+        mark = self.equipment.listener_mark if side is CLIENT else self.equipment.upstream_mark
+        try:
+            sock = self._listen(session.policy, initiator, address, mark)
+        except OSError as error:
+            return fail(Unreachable(f"{address} can't be listened at: {error.strerror}"))
+        if sock is not None:
+            address = sockets.name_of(sock)
+        expectation = self._expectation(session, initiator, address, sock, service)
+        self._expected[initiator, address] = expectation
+        session.expected.add(expectation)
+        expectation.watch(self.equipment.ticker, limits.expect_seconds)
+        return succeed(expectation)
+
+    def _listen(
+        self, policy: Policy, initiator: str, address: Address, mark: int
+    ) -> socket.socket | None:
+        """
+        Listen at C{address}, unless somebody on this very host does and the
+        divert will bring the connection to us all the same.
+        """
+        try:
+            return sockets.listen(address, mark, BACKLOG)
+        except OSError as error:
+            rule = policy.decide(Connection(Address(initiator, 0), address, TCP, "lo"))
+            if error.errno not in sockets.IN_USE or rule is None:
+                raise
+            if policy.services[rule.service].action is not Action.INSPECT:
+                raise
+            return None
+
+    def _expectation(
+        self,
+        session: Session,
+        initiator: str,
+        address: Address,
+        sock: socket.socket | None,
+        service: str | Callable[[ISession], IInspector],
+    ) -> Expectation:
+        def came(sock: socket.socket, client: Address, server: Address) -> None:
+            self._related(session, sock, client, server, service)
+
+        def stranger(sock: socket.socket, client: Address, server: Address) -> None:
+            identity = session.identity._replace(
+                id=next(self._numbers), client=client, server=server, parent=session.id
+            )
+            why = f"{server} was announced to {initiator} only"
+            self._refuse(sock, identity, Refusal.UNEXPECTED, why)
+
+        def gone(expectation: Expectation) -> None:
+            self._expected.pop((initiator, expectation.address), None)
+            session.expected.discard(expectation)
+
+        return Expectation(self.equipment.reactor, initiator, address, sock, came, stranger, gone)
+
+    def _related(
+        self,
+        session: Session,
+        sock: socket.socket,
+        client: Address,
+        server: Address,
+        service: str | Callable[[ISession], IInspector],
+    ) -> None:
+        """Begin the session of a connection that was announced and came."""
+        services = session.policy.services
+        make: Callable[[ISession], IInspector] | None
+        if isinstance(service, str):
+            chosen = services[service]
+            make = chosen.maker.make if chosen.maker is not None else None
+        else:
+            chosen, make = services[session.service], service
+        identity = Identity(next(self._numbers), client, server, TCP, chosen.name, None, session.id)
+        if make is None:
+            why = f"{chosen.name!r} is no inspecting service"
+            self._refuse(sock, identity, Refusal.NO_RULE, why)
+            return
+        self._begin(Session(self, session.policy, chosen, identity, sock, (), make))
+
+    # The end
+
+    def drain(self) -> Deferred[None]:
+        """Fires when no session is left."""
+        if not self.running:
+            return succeed(None)
+        if self._emptied is None:
+            self._emptied = Deferred()
+        return self._emptied
+
+    def stop(self) -> None:
+        """End all sessions now."""
+        self._waiting.clear()
+        for session in tuple(self.running.values()):
+            session.stop()
+
+
+def _decrement(counter: Counter[Any], key: Any) -> None:
+    """Count down, and forget what is at zero, so that the counter does not grow for ever."""
+    left = counter[key] - 1
+    if left > 0:
+        counter[key] = left
+    else:
+        del counter[key]

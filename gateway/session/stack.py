@@ -1,0 +1,226 @@
+"""
+A body of one session, on its way through the inspector of another service.
+
+The stacked inspector sees a session like any other: what comes in is its
+CLIENT, what it lets through goes to its SERVER, which is the sink. There is no
+connection below it, so it can't open, secure or announce one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from gateway.interfaces import (
+    CLIENT,
+    SERVER,
+    Address,
+    Denied,
+    IBody,
+    IInspector,
+    ISession,
+    ISink,
+    Outcome,
+    Side,
+    Verdict,
+)
+from gateway.policy.policy import Policy
+from gateway.policy.service import Service
+
+if TYPE_CHECKING:
+    from gateway.session.session import Session
+
+log = Logger()
+
+DEPTH = 4
+"""Inspectors on top of each other, at most: a service that stacks itself comes to an end."""
+
+
+class Unstackable(Exception):
+    """The policy has no such service to stack, or it stacks itself."""
+
+
+def stack(session: Session | Stacked, policy: Policy, service: str, sink: ISink) -> Body:
+    """
+    Begin to run a body through C{service}'s inspector.
+
+    @raise Unstackable: see there.
+    """
+    chosen = policy.services.get(service)
+    if chosen is None or chosen.maker is None:
+        raise Unstackable(f"{session.service} stacks {service!r}, which is no inspecting service")
+    depth = session.depth + 1 if isinstance(session, Stacked) else 1
+    if depth > DEPTH:
+        raise Unstackable(f"{session.service} stacks {service!r}: more than {DEPTH} deep")
+    stacked = Stacked(session, policy, chosen, sink, depth)
+    stacked.start(chosen.maker.make)
+    return Body(stacked)
+
+
+@implementer(IBody)
+class Body:
+    """What the stacking inspector holds."""
+
+    def __init__(self, stacked: Stacked) -> None:
+        self._stacked = stacked
+
+    def send(self, data: bytes) -> Deferred[Any] | None:
+        """See L{IBody.send}."""
+        return self._stacked.put(data)
+
+    def end(self) -> None:
+        """See L{IBody.end}."""
+        self._stacked.put_end()
+
+    def cancel(self) -> None:
+        """See L{IBody.cancel}."""
+        self._stacked.over(Verdict(Outcome.CLOSED, "the body was given up"))
+
+
+@implementer(ISession)
+class Stacked:
+    """The session that a stacked inspector sees."""
+
+    def __init__(
+        self, below: Session | Stacked, policy: Policy, service: Service, sink: ISink, depth: int
+    ) -> None:
+        self.id: int = below.id
+        self.client: Address = below.client
+        self.server: Address = below.server
+        self.service: str = service.name
+        self.settings = service.settings
+        self.depth = depth
+        self._below = below
+        self._policy = policy
+        self._sink = sink
+        self._inspector: IInspector | None = None
+        self._released = False
+        self._closed = False
+        self._bodies: set[Body] = set()
+
+    def start(self, make: Callable[[ISession], IInspector]) -> None:
+        """Make the inspector and tell it."""
+        try:
+            self._inspector = make(self)
+        except Exception:
+            self._break()
+            return
+        self._tell(self._inspector.started)
+
+    def put(self, data: bytes) -> Deferred[Any] | None:
+        """The next piece of the body."""
+        if self._closed or self._inspector is None:
+            return None
+        if self._released:
+            self._sink.received(data)
+            return None
+        decision = self._tell(self._inspector.received, CLIENT, data)
+        if isinstance(decision, Deferred):
+            return decision.addErrback(self._failed_decision)
+        return None
+
+    def put_end(self) -> None:
+        """The body is complete."""
+        if self._closed or self._inspector is None:
+            return
+        if self._released:
+            self.end(SERVER)
+        else:
+            self._tell(self._inspector.ended, CLIENT)
+
+    def over(self, verdict: Verdict) -> None:
+        """No more of it, for whatever reason."""
+        if self._closed:
+            return
+        self._closed = True
+        for body in tuple(self._bodies):
+            body.cancel()
+        inspector, self._inspector = self._inspector, None
+        if inspector is not None:
+            self._tell(inspector.closed, verdict)
+
+    def _tell(self, told: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return told(*arguments)
+        except Denied as denied:
+            self.deny(denied.reason, denied.reply)
+        except Exception:
+            self._break()
+        return None
+
+    def _failed_decision(self, failure: Failure) -> None:
+        error = failure.value
+        if isinstance(error, Denied):
+            self.deny(error.reason, error.reply)
+        else:
+            self._break(failure)
+
+    def _break(self, failure: Failure | None = None) -> None:
+        log.failure(
+            "a bug: the stacked inspector of service {service} failed; session {id}",
+            failure,
+            service=self.service,
+            id=self.id,
+        )
+        self._refuse(Verdict(Outcome.BROKEN, "a bug: the traceback is in the log"), b"")
+
+    def _refuse(self, verdict: Verdict, reply: bytes) -> None:
+        if not self._closed:
+            self.over(verdict)
+            self._sink.denied(f"{self.service}: {verdict.reason}", reply)
+
+    # What the stacked inspector asks for
+
+    def connect(self, address: Address | None = None) -> Deferred[Address]:
+        """There is nothing to open: the sink is there."""
+        return succeed(self.server)
+
+    def send(self, side: Side, data: bytes) -> None:
+        """To the sink. A body has nobody to answer to."""
+        if self._closed:
+            return
+        if side is CLIENT:
+            self.deny("a stacked inspector answered, where there is nobody to answer to")
+        else:
+            self._sink.received(data)
+
+    def end(self, side: Side) -> None:
+        """The body as the inspector wants it is complete."""
+        if not self._closed and side is SERVER:
+            self.over(Verdict(Outcome.PASSED))
+            self._sink.ended()
+
+    def deny(self, reason: str, reply: bytes = b"") -> None:
+        """Refuse the body."""
+        self._refuse(Verdict(Outcome.DENIED, reason), reply)
+
+    def close(self, reason: str) -> None:
+        """Refuse the body, since there is no connection to close."""
+        self._refuse(Verdict(Outcome.CLOSED, reason), b"")
+
+    def secure(self, side: Side, hello: bytes = b"") -> None:
+        """There is no connection."""
+        raise Unstackable(f"{self.service} can't be stacked: it speaks TLS")
+
+    def expect(self, side: Side, address: Address, service: Any) -> Deferred[Any]:
+        """There is no connection."""
+        raise Unstackable(f"{self.service} can't be stacked: it announces connections")
+
+    def stack(self, service: str, sink: ISink) -> Body:
+        """One deeper."""
+        body = stack(self, self._policy, service, sink)
+        self._bodies.add(body)
+        return body
+
+    def release(self) -> None:
+        """Nothing is left to inspect in this body."""
+        self._released = True
+
+    def log(self, event: str, **fields: Any) -> None:
+        """Write an audit record of the session below."""
+        self._below.log(event, **fields)
