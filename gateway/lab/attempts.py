@@ -17,7 +17,7 @@ from gateway.policy.connection import Connection, Protocol
 SECONDS = 1.5
 """How long the client waits for anything."""
 
-_YOU_ARE = re.compile(r"you are \[?([0-9a-f.:]+?)\]?:(\d+)[,:\s]")
+_YOU_ARE = re.compile(r"you are (?:\[([0-9a-f:.]+)\]|([0-9.]+)):(\d+)")
 
 
 @frozen
@@ -48,7 +48,7 @@ class Outcome:
     def seen(self) -> Address | None:
         """The client's address as the server saw it, if it said so."""
         found = _YOU_ARE.search(self.heard)
-        return Address(found[1], int(found[2])) if found else None
+        return Address(found[1] or found[2], int(found[3])) if found else None
 
     @property
     def kept(self) -> bool:

@@ -72,7 +72,7 @@ async def count(reader: StreamReader, writer: StreamWriter) -> None:
     total = 0
     while data := await reader.read(PIECE):
         total += len(data)
-    writer.write(f"{total} bytes from {_peer(writer)}\n".encode())
+    writer.write(b"%d bytes; " % total + _greeting(writer))
 
 
 CONVERSATIONS: dict[int, Conversation] = {

@@ -9,9 +9,12 @@ from contextlib import suppress
 from gateway.lab.network import give, link
 from tests.netns.case import (
     CLIENT,
+    CLIENT6,
+    RELAY,
     RELAY_UDP,
     SECONDS,
     SERVER,
+    SERVER6,
     Address,
     SceneCase,
     hear,
@@ -68,6 +71,7 @@ class FirewallCase(SceneCase):
     """Sixteen sessions on a gateway that is a stateful firewall too."""
 
     rules = FIREWALL
+    services = {"relay": RELAY, "datagrams": RELAY_UDP}
 
     def prepare(self) -> None:
         self.router.run("nft", "-f", "-", input=self.rules)
@@ -83,6 +87,17 @@ class FirewallCase(SceneCase):
                 seen.add(self.converse(listener))
                 worked += 1
         return worked, seen
+
+    def exchange_datagrams(self) -> str:
+        """A question and an answer; whom the server saw."""
+        theirs, ours = self.datagrams(self.server, SERVER), self.datagrams(self.client, CLIENT)
+        for _ in range(2):
+            ours.sendto(b"question", theirs.getsockname())
+            _, peer = theirs.recvfrom(100)
+            theirs.sendto(b"answer", peer)
+            self.assertEqual(ours.recvfrom(100), (b"answer", theirs.getsockname()))
+        host: str = peer[0]
+        return host
 
     def converse(self, listener: socket.socket) -> str:
         """A question and an answer of several segments."""
@@ -108,6 +123,20 @@ class FirewallTests(FirewallCase):
         """Every session works although both legs have the same addresses and ports."""
         self.assertEqual(self.passed(), (16, {CLIENT}))
 
+    def test_legs_are_apart(self) -> None:
+        """conntrack shows one session as two connections, the client's in the gateway's zone."""
+        ours, _, peer = self.pair()
+        port = f"sport={peer[1]} "
+        tracked = self.router.run("conntrack", "-L", "-p", "tcp").splitlines()
+        legs = [line for line in tracked if port in line]
+        self.assertEqual(sorted("zone=1" in line for line in legs), [False, True])
+        self.assertTrue(all("ESTABLISHED" in line for line in legs), legs)
+        ours.close()
+
+    def test_datagrams(self) -> None:
+        """UDP is let through by the same rules, answers too."""
+        self.assertEqual(self.exchange_datagrams(), CLIENT)
+
 
 class MasqueradeTests(FirewallCase):
     """With masquerading on the way out as well."""
@@ -117,6 +146,10 @@ class MasqueradeTests(FirewallCase):
     def test_sessions(self) -> None:
         """Every session works; the server sees the gateway's address, as the operator wants."""
         self.assertEqual(self.passed(), (16, {"198.51.100.1"}))
+
+    def test_datagrams(self) -> None:
+        """The same for UDP."""
+        self.assertEqual(self.exchange_datagrams(), "198.51.100.1")
 
 
 class FirewallWithoutZonesTests(FirewallCase):
@@ -131,7 +164,7 @@ class FirewallWithoutZonesTests(FirewallCase):
 
 
 class PathTests(SceneCase):
-    """A hop behind the gateway that takes no packets above 1300 bytes."""
+    """Hops behind and before the gateway that take no packets above 1300 bytes."""
 
     def prepare(self) -> None:
         inner = self.scene.namespace("inner")
@@ -141,6 +174,25 @@ class PathTests(SceneCase):
         inner.ip("route add default via 192.0.2.1", "route add default via 2001:db8:200::1")
         self.server.sysctl("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
         self.server.ip("link set eth1 mtu 1300")
+        outer = self.scene.namespace("outer")
+        link(self.client, "eth1", outer, "eth0")
+        give(self.client, "eth1", ["10.1.99.1/24", "fd00:1:0:99::1/64"])
+        give(outer, "eth0", ["10.1.99.99/24", "fd00:1:0:99::99/64"])
+        outer.ip("route add default via 10.1.99.1", "route add default via fd00:1:0:99::1")
+        self.client.sysctl("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+        self.client.ip("link set eth1 mtu 1300")
+        self.router.ip(f"route add 10.1.99.0/24 via {CLIENT}")
+        self.router.ip(f"route add fd00:1:0:99::/64 via {CLIENT6}")
+
+    def test_large_download(self) -> None:
+        """The same on the client's side: errors reach the sockets that speak as the server."""
+        outer = self.scene.extra[1]
+        for host in (SERVER, SERVER6):
+            listener = self.listen(host=host)
+            ours = self.dial(listener.getsockname()[:2], namespace=outer)
+            theirs, _ = self.accept(listener)
+            theirs.sendall(b"x" * 300_000)
+            self.assertEqual(len(hear(ours, 300_000)), 300_000)
 
     def test_large_transfer(self) -> None:
         """A large upload arrives: the hop's ICMP errors reach the gateway's spoofed sockets."""
@@ -152,6 +204,14 @@ class PathTests(SceneCase):
             self.assertEqual(peer, ours.getsockname()[:2])
             ours.sendall(b"x" * 300_000)
             self.assertEqual(len(hear(theirs, 300_000)), 300_000)
+
+
+class PathFirewallTests(PathTests):
+    """The same on a gateway with the usual stateful rules."""
+
+    def prepare(self) -> None:
+        self.router.run("nft", "-f", "-", input=FIREWALL)
+        super().prepare()
 
 
 class HostSettingTests(SceneCase):

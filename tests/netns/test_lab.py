@@ -1,0 +1,101 @@
+"""The laboratory: what C{make lab} and C{tproxygw lab} do."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+from rich.console import Console
+from twisted.trial.unittest import SynchronousTestCase
+
+from gateway.lab import LabError, configuration, demonstration, laboratory
+from gateway.lab.demonstration import demonstrate
+from gateway.lab.namespace import Namespace
+from gateway.lab.network import SERVER, Network
+from tests.netns.scene import unable
+
+CONF = Path(__file__).parents[2] / "conf"
+
+
+class LabTests(SynchronousTestCase):
+    """With the example configuration."""
+
+    skip = unable()
+
+    def setUp(self) -> None:
+        self.prefix = f"tproxygw-test-{os.getpid()}-lab-"
+        self.addCleanup(laboratory.remove, self.prefix)
+
+    def names(self) -> list[str]:
+        return [one.name for one in Network(self.prefix).namespaces if one.exists]
+
+    def test_up_and_down(self) -> None:
+        """It can be opened, entered and closed; nothing is left, and closing twice is harmless."""
+        opened = laboratory.up(CONF, self.prefix)
+        curl = ("curl", "-sS", "-o", f"{opened.folder}/page", f"http://{SERVER}/")
+        self.assertEqual(laboratory.shell("client", self.prefix, curl), 0)
+        self.assertIn("you are 10.1.2.3:", (opened.folder / "page").read_text())
+        laboratory.down(self.prefix)
+        self.assertEqual(self.names(), [])
+        self.assertFalse(opened.folder.exists())
+        laboratory.down(self.prefix)
+
+    def test_left_overs(self) -> None:
+        """What a crashed laboratory has left is replaced."""
+        Namespace(f"{self.prefix}client").create()
+        laboratory.run_folder(self.prefix).mkdir()
+        laboratory.up(CONF, self.prefix)
+        self.assertEqual(len(self.names()), 3)
+
+    def test_broken_configuration(self) -> None:
+        """A configuration that the gateway refuses is shown as that, and nothing is left."""
+        broken = Path(self.mktemp())
+        (broken / "services").mkdir(parents=True)
+        (broken / "services" / "web.toml").write_text("nonsense = 1\n")
+        error = self.assertRaises(LabError, laboratory.up, broken, self.prefix)
+        self.assertIn("web.toml:1:1", str(error))
+        self.assertEqual(self.names(), [])
+
+    def test_closed(self) -> None:
+        """There is no shell in a laboratory that is not open, and none elsewhere."""
+        error = self.assertRaises(LabError, laboratory.shell, "client", self.prefix)
+        self.assertIn("tproxygw lab up", str(error))
+        error = self.assertRaises(LabError, laboratory.shell, "kitchen", self.prefix)
+        self.assertIn("client, gateway, server", str(error))
+
+    def test_demonstration(self) -> None:
+        """Every connection of the demonstration fares as the example configuration says."""
+        shown = io.StringIO()
+        self.patch(demonstration, "PREFIX", self.prefix)
+        as_decided = demonstrate(CONF, Console(file=shown, width=250))
+        self.assertTrue(as_decided, shown.getvalue())
+        for service in (path.stem for path in (CONF / "services").glob("*.toml")):
+            self.assertIn(f"{service} services/{service}.toml:", shown.getvalue())
+        self.assertEqual(self.names(), [])
+
+
+class ConfigurationTests(SynchronousTestCase):
+    """The laboratory's view of a configuration."""
+
+    def test_audit_is_redirected(self) -> None:
+        """Audit records go to the laboratory's file, and no line moves."""
+        for text, wanted in (
+            ('[log]\naudit = "/x"  # here\nbuffer = 1\n', '[log]\naudit = "/y"\nbuffer = 1\n'),
+            ("[log]\nbuffer = 1\n", '[log]\naudit = "/y"\nbuffer = 1\n'),
+            ("[divert]\n", '[divert]\n\n[log]\naudit = "/y"\n'),
+            ("", '[log]\naudit = "/y"\n'),
+        ):
+            self.assertEqual(configuration.with_audit(text, Path("/y")), wanted)
+
+    def test_expected_addresses(self) -> None:
+        """The addresses of expectations are those that the laboratory has to have."""
+        clients, servers = configuration.expected_addresses(CONF)
+        self.assertIn("10.1.200.9", clients)
+        self.assertIn("fd00:1::2:3", clients)
+        self.assertIn("2001:db8:100::7", servers)
+        self.assertIn("203.0.113.9", servers)
+
+    def test_interface(self) -> None:
+        """The laboratory's inner interface is called as the configuration wants."""
+        self.assertEqual(configuration.first_interface(CONF), "lan0")
