@@ -1,0 +1,30 @@
+"""
+The kit for authors of inspectors: test a protocol without a network.
+
+  - L{FakeSession}: a session that records what an inspector asks for;
+  - L{Conversation} and L{converse}: what two peers say, and what comes of it;
+  - L{every_split}: the ways in which a network may cut what they say;
+  - L{hostile}: what nobody should say;
+  - L{InspectorSuite}: the tests that every inspector has to pass.
+
+C{docs/writing-an-inspector.md} shows them at work.
+"""
+
+from gateway.testing.conversation import END, Conversation, converse
+from gateway.testing.hostile import hostile
+from gateway.testing.session import FakeBody, FakeExpectation, FakeSession
+from gateway.testing.split import bytewise, every_split
+from gateway.testing.suite import InspectorSuite
+
+__all__ = [
+    "END",
+    "Conversation",
+    "FakeBody",
+    "FakeExpectation",
+    "FakeSession",
+    "InspectorSuite",
+    "bytewise",
+    "converse",
+    "every_split",
+    "hostile",
+]

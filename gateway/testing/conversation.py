@@ -1,0 +1,110 @@
+"""
+A Conversation: what two peers say through an inspector, as a sample.
+
+::
+
+    Conversation("one user", [(CLIENT, b"bob\\r\\n"), (SERVER, b"no plan\\r\\n"), (SERVER, END)])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+from attrs import define, field, frozen
+
+from gateway.interfaces import CLIENT, SERVER, Outcome, Side, Verdict
+from gateway.testing.session import FakeSession
+
+END: Final = None
+"""In place of bytes: the side will send no more."""
+
+Step = tuple[Side, bytes | None]
+
+
+@frozen
+class Conversation:
+    """
+    What two peers say.
+
+    @ivar name: what it is a sample of.
+    @ivar steps: who says what, in order; L{END} in place of bytes.
+    @ivar outcome: how the session has to end.
+    @ivar settings: the inspector's; L{None} for the defaults.
+    @ivar replays: whether what the far side got can be put through again and
+        comes out the same. Not so where addresses are rewritten.
+    """
+
+    name: str
+    steps: Sequence[Step]
+    outcome: Outcome = field(default=Outcome.PASSED, kw_only=True)
+    settings: Any = field(default=None, kw_only=True)
+    replays: bool = field(default=True, kw_only=True)
+
+
+@define
+class Course:
+    """
+    What came of a conversation.
+
+    @ivar passed: what each side got of each step of the other one.
+    """
+
+    session: FakeSession
+    passed: list[Step] = field(factory=list)
+
+    def result(self) -> dict[str, Any]:
+        """All that must not depend on how the bytes were cut."""
+        session = self.session
+        return {
+            "verdict": session.verdict,
+            "to the client": session.sent[CLIENT],
+            "to the server": session.sent[SERVER],
+            "half-closed": {side.value for side in session.halves},
+            "connected": session.connected,
+            "secured": session.secured,
+            "expected": [(one.side, one.address) for one in session.expected],
+            "bodies": [(body.service, body.data) for body in session.bodies],
+            "logged": session.logged,
+        }
+
+
+def converse(
+    make: Callable[[Any], Any],
+    steps: Iterable[Step],
+    settings: Any = None,
+    cut: Callable[[bytes], Iterable[bytes]] = lambda data: [data],
+    **session: Any,
+) -> Course:
+    """
+    Have a conversation. It ends when the session does; what is left then is
+    not said. Nor is what a server says that is not connected.
+
+    @param cut: cuts the bytes of a step into pieces.
+    @param session: more arguments of L{FakeSession}.
+    @raise Exception: a bug of the inspector.
+    """
+    course = Course(FakeSession(make, settings, **session))
+    course.session.start()
+    for side, data in steps:
+        if course.session.verdict is None and (side is CLIENT or course.session.opened):
+            _take(course, side, data, cut)
+    course.session.over(Verdict(Outcome.CLOSED, "the conversation is over"))
+    return course
+
+
+def _take(
+    course: Course, side: Side, data: bytes | None, cut: Callable[[bytes], Iterable[bytes]]
+) -> None:
+    session = course.session
+    before = len(session.sent[side.other])
+    if data is END:
+        session.hangs_up(side)
+    else:
+        for piece in cut(data):
+            session.says(side, piece)
+    passed = session.sent[side.other][before:]
+    if passed:
+        course.passed.append((side, passed))
+    if data is END:
+        course.passed.append((side, END))

@@ -1,0 +1,362 @@
+"""
+FakeSession: a session without a network, for tests.
+
+It behaves to its inspector as the real one does: it waits for decisions, it
+ends after a denial, it does nothing after its end. What the inspector asks for
+is there to read afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from gateway.interfaces import (
+    CLIENT,
+    SERVER,
+    Address,
+    Denied,
+    IBody,
+    IExpectation,
+    IInspector,
+    ISession,
+    ISink,
+    Outcome,
+    Side,
+    Unreachable,
+    Verdict,
+)
+
+
+@implementer(IExpectation)
+@define
+class FakeExpectation:
+    """
+    An announced connection.
+
+    @ivar side: who will connect.
+    @ivar service: as it was given to L{ISession.expect}.
+    """
+
+    side: Side
+    address: Address
+    service: Any
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        """See L{IExpectation.cancel}."""
+        self.cancelled = True
+
+
+@implementer(IBody)
+@define
+class FakeBody:
+    """A body for the inspector of another service; here, it passes as it is."""
+
+    service: str
+    sink: ISink
+    data: bytes = b""
+    cancelled: bool = False
+
+    def send(self, data: bytes) -> None:
+        """See L{IBody.send}."""
+        self.data += data
+        self.sink.received(data)
+
+    def end(self) -> None:
+        """See L{IBody.end}."""
+        self.sink.ended()
+
+    def cancel(self) -> None:
+        """See L{IBody.cancel}."""
+        self.cancelled = True
+
+
+@implementer(ISession)
+@define(eq=False)
+class FakeSession:
+    """
+    One session with one inspector.
+
+    @ivar make: called with this session, makes the inspector: its class.
+    @ivar settings: by default, what the class's C{Settings} has by default.
+    @ivar reachable: whether L{connect} succeeds; L{None}: the test says so
+        later, with L{reach} or L{refuse}.
+    @ivar keep: whether what is sent is kept (else it is only counted).
+
+    @ivar events: what was asked for, in order, in words.
+    @ivar sent: all that was sent to each side.
+    @ivar halves: the sides towards which it was half-closed.
+    @ivar connected: where to, each time it was asked.
+    @ivar secured: sides that were asked to speak TLS, with what was read before.
+    @ivar expected: the announced connections.
+    @ivar bodies: what was given to inspectors of other services.
+    @ivar logged: the audit records: event and fields.
+    @ivar released: nothing is inspected any more.
+    @ivar verdict: how it ended, if it has.
+    @ivar late: what was asked for after the end, which does nothing.
+    """
+
+    make: Callable[[Any], Any]
+    settings: Any = None
+    reachable: bool | None = field(default=True, kw_only=True)
+    keep: bool = field(default=True, kw_only=True)
+    id: int = field(default=1, kw_only=True)
+    service: str = field(default="test", kw_only=True)
+    client: Address = field(default=Address("192.0.2.1", 50001), kw_only=True)
+    server: Address = field(default=Address("198.51.100.2", 7), kw_only=True)
+
+    events: list[str] = field(init=False, factory=list)
+    sent: dict[Side, bytes] = field(init=False, factory=lambda: {CLIENT: b"", SERVER: b""})
+    halves: set[Side] = field(init=False, factory=set)
+    connected: list[Address] = field(init=False, factory=list)
+    secured: list[tuple[Side, bytes]] = field(init=False, factory=list)
+    expected: list[FakeExpectation] = field(init=False, factory=list)
+    bodies: list[FakeBody] = field(init=False, factory=list)
+    logged: list[tuple[str, dict[str, Any]]] = field(init=False, factory=list)
+    released: bool = field(init=False, default=False)
+    verdict: Verdict | None = field(init=False, default=None)
+    late: list[str] = field(init=False, factory=list)
+    inspector: IInspector = field(init=False)
+
+    _depth: int = field(init=False, default=0)
+    _connecting: Deferred[Address] | None = field(init=False, default=None)
+    _open: bool = field(init=False, default=False)
+    _holds: dict[Side, int] = field(init=False, factory=lambda: {CLIENT: 0, SERVER: 0})
+    _queued: dict[Side, list[Callable[[], None]]] = field(
+        init=False, factory=lambda: {CLIENT: [], SERVER: []}
+    )
+    _bug: BaseException | None = field(init=False, default=None)
+
+    def __attrs_post_init__(self) -> None:
+        settings_class = getattr(self.make, "Settings", None)
+        if self.settings is None and settings_class is not None:
+            self.settings = settings_class()
+        self.inspector = self.make(self)
+
+    # What happens, for the test to say
+
+    def start(self) -> FakeSession:
+        """
+        The client is admitted.
+
+        @raise Exception: a bug of the inspector, here and in all these calls.
+        """
+        self._tell(CLIENT, self.inspector.started)
+        return self
+
+    def says(self, side: Side, data: bytes) -> None:
+        """C{side} sends C{data}. It waits as long as a decision is awaited."""
+        self._when_read(side, lambda: self._receive(side, data))
+
+    def hangs_up(self, side: Side) -> None:
+        """C{side} will send no more."""
+        self._when_read(side, lambda: self._end(side))
+
+    def reach(self) -> None:
+        """The server accepts the connection."""
+        connecting, self._connecting = self._connecting, None
+        assert connecting is not None, "the inspector did not ask to connect"
+        self._open = True
+        connecting.callback(self.connected[-1])
+        connecting.addErrback(self._failed)
+        self._resume(CLIENT)
+
+    def refuse(self, why: str = "connection refused") -> None:
+        """The server can't be reached."""
+        connecting, self._connecting = self._connecting, None
+        assert connecting is not None, "the inspector did not ask to connect"
+        connecting.errback(Unreachable(why))
+        connecting.addErrback(self._failed)
+        self._resume(CLIENT)
+
+    def over(self, verdict: Verdict = Verdict(Outcome.CLOSED, "the test is over")) -> None:  # noqa: B008
+        """The session ends, if it has not ended: a peer's reset, a time limit, a stop."""
+        if self.verdict is None:
+            self._note(f"closed: {verdict.outcome.value} {verdict.reason}".rstrip())
+            self.verdict = verdict
+            self._connecting = None
+            self.inspector.closed(verdict)
+        self._raise_bug()
+
+    @property
+    def paused(self) -> set[Side]:
+        """The sides that are not read, since a decision is awaited."""
+        return {side for side, holds in self._holds.items() if holds}
+
+    @property
+    def opened(self) -> bool:
+        """Whether there is a server's side."""
+        return self._open
+
+    @property
+    def connecting(self) -> bool:
+        """Whether the inspector asked to connect, and nobody has answered yet."""
+        return self._connecting is not None
+
+    # What the inspector asks for
+
+    def connect(self, address: Address | None = None) -> Deferred[Address]:
+        """See L{ISession.connect}."""
+        target = address or self.server
+        connecting: Deferred[Address] = Deferred()
+        if not self._note(f"connect to {target}"):
+            return connecting
+        if self._open or self._connecting is not None:
+            raise RuntimeError("the session was asked to connect twice")
+        self.connected.append(target)
+        self._connecting = connecting
+        self._holds[CLIENT] += 1
+        self._settle()
+        return connecting
+
+    def send(self, side: Side, data: bytes) -> None:
+        """See L{ISession.send}."""
+        if self._note(f"to {side.value}: {data!r}" if self.keep else "send") and self.keep:
+            self.sent[side] += data
+
+    def end(self, side: Side) -> None:
+        """See L{ISession.end}."""
+        if self._note(f"end to {side.value}"):
+            self.halves.add(side)
+
+    def deny(self, reason: str, reply: bytes = b"") -> None:
+        """See L{ISession.deny}."""
+        if not self._note(f"deny: {reason}"):
+            return
+        if reply:
+            self.send(CLIENT, reply)
+        self.over(Verdict(Outcome.DENIED, reason))
+
+    def close(self, reason: str) -> None:
+        """See L{ISession.close}."""
+        if self._note(f"close: {reason}"):
+            self.over(Verdict(Outcome.CLOSED, reason))
+
+    def secure(self, side: Side, hello: bytes = b"") -> None:
+        """See L{ISession.secure}."""
+        if self._note(f"secure {side.value}"):
+            self.secured.append((side, hello))
+
+    def expect(self, side: Side, address: Address, service: Any) -> Deferred[Any]:
+        """See L{ISession.expect}. For port 0, it is 40000 and up."""
+        if not self._note(f"expect the {side.value} at {address}"):
+            return Deferred()
+        if not address.port:
+            address = address._replace(port=40000 + len(self.expected))
+        self.expected.append(FakeExpectation(side, address, service))
+        return succeed(self.expected[-1])
+
+    def stack(self, service: str, sink: Any) -> FakeBody:
+        """See L{ISession.stack}."""
+        body = FakeBody(service, sink)
+        if self._note(f"stack {service}"):
+            self.bodies.append(body)
+        return body
+
+    def release(self) -> None:
+        """See L{ISession.release}."""
+        if self._note("release"):
+            self.released = True
+
+    def log(self, event: str, **fields: Any) -> None:
+        """See L{ISession.log}."""
+        if self._note(f"log {event}"):
+            self.logged.append((event, fields))
+
+    def _note(self, event: str) -> bool:
+        """Whether it is not too late for this."""
+        if self.verdict is not None:
+            self.late.append(event)
+            return False
+        if self.keep:
+            self.events.append(event)
+        return True
+
+    # Telling
+
+    def _receive(self, side: Side, data: bytes) -> None:
+        if self.released:
+            self.send(side.other, data)
+        else:
+            self._tell(side, self.inspector.received, side, data)
+
+    def _end(self, side: Side) -> None:
+        if self.released:
+            self.end(side.other)
+        else:
+            self._tell(side, self.inspector.ended, side)
+        self._complete()
+
+    def _complete(self) -> None:
+        """A session is over when both sides are, and one that has no server with its client."""
+        alone = not self._open and self._connecting is None
+        if self.verdict is None and SERVER in self.halves and (alone or CLIENT in self.halves):
+            self.over(Verdict(Outcome.PASSED))
+
+    def _when_read(self, side: Side, happen: Callable[[], None]) -> None:
+        self._raise_bug()
+        if self.verdict is not None:
+            return
+        assert side is CLIENT or self._open, "the server can't say anything: it is not connected"
+        self._queued[side].append(happen)
+        self._read(side)
+        self._raise_bug()
+
+    def _tell(self, side: Side, told: Callable[..., Any], *arguments: Any) -> None:
+        self._depth += 1
+        try:
+            decision = told(*arguments)
+            if isinstance(decision, Deferred) and self.verdict is None:
+                self._holds[side] += 1
+                decision.addCallbacks(lambda _: self._resume(side), self._failed)
+        except Exception as error:
+            self._end_by(error)
+        finally:
+            self._depth -= 1
+        self._settle()
+        self._raise_bug()
+
+    def _settle(self) -> None:
+        """Nothing is reached while the inspector is still asking for it."""
+        if self._connecting is None or self._depth or self.reachable is None:
+            return
+        if self.reachable:
+            self.reach()
+        else:
+            self.refuse()
+
+    def _resume(self, side: Side) -> None:
+        self._holds[side] -= 1
+        self._read(side)
+
+    def _read(self, side: Side) -> None:
+        """What waits, happens, until it has to wait again."""
+        while self._queued[side] and not self._holds[side] and self.verdict is None:
+            self._queued[side].pop(0)()
+
+    def _failed(self, failure: Failure) -> None:
+        error = failure.value
+        assert error is not None
+        if self.verdict is None or not isinstance(error, CancelledError):
+            self._end_by(error)
+
+    def _end_by(self, error: BaseException) -> None:
+        if isinstance(error, Denied):
+            self.deny(error.reason, error.reply)
+        elif isinstance(error, Unreachable):
+            self.over(Verdict(Outcome.FAILED, f"server unreachable: {error}"))
+        else:
+            self._bug = self._bug or error
+            if self.verdict is None:
+                self.over(Verdict(Outcome.BROKEN, repr(error)))
+
+    def _raise_bug(self) -> None:
+        if self._bug is not None and not self._depth:
+            bug, self._bug = self._bug, None
+            raise bug

@@ -1,0 +1,48 @@
+"""No inspector is shipped that did not pass the generic suite."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from gateway.interfaces import IInspectorMaker
+from gateway.registry import makers
+from gateway.testing import InspectorSuite
+
+
+def inspector_of(maker: IInspectorMaker) -> type:
+    """The class that a maker makes inspectors of."""
+    found = getattr(maker, "inspector", None)
+    assert isinstance(found, type)
+    return found
+
+
+def ours() -> list[IInspectorMaker]:
+    """The makers of what is in this distribution."""
+    return [maker for maker in makers() if inspector_of(maker).__module__.startswith("protocols.")]
+
+
+def suites() -> set[type]:
+    """The inspectors that have a suite with conversations here."""
+    for path in Path(__file__).parent.glob("test_*.py"):
+        import_module(f"{__package__}.{path.stem}")
+    return {suite.inspector for suite in InspectorSuite.__subclasses__() if suite.conversations}
+
+
+class EveryInspectorTests(SynchronousTestCase):
+    """An operator may rely on the generic promises for every inspector."""
+
+    def test_suites(self) -> None:
+        """Every registered inspector runs the generic suite."""
+        tested = suites()
+        self.assertEqual([one.name for one in ours() if inspector_of(one) not in tested], [])
+
+    def test_found(self) -> None:
+        """The three that every installation has are registered."""
+        self.assertLessEqual({"relay", "finger", "whois"}, {maker.name for maker in ours()})
+
+    def test_described(self) -> None:
+        """Each has one line for C{tproxygw inspectors}."""
+        self.assertEqual([one.name for one in ours() if not one.description.strip()], [])
