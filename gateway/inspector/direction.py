@@ -104,11 +104,11 @@ class Direction:
         elif not self._running and self._decision is None:
             self._run()
 
-    def _run(self) -> None:
-        """Run until the coroutine waits, returns or raises."""
+    def _run(self, failure: BaseException | None = None) -> None:
+        """Run until the coroutine waits, returns or raises; C{failure} is a decision's."""
         self._running = True
         try:
-            self._run_until_it_waits()
+            self._run_until_it_waits(failure)
         except (StopIteration, EndOfStream):
             self._returned = True
         except BaseException as error:
@@ -122,14 +122,13 @@ class Direction:
         elif self._returned:
             self._finish()
 
-    def _run_until_it_waits(self) -> None:
-        while not self._over:
-            wanted = self._coroutine.send(None)
-            if wanted is not self.read:
-                return self._await(wanted)
-            if not self.read.news:
-                return None
-        return None
+    def _run_until_it_waits(self, failure: BaseException | None) -> None:
+        go_on = self._coroutine.send
+        wanted = go_on(None) if failure is None else self._coroutine.throw(failure)
+        while wanted is self.read and self.read.news and not self._over:
+            wanted = go_on(None)
+        if wanted is not self.read:
+            self._await(wanted)
 
     def _finish(self) -> None:
         """The coroutine has returned: nothing more may come but the end."""
@@ -153,20 +152,21 @@ class Direction:
 
     def _decided(self, result: Any) -> Any:
         """
-        A decision is there; the coroutine finds it in the Deferred itself.
+        A decision is there. The coroutine takes a result from the Deferred itself.
 
         @return: the result, for others who await it too; a failure is the
             coroutine's alone.
         """
+        failure = result if isinstance(result, Failure) else None
         if not self._over:
             self._decision = None
-            self._resume()
-        return None if isinstance(result, Failure) else result
+            self._resume(failure and failure.value)
+        return None if failure else result
 
-    def _resume(self) -> None:
+    def _resume(self, failure: BaseException | None) -> None:
         outcome = None
         try:
-            self._run()
+            self._run(failure)
         except Exception:
             outcome = Failure()  # type: ignore[no-untyped-call]
         if self._decision is None:

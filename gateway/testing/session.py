@@ -177,11 +177,7 @@ class FakeSession:
 
     def over(self, verdict: Verdict = Verdict(Outcome.CLOSED, "the test is over")) -> None:  # noqa: B008
         """The session ends, if it has not ended: a peer's reset, a time limit, a stop."""
-        if self.verdict is None:
-            self._note(f"closed: {verdict.outcome.value} {verdict.reason}".rstrip())
-            self.verdict = verdict
-            self._connecting = None
-            self.inspector.closed(verdict)
+        self._finish(verdict)
         self._raise_bug()
 
     @property
@@ -231,12 +227,12 @@ class FakeSession:
             return
         if reply:
             self.send(CLIENT, reply)
-        self.over(Verdict(Outcome.DENIED, reason))
+        self._finish(Verdict(Outcome.DENIED, reason))
 
     def close(self, reason: str) -> None:
         """See L{ISession.close}."""
         if self._note(f"close: {reason}"):
-            self.over(Verdict(Outcome.CLOSED, reason))
+            self._finish(Verdict(Outcome.CLOSED, reason))
 
     def secure(self, side: Side, hello: bytes = b"") -> None:
         """See L{ISession.secure}."""
@@ -293,11 +289,18 @@ class FakeSession:
             self._tell(side, self.inspector.ended, side)
         self._complete()
 
+    def _finish(self, verdict: Verdict) -> None:
+        if self.verdict is None:
+            self._note(f"closed: {verdict.outcome.value} {verdict.reason}".rstrip())
+            self.verdict = verdict
+            self._connecting = None
+            self.inspector.closed(verdict)
+
     def _complete(self) -> None:
         """A session is over when both sides are, and one that has no server with its client."""
         alone = not self._open and self._connecting is None
         if self.verdict is None and SERVER in self.halves and (alone or CLIENT in self.halves):
-            self.over(Verdict(Outcome.PASSED))
+            self._finish(Verdict(Outcome.PASSED))
 
     def _when_read(self, side: Side, happen: Callable[[], None]) -> None:
         self._raise_bug()
@@ -350,11 +353,10 @@ class FakeSession:
         if isinstance(error, Denied):
             self.deny(error.reason, error.reply)
         elif isinstance(error, Unreachable):
-            self.over(Verdict(Outcome.FAILED, f"server unreachable: {error}"))
+            self._finish(Verdict(Outcome.FAILED, f"server unreachable: {error}"))
         else:
             self._bug = self._bug or error
-            if self.verdict is None:
-                self.over(Verdict(Outcome.BROKEN, repr(error)))
+            self._finish(Verdict(Outcome.BROKEN, repr(error)))
 
     def _raise_bug(self) -> None:
         if self._bug is not None and not self._depth:
