@@ -15,7 +15,7 @@ from gateway.lab.waiting import wait_until
 
 TWISTD = str(Path(sys.executable).with_name("twistd"))
 
-READY = "tproxygw is ready"
+READY = "started with "
 """What the gateway's log says once connections are intercepted."""
 
 

@@ -18,6 +18,9 @@ from tests.netns.scene import ZONES, Scene, stage, unable
 SECONDS = 5.0
 """How long a test waits for what must happen."""
 
+RELOADED = "reloaded /"
+"""What the log says after a reload (and a folder comes next)."""
+
 QUIET = 0.7
 """How long a test waits for what must not happen."""
 
@@ -57,8 +60,12 @@ class SceneCase(SynchronousTestCase):
         if self.fresh and not new:
             self.scene.renew()
         if self.fresh or new:
-            self.prepare()
-            self.begin()
+            try:
+                self.prepare()
+                self.begin()
+            except BaseException:
+                stage.clear()
+                raise
 
     def prepare(self) -> None:
         """Called when the network is new, before the gateway is started."""
@@ -227,6 +234,7 @@ __all__ = [
     "QUIET",
     "RELAY",
     "RELAY_UDP",
+    "RELOADED",
     "SECONDS",
     "SERVER",
     "SERVER6",

@@ -54,10 +54,12 @@ class Scene:
         self.folder.chmod(0o777)
         self.network = Network(self.prefix)
         self.extra: list[Namespace] = []
+        self.daemon = Daemon(self.network.gateway, self.config, self.folder / "gateway.log")
         self.renew()
 
     def renew(self) -> None:
         """Everything anew: namespaces, audit records, and a gateway that is yet to be started."""
+        self.daemon.kill()
         for namespace in self.extra:
             namespace.remove()
         self.extra.clear()
@@ -121,6 +123,7 @@ class Scene:
 
     def remove(self) -> None:
         """Remove all of it, whatever happened."""
+        self.daemon.kill()
         for namespace in self.extra:
             namespace.remove()
         self.network.remove()

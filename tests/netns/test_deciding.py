@@ -18,7 +18,7 @@ from gateway.policy.load import load
 from gateway.policy.policy import Policy
 from gateway.policy.problem import PolicyError
 from gateway.policy.service import Action, Reply
-from tests.netns.case import SECONDS, SceneCase, family, reset
+from tests.netns.case import RELOADED, SECONDS, SceneCase, family, reset
 
 SOURCES = ("10.1.2.3", "10.1.200.9", "10.2.0.9", "fd00:1::2:3")
 SERVERS = ("198.51.100.7", "203.0.113.9", "192.0.2.10", "2001:db8:100::7")
@@ -115,7 +115,7 @@ class DecidingTests(SceneCase):
             with suppress(PolicyError):
                 policy = load(self.scene.config, registry.find)
                 break
-        self.scene.reload("policy is in force")
+        self.scene.reload(RELOADED)
         return policy
 
     def connections(self, generator: random.Random) -> list[Connection]:

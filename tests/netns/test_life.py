@@ -15,6 +15,7 @@ from tests.netns.case import (
     QUIET,
     RELAY,
     RELAY_UDP,
+    RELOADED,
     SERVER,
     SERVER6,
     SceneCase,
@@ -208,7 +209,7 @@ class ReloadTests(LifeCase):
         """New sessions go by the new policy; those that run go on as they were."""
         ours, theirs, peer = self.pair()
         self.scene.configure({"renamed": RELAY})
-        self.scene.reload("policy is in force")
+        self.scene.reload(RELOADED)
         new, _, new_peer = self.pair()
         new.close()
         self.assertEqual(self.flow(new_peer)["gateway"]["service"], "renamed")
@@ -220,12 +221,12 @@ class ReloadTests(LifeCase):
     def test_kernel_follows(self) -> None:
         """What the kernel decides follows the new policy, there and back."""
         self.scene.configure({"deny": DENY})
-        self.scene.reload("policy is in force")
+        self.scene.reload(RELOADED)
         listener = self.listen()
         with self.assertRaises(ConnectionRefusedError):
             self.dial(listener.getsockname())
         self.scene.configure(self.services)
-        self.scene.reload("policy is in force")
+        self.scene.reload(RELOADED)
         self.assertIntercepted()
 
     def test_broken_policy(self) -> None:
@@ -311,7 +312,7 @@ class PrivilegeTests(LifeCase):
         self.dial(listener.getsockname(), (CLIENT, 515))
         self.assertEqual(self.accept(listener)[1], (CLIENT, 515))
         self.scene.configure({"renamed": RELAY})
-        self.scene.reload("policy is in force")
+        self.scene.reload(RELOADED)
         self.assertIntercepted()
         self.assertEqual(daemon.stop(), 0)
         self.assertEqual(self.rules(), before)

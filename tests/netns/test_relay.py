@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from pathlib import Path
 
 from tests.netns.case import (
     CLIENT,
@@ -230,21 +229,27 @@ class NftablesTests(RelayMixin, SceneCase):
 
 
 class IptablesMixin(RelayMixin):
-    """With one of the two variants of iptables first in the PATH, under the plain names."""
+    """
+    With one of the two variants of iptables under the plain names.
+
+    C{ip netns exec} runs programs in a mount namespace of their own, so Debian's
+    alternatives can be different ones for this gateway alone.
+    """
 
     gateway = 'backend = "iptables"\n'
     variant = ""
 
     def prepare(self: SceneCase) -> None:
-        folder = self.scene.folder / "bin"
-        folder.mkdir()
+        folder = self.scene.folder / "alternatives"
+        shutil.copytree("/etc/alternatives", folder, symlinks=True)
         for command in ("iptables", "ip6tables"):
             for suffix in ("", "-save", "-restore"):
-                path = shutil.which(f"{command}-{self.variant}{suffix}")
-                assert path is not None, f"{command}-{self.variant}{suffix} is not installed"
-                (folder / f"{command}{suffix}").symlink_to(Path(path))
-        path = f"{folder}:{os.environ['PATH']}"
-        self.scene.daemon.environment["PATH"] = path
+                (folder / f"{command}{suffix}").unlink()
+                (folder / f"{command}{suffix}").symlink_to(
+                    f"/usr/sbin/{command}-{self.variant}{suffix}"
+                )
+        mount = f'mount --bind {folder} /etc/alternatives && exec "$@"'
+        self.scene.daemon.before = ("sh", "-c", mount, "sh")
         super().prepare()
 
     def test_this_variant_has_the_rules(self: SceneCase) -> None:
