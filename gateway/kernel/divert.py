@@ -113,6 +113,18 @@ class KernelDivert:
         there = self._filters[ruleset.divert.backend].installed(ruleset.divert.port)
         return State.INSTALLED if there and routing.installed(ruleset.divert) else State.MISSING
 
+    def restore(self) -> bool:
+        """
+        Install again what somebody else removed.
+
+        @return: whether that was needed.
+        @raise KernelError: it could not be done.
+        """
+        if self._installed is None or self.state() is not State.MISSING:
+            return False
+        self._put(self._installed)
+        return True
+
     def _put(self, ruleset: Ruleset) -> None:
         """Claim, install, then remove what isn't needed any more."""
         former = self._installed

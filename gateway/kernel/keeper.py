@@ -3,9 +3,9 @@ The Keeper: a small process that keeps the privilege to change the kernel's rule
 
 The process that handles traffic parses what strangers send, so it must not be
 able to change rules. It starts the keeper while it still may, drops its own
-privileges, and from then on can ask for four things: install what the
-configuration says, remove it, whether it is still there, and nothing at all
-(the end of the connection).
+privileges, and from then on can ask for few things: install what the
+configuration says, remove it, whether it is still there, restore it if not,
+and nothing at all (the end of the connection).
 
 What a gateway that was taken over could do with that: nothing that the
 configuration folder doesn't say. It hands over no rules and no names of files.
@@ -125,6 +125,15 @@ class Keeper:
         """
         return State(self._ask("state", seconds)["state"])
 
+    def restore(self, seconds: float = PATIENCE) -> bool:
+        """
+        Install again what somebody else removed, such as a reload of the host's firewall.
+
+        @return: whether that was needed.
+        @raise KernelError: it could not be done, or the keeper doesn't answer.
+        """
+        return bool(self._ask("restore", seconds)["restored"])
+
     def close(self) -> None:
         """End the process. What is installed stays: L{remove} it before."""
         self._connection.close()
@@ -199,6 +208,7 @@ class Desk:
             "install": self._install,
             "remove": self._remove,
             "state": self._state,
+            "restore": self._restore,
         }
 
     def serve(self, connection: socket.socket) -> None:
@@ -250,6 +260,9 @@ class Desk:
     def _remove(self, request: dict[str, Any]) -> dict[str, Any]:
         self._divert.remove()
         return {}
+
+    def _restore(self, request: dict[str, Any]) -> dict[str, Any]:
+        return {"restored": self._divert.restore()}
 
     def _state(self, request: dict[str, Any]) -> dict[str, Any]:
         return {"state": self._divert.state().value}

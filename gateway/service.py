@@ -1,0 +1,426 @@
+"""
+The composition root: C{twistd tproxygw}.
+
+This is the only module that imports the reactor and the only one that puts the
+parts together. Nobody imports it but Twisted's plugin.
+
+The order of a start matters::
+
+    privileged     limits raised, keeper started, listeners bound, audit file opened
+    (twistd)       --uid and --gid
+    unprivileged   all capabilities but two dropped, listeners accept, and only
+                   then does the keeper have the kernel divert connections
+
+and so does that of a stop: no new sessions, then none at all, and only then is
+the divert undone, since the packets of running sessions need it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.usage import Options as UsageOptions
+
+from gateway import registry
+from gateway.interfaces import Address
+from gateway.kernel import capabilities, descriptors
+from gateway.kernel.errors import KernelError
+from gateway.kernel.fingerprint import fingerprint
+from gateway.kernel.keeper import Keeper
+from gateway.observe.audit import Audit
+from gateway.observe.endpoint import endpoint_site
+from gateway.observe.file import AuditError
+from gateway.observe.metrics import Metrics
+from gateway.policy.connection import Protocol
+from gateway.policy.load import load
+from gateway.policy.policy import Policy
+from gateway.policy.problem import PolicyError
+from gateway.policy.service import Action
+from gateway.session.connector import Connector
+from gateway.session.datagram import DatagramListener, open_datagram_listener
+from gateway.session.equipment import Equipment
+from gateway.session.listener import Listener, open_listener
+from gateway.session.sessions import Sessions
+from gateway.session.ticker import Ticker
+
+log = Logger()
+
+WATCH_SECONDS = 10.0
+"""How often the gateway looks whether its rules are still installed."""
+
+FIXED = (
+    *("port", "mark", "listener_mark", "upstream_mark"),
+    *("table", "rule_priority", "backend"),
+)
+"""Keys of C{[divert]} that a reload can't change: sockets and routes were made with them."""
+
+_EVERYWHERE = ("0.0.0.0", "::")
+
+
+class Options(UsageOptions):
+    """The command line of C{twistd tproxygw}."""
+
+    optParameters = [["config", "c", "/etc/tproxygw", "The configuration folder."]]
+    longdesc = "Intercept connections as the policy in the configuration folder says."
+
+
+def makeService(options: Options) -> Gateway:
+    """Twisted's entry. Nothing starts with a broken policy."""
+    from twisted.internet import reactor
+
+    directory = Path(options["config"]).absolute()
+    try:
+        loaded = _load(directory)
+    except (PolicyError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(1) from None
+    return Gateway(reactor, directory, loaded, _owner(options))
+
+
+class Loaded(NamedTuple):
+    """A policy, and the fingerprint of the files it was loaded from."""
+
+    policy: Policy
+    fingerprint: str
+
+
+def _load(directory: Path) -> Loaded:
+    """The fingerprint is taken first: what changes in between is noticed by the keeper."""
+    taken = fingerprint(directory)
+    return Loaded(load(directory, registry.find), taken)
+
+
+def _owner(options: Options) -> tuple[int, int] | None:
+    """The user and group that twistd will switch to, if any."""
+    parent: Any = options.parent
+    uid, gid = (parent["uid"], parent["gid"]) if parent is not None else (None, None)
+    if uid is None and gid is None:
+        return None
+    return os.getuid() if uid is None else uid, os.getgid() if gid is None else gid
+
+
+class Gateway(Service):
+    """
+    The gateway as a Twisted service.
+
+    @param owner: the user and group that twistd will switch to, if any.
+    """
+
+    name = "tproxygw"
+
+    def __init__(
+        self,
+        reactor: Any,
+        directory: Path,
+        loaded: Loaded,
+        owner: tuple[int, int] | None = None,
+    ) -> None:
+        policy = loaded.policy
+        self._reactor = reactor
+        self._directory = directory
+        self._fingerprint = loaded.fingerprint
+        self._owner = owner
+        self._keeper: Keeper | None = None
+        self._metrics = Metrics()
+        self._ticker = Ticker(reactor)
+        self._audit = Audit(
+            policy.log, reactor.seconds, reactor.callFromThread, self._audit_changed
+        )
+        self._metrics.audit_dropped = lambda: self._audit.dropped
+        self._metrics.audit_waiting = lambda: self._audit.waiting
+        self._metrics.divert_installed = lambda: self._installed
+        self._installed = False
+        self._listeners: dict[tuple[str, int, Protocol], Listener | DatagramListener] = {}
+        self._sessions = Sessions(self._equipment(policy), policy, 0)
+        self._watch: Any = LoopingCall(self._look)
+        self._watch.clock = reactor
+        self._endpoint: Any = None
+        self._reloading: Deferred[None] | None = None
+        self._reload_again = False
+
+    def _equipment(self, policy: Policy) -> Equipment:
+        divert = policy.divert
+        return Equipment(
+            reactor=self._reactor,
+            clock=self._reactor,
+            ticker=self._ticker,
+            connector=Connector(self._reactor, divert.upstream_mark.value),
+            audit=self._audit,
+            metrics=self._metrics,
+            listener_mark=divert.listener_mark.value,
+            upstream_mark=divert.upstream_mark.value,
+        )
+
+    # Start
+
+    def privilegedStartService(self) -> None:
+        """What needs privileges that are given up afterwards."""
+        super().privilegedStartService()  # type: ignore[no-untyped-call]
+        policy = self._sessions.policy
+        try:
+            descriptors.raise_limit(policy.limits)
+            allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+            self._sessions.descriptors = allowed - descriptors.RESERVE
+            self._keeper = Keeper.start(self._directory)
+            self._open_listeners(policy)
+            self._audit.open(self._owner)
+            self._open_endpoint(policy)
+        except (KernelError, AuditError, OSError) as error:
+            self._abandon(error)
+        capabilities.keep_through_setuid()
+
+    def _abandon(self, error: Exception) -> None:
+        """The operator must mend something first."""
+        if self._keeper is not None:
+            self._keeper.close()
+        log.critical("not started: {error}", error=error)
+        sys.stderr.write(f"tproxygw: not started: {error}\n")
+        raise SystemExit(1)
+
+    def startService(self) -> None:
+        """Give up privileges, accept, and have connections diverted."""
+        super().startService()  # type: ignore[no-untyped-call]
+        try:
+            capabilities.drop_to(capabilities.TRAFFIC)
+            self._audit.start()
+            for listener in self._listeners.values():
+                listener.resume()
+            self._kept.install(self._fingerprint)
+        except (KernelError, AuditError, OSError) as error:
+            self._abandon(error)
+        self._installed = True
+        self._watch.start(WATCH_SECONDS, now=False)
+        self._take_signals()
+        policy = self._sessions.policy
+        log.info(
+            "started with {directory}: {services} services, {rules} rules, port {port}",
+            directory=self._directory,
+            services=len(policy.services),
+            rules=len(policy.rules),
+            port=policy.divert.port,
+        )
+
+    def _open_endpoint(self, policy: Policy) -> None:
+        if policy.metrics.listen:
+            host, _, port = policy.metrics.listen.rpartition(":")
+            site = endpoint_site(self._metrics, self._reactor)
+            self._endpoint = self._reactor.listenTCP(int(port), site, interface=host.strip("[]"))
+
+    def _open_listeners(self, policy: Policy) -> None:
+        """Open those that are wanted and not there."""
+        for key, interface in _wanted(policy).items():
+            if key not in self._listeners:
+                try:
+                    self._listeners[key] = self._open_listener(policy, key, interface)
+                except OSError as error:
+                    if error.errno != errno.EAFNOSUPPORT:
+                        raise
+                    log.info("this host has no IPv6: not listening at {host}", host=key[0])
+
+    def _open_listener(
+        self, policy: Policy, key: tuple[str, int, Protocol], interface: str | None
+    ) -> Listener | DatagramListener:
+        host, port, protocol = key
+        mark, address = policy.divert.listener_mark.value, Address(host, port)
+        try:
+            if protocol is Protocol.UDP:
+                return open_datagram_listener(
+                    self._reactor, address, mark, self._sessions, interface
+                )
+            backlog = policy.limits.backlog
+            return open_listener(self._reactor, address, mark, backlog, self._sessions, interface)
+        except PermissionError:
+            raise
+        except OSError as error:
+            raise OSError(
+                error.errno, f"can't listen at {protocol.value} {address}: {error.strerror}"
+            ) from None
+
+    # Signals
+
+    def _take_signals(self) -> None:
+        """SIGHUP: reload and reopen the audit file. SIGUSR1: reopen, and what twistd does."""
+        rotate_log: Any = signal.getsignal(signal.SIGUSR1)
+
+        def hang_up(*_: Any) -> None:
+            self._reactor.callFromThread(self.reload)
+
+        def user_1(number: int, frame: Any) -> None:
+            self._reactor.callFromThread(self._audit.reopen)
+            if callable(rotate_log):
+                rotate_log(number, frame)
+
+        signal.signal(signal.SIGHUP, hang_up)
+        signal.signal(signal.SIGUSR1, user_1)
+
+    def reload(self) -> None:
+        """Read the configuration again. If it is broken, nothing changes."""
+        self._audit.reopen()
+        if self._reloading is not None:
+            self._reload_again = True
+            return
+        self._reloading = self._reload()
+        self._reloading.addErrback(lambda failure: log.failure("the reload failed", failure))
+        self._reloading.addCallback(lambda _: self._reloaded())
+
+    def _reloaded(self) -> None:
+        self._reloading = None
+        if self._reload_again and self.running:
+            self._reload_again = False
+            self.reload()
+
+    @inlineCallbacks
+    def _reload(self) -> Any:
+        try:
+            policy, taken = yield self._in_thread(_load, self._directory)
+            self._check_fixed(policy)
+            self._open_listeners(policy)
+            yield self._in_thread(self._kept.install, taken)
+        except (PolicyError, KernelError, OSError) as error:
+            log.error("not reloaded, the former policy is still in force:\n{error}", error=error)
+            self._close_listeners(self._sessions.policy)
+            return
+        except Exception:
+            # Not configuration but code: a plugin that can't be imported.
+            log.failure("not reloaded, the former policy is still in force")
+            self._close_listeners(self._sessions.policy)
+            return
+        self._sessions.policy = policy
+        for listener in self._listeners.values():
+            listener.resume()
+        self._close_listeners(policy)
+        self._sessions.give_room()
+        log.info(
+            "reloaded {directory}: {services} services, {rules} rules",
+            directory=self._directory,
+            services=len(policy.services),
+            rules=len(policy.rules),
+        )
+
+    def _check_fixed(self, policy: Policy) -> None:
+        """
+        Check that nothing was changed that a reload can't change.
+
+        @raise KernelError: it was changed.
+        """
+        former = self._sessions.policy
+        changed = [
+            f"divert.{key}"
+            for key in FIXED
+            if getattr(policy.divert, key) != getattr(former.divert, key)
+        ]
+        if policy.metrics != former.metrics:
+            changed.append("metrics")
+        if policy.log != former.log:
+            changed.append("log")
+        if changed:
+            raise KernelError(
+                f"gateway.toml: {', '.join(changed)}: a reload can't change that; restart, "
+                "or set it back"
+            )
+
+    def _close_listeners(self, policy: Policy) -> None:
+        """Close those that C{policy} does not want."""
+        for key in self._listeners.keys() - _wanted(policy).keys():
+            self._listeners.pop(key).stop()
+
+    def _in_thread(self, called: Any, *arguments: Any) -> Deferred[Any]:
+        pool = self._reactor.getThreadPool()
+        return deferToThreadPool(self._reactor, pool, called, *arguments)
+
+    def _audit_changed(self, refusing: bool) -> None:
+        if not refusing:
+            self._sessions.give_room()
+
+    @property
+    def _kept(self) -> Keeper:
+        assert self._keeper is not None
+        return self._keeper
+
+    # Watching
+
+    def _look(self) -> Any:
+        """Put the rules back if somebody removed them, such as a reload of the host's firewall."""
+        return self._in_thread(self._kept.restore).addCallbacks(self._looked, self._not_looked)
+
+    def _looked(self, restored: bool) -> None:
+        self._installed = True
+        if restored:
+            log.error(
+                "somebody removed the divert's rules or routes, and connections may have passed "
+                "uninspected; they are installed again"
+            )
+
+    def _not_looked(self, failure: Any) -> None:
+        self._installed = False
+        log.critical(
+            "the divert is gone and can't be installed again; connections may pass uninspected: "
+            "{error}",
+            error=failure.value,
+        )
+
+    # Stop
+
+    @inlineCallbacks
+    def stopService(self) -> Any:
+        """Accept no more, let sessions end for a while, then undo everything."""
+        yield super().stopService()  # type: ignore[no-untyped-call]
+        if self._watch.running:
+            self._watch.stop()
+        if self._endpoint is not None:
+            yield self._endpoint.stopListening()
+        for listener in self._listeners.values():
+            listener.stop()
+        yield self._drain()
+        try:
+            yield self._in_thread(self._kept.remove)
+        except KernelError as error:
+            log.error("the divert could not be undone: {error}", error=error)
+        self._kept.close()
+        self._ticker.stop()
+        self._audit.close()
+
+    def _drain(self) -> Deferred[None]:
+        seconds = self._sessions.policy.limits.stop_seconds
+        running = len(self._sessions.running)
+        if running:
+            log.info(
+                "stopping: {running} sessions have {seconds} seconds to end",
+                running=running,
+                seconds=seconds,
+            )
+        drained = self._sessions.drain()
+        call = self._reactor.callLater(seconds, self._sessions.stop)
+
+        def done(result: Any) -> Any:
+            if call.active():
+                call.cancel()
+            return result
+
+        return drained.addBoth(done)
+
+
+def _wanted(policy: Policy) -> dict[tuple[str, int, Protocol], str | None]:
+    """The listeners that a policy needs, and the interface that each stands for."""
+    protocols = {Protocol.TCP} | {
+        rule.protocol
+        for rule in policy.rules
+        if policy.services[rule.service].action is Action.INSPECT
+    }
+    return {
+        (host, policy.divert.port + index, protocol): interface
+        for index, interface in enumerate((None, *policy.interfaces))
+        for protocol in protocols
+        for host in _EVERYWHERE
+    }
