@@ -79,7 +79,7 @@ class Sessions:
         self.equipment = equipment
         self.policy = policy
         self.running: dict[int, Running] = {}
-        self._descriptors = descriptors
+        self.descriptors = descriptors
         self._expected: dict[tuple[str, Address], Expectation] = {}
         self._by_client: Counter[str] = Counter()
         self._by_service: Counter[str] = Counter()
@@ -96,7 +96,7 @@ class Sessions:
         """Whether one more session can be accepted. If not, connections wait in the kernel."""
         return (
             len(self.running) < self.policy.limits.sessions
-            and self._used + DESCRIPTORS_EACH <= self._descriptors
+            and self._used + DESCRIPTORS_EACH <= self.descriptors
             and not self.equipment.audit.refusing
         )
 
