@@ -80,6 +80,8 @@ def resolve(target: str) -> type:
     @raise Exception: whatever the import of the module raises.
     """
     module_name, _, class_name = target.partition(":")
+    if not all(word.isidentifier() for word in [*module_name.split("."), class_name]):
+        raise LookupError(f"{target!r} is not of the form package.module:Class")
     module = _module(module_name, target)
     found = vars(module).get(class_name)
     if not isinstance(found, type):
