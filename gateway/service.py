@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import signal
 import sys
 from pathlib import Path
@@ -169,9 +168,10 @@ class Gateway(Service):
         super().privilegedStartService()  # type: ignore[no-untyped-call]
         policy = self._sessions.policy
         try:
-            descriptors.raise_limit(policy.limits)
-            allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-            self._sessions.descriptors = allowed - descriptors.RESERVE
+            scarce = descriptors.raise_limit(policy.limits)
+            if scarce:
+                log.warn("{scarce}", scarce=scarce)
+            self._sessions.descriptors = descriptors.for_sessions()
             self._keeper = Keeper.start(self._directory)
             self._open_listeners(policy)
             self._audit.open(self._owner)

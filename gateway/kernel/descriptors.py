@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import resource
+import sys
 from pathlib import Path
 
-from gateway.kernel.errors import KernelError
 from gateway.policy.limits import Limits
 
 PER_SESSION = 2
 """The client's side and the server's."""
 
-RESERVE = 512
+RESERVE = 256
 """Listeners, announced connections, logs, metrics, plugins, and what Python itself opens."""
 
 
@@ -20,22 +20,35 @@ def needed(limits: Limits) -> int:
     return limits.sessions * PER_SESSION + RESERVE
 
 
-def raise_limit(limits: Limits) -> None:
+def raise_limit(limits: Limits) -> str:
     """
-    Let this process open as many descriptors as C{limits} call for. Call it
-    before privileges are dropped, for only root may go beyond the hard limit.
+    Let this process open as many descriptors as C{limits} call for, or as many
+    as it may. Call it before privileges are dropped, for only root may go
+    beyond the hard limit.
 
-    @raise KernelError: it isn't allowed to.
+    With fewer than needed the gateway works: it accepts no more sessions than
+    it has descriptors for.
+
+    @return: what the operator should know, or C{""}.
     """
     wanted = needed(limits)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if _enough(soft, wanted):
-        return
-    try:
-        new_hard = hard if _enough(hard, wanted) else wanted
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, new_hard))
-    except (ValueError, OSError):
-        raise KernelError(_explained(limits, wanted, hard)) from None
+        return ""
+    if not _enough(hard, wanted):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+            return ""
+        except (ValueError, OSError):
+            wanted = hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return _explained(limits, needed(limits), hard) if wanted < needed(limits) else ""
+
+
+def for_sessions() -> int:
+    """How many descriptors sessions may use together."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else max(0, soft - RESERVE)
 
 
 def _enough(limit: int, wanted: int) -> bool:
