@@ -1,0 +1,44 @@
+"""C{tproxygw explain}: what would happen to this connection, and why?"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from pathlib import Path
+
+import click
+
+from gateway.cli.arguments import CLIENT, SERVER, config_option
+from gateway.cli.configuration import load_policy
+from gateway.cli.terminal import Terminal
+from gateway.interfaces import Address
+from gateway.policy.connection import Connection, Protocol
+from gateway.policy.explain import explain
+
+
+@click.command("explain")
+@config_option
+@click.option("--from", "client", type=CLIENT, metavar="ADDRESS[:PORT]", required=True)
+@click.option("--to", "server", type=SERVER, metavar="ADDRESS:PORT", required=True)
+@click.option(
+    "--protocol",
+    type=click.Choice([protocol.value for protocol in Protocol]),
+    default=Protocol.TCP.value,
+    show_default=True,
+)
+@click.option("--interface", metavar="NAME", help="The interface that it comes in by.")
+def command(
+    directory: Path, client: Address, server: Address, protocol: str, interface: str | None
+) -> None:
+    """Explain what would happen to one connection, and why.
+
+    Its zones, every rule that matches, the one that wins and why, what the
+    kernel does and what the gateway does.
+
+    \b
+    tproxygw explain --from 10.1.2.3 --to 198.51.100.7:80
+    tproxygw explain --from fd00::1 --to '[2001:db8::1]:53' --protocol udp
+    """
+    if ip_address(client.host).version != ip_address(server.host).version:
+        raise click.UsageError("--from and --to must both be IPv4, or both IPv6 addresses")
+    connection = Connection(client, server, Protocol(protocol), interface)
+    Terminal().say(explain(load_policy(directory), connection).rstrip("\n"))

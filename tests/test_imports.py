@@ -1,0 +1,181 @@
+"""Who may import whom: the layout in L{gateway}'s docstring, kept true."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The repository."""
+
+IO_MODULES = (
+    "asyncio",
+    "ftplib",
+    "http.client",
+    "multiprocessing",
+    "os",
+    "random",
+    "requests",
+    "select",
+    "selectors",
+    "shutil",
+    "smtplib",
+    "socket",
+    "socketserver",
+    "ssl",
+    "subprocess",
+    "tempfile",
+    "threading",
+    "time",
+    "urllib.request",
+)
+"""What no Sans-I/O code needs: the world outside, clocks and chance included."""
+
+MAY_IMPORT = {
+    "gateway.interfaces": (),
+    "gateway.inspector": ("gateway.interfaces", "gateway.inspector", "gateway.policy.settings"),
+    "gateway.policy": ("gateway.interfaces", "gateway.policy"),
+    "gateway.kernel": ("gateway.interfaces", "gateway.policy", "gateway.kernel"),
+    "gateway.observe": ("gateway.interfaces", "gateway.policy", "gateway.observe"),
+    "gateway.session": (
+        "gateway.interfaces",
+        "gateway.policy",
+        "gateway.kernel",
+        "gateway.observe",
+        "gateway.session",
+    ),
+    "gateway.registry": ("gateway.interfaces", "gateway.maker"),
+    "protocols": ("gateway.interfaces", "gateway.inspector", "protocols"),
+}
+"""Package or module: what of our own code it may import."""
+
+CONVERSIONS = ("socket.AF_INET", "socket.AF_INET6", "socket.inet_ntop", "socket.inet_pton")
+"""What the socket module has that is arithmetic."""
+
+TWISTED_WITHOUT_IO = ("twisted.internet.defer", "twisted.python.failure")
+
+
+class Module:
+    """A source file and what it imports."""
+
+    def __init__(self, path: Path) -> None:
+        self.tree = ast.parse(path.read_text(), str(path))
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        self.name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+    def imports(self) -> Iterator[str]:
+        """Dotted names, as deep as the statement says: C{from a import b} is C{a.b}."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{self.name}: relative import"
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+    def attributes(self) -> Iterator[str]:
+        """The names of all attributes that are used."""
+        return (node.attr for node in ast.walk(self.tree) if isinstance(node, ast.Attribute))
+
+
+def within(name: str, packages: tuple[str, ...]) -> bool:
+    """Whether C{name} is one of C{packages} or inside one of them."""
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def modules() -> list[Module]:
+    """All of our own modules, tests apart."""
+    folders = ("gateway", "protocols", "twisted")
+    return [Module(path) for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The names of the modules that are loaded after C{statement}, in a process of its own."""
+    program = f"{statement}\nimport sys\nprint(*sys.modules)"
+    output = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, timeout=60
+    ).stdout
+    return set(output.decode().split())
+
+
+class ImportTests(SynchronousTestCase):
+    """A reader can rely on the layout: what it forbids does not happen."""
+
+    def test_parts(self) -> None:
+        """Every part imports only those parts that it is allowed to know."""
+        wrong = [
+            f"{module.name} imports {name}"
+            for module in modules()
+            for package, allowed in MAY_IMPORT.items()
+            if within(module.name, (package,))
+            for name in module.imports()
+            if within(name, ("gateway", "protocols")) and not within(name, allowed)
+        ]
+        self.assertEqual(wrong, [])
+
+    def test_protocols_do_no_io(self) -> None:
+        """An inspector cannot reach the world but through its session."""
+        wrong = [
+            f"{module.name} imports {name}"
+            for module in modules()
+            if within(module.name, ("protocols", "gateway.inspector"))
+            for name in module.imports()
+            if within(name, IO_MODULES)
+            or (within(name, ("twisted",)) and not within(name, TWISTED_WITHOUT_IO))
+        ]
+        self.assertEqual(wrong, [])
+
+    def test_policy_is_pure(self) -> None:
+        """The policy asks no clock, no network and no dice: the same files, the same decisions."""
+        wrong = [
+            f"{module.name} imports {name}"
+            for module in modules()
+            if within(module.name, ("gateway.policy",))
+            for name in module.imports()
+            if within(name, (*IO_MODULES, "twisted")) and name not in CONVERSIONS
+        ]
+        self.assertEqual(wrong, [])
+
+    def test_policy_loads_without_twisted(self) -> None:
+        """Not even by way of something else does the policy depend on Twisted."""
+        loaded = loaded_by("import gateway.policy.load, gateway.policy.explain")
+        self.assertEqual([name for name in loaded if within(name, ("twisted",))], [])
+
+    def test_only_the_service_imports_the_reactor(self) -> None:
+        """Everything but the composition root can be tested without a reactor."""
+        importers = {
+            module.name
+            for module in modules()
+            for name in module.imports()
+            if within(name, ("twisted.internet.reactor",))
+        }
+        self.assertEqual(importers - {"gateway.service"}, set())
+
+    def test_nobody_imports_the_service(self) -> None:
+        """The composition root is the top: nothing depends on how things are put together."""
+        importers = [
+            module.name
+            for module in modules()
+            for name in module.imports()
+            if within(name, ("gateway.service",))
+        ]
+        self.assertEqual(importers, [])
+
+    def test_socket_options_have_one_place(self) -> None:
+        """Whoever wants to know what is asked of the kernel's sockets reads one file."""
+        users = {
+            module.name
+            for module in modules()
+            if "setsockopt" in module.attributes() and not within(module.name, ("gateway.lab",))
+        }
+        self.assertEqual(users - {"gateway.kernel.sockets"}, set())
+
+    def test_plugins_are_light(self) -> None:
+        """C{twistd} lists its plugins without importing the gateway or a protocol."""
+        loaded = loaded_by("import twisted.plugins.tproxygw_plugin")
+        heavy = ("gateway.service", "gateway.session", "gateway.kernel", "protocols", "pyroute2")
+        self.assertEqual([name for name in loaded if within(name, heavy)], [])
