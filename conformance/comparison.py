@@ -1,0 +1,70 @@
+"""What differs between a direct run and one through the gateway, and what of it is known."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from attrs import frozen
+
+DIFFERENCES = Path(__file__).with_name("differences.toml")
+
+NOT_RUN = "not run"
+
+
+@frozen
+class Difference:
+    """One test that ended in two ways."""
+
+    test: str
+    direct: str
+    through: str
+
+    def __str__(self) -> str:
+        return f"{self.test}: {self.direct} directly, {self.through} through the gateway"
+
+
+@frozen
+class Known:
+    """Differences that are as they should be, and why."""
+
+    suite: str
+    tests: str
+    reason: str
+    inspector: str = "relay"
+
+    def covers(self, suite: str, inspector: str, test: str) -> bool:
+        """Whether it speaks of this test."""
+        return (self.suite, self.inspector) == (suite, inspector) and fnmatchcase(
+            test, self.tests.replace("[", "[[]")
+        )
+
+
+def known_differences(file: Path = DIFFERENCES) -> tuple[Known, ...]:
+    """
+    What differences.toml lists.
+
+    @raise TypeError: an entry has an unknown key, or lacks one.
+    """
+    listed = tomllib.loads(file.read_text())
+    return tuple(Known(**entry) for entry in listed.get("difference", ()))
+
+
+def differences(direct: Mapping[str, str], through: Mapping[str, str]) -> tuple[Difference, ...]:
+    """All tests that ended differently, or did not run on one side."""
+    found = (
+        Difference(test, direct.get(test, NOT_RUN), through.get(test, NOT_RUN))
+        for test in sorted({*direct, *through})
+    )
+    return tuple(one for one in found if one.direct != one.through)
+
+
+def unknown(
+    found: Sequence[Difference], known: Sequence[Known], suite: str, inspector: str
+) -> tuple[Difference, ...]:
+    """The differences that no entry covers."""
+    return tuple(
+        one for one in found if not any(entry.covers(suite, inspector, one.test) for entry in known)
+    )

@@ -1,0 +1,112 @@
+"""One run of a suite: directly, or through an inspector."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from attrs import field, frozen
+
+from conformance.install import Installed
+from conformance.loopback import Loopback, loopback
+from conformance.suites import Runner, Suite
+
+RECORDERS = Path(__file__).resolve().parent / "recorders"
+
+SEVERITY = ("passed", "skipped", "failed")
+"""A test that is recorded twice (a call and its tear-down) counts as the worse of the two."""
+
+
+@frozen
+class Run:
+    """
+    What came of one run.
+
+    @ivar outcomes: how each test ended.
+    @ivar connections: TCP connections that clients began.
+    @ivar sessions: what the gateway's audit says about them.
+    @ivar cut_off: the time limit ended it.
+    """
+
+    outcomes: Mapping[str, str]
+    connections: int
+    sessions: Counter[str] = field(factory=Counter)
+    cut_off: bool = False
+
+    def __str__(self) -> str:
+        counted = Counter(self.outcomes.values())
+        return "/".join(str(counted[outcome]) for outcome in ("passed", "failed", "skipped"))
+
+
+def drive(installed: Installed, inspector: str, tests: Sequence[str] = ()) -> Run:
+    """
+    Run a suite, or some tests of it, in a namespace of its own.
+
+    @param inspector: what it goes through; "" for a direct run.
+    """
+    folder = installed.base / "runs"
+    folder.mkdir(exist_ok=True)
+    with loopback(folder, inspector) as place:
+        record = folder / f"record-{place.name}.json"
+        record.write_text("")
+        before = place.connections()
+        cut_off = execute(installed, place, record, tests or installed.suite.tests)
+        connections = place.connections() - before
+    return Run(read(record), connections, place.sessions(), cut_off)
+
+
+def execute(installed: Installed, place: Loopback, record: Path, tests: Sequence[str]) -> bool:
+    """Run the suite's own runner to its end or to the time limit. Say which."""
+    command = place.command(installed.python, *arguments(installed.suite, tests))
+    with record.with_suffix(".log").open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            cwd=installed.folder,
+            env=environment(record),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        process.wait(installed.suite.seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return True
+    return False
+
+
+def arguments(suite: Suite, tests: Sequence[str]) -> list[str]:
+    """What the interpreter is told, by the kind of runner."""
+    if suite.runner is not Runner.PYTEST:
+        return [str(RECORDERS / f"{suite.runner.value}.py"), *tests]
+    options = ["-p", suite.runner.value, "-p", "no:cacheprovider", "-c", "/dev/null"]
+    left_out = [f"--deselect={test}" for test in suite.left_out]
+    return ["-m", "pytest", "-q", "--rootdir=.", *options, *left_out, *tests]
+
+
+def environment(record: Path) -> dict[str, str]:
+    """The recorders can be imported, and know where to write."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(record.parent),
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": str(RECORDERS),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "CONFORMANCE_RECORD": str(record),
+    }
+
+
+def read(record: Path) -> dict[str, str]:
+    """How each test ended."""
+    outcomes: dict[str, str] = {}
+    for test, outcome in map(json.loads, record.read_text().splitlines()):
+        worst = max(outcomes.get(test, outcome), outcome, key=SEVERITY.index)
+        outcomes[test] = worst
+    return outcomes

@@ -1,0 +1,103 @@
+"""Each suite in an environment of its own, in a folder that can be thrown away."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+from conformance.suites import Suite
+
+CACHE = Path(__file__).resolve().parent.parent / ".conformance"
+DEBIAN_PYTHON = "/usr/bin/python3"
+DEBIAN_TESTS = "libpython3-testsuite"
+
+
+class Installed:
+    """Where a suite lies: the interpreter that runs it, and the folder to run it in."""
+
+    def __init__(self, suite: Suite) -> None:
+        self.suite = suite
+        self.base = CACHE / suite.name
+        self.environment = self.base / "environment"
+        self.stamp = self.base / "installed"
+
+    @property
+    def python(self) -> str:
+        """The interpreter of the suite's environment, or one that has CPython's own tests."""
+        if self.suite.requirements:
+            return str(self.environment / "bin" / "python")
+        return python_with_tests()
+
+    @property
+    def folder(self) -> Path:
+        """Where the suite's tests are."""
+        if self.suite.source:
+            return self.base / "source"
+        packages = list(self.environment.glob("lib/python*/site-packages"))
+        return packages[0] if packages else self.base
+
+    def install(self) -> None:
+        """Install what is not there yet, or not in these versions."""
+        wanted = repr((self.suite.requirements, self.suite.source))
+        if self.stamp.exists() and self.stamp.read_text() == wanted:
+            return
+        shutil.rmtree(self.base, ignore_errors=True)
+        self.base.mkdir(parents=True)
+        if self.suite.requirements:
+            run(sys.executable, "-m", "venv", "--without-pip", str(self.environment))
+            pip("--python", self.python, "install", *self.suite.requirements)
+        if self.suite.source:
+            self._fetch_tests()
+        self.stamp.write_text(wanted)
+
+    def _fetch_tests(self) -> None:
+        """Only the folder of tests: what they test is the installed package."""
+        download = self.base / "download"
+        release = self.suite.source
+        name = release.partition("==")[0]
+        pip("download", "--no-deps", "--no-binary", name, "--dest", str(download), release)
+        (archive,) = download.glob("*.tar.gz")
+        with tarfile.open(archive) as tar:
+            tar.extractall(download, filter="data")
+        (top,) = (path for path in download.iterdir() if path.is_dir())
+        shutil.move(top / "tests", self.base / "source" / "tests")
+        shutil.rmtree(download)
+
+
+def python_with_tests() -> str:
+    """
+    An interpreter that has CPython's own test suite: the one this runs on,
+    or Debian's, whose suite is a package.
+    """
+    for python in (sys.executable, DEBIAN_PYTHON):
+        if has_tests(python):
+            return python
+    run("apt-get", "install", "-y", "-q", DEBIAN_TESTS)
+    return DEBIAN_PYTHON
+
+
+def has_tests(python: str) -> bool:
+    """Whether an interpreter can import one of CPython's own tests."""
+    command = [python, "-c", "import test.test_ftplib"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def pip(*arguments: str) -> None:
+    """Run this environment's pip."""
+    run(sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments)
+
+
+def run(*command: str) -> None:
+    """
+    Run a command to its end.
+
+    @raise RuntimeError: it failed; with what it said.
+    """
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")

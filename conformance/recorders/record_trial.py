@@ -1,0 +1,43 @@
+"""Runs the trial modules or tests that it is given, and notes how each test ended."""
+
+# mypy: ignore-errors
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from twisted.trial import reporter, runner
+
+
+class Recorder(reporter.VerboseTextReporter):
+    """Writes one line a test, at once: what a time limit cuts off is not lost."""
+
+    def note(self, test, outcome):
+        with Path(os.environ["CONFORMANCE_RECORD"]).open("a") as record:
+            record.write(json.dumps([test.id(), outcome]) + "\n")
+
+    def addSuccess(self, test):
+        super().addSuccess(test)
+        self.note(test, "passed")
+
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        self.note(test, "skipped")
+
+    def addExpectedFailure(self, test, error, reason=None):
+        super().addExpectedFailure(test, error, reason)
+        self.note(test, "skipped")
+
+    def addFailure(self, test, failure):
+        super().addFailure(test, failure)
+        self.note(test, "failed")
+
+    def addError(self, test, error):
+        super().addError(test, error)
+        self.note(test, "failed")
+
+
+if __name__ == "__main__":
+    tests = runner.TestLoader().loadByNames(sys.argv[1:], recurse=True)
+    runner.TrialRunner(Recorder, workingDirectory="trial").run(tests)
