@@ -367,7 +367,8 @@ class CloseTests(SynchronousTestCase):
                 self.session.deny("first")
                 raise Denied("second")
 
-        self.assertEqual(verdict(run(Twice, b"a\r\n")).reason, "first")
+        session = run(Twice, b"a\r\n")
+        self.assertEqual((verdict(session).reason, session.late), ("first", []))
 
     def test_fed_while_running(self) -> None:
         """Bytes that come while the coroutine runs are read next."""
@@ -571,6 +572,18 @@ class ReaderTests(SynchronousTestCase):
             line.send(None)
         line.close()
         self.assertLess(looked, 30000)
+
+    def test_leftovers(self) -> None:
+        """Reads and segments need not fit: what is left of one segment is read with the next."""
+        read = Reader(CLIENT)
+        got = b""
+        for at in range(0, 90, 3):
+            read.feed(bytes(range(at, at + 3)))
+            try:
+                read.some(2).send(None)
+            except StopIteration as done:
+                got += done.value
+        self.assertEqual(got + read.rest(), bytes(range(90)))
 
     @given(
         st.lists(st.binary(max_size=6)),

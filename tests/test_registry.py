@@ -127,6 +127,15 @@ class FindTests(SynchronousTestCase):
         self.put("redis")
         self.find("redis")
 
+    def test_broken_reload(self) -> None:
+        """A file that was broken since leaves what runs as it was."""
+        self.put("redis")
+        running = self.find("redis").settings()
+        self.put("redis", "1/0")
+        self.assertRaises(ZeroDivisionError, self.find, "redis")
+        assert running is not None
+        self.assertIs(vars(sys.modules[running.__module__])["Settings"], running)
+
     def test_file_without_declaration(self) -> None:
         """A file that declares nothing is answered with the line that is missing."""
         self.put("redis", "x = 1")

@@ -123,10 +123,8 @@ class Direction:
             self._finish()
 
     def _run_until_it_waits(self, failure: BaseException | None) -> None:
-        go_on = self._coroutine.send
-        wanted = go_on(None) if failure is None else self._coroutine.throw(failure)
-        while wanted is self.read and self.read.news and not self._over:
-            wanted = go_on(None)
+        coroutine = self._coroutine
+        wanted = coroutine.send(None) if failure is None else coroutine.throw(failure)
         if wanted is not self.read:
             self._await(wanted)
 

@@ -33,15 +33,13 @@ class Reader:
 
     @ivar side: whose bytes these are.
     @ivar ended: that side will send no more (but there may be unread bytes).
-    @ivar news: something came since the last read began to wait.
     """
 
-    __slots__ = ("_at", "_began", "_buffer", "ended", "news", "side")
+    __slots__ = ("_at", "_began", "_buffer", "ended", "side")
 
     def __init__(self, side: Side) -> None:
         self.side = side
         self.ended = False
-        self.news = False
         self._began = False
         self._buffer: bytes | bytearray = b""
         self._at = 0
@@ -121,7 +119,6 @@ class Reader:
 
     def feed(self, data: bytes) -> None:
         """C{data} has come."""
-        self.news = True
         if self.empty:
             self._buffer, self._at = data, 0
             return
@@ -134,7 +131,6 @@ class Reader:
 
     def end(self) -> None:
         """No more will come."""
-        self.news = True
         self.ended = True
 
     def rest(self) -> bytes:
@@ -181,5 +177,4 @@ class Reader:
             if self._began or self.unread:
                 raise Denied(f"the {self.side.value} ended in the middle of a message")
             raise EndOfStream
-        self.news = False
         yield self
