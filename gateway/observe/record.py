@@ -23,7 +23,16 @@ from gateway.policy.rule import Rule
 
 RESERVED = frozenset(
     (
-        *("timestamp", "flow_id", "parent_id", "event_type", "src_ip", "src_port", "dest_ip", "dest_port"),
+        *(
+            "timestamp",
+            "flow_id",
+            "parent_id",
+            "event_type",
+            "src_ip",
+            "src_port",
+            "dest_ip",
+            "dest_port",
+        ),
         *("proto", "flow", "gateway", "audit"),
     )
 )

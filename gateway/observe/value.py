@@ -46,7 +46,7 @@ _encoder = json.JSONEncoder(
 def quoted(text: object) -> str:
     """C{text} as a JSON string: bounded, of printable ASCII alone, quotes included."""
     plain = _plain(_clipped(text)) if type(text) is str else str(shaped(text))
-    return _without_delete(encode_basestring_ascii(plain))
+    return encode_basestring_ascii(plain)
 
 
 def shaped(value: object) -> object:
@@ -56,17 +56,12 @@ def shaped(value: object) -> object:
 
 def encoded(fields: Mapping[str, object]) -> str:
     """C{fields} as a JSON object, on one line, of printable ASCII alone."""
-    return _without_delete(_encoder.encode(_Shaper(MOST_IN_ALL).mapping(fields, MOST_DEPTH)))
+    return _encoder.encode(_Shaper(MOST_IN_ALL).mapping(fields, MOST_DEPTH))
 
 
 def decoded(data: bytes) -> str:
     """What a peer sent, as text: UTF-8, and C{\\xNN} for what is none."""
     return data.decode("utf-8", "backslashreplace")
-
-
-def _without_delete(json_text: str) -> str:
-    # The one control character that ensure_ascii leaves alone. Outside of strings JSON has none.
-    return json_text.replace("\x7f", "\\u007f")
 
 
 def _plain(text: str) -> str:

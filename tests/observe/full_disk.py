@@ -50,6 +50,12 @@ class Disk:
     def size(self) -> int:
         return self.file.stat().st_size if self.file.exists() else 0
 
+    def wait_for(self, text: bytes) -> None:
+        end = time.monotonic() + 10
+        while text not in self.file.read_bytes():
+            assert time.monotonic() < end, f"no {text!r}"
+            time.sleep(0.01)
+
     def grow(self) -> None:
         mount("-o", f"remount,size={LARGE}", str(self.folder))
 
@@ -81,6 +87,7 @@ def drop(folder: Path) -> None:
     assert not disk.audit.refusing and disk.audit.dropped >= 50
     disk.grow()
     disk.reactor.run_until(lambda: not disk.audit.full)
+    disk.wait_for(b'"dropped"')  # without another session that would bring it about
     write_flows(disk.audit, range(2000, 2001))
     disk.audit.close()
     records = read_records(disk.file)
@@ -101,7 +108,7 @@ def rotate(folder: Path) -> None:
     disk.audit.close()
     records = read_records(old) + read_records(disk.file)
     assert [record["flow_id"] for record in records] == list(range(1, count + 1))
-    assert disk.size() > 0
+    assert disk.size() > 0 and disk.audit.waiting == 0
 
 
 def stop(folder: Path) -> None:

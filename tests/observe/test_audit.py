@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -221,8 +222,21 @@ class SlowReaderTests(AuditTestCase):
         write_flows(audit, range(400))
         self.assertTrue(audit.refusing)
         self.assertEqual(self.states, [True])
-        audit.close(seconds=0.2)
+        busy = time.process_time()
+        audit.close(seconds=0.5)
+        self.assertLess(time.process_time() - busy, 0.25)
         self.assertLess(time.monotonic() - began, 5)
+
+    def test_standard_output_that_nobody_reads(self) -> None:
+        """The same, although it can't be made non-blocking: it is shared with others."""
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        self.addCleanup(os.close, writing)
+        audit = self.audit("-", standard_output=writing)
+        audit.start()
+        write_flows(audit, range(400))
+        audit.close(seconds=0.3)
+        self.assertNotIn("audit", [thread.name for thread in threading.enumerate()])
 
     def test_a_reader_comes(self) -> None:
         """Then it gets every record, and sessions are admitted again."""

@@ -145,11 +145,14 @@ class EventTests(SynchronousTestCase):
             self.assertRaises(ValueError, self.event, name, {})
         self.assertRaises(ValueError, self.event, "http", {}, {"rule": "other"})
 
-    def test_timestamps(self) -> None:
-        """Microseconds carry over into the next second."""
-        records = Records()
-        self.assertEqual(records.timestamp(NOON - 0.0000001), "2025-11-23T12:00:00.000000+0000")
-        self.assertEqual(records.timestamp(NOON + 0.000001), "2025-11-23T12:00:00.000001+0000")
+    @settings(max_examples=100, deadline=None)
+    @given(st.integers(0, 999_999))
+    def test_timestamps(self, microseconds: int) -> None:
+        """Times are exact to the microsecond."""
+        self.assertEqual(
+            Records().timestamp(NOON + microseconds / 1_000_000),
+            f"2025-11-23T12:00:00.{microseconds:06d}+0000",
+        )
 
     def test_addresses_are_the_sessions(self) -> None:
         """C{src} is the client, C{dest} is where it wanted to go."""

@@ -73,7 +73,9 @@ class ValueTests(SynchronousTestCase):
         line = encoded(fields)
         self.assertTrue(line.isascii())
         self.assertTrue(line.isprintable(), line)
-        self.assertIsInstance(json.loads(line, parse_constant=self.fail), dict)
+        record = json.loads(line, parse_constant=self.fail)
+        self.assertIsInstance(record, dict)
+        json.dumps(record, ensure_ascii=False).encode("utf-8")  # no lone surrogates
 
     @settings(max_examples=100, deadline=None)
     @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=50))
