@@ -147,20 +147,23 @@ def _named(rule: Rule) -> str:
     return f'{rule.place} (service "{rule.service}")'
 
 
-def narrower_in(rule: Rule, other: Rule) -> tuple[str, ...]:
+def narrower_in(rule: Rule, other: Rule, diverted: Iterable[str] = ()) -> tuple[str, ...]:
     """
     The keys of a C{[[rule]]} in which C{rule} is narrower than C{other}.
 
     Empty if it is not narrower: it matches just the same, or what the other doesn't.
+
+    @param diverted: C{divert.interfaces}. Empty: any.
     """
-    mine, its = regions((rule, other), known_interfaces((rule, other)))
+    interfaces = known_interfaces((rule, other), diverted)
+    mine, its = regions((rule, other), interfaces)
     if not mine.within(its):
         return ()
     differs = {
         "from": _differ(rule.sources, other.sources),
         "to": _differ(rule.destinations, other.destinations),
         "ports": port_spans(rule.ports, rule.protocol) != port_spans(other.ports, other.protocol),
-        "interfaces": rule.interfaces != other.interfaces,
+        "interfaces": interfaces.spans(rule.interfaces) != interfaces.spans(other.interfaces),
     }
     return tuple(key for key, different in differs.items() if different)
 

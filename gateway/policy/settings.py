@@ -60,3 +60,9 @@ def option(
 def key_of(attribute: Attribute[Any]) -> str:
     """The key in the TOML table that a field stands for."""
     return attribute.name.removesuffix("_")
+
+
+def default_of(attribute: Attribute[Any]) -> Any:
+    """What a field is if its key is left out; C{NOTHING} if it can't be."""
+    default: Any = attribute.default
+    return default.factory() if hasattr(default, "factory") else default

@@ -298,3 +298,18 @@ def shown(value: Any) -> str:
     if isinstance(value, list | dict):
         return TOML_NAMES[type(value)]
     return str(value)
+
+
+def as_toml(value: Any) -> str:
+    """A value of a settings class as the operator would write it."""
+    if isinstance(value, Enum):
+        return shown(value.value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key} = {as_toml(each)}" for key, each in value.items()) + "}"
+    if type(value) in (tuple, frozenset, list):
+        return "[" + ", ".join(map(as_toml, value)) + "]"
+    if isinstance(value, bool | int | float | str):
+        return shown(value)
+    if isinstance(value, re.Pattern):
+        return shown(value.pattern)
+    return shown(str(value))

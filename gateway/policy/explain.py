@@ -1,0 +1,237 @@
+"""What would happen to a connection, and why: for the operator, before it happens or after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from attrs import fields, has
+
+from gateway.interfaces import Address
+from gateway.policy.classifier import read_address
+from gateway.policy.connection import Connection, Protocol
+from gateway.policy.divert import WhenDown
+from gateway.policy.narrower import narrower_in
+from gateway.policy.policy import Policy
+from gateway.policy.rule import ALL_PORTS, Rule
+from gateway.policy.service import Action, Reply, Service, Source, Target
+from gateway.policy.settings import default_of, key_of
+from gateway.policy.spans import network_span
+from gateway.policy.structure import as_toml
+
+REPLIES = {
+    Reply.RESET: "a TCP reset",
+    Reply.DROP: "nothing at all",
+    Reply.PORT_UNREACHABLE: "ICMP port unreachable",
+    Reply.HOST_UNREACHABLE: "ICMP host unreachable",
+    Reply.NETWORK_UNREACHABLE: "ICMP network unreachable",
+    Reply.PROHIBITED: "ICMP administratively prohibited",
+}
+
+SOURCES = {
+    Source.CLIENT: "the client's own address and port (another port if that one can't be had)",
+    Source.CLIENT_STRICT: "the client's own address and port, or not at all",
+    Source.CLIENT_ADDRESS: "the client's own address, from any port",
+    Source.GATEWAY: "the gateway's own address",
+}
+
+WHEN_DOWN = {
+    WhenDown.BLOCK: "while the gateway is down, it is blocked",
+    WhenDown.PASS: "while the gateway is down, it passes uninspected",
+}
+
+Row = tuple[str, str]
+"""A heading, empty if it is that of the row before, and what belongs to it."""
+
+
+def explain(policy: Policy, connection: Connection) -> str:
+    """
+    Tell what the policy says about a connection, in a few lines.
+
+    @raise ValueError: an address of the connection is none.
+    """
+    rows = list(_rows(policy, connection))
+    width = max(len(heading) for heading, _ in rows)
+    return "\n".join(f"{heading:{width}}  {text}".rstrip() for heading, text in rows)
+
+
+def zones_of(policy: Policy, address: Address) -> tuple[str, ...]:
+    """
+    The names of the zones that hold an address.
+
+    @raise ValueError: it is none.
+    """
+    family, number = read_address(address.host)
+    return tuple(
+        zone.name
+        for zone in policy.zones.values()
+        if any(
+            network.version == family.version and first <= number < end
+            for network in zone.networks
+            for first, end in [network_span(network)]
+        )
+    )
+
+
+def _rows(policy: Policy, connection: Connection) -> Iterator[Row]:
+    yield "connection", str(connection)
+    yield "from", _where(policy, connection.source)
+    yield "to", _where(policy, connection.destination)
+    yield from _interface(policy, connection)
+    winner = policy.decide(connection)
+    if _excluded(policy, connection):
+        yield "kernel", "does not touch it: only interfaces in divert.interfaces are diverted"
+        return
+    yield from _headed("rules", _matching(policy, connection))
+    if winner is None:
+        yield "kernel", "does not touch it: it is forwarded, or not, as without the gateway"
+        return
+    yield from _headed("because", _reasons(policy, connection, winner))
+    service = policy.services.get(winner.service) or Service(winner.service)
+    yield "service", f"{service.name} ({service.place})"
+    yield from _headed("kernel", _kernel(policy, connection, service))
+    if service.action is Action.INSPECT:
+        yield from _headed("gateway", _gateway(connection, service))
+
+
+def _headed(heading: str, lines: Iterable[str]) -> Iterator[Row]:
+    for line in lines:
+        yield heading, line
+        heading = ""
+
+
+def _where(policy: Policy, address: Address) -> str:
+    names = zones_of(policy, address)
+    return f"{address.host} is in {', '.join(names)}" if names else f"{address.host} is in no zone"
+
+
+def _excluded(policy: Policy, connection: Connection) -> bool:
+    """Whether it comes in by an interface that is not diverted."""
+    diverted = policy.divert.interfaces
+    return (
+        bool(diverted)
+        and connection.interface is not None
+        and (connection.interface not in diverted)
+    )
+
+
+def _interface(policy: Policy, connection: Connection) -> Iterator[Row]:
+    diverted = ", ".join(policy.divert.interfaces) or "any"
+    if connection.interface is not None:
+        yield "interface", f"{connection.interface} (diverted: {diverted})"
+    elif policy.interfaces:
+        yield "interface", f"not given: taken for one that no rule names (diverted: {diverted})"
+
+
+def _matching(policy: Policy, connection: Connection) -> Iterator[str]:
+    """All rules that match, the one that wins first."""
+    found = policy.classifier.matching(connection)
+    if not found:
+        yield "none matches"
+    for number, rule in enumerate(found, 1):
+        yield f'{number}. {rule.place} (service "{rule.service}"): {describe(rule)}'
+
+
+def describe(rule: Rule) -> str:
+    """A rule as one line."""
+    parts = [
+        f"from {_names(rule.source_names, rule.sources)}",
+        f"to {_names(rule.destination_names, rule.destinations)}",
+        f"{rule.protocol.value} {_ports(rule)}",
+    ]
+    if rule.interfaces:
+        parts.append(f"on {', '.join(sorted(rule.interfaces))}")
+    if rule.priority:
+        parts.append(f"priority {rule.priority}")
+    return ", ".join(parts)
+
+
+def _names(names: tuple[str, ...], networks: Iterable[object]) -> str:
+    return " + ".join(names or tuple(map(str, networks))) or "anywhere"
+
+
+def _ports(rule: Rule) -> str:
+    if rule.ports == ALL_PORTS:
+        return "all ports"
+    ranges = (str(first) if first == last else f"{first}-{last}" for first, last in rule.ports)
+    return f"ports {' '.join(ranges)}"
+
+
+def _reasons(policy: Policy, connection: Connection, winner: Rule) -> Iterator[str]:
+    """Why the first rule wins over each of the others."""
+    others = [rule for rule in policy.classifier.matching(connection) if rule is not winner]
+    if not others:
+        yield "no other rule matches"
+    for number, other in enumerate(others, 2):
+        yield f"1 goes before {number}: {_reason(policy, winner, other)}"
+
+
+def _reason(policy: Policy, winner: Rule, other: Rule) -> str:
+    if winner.priority != other.priority:
+        return f"it has the higher priority ({winner.priority}, not {other.priority})"
+    keys = narrower_in(winner, other, policy.divert.interfaces)
+    if keys:
+        return f"it is narrower in {' and '.join(keys)}"
+    return "it does not matter, both are of the same service"
+
+
+def _kernel(policy: Policy, connection: Connection, service: Service) -> Iterator[str]:
+    if service.action is Action.FORWARD:
+        yield "forwards it: it never reaches the gateway"
+    elif service.action is Action.DENY:
+        yield f"denies it, and answers with {_reply(service.reply, connection.protocol)}"
+    else:
+        yield (
+            f"diverts it to port {_listener(policy, connection)}; "
+            + (WHEN_DOWN[policy.divert.when_down])
+        )
+    yield "(but never touches what goes to the gateway's own addresses)"
+
+
+def _reply(reply: Reply, protocol: Protocol) -> str:
+    if reply is Reply.RESET and protocol is Protocol.UDP:
+        return REPLIES[Reply.PORT_UNREACHABLE]
+    return REPLIES[reply]
+
+
+def _listener(policy: Policy, connection: Connection) -> int:
+    """The port of the listener that gets it."""
+    if connection.interface in policy.interfaces:
+        return policy.divert.port + 1 + policy.interfaces.index(str(connection.interface))
+    return policy.divert.port
+
+
+def _gateway(connection: Connection, service: Service) -> Iterator[str]:
+    name = service.maker.name if service.maker else "none"
+    yield f"inspector: {name}"
+    yield from (f"    {line}" for line in _changed(service.settings))
+    yield f"connects to: {_targets(connection, service)}"
+    yield f"connects from: {_source(service)}"
+    changed = _changed(service.limits)
+    yield f"limits: {', '.join(changed) or 'the default ones'}"
+
+
+def _targets(connection: Connection, service: Service) -> str:
+    """Where the server side goes, in the order of the attempts."""
+    if not service.targets:
+        return f"{connection.destination}, where the client wanted to go"
+    return ", else ".join(_target(each, connection) for each in service.targets)
+
+
+def _target(target: Target, connection: Connection) -> str:
+    return str(Address(target.host, target.port or connection.destination.port))
+
+
+def _source(service: Service) -> str:
+    return SOURCES[service.source] if isinstance(service.source, Source) else service.source
+
+
+def _changed(settings: Any) -> list[str]:
+    """The settings that are not as they would be by default."""
+    if settings is None or not has(type(settings)):
+        return []
+    return [
+        f"{key_of(each)} = {as_toml(getattr(settings, each.name))}"
+        for each in fields(type(settings))
+        if getattr(settings, each.name) != default_of(each)
+    ]
