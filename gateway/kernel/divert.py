@@ -15,7 +15,7 @@ from typing import Protocol
 from gateway.kernel import claim, routing
 from gateway.kernel.claim import Claim
 from gateway.kernel.errors import KernelError
-from gateway.kernel.netfilter import NftablesFilter
+from gateway.kernel.netfilter import IptablesFilter, NftablesFilter
 from gateway.kernel.ruleset import Ruleset, make_ruleset
 from gateway.policy.divert import Backend
 from gateway.policy.policy import Policy
@@ -52,6 +52,7 @@ class PacketFilter(Protocol):
 
 FILTERS: dict[Backend, Callable[[], PacketFilter]] = {
     Backend.NFTABLES: NftablesFilter,
+    Backend.IPTABLES: IptablesFilter,
 }
 
 
