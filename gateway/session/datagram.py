@@ -15,13 +15,13 @@ import socket
 from typing import Any
 
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from gateway.interfaces import CLIENT, SERVER, Address, Outcome, Side, Verdict
 from gateway.kernel import sockets
 from gateway.observe.identity import Identity, Upstream
+from gateway.observe.log import PrintableLogger
 from gateway.policy.connection import Connection
 from gateway.policy.service import Service
 from gateway.session.connector import origin
@@ -29,7 +29,7 @@ from gateway.session.equipment import Equipment
 from gateway.session.sessions import UDP, Sessions
 from gateway.session.ticker import Bucket
 
-log = Logger()
+log = PrintableLogger()
 
 LARGEST = 65535
 """Bytes of a datagram, at most."""

@@ -12,15 +12,15 @@ import socket
 from typing import Any
 
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from gateway.interfaces import Address
 from gateway.kernel import sockets
+from gateway.observe.log import PrintableLogger
 from gateway.session.sessions import Sessions
 
-log = Logger()
+log = PrintableLogger()
 
 AT_ONCE = 64
 """Connections that are accepted before running sessions have their turn again."""

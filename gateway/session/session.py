@@ -23,7 +23,6 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred, fail
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -40,6 +39,7 @@ from gateway.interfaces import (
     Verdict,
 )
 from gateway.observe.identity import Identity, Upstream
+from gateway.observe.log import PrintableLogger
 from gateway.policy.policy import Policy
 from gateway.policy.service import Service, Target
 from gateway.session import gate as reason
@@ -54,7 +54,7 @@ from gateway.session.wire import Wire
 if TYPE_CHECKING:
     from gateway.session.sessions import Sessions
 
-log = Logger()
+log = PrintableLogger()
 
 LINGER = 5.0
 """Seconds that a peer has to take our last words and to say goodbye (nginx: lingering_timeout)."""
@@ -341,7 +341,14 @@ class Session:
             self.end(side.other)
         elif self._state not in _ENDING and self._inspector is not None:
             self._tell(self._inspector.ended, side)
+            if self._ending_early and self._state is State.ALONE and not self._deciding:
+                # Nobody to talk to, nothing to connect for.
+                self.end(CLIENT)
         self._complete()
+
+    @property
+    def _deciding(self) -> int:
+        return self._gates[CLIENT].reasons & reason.DECIDING
 
     def wire_lost(self, side: Side, error: OSError) -> None:
         """Pass the reset on."""

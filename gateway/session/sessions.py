@@ -14,7 +14,6 @@ from itertools import count
 from typing import Any, Protocol, cast
 
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.logger import Logger
 
 from gateway.interfaces import (
     CLIENT,
@@ -37,8 +36,6 @@ from gateway.policy.service import Action, Service
 from gateway.session.equipment import Equipment
 from gateway.session.expectation import BACKLOG, Expectation
 from gateway.session.session import Session
-
-log = Logger()
 
 TCP = connection.Protocol.TCP
 UDP = connection.Protocol.UDP

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -29,13 +28,14 @@ from gateway.interfaces import (
     Side,
     Verdict,
 )
+from gateway.observe.log import PrintableLogger
 from gateway.policy.policy import Policy
 from gateway.policy.service import Service
 
 if TYPE_CHECKING:
     from gateway.session.session import Session
 
-log = Logger()
+log = PrintableLogger()
 
 DEPTH = 4
 """Inspectors on top of each other, at most: a service that stacks itself comes to an end."""
