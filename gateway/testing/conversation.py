@@ -47,7 +47,7 @@ class Course:
     """
     What came of a conversation.
 
-    @ivar passed: what each side got of each step of the other one.
+    @ivar passed: the conversation as the far sides heard it.
     """
 
     session: FakeSession
@@ -97,14 +97,18 @@ def _take(
     course: Course, side: Side, data: bytes | None, cut: Callable[[bytes], Iterable[bytes]]
 ) -> None:
     session = course.session
-    before = len(session.sent[side.other])
+    waited = session.paused
+    before = {who: len(session.sent[who]) for who in Side}
     if data is END:
         session.hangs_up(side)
     else:
         for piece in cut(data):
             session.says(side, piece)
-    passed = session.sent[side.other][before:]
-    if passed:
-        course.passed.append((side, passed))
+    # What goes back to the one who speaks is an answer of the inspector's own, unless something
+    # of the other side had been waiting to be decided.
+    for speaker in (side, side.other) if side.other in waited else (side,):
+        passed = session.sent[speaker.other][before[speaker.other] :]
+        if passed:
+            course.passed.append((speaker, passed))
     if data is END:
         course.passed.append((side, END))
