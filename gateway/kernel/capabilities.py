@@ -24,7 +24,7 @@ NUMBERS = {
     "CAP_NET_BIND_SERVICE": 10,
     "CAP_NET_ADMIN": 12,
     "CAP_NET_RAW": 13,
-    "CAP_SYS_MODULE": 16,
+    "CAP_SYS_RESOURCE": 24,
 }
 """Those that matter here, from linux/capability.h."""
 

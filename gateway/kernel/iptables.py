@@ -76,6 +76,15 @@ def install_script(ruleset: Ruleset, family: Family, saved: str, left_over: set[
     return "".join(_table(name, tables.rules[name], saved, ports) for name in TABLES)
 
 
+def shell_script(ruleset: Ruleset) -> str:
+    """The same for both families, for a person at a shell of a host that has none of it yet."""
+    commands = {Family.V4: "iptables-restore", Family.V6: "ip6tables-restore"}
+    return "".join(
+        f"{command} --noflush <<'END'\n{install_script(ruleset, family, '', set())}END\n"
+        for family, command in commands.items()
+    )
+
+
 def remove_script(saved: str, ports: set[int]) -> str:
     """The script that removes the instances on C{ports}; empty if there is nothing of them."""
     tables = [name for name in reversed(TABLES) if ports & ports_in(_section(saved, name))]

@@ -26,6 +26,7 @@ PROTOCOL = 84
 
 _LO = 1
 _RTN_LOCAL = 2
+_INVERTED = 2
 _FAMILIES: dict[int, str] = {AF_INET: "-4", AF_INET6: "-6"}
 
 
@@ -37,9 +38,12 @@ class Lookup(NamedTuple):
     mark: int
     mask: int
     protocol: int
+    inverted: bool = False
+    """Whether it is for packets that do I{not} have the mark."""
 
     def __str__(self) -> str:
-        mark = f" fwmark {self.mark:#x}/{self.mask:#x}" if self.mark else ""
+        no = "not " if self.inverted else ""
+        mark = f" {no}fwmark {self.mark:#x}/{self.mask:#x}" if self.mark else ""
         return f"priority {self.priority}{mark} lookup {self.table}"
 
 
@@ -50,11 +54,23 @@ def install(divert: Divert) -> None:
     @raise Taken: the table or the priority is in use for something else.
     @raise KernelError: C{lo} is down, or the kernel refuses.
     """
-    with _netlink() as kernel:
+    with netlink() as kernel:
         _refuse_if_down(kernel)
-        for family in _families():
+        for family in families():
             _refuse_if_taken(kernel, family, divert)
             _install(kernel, family, divert)
+
+
+def check(divert: Divert) -> None:
+    """
+    Whether L{install} would be in nobody's way. Changes nothing.
+
+    @raise KernelError: as L{install}.
+    """
+    with netlink() as kernel:
+        _refuse_if_down(kernel)
+        for family in families():
+            _refuse_if_taken(kernel, family, divert)
 
 
 def remove(divert: Divert, keep: Divert | None = None) -> None:
@@ -62,8 +78,8 @@ def remove(divert: Divert, keep: Divert | None = None) -> None:
     Take back what L{install} did for C{divert}, apart from what C{keep} needs
     too. Harmless if it is gone already.
     """
-    with _netlink() as kernel:
-        for family in _families():
+    with netlink() as kernel:
+        for family in families():
             if keep is None or _wanted(keep) != _wanted(divert):
                 _remove_rule(kernel, family, _wanted(divert))
             if keep is None or keep.table != divert.table:
@@ -72,18 +88,18 @@ def remove(divert: Divert, keep: Divert | None = None) -> None:
 
 def installed(divert: Divert) -> bool:
     """Whether everything that L{install} did is still there."""
-    with _netlink() as kernel:
+    with netlink() as kernel:
         return all(
             any(_same(rule, _wanted(divert)) for rule in lookups(kernel, family))
             and any(_is_ours(route) for route in _routes(kernel, family, divert.table))
-            for family in _families()
+            for family in families()
         )
 
 
 def remove_abandoned(held: set[str]) -> None:
     """Remove what gateways left behind whose claims are not among those C{held}."""
-    with _netlink() as kernel:
-        for family in _families():
+    with netlink() as kernel:
+        for family in families():
             for rule in lookups(kernel, family):
                 if rule.protocol == PROTOCOL:
                     _remove_unclaimed(kernel, family, rule, held)
@@ -123,6 +139,7 @@ def _lookup(message: Any) -> Lookup:
         message.get_attr("FRA_FWMARK") or 0,
         message.get_attr("FRA_FWMASK") or 0,
         message.get_attr("FRA_PROTOCOL") or 0,
+        bool(message["flags"] & _INVERTED),
     )
 
 
@@ -133,11 +150,11 @@ def _wanted(divert: Divert) -> Lookup:
 
 def _same(one: Lookup, other: Lookup) -> bool:
     """Whether they do the same, whoever made them."""
-    return one[:4] == other[:4]
+    return one[:4] == other[:4] and one.inverted == other.inverted
 
 
 @contextmanager
-def _netlink() -> Iterator[Any]:
+def netlink() -> Iterator[Any]:
     """The kernel's routing socket."""
     # the library takes a quarter of a second to import, and most commands don't need it
     from pyroute2 import IPRoute, NetlinkError
@@ -155,7 +172,7 @@ def _explained(code: int, text: str) -> str:
     return f"the kernel refused to change the policy routing: {text}"
 
 
-def _families() -> list[int]:
+def families() -> list[int]:
     """The address families that this host has."""
     disabled = Path("/proc/sys/net/ipv6/conf/lo/disable_ipv6")
     has_ipv6 = disabled.exists() and disabled.read_text().strip() == "0"
