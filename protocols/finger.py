@@ -170,7 +170,7 @@ def _check(query: Query, settings: FingerSettings) -> None:
             f"forwarding to {query.hosts[-1]!r} is not allowed (setting 'forwarding')",
             b"Finger forwarding service denied\r\n",
         )
-    if len(query.hosts) > max(1, settings.forwarding_hosts):
+    if len(query.hosts) > settings.forwarding_hosts:
         raise Denied(
             f"forwarding through {len(query.hosts)} hosts is not allowed "
             "(setting 'forwarding_hosts')",

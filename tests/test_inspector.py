@@ -345,6 +345,27 @@ class CloseTests(SynchronousTestCase):
         run(Tidy, b"a").over()
         self.assertEqual(closed, [True])
 
+    def test_one_ends_the_other(self) -> None:
+        """What one direction does at its end does not wake the other one up."""
+        woken = []
+
+        class Entangled(StreamInspector):
+            async def from_client(self, read: Reader) -> None:
+                self.other: Deferred[None] = Deferred()
+                await self.other
+                woken.append(CLIENT)
+
+            async def from_server(self, read: Reader) -> None:
+                try:
+                    await read.line(10)
+                finally:
+                    self.other.callback(None)
+
+        session = run(Entangled, b"a")
+        session.says(SERVER, b"b")
+        session.over()
+        self.assertEqual(woken, [])
+
     def test_closed_while_running(self) -> None:
         """deny() from within a coroutine ends it when it next waits; nothing is asked after."""
 

@@ -23,17 +23,18 @@ class Direction:
     One side's coroutine, its reader, and what it waits for.
 
     @ivar read: the side's reader.
+    @ivar over: nothing runs any more, whatever comes.
     """
 
     __slots__ = (
         "_coroutine",
         "_decision",
-        "_over",
         "_returned",
         "_running",
         "_session",
         "_side",
         "_waiting",
+        "over",
         "read",
     )
 
@@ -49,7 +50,7 @@ class Direction:
         self._coroutine = start(self.read)
         self._running = False
         self._returned = False
-        self._over = False
+        self.over = False
         self._decision: Deferred[Any] | None = None
         self._waiting: Deferred[None] | None = None
 
@@ -63,21 +64,21 @@ class Direction:
             before it fires. It fails with what the coroutine raised after that.
         @raise Denied: by the coroutine, or the bytes came after it had returned.
         """
-        if not self._over:
+        if not self.over:
             self.read.feed(data)
             self._go_on()
         return self._waiting
 
     def ended(self) -> Deferred[None] | None:
         """The side ended; like L{received}."""
-        if not self._over:
+        if not self.over:
             self.read.end()
             self._go_on()
         return self._waiting
 
     def release(self) -> None:
         """Let go of the side: pass what is unread, and stop the coroutine."""
-        if self._over:
+        if self.over:
             return
         if not self.read.empty:
             self._session.send(self._side.other, self.read.rest())
@@ -88,7 +89,7 @@ class Direction:
 
     def close(self) -> None:
         """Stop the coroutine; one that runs right now stops when it next waits."""
-        self._over = True
+        self.over = True
         self.read.rest()
         decision, self._decision = self._decision, None
         if not self._running:
@@ -112,12 +113,12 @@ class Direction:
         except (StopIteration, EndOfStream):
             self._returned = True
         except BaseException as error:
-            if not (self._over and isinstance(error, Denied)):
-                self._over = True
+            if not (self.over and isinstance(error, Denied)):
+                self.over = True
                 raise
         finally:
             self._running = False
-        if self._over:
+        if self.over:
             self._coroutine.close()
         elif self._returned:
             self._finish()
@@ -131,7 +132,7 @@ class Direction:
     def _finish(self) -> None:
         """The coroutine has returned: nothing more may come but the end."""
         if not self.read.empty:
-            self._over = True
+            self.over = True
             raise Denied(f"the {self._side.value} sent more than the protocol allows at this point")
         if self.read.ended:
             self._session.end(self._side.other)
@@ -141,7 +142,7 @@ class Direction:
     def _await(self, decision: Any) -> None:
         if not isinstance(decision, Deferred):
             raise TypeError(f"an inspector awaits its own reader or a Deferred, not {decision!r}")
-        if self._over:
+        if self.over:
             return
         self._decision = decision
         if self._waiting is None:
@@ -156,7 +157,7 @@ class Direction:
             coroutine's alone.
         """
         failure = result if isinstance(result, Failure) else None
-        if not self._over:
+        if not self.over:
             self._decision = None
             self._resume(failure and failure.value)
         return None if failure else result

@@ -97,6 +97,7 @@ class StreamInspector(Inspector):
         """Close the coroutines. A subclass that has its own must call this one too."""
         with ExitStack() as both:
             for direction in self._directions.values():
+                direction.over = True  # before the end of one can be what the other awaits
                 both.callback(direction.close)
 
     def _direction(self, side: Side) -> Direction | None:
