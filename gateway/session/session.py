@@ -513,10 +513,10 @@ class Session:
         for expectation in tuple(self.expected):
             expectation.cancel()
         self._record(verdict)
-        self._home.over(self)
         if self._inspector is not None:
             inspector, self._inspector = self._inspector, None
             self._tell(inspector.closed, verdict)
+        self._home.over(self)
 
     def _drop_opening(self) -> None:
         if self._opening is not None:

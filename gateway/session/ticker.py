@@ -59,13 +59,15 @@ class Ticker:
 
     def _advance(self) -> None:
         """One tick, or as many as have passed while the process could not run."""
+        self._call = None
         now = self._clock.seconds()
         ticks = max(1, int((now - self.now) / TICK))
         self.now = now
         for tick in range(self._tick + 1, self._tick + ticks + 1):
             self._tick = tick
             self._empty(self._buckets.pop(tick, None))
-        self._call = self._clock.callLater(TICK, self._advance) if self._buckets else None
+        if self._buckets and self._call is None:
+            self._call = self._clock.callLater(TICK, self._advance)
 
     def _empty(self, bucket: Bucket | None) -> None:
         for timed in tuple(bucket or ()):

@@ -1,0 +1,191 @@
+"""
+A scene for session tests: a client, a gateway's sessions and a server on loopback.
+
+Everything is real but the divert: an ordinary listener stands in for the
+transparent one, and says that the server is the original destination.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from attrs import evolve, frozen
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
+from zope.interface import implementer
+
+from gateway.interfaces import Address, IInspector, IInspectorMaker, ISession
+from gateway.kernel import sockets
+from gateway.observe.audit import Audit
+from gateway.observe.metrics import Metrics
+from gateway.observe.reading import flows_amiss
+from gateway.policy.limits import Limits, ServiceLimits
+from gateway.policy.log import Log
+from gateway.policy.policy import Policy
+from gateway.policy.rule import Rule
+from gateway.policy.service import Service, Source
+from gateway.session.connector import Connector
+from gateway.session.equipment import Equipment, no_credentials
+from gateway.session.sessions import Sessions
+from gateway.session.ticker import Ticker
+from protocols.relay import RelayInspector
+
+PATIENCE = 10.0
+
+
+@implementer(IInspectorMaker)
+@frozen
+class Maker:
+    """Makes what the test wants."""
+
+    name: str
+    making: Callable[[ISession], IInspector]
+    description: str = ""
+
+    def settings(self) -> type | None:
+        return None
+
+    def make(self, session: ISession) -> IInspector:
+        return self.making(session)
+
+
+def service(making: Any = RelayInspector, name: str = "web", **fields: Any) -> Service:
+    """A service whose inspector is made by C{making}."""
+    fields.setdefault("source", Source.GATEWAY)
+    return Service(name, maker=Maker(name, making), rules=(Rule(name),), **fields)
+
+
+class Scene:
+    """One gateway with one service (and others to stack or to expect), and one server."""
+
+    def __init__(
+        self,
+        case: Any,
+        making: Any = RelayInspector,
+        others: tuple[Service, ...] = (),
+        limits: ServiceLimits | None = None,
+        all_limits: Limits | None = None,
+        descriptors: int = 1000,
+        credentials: Any = no_credentials,
+        server: bool = True,
+        **fields: Any,
+    ) -> None:
+        self.case = case
+        self.audit_file = case.mktemp()
+        self.audit = Audit(Log(audit=self.audit_file), reactor.seconds, reactor.callFromThread)
+        self.metrics = Metrics()
+        self.ticker = Ticker(reactor)
+        main = service(making, limits=limits or ServiceLimits(), **fields)
+        self.policy = Policy(
+            limits=all_limits or Limits(),
+            services={one.name: one for one in (main, *others)},
+            rules=main.rules,
+        )
+        equipment = Equipment(
+            reactor, reactor, self.ticker, Connector(reactor, 0), self.audit, self.metrics
+        )
+        self.equipment = evolve(equipment, credentials=credentials)
+        self.sessions = Sessions(self.equipment, self.policy, descriptors)
+        self.audit.start()
+        self.door = sockets.listen(Address("127.0.0.1", 0), 0, 100)
+        self.door.setblocking(True)
+        self.door.settimeout(PATIENCE)
+        self.server = socket.create_server(("127.0.0.1", 0)) if server else None
+        if self.server is not None:
+            self.server.settimeout(PATIENCE)
+            self.address = Address(*self.server.getsockname())
+        case.addCleanup(self._clean)
+
+    def _clean(self) -> None:
+        self.sessions.stop()
+        self.ticker.stop()
+        self.audit.close()
+        self.door.close()
+        if self.server is not None:
+            self.server.close()
+
+    def connect(self) -> socket.socket:
+        """A client connects, and is admitted."""
+        client = socket.create_connection(self.door.getsockname(), PATIENCE)
+        self.case.addCleanup(client.close)
+        sock, address, _ = sockets.accept(self.door)
+        self.sessions.admit(sock, address, self.address, None, 0)
+        return client
+
+    def accepted(self) -> Deferred[socket.socket]:
+        """The connection that the server gets."""
+
+        def accept() -> socket.socket:
+            sock, _ = self.server.accept()
+            sock.settimeout(PATIENCE)
+            self.case.addCleanup(sock.close)
+            return sock
+
+        return in_thread(accept)
+
+    async def pair(self) -> tuple[socket.socket, socket.socket]:
+        """A client and a server that are connected through the gateway."""
+        client = self.connect()
+        return client, await self.accepted()
+
+    async def over(self) -> dict[str, Any]:
+        """The flow record, when no session is left. There must be exactly one for each."""
+        await self.sessions.drain()
+        (flow,) = [one for one in self.records() if one["event_type"] == "flow"]
+        return flow
+
+    def records(self) -> list[dict[str, Any]]:
+        """All audit records; the audit is closed."""
+        self.audit.close()
+        with open(self.audit_file) as file:  # noqa: PTH123
+            records = [json.loads(line) for line in file]
+        self.case.assertEqual(flows_amiss(records), [])
+        return records
+
+
+def in_thread(called: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+    """Blocking calls of clients and servers."""
+    return deferToThread(called, *arguments)
+
+
+async def receive_all(sock: socket.socket) -> bytes:
+    """Everything until the end."""
+
+    def receive() -> bytes:
+        received = []
+        while data := sock.recv(65536):
+            received.append(data)
+        return b"".join(received)
+
+    return await in_thread(receive)
+
+
+async def receive(sock: socket.socket, size: int) -> bytes:
+    """Exactly C{size} bytes, or fewer at the end."""
+    return await in_thread(lambda: sock.recv(size, socket.MSG_WAITALL))
+
+
+async def send(sock: socket.socket, data: bytes) -> None:
+    """All of it."""
+    await in_thread(sock.sendall, data)
+
+
+def reset(sock: socket.socket) -> None:
+    """Close with a reset."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+async def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> None:
+    """Let the reactor turn until C{condition} holds."""
+    deadline = reactor.seconds() + seconds
+    while not condition():
+        if reactor.seconds() > deadline:
+            raise AssertionError("it did not come about")
+        await deferLater(reactor, 0.005, lambda: None)
