@@ -98,13 +98,13 @@ class Daemon:
         if self.process is not None:
             self.process.send_signal(number)
 
-    def stop(self, seconds: float = 15) -> int | None:
-        """Stop it cleanly; C{None} if it did not end in so many seconds and was killed."""
+    def stop(self, seconds: float = 15) -> bool:
+        """Stop it cleanly; false if it did not end in so many seconds and was killed."""
         self.signal(signal.SIGTERM)
-        if not wait_until(lambda: self.ended, seconds):
-            self.kill()
-            return None
-        return self.process.returncode if self.process is not None else 0
+        if wait_until(lambda: self.ended, seconds):
+            return True
+        self.kill()
+        return False
 
     def kill(self) -> None:
         """End it at once, as a crash would."""

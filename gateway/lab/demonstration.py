@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,9 @@ PICTURE = """\
  10.2.0.9   (a guest)                                                192.0.2.10 (the mirror)
 """
 
+WIDTH = 200
+"""Columns, where nobody's terminal says how many."""
+
 OWN = frozenset({network.GATEWAY_LAN})
 
 Record = dict[str, Any]
@@ -50,6 +54,8 @@ class Row:
     @property
     def decided(self) -> Text:
         """What became of it, in one word: by the gateway, or by the kernel alone."""
+        if self._own:
+            return Text("refused by the gateway", style="yellow")
         if self.record is not None:
             verdict = str(self.record["gateway"]["verdict"])
             return Text(f"intercepted, {verdict}", style=STYLES.get(verdict, "red"))
@@ -63,13 +69,17 @@ class Row:
     @property
     def _winner(self) -> Rule | None:
         """What goes to the gateway's own addresses is not its business."""
-        connection = self.outcome.connection
-        return None if connection.destination.host in OWN else self.policy.decide(connection)
+        return None if self._own else self.policy.decide(self.outcome.connection)
+
+    @property
+    def _own(self) -> bool:
+        """Whether it was made to the gateway itself."""
+        return self.outcome.attempt.destination.host in OWN
 
     @property
     def rule(self) -> str:
         """The service, and where its rule is written."""
-        if self.record is not None:
+        if self.record is not None and not self._own:
             gateway = self.record["gateway"]
             return f"{gateway.get('service', '')} {gateway.get('rule', '')}".strip() or "-"
         rule = self._winner
@@ -80,7 +90,7 @@ class Row:
         """Intercepted exactly if the policy says so, and never from a foreign address."""
         intercepted = self._action is Action.INSPECT
         faithful = self.outcome.seen is None or self.outcome.kept
-        return faithful and intercepted == (self.record is not None)
+        return faithful and (self._own or intercepted == (self.record is not None))
 
     @property
     def seen(self) -> Text:
@@ -111,7 +121,7 @@ def demonstrate(config: Path, console: Console | None = None) -> bool:
     @return: whether every connection fared as the policy says.
     @raise LabError: it can't be built; the message says why.
     """
-    console = console or Console()
+    console = console or Console(width=None if sys.stdout.isatty() else WIDTH)
     policy = load(config, registry.find)
     laboratory = Laboratory(config, PREFIX)
     with _cleaned_up():
@@ -173,14 +183,14 @@ def _table(rows: list[Row]) -> Table:
     return table
 
 
-def _cells(row: Row) -> tuple[str | Text, ...]:
+def _cells(row: Row) -> tuple[Text, ...]:
     one = row.outcome.attempt
     return (
-        one.title,
-        str(row.outcome.source),
-        f"{one.destination} {one.protocol.value}",
+        Text(one.title),
+        Text(str(row.outcome.source)),
+        Text(f"{one.destination} {one.protocol.value}"),
         row.decided,
-        row.rule,
+        Text(row.rule),
         row.seen,
         Text(_last_line(row.outcome.heard)),
     )

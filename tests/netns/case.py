@@ -196,15 +196,22 @@ class SceneCase(SynchronousTestCase):
         """The connection is ended in an orderly way, with nothing left to read."""
         self.assertEqual(ours.recv(65536), b"")
 
-    def assertRefused(self, server: Address, source: Address | None = None) -> None:
-        """No connection, or one that is reset before anything is heard."""
+    def assertRefused(self, server: Address, host: str = CLIENT) -> Address:
+        """
+        A connection that is reset before anything is heard, as soon as it is
+        made or a moment later. Gives back its client's address.
+        """
+        ours = self.client.socket(family(server[0]))
+        self.addCleanup(ours.close)
+        ours.settimeout(SECONDS)
+        ours.bind((host, 0))
+        source: Address = ours.getsockname()[:2]
         try:
-            ours = self.dial(server, source)
+            ours.connect(server)
             self.assertReset(ours)
-        except ConnectionRefusedError:
-            pass
         except ConnectionResetError:
             pass
+        return source
 
 
 def family(host: str) -> socket.AddressFamily:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import random
 import socket
-from contextlib import suppress
 from itertools import groupby
 
 from attrs import frozen
@@ -90,9 +90,9 @@ class DecidingTests(SceneCase):
             for port in PORTS:
                 for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
                     theirs = self.server.socket(family(host), kind)
-                    theirs.settimeout(SECONDS)
                     theirs.bind((host, port))
                     if kind == socket.SOCK_STREAM:
+                        theirs.settimeout(SECONDS)
                         theirs.listen(1024)
                     scene.listeners.append(theirs)  # type: ignore[attr-defined]
 
@@ -112,7 +112,7 @@ class DecidingTests(SceneCase):
         """The next generated policy that is valid; the running gateway has it afterwards."""
         while True:
             self.scene.configure(generated(generator), self.gateway, zones="")
-            with suppress(PolicyError):
+            with contextlib.suppress(PolicyError):
                 policy = load(self.scene.config, registry.find)
                 break
         self.scene.reload(RELOADED)
@@ -171,7 +171,7 @@ class DecidingTests(SceneCase):
         super().setUp()
 
     def heard(self, theirs: socket.socket) -> bool:
-        with suppress(BlockingIOError):
+        with contextlib.suppress(BlockingIOError):
             return bool(theirs.recv(10, socket.MSG_DONTWAIT))
         return False
 

@@ -66,7 +66,7 @@ class DoctorTests(SceneCase):
         rules = (
             'table ip helping { ct helper ftp { type "ftp" protocol tcp; }\n'
             "chain first { type filter hook prerouting priority 0;\n"
-            'tcp dport 21 ct helper set "ftp"; } }'
+            'tcp dport 21 ct helper set "ftp"; }; }'
         )
         try:
             self.router.run("nft", "-f", "-", input=rules)

@@ -77,13 +77,15 @@ class EndingTests(SceneCase):
             self.assertEqual(hear(ends[b], 6), b"ABOR\r\n")
 
     def test_unreachable(self) -> None:
-        """A server that can't be reached is answered with a reset, and recorded."""
-        ours = self.dial((SERVER.replace(".7", ".99"), 80))
-        source = ours.getsockname()
-        self.assertReset(ours)
-        gateway = self.flow(source)["gateway"]
-        self.assertEqual(gateway["verdict"], "failed")
-        self.assertNotIn("upstream", gateway)
+        """A server without a route, here or further on, is answered with a reset, and recorded."""
+        self.router.ip("route add unreachable 192.0.2.200/32")
+        self.server.ip("route add unreachable 192.0.2.201/32")
+        self.server.sysctl("net.ipv4.ip_forward=1")
+        for host in ("192.0.2.200", "192.0.2.201"):
+            source = self.assertRefused((host, 80))
+            gateway = self.flow(source)["gateway"]
+            self.assertEqual(gateway["verdict"], "failed")
+            self.assertNotIn("upstream", gateway)
 
 
 LIMITED = """
@@ -175,9 +177,7 @@ class LimitTests(SceneCase):
         first, second = self.dial((SERVER, 1004)), self.dial((SERVER, 1004))
         self.accept(listener)
         self.accept(listener)
-        third = self.dial((SERVER, 1004))
-        source = third.getsockname()
-        self.assertReset(third)
+        source = self.assertRefused((SERVER, 1004))
         self.assertEqual(self.flow(source)["gateway"]["verdict"], "denied")
         source = first.getsockname()
         reset(first)
@@ -191,7 +191,7 @@ class LimitTests(SceneCase):
         listener = self.listen(1005)
         self.dial((SERVER, 1005), (CLIENT, 0))
         self.accept(listener)
-        self.assertReset(self.dial((SERVER, 1005), (CLIENT, 0)))
+        self.assertRefused((SERVER, 1005))
         self.dial((SERVER, 1005), ("10.1.200.9", 0))
         self.assertEqual(self.accept(listener)[1][0], "10.1.200.9")
 
@@ -201,14 +201,13 @@ class LimitTests(SceneCase):
         ours = self.dial((SERVER, 1006))
         _, peer = self.accept(listener)
         self.assertEqual(peer, ours.getsockname())
-        ours.close()
+        reset(ours)
         upstream = self.flow(peer)["gateway"]["upstream"]
         self.assertEqual((upstream["port"], upstream["attempts"]), (1106, 3))
 
     def test_no_server_left(self) -> None:
         """If none of a list answers, the client gets a reset."""
-        ours = self.dial((SERVER, 1007))
-        self.assertReset(ours)
+        self.assertRefused((SERVER, 1007))
 
 
 class GatewayLimitTests(SceneCase):
@@ -224,9 +223,7 @@ class GatewayLimitTests(SceneCase):
         for _ in range(2):
             self.dial(listener.getsockname(), (CLIENT, 0))
             self.accept(listener)
-        third = self.dial(listener.getsockname(), (CLIENT, 0))
-        source = third.getsockname()
-        self.assertReset(third)
+        source = self.assertRefused(listener.getsockname())
         self.assertEqual(self.flow(source)["gateway"]["verdict"], "denied")
 
     def test_sessions_in_all(self) -> None:
@@ -239,5 +236,5 @@ class GatewayLimitTests(SceneCase):
         for _ in range(3):
             self.accept(listener)
         self.assertQuiet(listener)
-        opened[0].close()
+        reset(opened[0])
         self.assertEqual(self.accept(listener)[1], opened[3].getsockname())

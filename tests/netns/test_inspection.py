@@ -40,6 +40,8 @@ class FingerTests(SceneCase):
         ours = self.dial((SERVER, 79))
         source = ours.getsockname()
         ours.sendall(b"alice@inside\r\n")
+        self.assertNotIn(b"Login", hear(ours))
+        ours.close()
         gateway = self.flow(source)["gateway"]
         self.assertEqual(gateway["verdict"], "denied")
         self.assertRegex(gateway["reason"], re.compile("host|forward|user", re.IGNORECASE))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import socket
-from contextlib import suppress
 
 from gateway.lab.network import give, link
 from tests.netns.case import (
@@ -83,7 +83,7 @@ class FirewallCase(SceneCase):
         seen: set[str] = set()
         worked = 0
         for _ in range(16):
-            with suppress(OSError):
+            with contextlib.suppress(OSError):
                 seen.add(self.converse(listener))
                 worked += 1
         return worked, seen
@@ -258,7 +258,7 @@ class OtherMarksTests(SceneCase):
             "-f",
             "-",
             input="table inet other { chain first { type filter hook prerouting priority -160; "
-            "meta mark set 0x3000003; } }",
+            "meta mark set meta mark or 0x3000003; }; }",
         )
 
     def test_session(self) -> None:
@@ -267,7 +267,7 @@ class OtherMarksTests(SceneCase):
         self.assertEqual(peer, ours.getsockname())
         ours.sendall(b"hello")
         self.assertEqual(hear(theirs, 5), b"hello")
-        ours.close()
+        reset(ours)
         self.flow(peer)
 
 
@@ -313,7 +313,7 @@ class PortTakenTests(SceneCase):
         _, peer = self.accept(listener)
         self.assertEqual(peer[0], CLIENT)
         self.assertNotEqual(peer[1], source[1])
-        ours.close()
+        reset(ours)
         upstream = self.flow(source)["gateway"]["upstream"]
         self.assertEqual((upstream["port_kept"], upstream["source_port"]), (False, peer[1]))
 
@@ -426,13 +426,13 @@ class InterfaceTests(SceneCase):
         listener = self.listen(1001)
         ours = self.dial((SERVER, 1001))
         _, peer = self.accept(listener)
-        ours.close()
+        reset(ours)
         self.assertEqual(self.flow(peer)["gateway"]["service"], "inside")
         inside = self.listen(1001, CLIENT, self.client)
         ours = self.dial((CLIENT, 1001), (SERVER, 0), self.server)
         _, peer = self.accept(inside)
         self.assertEqual(peer, ours.getsockname())
-        ours.close()
+        reset(ours)
         self.assertEqual(self.flow(peer)["gateway"]["service"], "outside")
 
 

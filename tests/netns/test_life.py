@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import signal
 import socket
-from contextlib import suppress
 from pathlib import Path
 
 from gateway.lab.daemon import Daemon
@@ -20,6 +21,7 @@ from tests.netns.case import (
     SERVER6,
     SceneCase,
     hear,
+    reset,
 )
 
 CAP_NET_BIND_SERVICE, CAP_NET_RAW = 10, 13
@@ -41,15 +43,15 @@ class LifeCase(SceneCase):
     services = {"relay": RELAY, "datagrams": RELAY_UDP}
 
     def rules(self) -> str:
-        """What is installed in the gateway's kernel, but for counters and the main table."""
+        """What is installed in the gateway's kernel: packet filter rules, routes by mark."""
+        routes = self.router.run("ip", "route", "show", "table", "all")
+        routes += self.router.run("ip", "-6", "route", "show", "table", "all")
         return "\n".join(
-            self.router.run(*command.split())
-            for command in (
-                "nft list ruleset",
-                "ip rule",
-                "ip -6 rule",
-                "ip route show table 100",
-                "ip -6 route show table 100",
+            (
+                self.router.run("nft", "list", "ruleset"),
+                self.router.run("ip", "rule"),
+                self.router.run("ip", "-6", "rule"),
+                *(line for line in routes.splitlines() if "table 100" in line),
             )
         )
 
@@ -67,7 +69,7 @@ class LifeCase(SceneCase):
         """Nothing of a connection reaches the server, over IPv4 and IPv6."""
         for host in (SERVER, SERVER6):
             listener = self.listen(host=host)
-            with suppress(OSError):
+            with contextlib.suppress(OSError):
                 self.dial(listener.getsockname()[:2], seconds=QUIET)
             self.assertQuiet(listener)
 
@@ -92,7 +94,7 @@ class CrashTests(LifeCase):
         self.scene.daemon.kill()
         self.scene.daemon.start()
         self.assertIntercepted()
-        self.assertEqual(self.scene.daemon.stop(), 0)
+        self.assertTrue(self.scene.daemon.stop())
         self.assertEqual(self.rules(), clean)
 
     def clean(self) -> str:
@@ -105,7 +107,7 @@ class CrashTests(LifeCase):
     def test_every_process_killed(self) -> None:
         """Even if all of its processes are killed at once, it fails closed and starts again."""
         for process in self.router.processes():
-            with suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         self.scene.daemon.kill()
         self.assertBlocked()
@@ -155,7 +157,7 @@ class IptablesCrashTests(CrashTests):
         self.scene.daemon.kill()
         self.scene.daemon.start()
         self.assertIntercepted()
-        self.assertEqual(self.scene.daemon.stop(), 0)
+        self.assertTrue(self.scene.daemon.stop())
         self.assertEqual(self.chains(self.rules()), clean)
 
 
@@ -170,7 +172,7 @@ class StopTests(LifeCase):
         before = self.rules()
         self.scene.daemon.start()
         self.assertNotEqual(self.rules(), before)
-        self.assertEqual(self.scene.daemon.stop(), 0)
+        self.assertTrue(self.scene.daemon.stop())
         self.assertEqual(self.rules(), before)
         self.assertEqual(self.router.processes(), [])
         ours, _, peer = self.pair()
@@ -196,9 +198,9 @@ class StopTests(LifeCase):
         """A session that does not end in time is closed, and recorded as that."""
         self.scene.daemon.start()
         ours, _, peer = self.pair()
-        self.assertEqual(self.scene.daemon.stop(seconds=6), 0)
+        self.assertTrue(self.scene.daemon.stop(seconds=6))
         self.assertEqual(self.flow(peer)["gateway"]["verdict"], "closed")
-        with suppress(ConnectionResetError):
+        with contextlib.suppress(ConnectionResetError):
             hear(ours)
 
 
@@ -211,11 +213,11 @@ class ReloadTests(LifeCase):
         self.scene.configure({"renamed": RELAY})
         self.scene.reload(RELOADED)
         new, _, new_peer = self.pair()
-        new.close()
+        reset(new)
         self.assertEqual(self.flow(new_peer)["gateway"]["service"], "renamed")
         ours.sendall(b"still here")
         self.assertEqual(hear(theirs, 10), b"still here")
-        ours.close()
+        reset(ours)
         self.assertEqual(self.flow(peer)["gateway"]["service"], "relay")
 
     def test_kernel_follows(self) -> None:
@@ -287,7 +289,7 @@ class SecondInstanceTests(LifeCase):
         )
         daemon.start()
         self.assertIntercepted()
-        self.assertEqual(daemon.stop(), 0)
+        self.assertTrue(daemon.stop())
         self.assertIntercepted()
 
 
@@ -314,7 +316,7 @@ class PrivilegeTests(LifeCase):
         self.scene.configure({"renamed": RELAY})
         self.scene.reload(RELOADED)
         self.assertIntercepted()
-        self.assertEqual(daemon.stop(), 0)
+        self.assertTrue(daemon.stop())
         self.assertEqual(self.rules(), before)
 
     def status(self, process: int) -> dict[str, str]:
@@ -333,8 +335,9 @@ class DescriptorTests(LifeCase):
     started = False
 
     def test_accepting_waits(self) -> None:
-        """Without descriptors left, connections wait; no session that runs is harmed."""
-        self.scene.daemon.before = ("prlimit", "--nofile=96:96")
+        """Without descriptors to spare, connections wait; no session that runs is harmed."""
+        limited = ("prlimit", "--nofile=356:356", "setpriv", "--bounding-set=-sys_resource")
+        self.scene.daemon.before = limited
         self.scene.daemon.start()
         listener = self.listen()
         opened = [self.dial(listener.getsockname()) for _ in range(100)]
@@ -354,11 +357,27 @@ class DescriptorTests(LifeCase):
         self.assertGreater(len(more), 10)
         self.assertFalse(self.scene.daemon.ended)
 
+    def test_none_left(self) -> None:
+        """Even if there is not one descriptor left, it goes on as soon as there is."""
+        self.scene.daemon.start()
+        ours, theirs, _ = self.pair()
+        process = self.scene.daemon.pid
+        before = resource.prlimit(process, resource.RLIMIT_NOFILE)
+        opened = len(list(Path(f"/proc/{process}/fd").iterdir()))
+        resource.prlimit(process, resource.RLIMIT_NOFILE, (opened, before[1]))
+        listener = self.listen()
+        late = self.dial(listener.getsockname())
+        self.assertQuiet(listener)
+        ours.sendall(b"alive")
+        self.assertEqual(hear(theirs, 5), b"alive")
+        resource.prlimit(process, resource.RLIMIT_NOFILE, before)
+        self.assertEqual(self.accept(listener)[1], late.getsockname())
+
     def take(self, listener: socket.socket) -> dict[tuple[str, int], socket.socket]:
         """All connections that reach the server before it becomes quiet."""
         listener.settimeout(QUIET)
         taken = {}
-        with suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError):
             while True:
                 theirs, peer = self.accept(listener)
                 taken[peer] = theirs
