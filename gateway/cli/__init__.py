@@ -19,6 +19,7 @@ COMMANDS = {
     "check": "gateway.cli.check",
     "explain": "gateway.cli.explain",
     "rules": "gateway.cli.rules",
+    "doctor": "gateway.cli.doctor",
     "inspectors": "gateway.cli.inspectors",
     "reference": "gateway.cli.reference",
     "lab": "gateway.cli.lab",

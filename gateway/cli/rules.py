@@ -10,9 +10,10 @@ import click
 from gateway.cli.arguments import config_option
 from gateway.cli.configuration import load_policy
 from gateway.cli.terminal import Terminal
-from gateway.kernel import nftables, routing
+from gateway.kernel import iptables, nftables, routing
 from gateway.kernel.ruleset import make_ruleset
-from gateway.policy.divert import Backend
+from gateway.kernel.spans import Family
+from gateway.policy.divert import Backend, WhenDown
 from gateway.policy.policy import Policy
 
 
@@ -20,11 +21,23 @@ def _nft(policy: Policy) -> str:
     return nftables.install_script(make_ruleset(policy))
 
 
+def _iptables(policy: Policy) -> str:
+    if policy.divert.when_down is WhenDown.PASS:
+        raise click.UsageError('iptables can\'t let connections pass: when_down = "pass"')
+    ruleset = make_ruleset(policy)
+    return "\n".join(
+        f"{command} --noflush <<'END'\n{iptables.install_script(ruleset, family, '', set())}END"
+        for command, family in RESTORE.items()
+    )
+
+
 def _ip(policy: Policy) -> str:
     return "\n".join(routing.commands(policy.divert))
 
 
-SCRIPTS: dict[str, Callable[[Policy], str]] = {"nft": _nft, "ip": _ip}
+RESTORE = {"iptables-restore": Family.V4, "ip6tables-restore": Family.V6}
+
+SCRIPTS: dict[str, Callable[[Policy], str]] = {"nft": _nft, "iptables": _iptables, "ip": _ip}
 
 OWN = {Backend.NFTABLES: "nft", Backend.IPTABLES: "iptables", Backend.NONE: "nft"}
 """Which script a policy's own packet filter takes."""

@@ -19,7 +19,7 @@ class DoctorTests(SceneCase):
 
     def doctor(self) -> subprocess.CompletedProcess[str]:
         """Ask the doctor in the gateway's namespace."""
-        command = [*self.router.prefix, TPROXYGW, "doctor", str(self.scene.config)]
+        command = [*self.router.prefix, TPROXYGW, "doctor", "--config", str(self.scene.config)]
         return subprocess.run(command, capture_output=True, text=True, timeout=30)
 
     def assertFound(self, *words: str) -> None:
