@@ -308,16 +308,14 @@ class Session:
         connected, self._connected = self._connected, None
         if connected is not None:
             connected.errback(Unreachable(why))
-            connected.addErrback(self._not_reached)
+            connected.addErrback(self._failed_decision)
         if self._state is State.ALONE:
             self._gates[CLIENT].open(reason.CONNECTING)
 
-    def _not_reached(self, failure: Failure) -> None:
+    def _give_up(self, error: Unreachable) -> None:
         """The inspector did not handle it."""
-        if isinstance(failure.value, Unreachable):
-            self._finish(Verdict(Outcome.FAILED, f"server unreachable: {failure.value}"))
-        else:
-            self._failed_decision(failure)
+        if self._state not in _ENDING:
+            self._finish(Verdict(Outcome.FAILED, f"server unreachable: {error}"))
 
     # What the wires tell
 
@@ -340,7 +338,7 @@ class Session:
         if self._released:
             self.end(side.other)
         elif self._state not in _ENDING and self._inspector is not None:
-            self._tell(self._inspector.ended, side)
+            self._await(side, self._tell(self._inspector.ended, side))
             if self._ending_early and self._state is State.ALONE and not self._deciding:
                 # Nobody to talk to, nothing to connect for.
                 self.end(CLIENT)
@@ -380,6 +378,8 @@ class Session:
             return told(*arguments)
         except Denied as denied:
             self.deny(denied.reason, denied.reply)
+        except Unreachable as unreachable:
+            self._give_up(unreachable)
         except Exception:
             self._break("failed")
         return None
@@ -398,6 +398,8 @@ class Session:
         error = failure.value
         if isinstance(error, Denied):
             self.deny(error.reason, error.reply)
+        elif isinstance(error, Unreachable):
+            self._give_up(error)
         elif self._state not in _ENDING or not isinstance(error, CancelledError):
             self._break("failed", failure)
 

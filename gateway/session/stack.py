@@ -110,7 +110,7 @@ class Stacked:
         except Exception:
             self._break()
             return
-        self._tell(self._inspector.started)
+        self._await(self._tell(self._inspector.started))
 
     def put(self, data: bytes) -> Deferred[Any] | None:
         """The next piece of the body."""
@@ -119,7 +119,10 @@ class Stacked:
         if self._released:
             self._sink.received(data)
             return None
-        decision = self._tell(self._inspector.received, CLIENT, data)
+        return self._await(self._tell(self._inspector.received, CLIENT, data))
+
+    def _await(self, decision: Any) -> Deferred[Any] | None:
+        """A decision may be to deny, or fail."""
         if isinstance(decision, Deferred):
             return decision.addErrback(self._failed_decision)
         return None
@@ -131,7 +134,7 @@ class Stacked:
         if self._released:
             self.end(SERVER)
         else:
-            self._tell(self._inspector.ended, CLIENT)
+            self._await(self._tell(self._inspector.ended, CLIENT))
 
     def over(self, verdict: Verdict) -> None:
         """No more of it, for whatever reason."""
