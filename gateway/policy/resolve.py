@@ -192,11 +192,22 @@ class ServiceResolver:
             if not server:
                 entry.complain(f'is empty: leave it out, or write "{ORIGINAL}"')
             return each_of(entry, server, read_target)
+        return self._target(entry, server)
+
+    def _target(self, entry: Entry, server: str) -> tuple[Target, ...]:
+        """The only target; not one whose name is a slip of the pen."""
+        guess = did_you_mean(server, [ORIGINAL])
         try:
-            return (read_target(server),)
+            target = read_target(server)
         except ValueError as error:
-            entry.complain(f"{error}{did_you_mean(server, [ORIGINAL])}")
+            entry.complain(f"{error}{guess}")
             return ()
+        if guess:
+            entry.complain(
+                f'"{server}" is too much like a typing mistake{guess} '
+                f'If it is a host, write "{server}."'
+            )
+        return (target,)
 
     def _inspected(self, service: Service, table: ServiceFile, entry: Entry) -> Service:
         """The service with its inspector and the inspector's settings."""
