@@ -152,6 +152,18 @@ class MasqueradeTests(FirewallCase):
         self.assertEqual(self.exchange_datagrams(), "198.51.100.1")
 
 
+class IptablesFirewallTests(FirewallTests):
+    """The same with rules of iptables."""
+
+    gateway = 'backend = "iptables"\n'
+
+
+class IptablesMasqueradeTests(MasqueradeTests):
+    """The same with rules of iptables."""
+
+    gateway = 'backend = "iptables"\n'
+
+
 class FirewallWithoutZonesTests(FirewallCase):
     """The proof that the tests above prove something."""
 
@@ -214,6 +226,12 @@ class PathFirewallTests(PathTests):
         super().prepare()
 
 
+class IptablesPathTests(PathTests):
+    """The same with rules of iptables."""
+
+    gateway = 'backend = "iptables"\n'
+
+
 class HostSettingTests(SceneCase):
     """Settings of the host under which naive interception fails."""
 
@@ -269,6 +287,12 @@ class OtherMarksTests(SceneCase):
         self.assertEqual(hear(theirs, 5), b"hello")
         reset(ours)
         self.flow(peer)
+
+
+class IptablesOtherMarksTests(OtherMarksTests):
+    """The same with rules of iptables."""
+
+    gateway = OtherMarksTests.gateway + 'backend = "iptables"\n'
 
 
 class PortTakenTests(SceneCase):
@@ -412,6 +436,12 @@ class LoopbackTests(SceneCase):
             theirs.close()
 
 
+class IptablesLoopbackTests(LoopbackTests):
+    """The same with rules of iptables."""
+
+    gateway = 'interfaces = ["lo"]\nbackend = "iptables"\n'
+
+
 class InterfaceTests(SceneCase):
     """Rules that name interfaces."""
 
@@ -434,6 +464,12 @@ class InterfaceTests(SceneCase):
         self.assertEqual(peer, ours.getsockname())
         reset(ours)
         self.assertEqual(self.flow(peer)["gateway"]["service"], "outside")
+
+
+class IptablesInterfaceTests(InterfaceTests):
+    """The same with rules of iptables."""
+
+    gateway = 'interfaces = ["lan0", "wan0"]\nbackend = "iptables"\n'
 
 
 class DatagramTests(SceneCase):
