@@ -14,7 +14,7 @@ from gateway.cli.terminal import Terminal
 @click.command("check")
 @click.argument("directory", type=DIRECTORY, default=DEFAULT_DIRECTORY)
 def command(directory: Path) -> None:
-    """Check a policy: everything that a start or a reload would refuse.
+    """Check a policy, as a start or a reload would.
 
     DIRECTORY holds gateway.toml; by default /etc/tproxygw. Every problem is
     shown, with its file, line and column. Unknown keys, dangling names,

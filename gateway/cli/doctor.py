@@ -19,10 +19,10 @@ STYLES = {Severity.OK: "green", Severity.WARNING: "yellow", Severity.TROUBLE: "b
 @config_option
 @click.pass_context
 def command(ctx: click.Context, directory: Path) -> None:
-    """Look for what breaks interception on this host, and say what mends it.
+    """Look for what breaks interception on this host.
 
-    Changes nothing. Exits with 1 if there is trouble. Run it as root, on the
-    gateway; it sees more while the gateway is running.
+    Says what mends it, and changes nothing. Exits with 1 if there is trouble.
+    Run it as root; it sees more while the gateway is running.
     """
     findings = examine(load_policy(directory))
     terminal = Terminal()

@@ -29,7 +29,7 @@ class Laboratory(click.Group):
 @click.group("lab", cls=Laboratory, invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """A client, the gateway and a server, in network namespaces of their own.
+    """A client, the gateway and a server in namespaces.
 
     Without a command: demonstrate. It needs root, and never touches the host's
     own network.
