@@ -171,7 +171,7 @@ def _reason(policy: Policy, winner: Rule, other: Rule) -> str:
         return f"it has the higher priority ({winner.priority}, not {other.priority})"
     keys = narrower_in(winner, other, policy.divert.interfaces)
     if keys:
-        return f"it is narrower in {' and '.join(keys)}"
+        return f"it is narrower in {', '.join(keys)}"
     return "it does not matter, both are of the same service"
 
 

@@ -40,9 +40,8 @@ def _points(box: Box, family: Family, interfaces: Interfaces) -> Iterator[Connec
     sources = _numbers(box.sources, FAMILIAR[family])
     destinations = _numbers(box.destinations, FAMILIAR[family][::-1])
     ports = _numbers(box.ports, FAMILIAR_PORTS)
-    for source, destination, port, interface in product(
-        sources, destinations, ports, _numbers(box.interfaces, ())
-    ):
+    numbers = [number for span in box.interfaces for number in range(*span)]
+    for source, destination, port, interface in product(sources, destinations, ports, numbers):
         yield Connection(
             Address(_text(family, source), CLIENT_PORT),
             Address(_text(family, destination), port % PORTS),
