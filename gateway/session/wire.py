@@ -24,13 +24,20 @@ from gateway.interfaces import Side
 from gateway.kernel import sockets
 
 READ_SIZE = 65536
-"""Bytes that are read at once, at most."""
+"""Bytes that are read at once for an inspector, at most."""
+
+RELAY_SIZE = 262144
+"""
+Bytes that are read at once and sent on, at most; and so what can wait for a
+side of a released session. Four times as much as 64 KiB halves the CPU time
+for each GiB, twice that gains nothing more.
+"""
 
 _AT_ONCE = 64
 """Pieces that are handed to the kernel in one call."""
 
 # What a released wire reads is on its way before anybody else reads: one for all.
-_buffer = bytearray(READ_SIZE)
+_buffer = bytearray(RELAY_SIZE)
 _view = memoryview(_buffer)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from zope.interface import implementer
@@ -189,3 +189,14 @@ async def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> None
         if reactor.seconds() > deadline:
             raise AssertionError("it did not come about")
         await deferLater(reactor, 0.005, lambda: None)
+
+
+def asynchronous(test: Any) -> Any:
+    """A test that is a coroutine."""
+
+    def run(self: Any) -> Deferred[None]:
+        return ensureDeferred(test(self))
+
+    run.__doc__ = test.__doc__
+    run.__name__ = test.__name__
+    return run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from gateway.inspector import Inspector
@@ -13,10 +13,11 @@ from gateway.interfaces import CLIENT, SERVER, Address, Denied, Unreachable
 from gateway.policy.limits import Limits, ServiceLimits
 from gateway.policy.service import Target
 from gateway.session.session import LINGER
-from gateway.session.wire import READ_SIZE
+from gateway.session.wire import READ_SIZE, RELAY_SIZE
 from protocols.relay import RelayInspector
 from tests.session.scene import (
     Scene,
+    asynchronous,
     in_thread,
     receive,
     receive_all,
@@ -24,17 +25,6 @@ from tests.session.scene import (
     send,
     until,
 )
-
-
-def asynchronous(test: Any) -> Any:
-    """A test that is a coroutine."""
-
-    def run(self: Any) -> Deferred[None]:
-        return ensureDeferred(test(self))
-
-    run.__doc__ = test.__doc__
-    run.__name__ = test.__name__
-    return run
 
 
 class RelayTests(TestCase):
@@ -195,7 +185,7 @@ class RelayTests(TestCase):
             await in_thread(lambda: None)
         wire = session._wires[SERVER]
         await until(lambda: wire.waiting)
-        self.assertLessEqual(wire.waiting, READ_SIZE)
+        self.assertLessEqual(wire.waiting, RELAY_SIZE)
         client.setblocking(True)
         client.settimeout(10)
         client.shutdown(socket.SHUT_WR)
