@@ -51,30 +51,35 @@ class Outcome:
         return Address(found[1] or found[2], int(found[3])) if found else None
 
     @property
+    def words(self) -> str:
+        """The last line that was heard, without whom the server saw."""
+        line = _YOU_ARE.sub("", self.heard.strip().rpartition("\n")[2]).replace(" , ", " ")
+        return "".join(c if c.isprintable() else " " for c in line).strip(",: ")
+
+    @property
     def kept(self) -> bool:
         """Whether the server saw the client's own address and port."""
         return self.seen == self.source
 
-    @property
-    def connection(self) -> Connection:
+    def connection(self, interface: str) -> Connection:
         """The question that the policy was asked."""
-        return Connection(self.source, self.attempt.destination, self.attempt.protocol, "lan0")
+        return Connection(self.source, self.attempt.destination, self.attempt.protocol, interface)
 
 
 HTTP = b"GET / HTTP/1.0\r\n\r\n"
 
 ATTEMPTS = (
-    Attempt("web page, with curl", Address(network.SERVER, 80), program="curl"),
+    Attempt("web page, by curl", Address(network.SERVER, 80), program="curl"),
     Attempt(
-        "web page over IPv6, with curl",
+        "web page over IPv6",
         Address(network.SERVER6, 8080),
         source=network.CLIENT6,
         program="curl",
     ),
     Attempt("a server that speaks first", Address(network.SERVER, 4000)),
     Attempt("an answer after half-close", Address(network.SERVER, 9), b"x" * 100_000),
-    Attempt("finger: one user", Address(network.SERVER, 79), b"alice\r\n"),
-    Attempt("finger: through to a third host", Address(network.SERVER, 79), b"alice@inside\r\n"),
+    Attempt("finger, for a user", Address(network.SERVER, 79), b"alice\r\n"),
+    Attempt("finger, through to a host", Address(network.SERVER, 79), b"alice@inside\r\n"),
     Attempt("whois", Address(network.SERVER, 43), b"example.com\r\n"),
     Attempt("the mirror that moved", Address(network.MIRROR, 80), HTTP),
     Attempt("nobody listens there", Address(network.SERVER, 81)),

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 from attrs import frozen
+from rich import box
 from rich.console import Console
 from rich.json import JSON
 from rich.table import Table
@@ -19,14 +20,12 @@ from rich.text import Text
 from gateway import registry
 from gateway.lab import network
 from gateway.lab.attempts import ATTEMPTS, Attempt, Outcome, attempt
-from gateway.lab.laboratory import Laboratory, remove
+from gateway.lab.laboratory import DEMONSTRATION, Laboratory, remove
+from gateway.policy.connection import Protocol
 from gateway.policy.load import load
 from gateway.policy.policy import Policy
 from gateway.policy.rule import Rule
-from gateway.policy.service import Action
-
-PREFIX = "tproxygw-demo-"
-"""Apart from a laboratory that somebody keeps open."""
+from gateway.policy.service import Action, Service, Source
 
 PICTURE = """\
  [bold]client[/]                         [bold]gateway[/]                          [bold]server[/]
@@ -35,7 +34,9 @@ PICTURE = """\
  10.2.0.9   (a guest)                                                192.0.2.10 (the mirror)
 """
 
-WIDTH = 200
+UDP = " (UDP)"
+
+WIDTH = 190
 """Columns, where nobody's terminal says how many."""
 
 OWN = frozenset({network.GATEWAY_LAN})
@@ -50,6 +51,7 @@ class Row:
     outcome: Outcome
     policy: Policy
     record: Record | None
+    interface: str
 
     @property
     def decided(self) -> Text:
@@ -63,13 +65,17 @@ class Row:
 
     @property
     def _action(self) -> Action | None:
+        return self._service.action if self._service is not None else None
+
+    @property
+    def _service(self) -> Service | None:
         rule = self._winner
-        return self.policy.services[rule.service].action if rule is not None else None
+        return self.policy.services[rule.service] if rule is not None else None
 
     @property
     def _winner(self) -> Rule | None:
         """What goes to the gateway's own addresses is not its business."""
-        return None if self._own else self.policy.decide(self.outcome.connection)
+        return None if self._own else self.policy.decide(self.outcome.connection(self.interface))
 
     @property
     def _own(self) -> bool:
@@ -78,19 +84,24 @@ class Row:
 
     @property
     def rule(self) -> str:
-        """The service, and where its rule is written."""
+        """Where the rule is written, in the service's file."""
         if self.record is not None and not self._own:
-            gateway = self.record["gateway"]
-            return f"{gateway.get('service', '')} {gateway.get('rule', '')}".strip() or "-"
+            return str(self.record["gateway"].get("rule", "-"))
         rule = self._winner
-        return f"{rule.service} {rule.place.file}:{rule.place.line}" if rule is not None else "-"
+        return f"{rule.place.file}:{rule.place.line}" if rule is not None else "-"
 
     @property
     def as_decided(self) -> bool:
-        """Intercepted exactly if the policy says so, and never from a foreign address."""
+        """Intercepted exactly if the policy says so, and seen from where it says."""
         intercepted = self._action is Action.INSPECT
-        faithful = self.outcome.seen is None or self.outcome.kept
+        faithful = self.outcome.seen is None or self.outcome.kept or not self._as_client
         return faithful and (self._own or intercepted == (self.record is not None))
+
+    @property
+    def _as_client(self) -> bool:
+        """Whether the server is to see the client's own address and port."""
+        service = self._service
+        return service is None or service.source in (Source.CLIENT, Source.CLIENT_STRICT)
 
     @property
     def seen(self) -> Text:
@@ -99,8 +110,8 @@ class Row:
         if seen is None:
             return Text("-", style="dim")
         if self.outcome.kept:
-            return Text(f"{seen} ✓ kept", style="green")
-        return Text(f"{seen} ✗ not the client's", style="red")
+            return Text(f"✓ {seen}", style="green")
+        return Text(f"✗ {seen}", style="red")
 
 
 STYLES = {"passed": "green", "closed": "green", "denied": "yellow", "failed": "yellow"}
@@ -113,7 +124,7 @@ KERNEL: dict[Action | None, tuple[str, str]] = {
 }
 
 
-def demonstrate(config: Path, console: Console | None = None) -> bool:
+def demonstrate(config: Path, console: Console | None = None, prefix: str = DEMONSTRATION) -> bool:
     """
     Build a laboratory, send connections through the gateway, show what
     happened, and clean up whatever happens.
@@ -123,28 +134,28 @@ def demonstrate(config: Path, console: Console | None = None) -> bool:
     """
     console = console or Console(width=None if sys.stdout.isatty() else WIDTH)
     policy = load(config, registry.find)
-    laboratory = Laboratory(config, PREFIX)
-    with _cleaned_up():
+    laboratory = Laboratory(config, prefix)
+    with _cleaned_up(prefix):
         laboratory.build()
         console.print(PICTURE)
         outcomes = [_attempt(console, laboratory, one) for one in ATTEMPTS]
         laboratory.daemon.stop()
         records = laboratory.records()
-    rows = [Row(one, policy, _record_of(one, records)) for one in outcomes]
+    rows = [Row(one, policy, _record_of(one, records), laboratory.network.lan) for one in outcomes]
     console.print(_table(rows))
     _print_records(console, records)
-    return all(row.as_decided for row in rows)
+    return _summed_up(console, rows)
 
 
 @contextmanager
-def _cleaned_up() -> Iterator[None]:
+def _cleaned_up(prefix: str) -> Iterator[None]:
     """Remove the laboratory at the end, also on Ctrl-C and on SIGTERM."""
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
     finally:
         interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        remove(PREFIX)
+        remove(prefix)
         signal.signal(signal.SIGINT, interrupt)
         signal.signal(signal.SIGTERM, before)
 
@@ -175,7 +186,7 @@ def _expected(outcome: Outcome) -> tuple[object, ...]:
 
 
 def _table(rows: list[Row]) -> Table:
-    table = Table(title="What the client did, and what came of it", title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("connection", "from", "to", "decided", "rule", "server saw", "client heard"):
         table.add_column(heading, overflow="fold")
     for row in rows:
@@ -188,16 +199,22 @@ def _cells(row: Row) -> tuple[Text, ...]:
     return (
         Text(one.title),
         Text(str(row.outcome.source)),
-        Text(f"{one.destination} {one.protocol.value}"),
+        Text(f"{one.destination}{UDP if one.protocol is Protocol.UDP else ''}"),
         row.decided,
         Text(row.rule),
         row.seen,
-        Text(_last_line(row.outcome.heard)),
+        Text(row.outcome.words),
     )
 
 
-def _last_line(heard: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in heard.strip().rpartition("\n")[2])
+def _summed_up(console: Console, rows: list[Row]) -> bool:
+    """Whether every connection fared as the policy says."""
+    wrong = [row.outcome.attempt.title for row in rows if not row.as_decided]
+    if wrong:
+        console.print(f"\n[bold red]Not as the policy says:[/] {', '.join(wrong)}")
+    else:
+        console.print(f"\n[bold green]All {len(rows)} connections fared as the policy says.[/]")
+    return not wrong
 
 
 def _print_records(console: Console, records: list[Record]) -> None:

@@ -18,6 +18,9 @@ from gateway.lab.namespace import CommandFailed
 from gateway.lab.network import Network
 from gateway.lab.waiting import wait_until
 
+DEMONSTRATION = f"{network.PREFIX}demo-"
+"""The prefix of a demonstration: apart from a laboratory that somebody keeps open."""
+
 NEEDED = ("ip", "nft", "sysctl")
 """Programs without which there is no laboratory."""
 
@@ -133,9 +136,10 @@ def shell(name: str, prefix: str = network.PREFIX, command: tuple[str, ...] = ()
 
 
 def down(prefix: str = network.PREFIX) -> None:
-    """Close the laboratory, and clean up what a crashed one has left."""
+    """Close the laboratory, and clean up what a crashed one, or a demonstration, has left."""
     check_able()
     remove(prefix)
+    remove(f"{prefix}{DEMONSTRATION.removeprefix(network.PREFIX)}")
 
 
 def remove(prefix: str) -> None:

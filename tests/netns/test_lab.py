@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import io
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 from rich.console import Console
 from twisted.trial.unittest import SynchronousTestCase
 
-from gateway.lab import LabError, configuration, demonstration, laboratory
+from gateway.lab import LabError, configuration, laboratory
 from gateway.lab.demonstration import demonstrate
 from gateway.lab.namespace import Namespace
 from gateway.lab.network import SERVER, Network
+from gateway.lab.waiting import wait_until
 from tests.netns.scene import unable
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -67,12 +71,29 @@ class LabTests(SynchronousTestCase):
     def test_demonstration(self) -> None:
         """Every connection of the demonstration fares as the example configuration says."""
         shown = io.StringIO()
-        self.patch(demonstration, "PREFIX", self.prefix)
-        as_decided = demonstrate(CONF, Console(file=shown, width=250))
+        as_decided = demonstrate(CONF, Console(file=shown, width=250), self.prefix)
         self.assertTrue(as_decided, shown.getvalue())
         for service in (path.stem for path in (CONF / "services").glob("*.toml")):
-            self.assertIn(f"{service} services/{service}.toml:", shown.getvalue())
+            self.assertIn(f" services/{service}.toml:", shown.getvalue())
         self.assertEqual(self.names(), [])
+
+    def test_interrupted(self) -> None:
+        """Ctrl-C or SIGTERM in the middle of the demonstration leaves nothing behind."""
+        code = "import sys, pathlib, gateway.lab as l; l.demonstrate(pathlib.Path(sys.argv[1]), "
+        code += "None, sys.argv[2])"
+        for number in (signal.SIGINT, signal.SIGTERM):
+            shown = subprocess.Popen(
+                [sys.executable, "-c", code, str(CONF), self.prefix],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            self.addCleanup(shown.kill)
+            audit = laboratory.run_folder(self.prefix) / "eve.json"
+            self.assertTrue(wait_until(audit.exists, seconds=10))
+            shown.send_signal(number)
+            self.assertNotEqual(shown.wait(10), 0)
+            self.assertEqual(self.names(), [])
+            self.assertFalse(audit.parent.exists())
 
 
 class ConfigurationTests(SynchronousTestCase):
