@@ -84,15 +84,15 @@ def installed(host: Host, policy: Policy) -> Iterator[Finding]:
 def others(host: Host, policy: Policy) -> Iterator[Finding]:
     """Rules of others that divert, too."""
     topic = "other interception"
-    names = [name for name, listing in host.tables.items() if _intercepts(listing)]
+    names = [f"the table {name}" for name, listing in host.tables.items() if _intercepts(listing)]
     if "-j TPROXY" in re.sub(rf"^.*{iptables.PREFIX}.*$", "", host.iptables, flags=re.MULTILINE):
-        names.append("of iptables")
+        names.append("iptables")
     if not names:
         yield ok(topic, "nobody else diverts connections")
     for name in names:
         yield warning(
             topic,
-            f"there are TPROXY rules in the table {name}: whoever comes first gets the connection",
+            f"there are TPROXY rules in {name}: whoever comes first gets the connection",
             "nft list ruleset | grep -i tproxy   # remove them, or keep their ports apart",
         )
 

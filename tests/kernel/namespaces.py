@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 from unittest import SkipTest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,30 +93,56 @@ def namespace(role: str = "host") -> Iterator[Namespace]:
         subprocess.run(["ip", "netns", "del", made.name], check=True)
 
 
-class Path3:
+class Route(NamedTuple):
     """Client, gateway and server."""
 
-    def __init__(self, client: Namespace, gateway: Namespace, server: Namespace) -> None:
-        self.client, self.gateway, self.server = client, gateway, server
+    client: Namespace
+    gateway: Namespace
+    server: Namespace
 
-    def link(self, host: Namespace, device: str, ours: str, net: int) -> None:
-        """Connect C{host} with the gateway, whose interface is C{ours}."""
-        self.gateway.run(f"ip link add {ours} type veth peer name {device} netns {host.name}")
-        for here, name, last in ((self.gateway, ours, 1), (host, device, 2)):
-            here.run(f"ip addr add 10.77.{net}.{last}/24 dev {name}")
-            here.run(f"ip addr add fd77:{net}::{last}/64 dev {name} nodad")
-            here.run(f"ip link set {name} up")
-        host.run(f"ip route add default via 10.77.{net}.1")
-        host.run(f"ip -6 route add default via fd77:{net}::1")
+
+def _connect(router: Namespace, ours: str, host: Namespace, device: str, net: int) -> None:
+    """A link between C{router} (last number 1) and C{host} (2), which goes everywhere by it."""
+    router.run(f"ip link add {ours} type veth peer name {device} netns {host.name}")
+    for here, name, last in ((router, ours, 1), (host, device, 2)):
+        here.run(f"ip addr add 10.77.{net}.{last}/24 dev {name}")
+        here.run(f"ip addr add fd77:{net}::{last}/64 dev {name} nodad")
+        here.run(f"ip link set {name} up")
+    host.run(f"ip route add default via 10.77.{net}.1")
+    host.run(f"ip -6 route add default via fd77:{net}::1")
+
+
+def _forward(router: Namespace) -> None:
+    for name in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):
+        router.sysctl(name, 1)
+
+
+def _narrow(route: Route, hop: Namespace) -> None:
+    """The server behind C{hop}, which lets through no more than 1300 bytes in one packet."""
+    _forward(hop)
+    _connect(route.gateway, "wan0", hop, "above", 3)
+    _connect(hop, "below", route.server, "wan", 2)
+    for option, net, gateway in (
+        ("-4", "10.77.2.0/24", "10.77.3.2"),
+        ("-6", "fd77:2::/64", "fd77:3::2"),
+    ):
+        route.gateway.run(f"ip {option} route add {net} via {gateway}")
+        hop.run(f"ip {option} route replace {net} dev below mtu lock 1300")
 
 
 @contextmanager
-def path() -> Iterator[Path3]:
-    """The three namespaces, connected, with forwarding on."""
+def route(narrow: bool = False) -> Iterator[Route]:
+    """
+    The three namespaces, connected, with forwarding on.
+
+    @param narrow: with a narrow hop between gateway and server.
+    """
     with ExitStack() as stack:
-        made = Path3(*(stack.enter_context(namespace(r)) for r in ("client", "gateway", "server")))
-        for name in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):
-            made.gateway.sysctl(name, 1)
-        made.link(made.client, "lan", "lan0", 1)
-        made.link(made.server, "wan", "wan0", 2)
+        made = Route(*(stack.enter_context(namespace(r)) for r in ("client", "gateway", "server")))
+        _forward(made.gateway)
+        _connect(made.gateway, "lan0", made.client, "lan", 1)
+        if narrow:
+            _narrow(made, stack.enter_context(namespace("hop")))
+        else:
+            _connect(made.gateway, "wan0", made.server, "wan", 2)
         yield made

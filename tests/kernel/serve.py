@@ -1,7 +1,7 @@
 """
 A server: says who connects, then takes what is sent and says how much it was.
 
-    python -m tests.kernel.serve PORT
+    python -m tests.kernel.serve PORT...
 """
 
 from __future__ import annotations
@@ -23,15 +23,21 @@ def serve(connection: socket.socket) -> None:
     connection.close()
 
 
-def main() -> None:
+def listen(port: int) -> None:
     """Serve for ever."""
     listening = socket.create_server(
-        ("::", int(sys.argv[1])), family=socket.AF_INET6, dualstack_ipv6=True, backlog=128
+        ("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=128
     )
-    print("ready", flush=True)
     while True:
         connection, _ = listening.accept()
         threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+
+def main() -> None:
+    """Listen on all ports."""
+    for port in sys.argv[1:]:
+        threading.Thread(target=listen, args=(int(port),)).start()
+    print("ready", flush=True)
 
 
 if __name__ == "__main__":

@@ -21,9 +21,12 @@ def visit(host: str, port: int, count: int) -> str:
             while data := connection.recv(65536):
                 received += data
             seen, got, rest = bytes(received).split(b"\n", 2)
-            own = "%s %d" % connection.getsockname()[:2]
+            host_, port_ = connection.getsockname()[:2]
+            own = f"{host_} {port_}"
             kept = seen.decode().removeprefix("::ffff:") == own
-            return f"{seen.decode()} got {int(got)} back {len(rest)} {'kept' if kept else 'changed'}"
+            return (
+                f"{seen.decode()} got {int(got)} back {len(rest)} {'kept' if kept else 'changed'}"
+            )
     except (OSError, ValueError) as error:
         return f"{type(error).__name__} {error}"
 

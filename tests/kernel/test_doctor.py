@@ -1,0 +1,217 @@
+"""The doctor finds each thing that was set up wrongly on purpose, and what it says mends it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.kernel.namespaces import Namespace, Route, namespace, route
+
+EXAMINE = """
+import json, sys
+from ipaddress import ip_network
+from gateway.kernel.doctor import examine
+from gateway.kernel.divert import KernelDivert
+from gateway.policy.connection import Protocol
+from gateway.policy.divert import Backend
+from gateway.policy.rule import Rule
+from tests.kernel.policies import SAMPLE, policy
+rules = SAMPLE + (Rule("inspect", destinations=(ip_network("10.77.1.9/32"),)),)
+divert = json.loads(sys.argv[1])
+divert["interfaces"] = tuple(divert.get("interfaces", ()))
+if "backend" in divert:
+    divert["backend"] = Backend(divert["backend"])
+made = policy(rules, **divert)
+running = KernelDivert()
+exec(sys.argv[2])
+print(json.dumps([(f.topic, f.severity.value, f.text, f.mend) for f in examine(made)]))
+"""
+
+Said = list[tuple[str, str, str, str]]
+
+
+class DoctorCase(SynchronousTestCase):
+    """A host to examine."""
+
+    host: Namespace
+
+    def ask(self, first: str = "", **divert: object) -> Said:
+        """All findings."""
+        said: Said = json.loads(self.host.python(EXAMINE, json.dumps(divert), first))
+        return said
+
+    def bad(self, first: str = "", **divert: object) -> dict[str, tuple[str, str, str]]:
+        """What is not as it should be, by topic."""
+        said = self.ask(first, **divert)
+        return {f[0]: (f[1], f[2], f[3]) for f in said if f[1] != "ok" and f[0] != "descriptors"}
+
+    def assertFound(self, topic: str, severity: str, *words: str, **divert: object) -> None:
+        """This is found, and nothing else is."""
+        bad = self.bad(**divert)
+        self.assertEqual(list(bad), [topic])
+        self.assertEqual(bad[topic][0], severity)
+        for word in words:
+            self.assertIn(word, bad[topic][1] + bad[topic][2])
+
+    def assertMended(self, **divert: object) -> None:
+        """What the doctor recommends is done; then all is well."""
+        for topic, severity, _, mend in self.ask(**divert):
+            if severity != "ok" and topic != "descriptors":
+                self.host.run("sh -s", mend)
+        self.assertEqual(self.bad(**divert), {})
+
+
+class RouterTests(DoctorCase):
+    """A router with two interfaces."""
+
+    def setUp(self) -> None:
+        stack = ExitStack()
+        self.addCleanup(stack.close)
+        made: Route = stack.enter_context(route())
+        self.host = made.gateway
+
+    def test_well(self) -> None:
+        """Nothing is found on a host that is set up well, nor while a gateway runs on it."""
+        self.assertEqual(self.bad(), {})
+        self.assertEqual(self.bad("running.install(made)"), {})
+        self.assertEqual(self.bad(backend="iptables"), {})
+
+    def test_forwarding(self) -> None:
+        """Forwarding is off."""
+        self.host.sysctl("net.ipv4.ip_forward", 0)
+        self.host.sysctl("net.ipv6.conf.all.forwarding", 0)
+        self.assertFound("forwarding", "trouble", "sysctl -w net.ipv6.conf.all.forwarding=1")
+        self.assertMended()
+
+    def test_src_valid_mark(self) -> None:
+        """Row 4."""
+        self.host.sysctl("net.ipv4.conf.all.src_valid_mark", 1)
+        self.host.sysctl("net.ipv4.conf.lan0.rp_filter", 1)
+        self.assertFound("marks in the reverse path filter", "trouble", "lan0")
+        self.assertMended()
+
+    def test_strict(self) -> None:
+        """Strict reverse path filtering with two ways out."""
+        self.host.sysctl("net.ipv4.conf.all.rp_filter", 1)
+        self.assertEqual(self.bad(), {})
+        self.host.run("ip route add default via 10.77.1.2")
+        self.host.run("ip route add default via 10.77.2.2 metric 5")
+        self.assertFound("strict reverse path filter", "warning", "lan0, wan0")
+        self.assertMended()
+
+    def test_helpers(self) -> None:
+        """Row 20."""
+        self.host.run(
+            "nft -f -",
+            'table ip helping {\nct helper ftp {\ntype "ftp" protocol tcp;\n}\n'
+            "chain first {\ntype filter hook prerouting priority 0;\n"
+            'tcp dport 21 ct helper set "ftp"\n}\n}\n',
+        )
+        self.assertFound("connection tracking helpers", "trouble", "ip helping")
+
+    def test_legacy_helpers(self) -> None:
+        """Row 20, by iptables."""
+        self.host.run("iptables-legacy -t raw -A PREROUTING -p tcp -j CT --helper ftp")
+        self.assertFound("connection tracking helpers", "trouble", "iptables")
+
+    def test_interface_names(self) -> None:
+        """A misspelt name."""
+        self.assertFound("interfaces", "trouble", "lan9", interfaces=["lan9"])
+
+    def test_policy_routing(self) -> None:
+        """The table is somebody else's."""
+        self.host.run("ip route add 192.0.2.0/24 dev lo table 100")
+        self.assertFound("policy routing", "trouble", "divert.table")
+
+    def test_order(self) -> None:
+        """Row 17: a VPN's rule comes first."""
+        self.host.run("ip rule add not fwmark 0xca6c lookup 51820 priority 80")
+        self.assertFound("policy routing order", "trouble", "80", "rule_priority = 70")
+        self.assertEqual(self.bad(rule_priority=70), {})
+
+    def test_harmless_order(self) -> None:
+        """A rule before ours, for packets that are not ours."""
+        self.host.run("ip rule add fwmark 0x10/0x10 lookup 77 priority 80")
+        self.assertEqual(self.bad(), {})
+
+    def test_same_segment(self) -> None:
+        """Row 21."""
+        self.assertFound(
+            "servers on the client's segment", "warning", "10.77.1.9/32", interfaces=["lan0"]
+        )
+
+    def test_flushed(self) -> None:
+        """A gateway runs, and its rules are gone."""
+        bad = self.bad("running.install(made); import os; os.system('nft flush ruleset')")
+        self.assertEqual(bad["installed rules"][0], "trouble")
+
+    def test_others(self) -> None:
+        """Somebody else's TPROXY rules."""
+        self.host.run("iptables -t mangle -A PREROUTING -p tcp --dport 9 -j TPROXY --on-port 9")
+        self.assertFound("other interception", "warning", "in iptables")
+
+    def test_firewall(self) -> None:
+        """The host's own firewall drops what is diverted."""
+        self.host.run(
+            "nft -f -",
+            "table inet fw {\nchain in {\ntype filter hook input priority 0; policy drop;\n"
+            "iif lo accept\n}\n}\n",
+        )
+        self.assertFound("firewall", "warning", "chain in of table inet fw")
+        self.assertMended()
+
+    def test_iptables_firewall(self) -> None:
+        """The same by iptables."""
+        self.host.run("iptables -P INPUT DROP")
+        self.assertFound("firewall", "warning", "ip filter")
+        self.assertMended()
+
+    def test_legacy_firewall(self) -> None:
+        """The same by the legacy variant."""
+        self.host.run("iptables-legacy -P INPUT DROP")
+        self.assertFound("firewall", "warning", "iptables-legacy")
+        self.assertMended()
+
+    def test_port_in_use(self) -> None:
+        """Another program has the port."""
+        bad = self.bad("import socket; s = socket.create_server(('', 50080))")
+        self.assertEqual((list(bad), bad["listeners"][0]), (["listeners"], "trouble"))
+
+    def test_udp_service(self) -> None:
+        """Row 18: a local program takes all datagrams to a port that is inspected."""
+        bad = self.bad("import socket; s = socket.socket(2, 2); s.bind(('', 80))")
+        self.assertEqual(
+            (list(bad), bad["local UDP services"][0]), (["local UDP services"], "warning")
+        )
+
+    def test_queue(self) -> None:
+        """The kernel's limit of queues is lower than the gateway's."""
+        self.host.sysctl("net.core.somaxconn", 128)
+        self.assertFound("queue", "warning", "128", "4096")
+        self.assertMended()
+
+    def test_privileges(self) -> None:
+        """Without root's privileges it says what it could not see."""
+        bad = self.bad("from gateway.kernel.capabilities import drop_to; drop_to({'CAP_NET_RAW'})")
+        self.assertIn("CAP_NET_ADMIN", bad["privileges"][1])
+
+
+class LoTests(DoctorCase):
+    """A host with nothing but lo."""
+
+    def setUp(self) -> None:
+        stack = ExitStack()
+        self.addCleanup(stack.close)
+        self.host = stack.enter_context(namespace())
+
+    def test_only_lo(self) -> None:
+        """If only lo is diverted, the host need not forward."""
+        self.assertEqual(self.bad(interfaces=["lo"]), {})
+
+    def test_lo_down(self) -> None:
+        """With lo down, nothing can be delivered."""
+        self.host.run("ip link set lo down")
+        self.assertFound("policy routing", "trouble", "ip link set lo up", interfaces=["lo"])
+        self.assertMended(interfaces=["lo"])

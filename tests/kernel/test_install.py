@@ -1,0 +1,335 @@
+"""Rules and routes come and go in real network namespaces, and nothing else does."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.kernel.namespaces import Namespace, namespace
+
+SETUP = """
+import os, sys
+from gateway.policy.divert import Backend, Mark, WhenDown
+from gateway.kernel.claim import Claim
+from gateway.kernel.divert import KernelDivert
+from gateway.kernel.errors import KernelError, Taken
+from gateway.kernel.netfilter import IptablesFilter, NftablesFilter
+from tests.kernel.policies import SAMPLE, policy
+LONG = ("much-too-long-a-name",)
+NFT = {"backend": Backend.NFTABLES}
+IPTABLES = {"backend": Backend.IPTABLES}
+def divert(variant=""):
+    return KernelDivert({
+        Backend.NFTABLES: NftablesFilter,
+        Backend.IPTABLES: lambda: IptablesFilter(variant),
+    })
+"""
+
+
+class HostCase(SynchronousTestCase):
+    """One namespace."""
+
+    def setUp(self) -> None:
+        stack = ExitStack()
+        self.addCleanup(stack.close)
+        self.host: Namespace = stack.enter_context(namespace())
+
+    def do(self, script: str) -> str:
+        """Run a script with the names above inside."""
+        return self.host.python(SETUP + script).strip()
+
+    def everything(self) -> str:
+        """All rules and routes that there are."""
+        commands = (
+            "nft list ruleset",
+            "ip rule",
+            "ip -6 rule",
+            "ip route show table all",
+            "ip -6 route show table all",
+        )
+        return "".join(self.host.run(command) for command in commands)
+
+    def saved(self, variant: str) -> str:
+        """All rules of iptables, without comments and counters."""
+        lines = "".join(
+            self.host.run(f"{tool}-{variant}-save") for tool in ("iptables", "ip6tables")
+        ).splitlines()
+        return "\n".join(line.partition(" [")[0] for line in lines if line[:1] != "#")
+
+
+class NftablesTests(HostCase):
+    """The nftables backend."""
+
+    def test_comes_and_goes(self) -> None:
+        """After the removal all is as it was before."""
+        self.host.run("nft -f -", "table inet theirs {\nchain first {\n}\n}\n")
+        before = self.everything()
+        self.assertEqual(
+            self.do(
+                "d = divert(); p = policy(SAMPLE, **NFT); d.install(p); print(d.state().value);"
+                "d.replace(p); print(d.state().value);"
+                "print(os.popen('nft list tables').read().strip());"
+                "d.remove(); print(d.state().value)"
+            ).split("\n"),
+            [
+                "installed",
+                "installed",
+                "table inet theirs",
+                "table inet tproxygw_50080",
+                "not installed",
+            ],
+        )
+        self.assertEqual(self.everything(), before)
+
+    def test_broken_replacement(self) -> None:
+        """What the kernel doesn't take changes nothing: the former rules stay in force."""
+        said = self.do(
+            "d = divert(); d.install(policy(SAMPLE, **NFT));\n"
+            "before = os.popen('nft list ruleset; ip rule').read()\n"
+            "try: d.replace(policy(SAMPLE, interfaces=LONG, rule_priority=70, **NFT))\n"
+            "except KernelError as error: print('refused')\n"
+            "print(before == os.popen('nft list ruleset; ip rule').read(), d.state().value)"
+        )
+        self.assertEqual(said, "refused\nTrue installed")
+
+    def test_flushed(self) -> None:
+        """Somebody flushed the packet filter: that is noticed."""
+        said = self.do(
+            "d = divert(); d.install(policy(SAMPLE, **NFT));"
+            "os.system('nft flush ruleset'); print(d.state().value)"
+        )
+        self.assertEqual(said, "missing")
+
+    def test_left_over(self) -> None:
+        """A killed gateway's rules and routes give way to the next one's, whatever its numbers."""
+        self.do(
+            "divert().install(policy(SAMPLE, port=50090, table=109, rule_priority=89, **NFT));"
+            "os._exit(0)"
+        )
+        self.assertIn("tproxygw_50090", self.everything())
+        self.do("d = divert(); d.install(policy(SAMPLE, **NFT)); os._exit(0)")
+        self.assertNotIn("tproxygw_50090", self.everything())
+        self.assertNotIn("109", self.host.run("ip rule"))
+        self.assertEqual(self.host.run("ip route show table 109", check=False).count("local"), 0)
+        self.assertIn("lookup 100", self.host.run("ip -6 rule"))
+
+    def test_other_backend_left_over(self) -> None:
+        """After a change from iptables to nftables, nothing is left of iptables' rules."""
+        self.do(
+            "d = divert(); d.install(policy(SAMPLE, **IPTABLES)); d.replace(policy(SAMPLE, **NFT));"
+            "assert d.state().value == 'installed'; os._exit(0)"
+        )
+        self.assertNotIn("TPROXYGW", self.saved("nft"))
+
+    def test_second_instance(self) -> None:
+        """A second gateway with the same table is refused; one with everything its own is not."""
+        said = self.do(
+            "d = divert(); d.install(policy(SAMPLE, **NFT))\n"
+            "other = {'port': 50090, 'rule_priority': 91, 'mark': Mark(8, 8), **NFT}\n"
+            "try: divert().install(policy(SAMPLE, **other))\n"
+            "except Taken as error: print(error)\n"
+            "e = divert(); e.install(policy(SAMPLE, port=50090, rule_priority=91, table=101,"
+            " mark=Mark(8, 8), **NFT))\n"
+            "print(d.state().value, e.state().value)\n"
+            "d.remove(); print(e.state().value)"
+        ).split("\n")
+        self.assertIn("another gateway", said[0])
+        self.assertIn("divert.table 100", said[0])
+        self.assertEqual(said[1:], ["installed installed", "installed"])
+
+    def test_foreign_routes(self) -> None:
+        """A table that somebody uses for something else is not touched."""
+        self.host.run("ip route add 192.0.2.0/24 dev lo table 100")
+        before = self.everything()
+        said = self.do(
+            "try: divert().install(policy(SAMPLE, **NFT))\nexcept Taken as error: print(error)"
+        )
+        self.assertIn("divert.table", said)
+        self.assertEqual(self.everything(), before)
+
+    def test_foreign_priority(self) -> None:
+        """Nor is a policy routing rule of somebody else's."""
+        self.host.run("ip rule add fwmark 0x77 lookup 77 priority 90")
+        before = self.everything()
+        said = self.do(
+            "try: divert().install(policy(SAMPLE, **NFT))\nexcept Taken as error: print(error)"
+        )
+        self.assertIn("divert.rule_priority", said)
+        self.assertEqual(self.everything(), before)
+
+    def test_lo_down(self) -> None:
+        """With lo down nothing could be diverted, so the start says so."""
+        self.host.run("ip link set lo down")
+        said = self.do(
+            "try: divert().install(policy(SAMPLE, **NFT))\n"
+            "except KernelError as error: print(error)"
+        )
+        self.assertIn("ip link set lo up", said)
+
+
+class IptablesTests(HostCase):
+    """The iptables backend, in both variants."""
+
+    def _comes_and_goes(self, variant: str) -> None:
+        """Prior rules are untouched; a replacement leaves nothing behind."""
+        self.host.run(f"iptables-{variant} -t mangle -A PREROUTING -p udp -j MARK --set-mark 7")
+        self.host.run(f"iptables-{variant} -A FORWARD -p icmp -j ACCEPT")
+        for table in ("raw", "mangle", "filter"):
+            for tool in ("iptables", "ip6tables"):
+                self.host.run(f"{tool}-{variant} -t {table} -S")
+                self.host.run(f"{tool}-{variant} -t {table} -N THEIRS")
+        before = self.saved(variant)
+        install = (
+            f"d = divert('-{variant}'); d.install(policy(SAMPLE, **IPTABLES));"
+            "assert d.state().value == 'installed';"
+        )
+        self.do(install + "os._exit(0)")
+        once = self.saved(variant)
+        self.do(install + "d.replace(policy(SAMPLE, **IPTABLES)); os._exit(0)")
+        self.assertEqual(sorted(self.saved(variant).split("\n")), sorted(once.split("\n")))
+        self.do(install + "d.remove(); assert d.state().value == 'not installed'")
+        self.assertEqual(self.saved(variant), before)
+
+    def test_nft_variant(self) -> None:
+        """iptables-nft."""
+        self._comes_and_goes("nft")
+
+    def test_legacy_variant(self) -> None:
+        """iptables-legacy."""
+        self._comes_and_goes("legacy")
+
+    def test_cannot_pass(self) -> None:
+        """when_down = "pass" is beyond it, and it says so."""
+        said = self.do(
+            "try: divert().install(policy(SAMPLE, when_down=WhenDown.PASS, **IPTABLES))\n"
+            "except KernelError as error: print(error)"
+        )
+        self.assertIn("nftables", said)
+
+    def _broken(self, variant: str) -> None:
+        """The former rules stay in force when the new ones aren't taken."""
+        said = self.do(
+            f"d = divert('-{variant}'); d.install(policy(SAMPLE, **IPTABLES))\n"
+            f"save = 'iptables-{variant}-save | grep -v ^# | cut -d[ -f1 | sort'\n"
+            "before = os.popen(save).read()\n"
+            "try: d.replace(policy(SAMPLE, interfaces=LONG, **IPTABLES))\n"
+            "except KernelError as error: print('refused')\n"
+            "print(before == os.popen(save).read(), d.state().value)"
+        )
+        self.assertEqual(said, "refused\nTrue installed")
+
+    def test_broken_replacement_nft(self) -> None:
+        """In the nft variant."""
+        self._broken("nft")
+
+    def test_broken_replacement_legacy(self) -> None:
+        """In the legacy variant."""
+        self._broken("legacy")
+
+
+KEEPER = """
+import sys, os, signal
+from pathlib import Path
+from gateway.kernel.keeper import Keeper
+from gateway.kernel.fingerprint import fingerprint
+from gateway.kernel.errors import KernelError, Taken
+directory = Path(sys.argv[1])
+keeper = Keeper.start(directory)
+keeper.install(fingerprint(directory))
+print(keeper.state().value)
+"""
+
+
+class KeeperTests(HostCase):
+    """The privileged process."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.directory = str(Path(self.mktemp()).absolute())
+        self._write("gateway.toml", "")
+        self._write("services/web.toml", 'action = "forward"\n[[rule]]\nports = [80]\n')
+
+    def _write(self, name: str, text: str) -> None:
+        file = Path(self.directory) / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def keep(self, script: str) -> str:
+        """Start a keeper inside, let it install, then do C{script}."""
+        return self.host.python(KEEPER + script, self.directory).strip()
+
+    def test_removes(self) -> None:
+        """Asked to remove, it leaves nothing behind."""
+        before = self.everything()
+        said = self.keep("keeper.remove(); print(keeper.state().value); keeper.close()")
+        self.assertEqual(said, "installed\nnot installed")
+        self.assertEqual(self.everything(), before)
+
+    def test_gateway_killed(self) -> None:
+        """The gateway is killed: the rules stay, the claim is free, the keeper is gone."""
+        said = self._killed()
+        self.assertIn("installed", said)
+        self.assertIn("tproxygw_50080", self.everything())
+        self.assertEqual(self.keep("keeper.remove(); keeper.close()"), "installed")
+        self.assertNotIn("tproxygw_50080", self.everything())
+
+    def _killed(self) -> str:
+        """Kill a gateway, and wait for its keeper to follow."""
+        process = self.host.start_python(
+            KEEPER + "sys.stdout.flush(); signal.pause()", self.directory
+        )
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        process.kill()
+        # the keeper has our pipe for its standard error: this ends when it does
+        process.communicate(timeout=30)
+        return said
+
+    def test_edited_meanwhile(self) -> None:
+        """It does not install what the gateway has not read."""
+        said = self.keep("try: keeper.install('stale')\nexcept KernelError as e: print(e)")
+        self.assertIn("changed while", said)
+
+    def test_broken_configuration(self) -> None:
+        """It says what is wrong, and the rules stay."""
+        said = self.keep(
+            "(directory / 'services/web.toml').write_text('action = \"sleep\"')\n"
+            "try: keeper.install(fingerprint(directory))\nexcept KernelError as e: print(e)\n"
+            "print(keeper.state().value); keeper.remove()"
+        )
+        self.assertIn("services/web.toml:1", said)
+        self.assertEqual(said.split("\n")[-1], "installed")
+
+    def test_nonsense(self) -> None:
+        """A gateway that talks nonsense is left alone, with the rules in place."""
+        said = self.keep(
+            "keeper._connection.sendall(b'[]\\n')\n"
+            "try: keeper.remove()\nexcept KernelError as e: print(e)"
+        )
+        self.assertIn("keeper", said)
+        self.assertIn("tproxygw_50080", self.everything())
+
+    def test_keeper_killed(self) -> None:
+        """The keeper itself is killed: the gateway hears of it, the rules stay."""
+        said = self.keep(
+            "os.kill(keeper.pid, 9)\ntry: keeper.remove()\nexcept KernelError as e: print(e)"
+        )
+        self.assertIn("has ended", said)
+        self.assertIn("tproxygw_50080", self.everything())
+
+    def test_privileges(self) -> None:
+        """It has what it needs and nothing more, and installs with only that."""
+        said = self.keep(
+            "print([line for line in open(f'/proc/{keeper.pid}/status') if 'CapEff' in line])"
+        )
+        self.assertIn("0000000000003004", said)
+
+    def test_second(self) -> None:
+        """A second gateway is told that the first is there."""
+        said = self.keep(
+            "try: Keeper.start(directory).install(fingerprint(directory))\n"
+            "except Taken as e: print(e)"
+        )
+        self.assertIn("another gateway", said)
