@@ -193,6 +193,14 @@ class OrderTests(SynchronousTestCase):
         both = Rule("both", PRINTERS, ports=WEB)
         self.assertEqual(self.winner(tcp("10.1.200.9", "192.0.2.1"), web, printers, both), "both")
 
+    def test_third_rule_goes_before_both(self) -> None:
+        """A rule that goes before only one of two does not settle which of them is meant."""
+        office = Rule("office", OFFICE)
+        web = Rule("web", ports=((80, 80),))
+        third = Rule("web", OFFICE, ports=((80, 81),))
+        self.assertEqual(len(problems(office, web, third)), 1)
+        self.assertEqual(problems(office, web, evolve(third, ports=((80, 80),))), [])
+
     def test_two_halves_are_the_whole(self) -> None:
         """What counts is what networks hold, not how they are written."""
         halves = Rule("halves", (ip_network("10.1.0.0/17"), ip_network("10.1.128.0/17")))

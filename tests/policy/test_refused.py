@@ -272,8 +272,7 @@ class RefusedTests(LoadCase):
         found = self.problems(
             {
                 "services/a.toml": RULE + "from = ['office']\n",
-                "services/b.toml": RULE + "from = ['prnters']\n[[expect]]\nfrom = '10.1.200.1'\n"
-                "to = '192.0.2.1:80'\n",
+                "services/b.toml": RULE + "ports = [80]\npriorty = 1\n",
             }
         )
         self.assertEqual(len(found), 1, found)
