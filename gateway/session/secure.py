@@ -162,11 +162,16 @@ class SecureWire:
 
     def _settle(self) -> None:
         """If TLS said goodbye, or is over, in the call just made, go on from there."""
-        if self.disconnecting and self._tls.getHandle().get_shutdown() & SENT_SHUTDOWN:
+        if self.disconnecting and self._said_goodbye():
             self._wire.end()
         if self._closing:
             self._closing = False
             self._tls.connectionLost(_DONE)
+
+    def _said_goodbye(self) -> bool:
+        """Whether our close_notify has been written, or there is no TLS any more."""
+        connection = self._tls.getHandle()
+        return connection is None or bool(connection.get_shutdown() & SENT_SHUTDOWN)
 
     def over(self, reason: Failure) -> None:
         """TLS is over."""

@@ -47,7 +47,7 @@ from gateway.session.connector import Opening, Reached, origin
 from gateway.session.expectation import Expectation
 from gateway.session.gate import Gate
 from gateway.session.secure import SecureWire
-from gateway.session.stack import Body, stack
+from gateway.session.stack import Body, Stacked, stack
 from gateway.session.ticker import Bucket
 from gateway.session.wire import Wire
 
@@ -121,7 +121,7 @@ class Session:
         self._ending_early = False
         self._speaking: Side | None = None
         self._released = False
-        self._bodies: set[Body] = set()
+        self._stacked: set[Stacked] = set()
         self.expected: set[Expectation] = set()
         wire = Wire(equipment.reactor, equipment.ticker, sock, CLIENT, self)
         self._wires: dict[Side, Wire | SecureWire] = {CLIENT: wire}
@@ -243,8 +243,8 @@ class Session:
         body = stack(self, self.policy, service, sink)
         if self._state in _ENDING:
             body.cancel()
-        else:
-            self._bodies.add(body)
+        elif not body.stacked.closed:
+            self._stacked.add(body.stacked)
         return body
 
     def release(self) -> None:
@@ -510,8 +510,8 @@ class Session:
             self._bucket = None
         self._drop_opening()
         self._close_wires(verdict)
-        for body in tuple(self._bodies):
-            body.cancel()
+        for stacked in tuple(self._stacked):
+            stacked.over(verdict)
         for expectation in tuple(self.expected):
             expectation.cancel()
         self._record(verdict)
@@ -550,9 +550,9 @@ class Session:
         )
         equipment.metrics.ended(self.service, verdict.outcome, to_server, client.sent)
 
-    def forget(self, body: Body) -> None:
+    def forget(self, stacked: Stacked) -> None:
         """A stacked body came to its end."""
-        self._bodies.discard(body)
+        self._stacked.discard(stacked)
 
 
 _ENDING = frozenset({State.LEAVING, State.OVER})

@@ -67,19 +67,19 @@ class Body:
     """What the stacking inspector holds."""
 
     def __init__(self, stacked: Stacked) -> None:
-        self._stacked = stacked
+        self.stacked = stacked
 
     def send(self, data: bytes) -> Deferred[Any] | None:
         """See L{IBody.send}."""
-        return self._stacked.put(data)
+        return self.stacked.put(data)
 
     def end(self) -> None:
         """See L{IBody.end}."""
-        self._stacked.put_end()
+        self.stacked.put_end()
 
     def cancel(self) -> None:
         """See L{IBody.cancel}."""
-        self._stacked.over(Verdict(Outcome.CLOSED, "the body was given up"))
+        self.stacked.over(Verdict(Outcome.CLOSED, "the body was given up"))
 
 
 @implementer(ISession)
@@ -100,8 +100,8 @@ class Stacked:
         self._sink = sink
         self._inspector: IInspector | None = None
         self._released = False
-        self._closed = False
-        self._bodies: set[Body] = set()
+        self.closed = False
+        self._stacked: set[Stacked] = set()
 
     def start(self, make: Callable[[ISession], IInspector]) -> None:
         """Make the inspector and tell it."""
@@ -114,7 +114,7 @@ class Stacked:
 
     def put(self, data: bytes) -> Deferred[Any] | None:
         """The next piece of the body."""
-        if self._closed or self._inspector is None:
+        if self.closed or self._inspector is None:
             return None
         if self._released:
             self._sink.received(data)
@@ -129,7 +129,7 @@ class Stacked:
 
     def put_end(self) -> None:
         """The body is complete."""
-        if self._closed or self._inspector is None:
+        if self.closed or self._inspector is None:
             return
         if self._released:
             self.end(SERVER)
@@ -138,11 +138,12 @@ class Stacked:
 
     def over(self, verdict: Verdict) -> None:
         """No more of it, for whatever reason."""
-        if self._closed:
+        if self.closed:
             return
-        self._closed = True
-        for body in tuple(self._bodies):
-            body.cancel()
+        self.closed = True
+        self._below.forget(self)
+        for stacked in tuple(self._stacked):
+            stacked.over(verdict)
         inspector, self._inspector = self._inspector, None
         if inspector is not None:
             self._tell(inspector.closed, verdict)
@@ -173,7 +174,7 @@ class Stacked:
         self._refuse(Verdict(Outcome.BROKEN, "a bug: the traceback is in the log"), b"")
 
     def _refuse(self, verdict: Verdict, reply: bytes) -> None:
-        if not self._closed:
+        if not self.closed:
             self.over(verdict)
             self._sink.denied(f"{self.service}: {verdict.reason}", reply)
 
@@ -185,7 +186,7 @@ class Stacked:
 
     def send(self, side: Side, data: bytes) -> None:
         """To the sink. A body has nobody to answer to."""
-        if self._closed:
+        if self.closed:
             return
         if side is CLIENT:
             self.deny("a stacked inspector answered, where there is nobody to answer to")
@@ -194,7 +195,7 @@ class Stacked:
 
     def end(self, side: Side) -> None:
         """The body as the inspector wants it is complete."""
-        if not self._closed and side is SERVER:
+        if not self.closed and side is SERVER:
             self.over(Verdict(Outcome.PASSED))
             self._sink.ended()
 
@@ -217,8 +218,13 @@ class Stacked:
     def stack(self, service: str, sink: ISink) -> Body:
         """One deeper."""
         body = stack(self, self._policy, service, sink)
-        self._bodies.add(body)
+        if not body.stacked.closed:
+            self._stacked.add(body.stacked)
         return body
+
+    def forget(self, stacked: Stacked) -> None:
+        """A body that was stacked here came to its end."""
+        self._stacked.discard(stacked)
 
     def release(self) -> None:
         """Nothing is left to inspect in this body."""

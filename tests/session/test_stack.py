@@ -1,0 +1,188 @@
+"""Bodies that run through another service's inspector."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import evolve
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from gateway.inspector import Inspector
+from gateway.interfaces import CLIENT, SERVER, Address, Denied
+from gateway.policy.policy import Policy
+from gateway.session.stack import DEPTH, Unstackable, stack
+from tests.session.scene import service
+
+
+class Rewriting(Inspector):
+    """Writes everything large."""
+
+    def started(self) -> None:
+        """A body is there already."""
+
+    def received(self, side: Any, data: bytes) -> None:
+        self.session.send(side.other, data.upper())
+
+
+class Refusing(Rewriting):
+    """Has no patience with viruses, and awaits the decision on what it doesn't know."""
+
+    decision: Deferred[None]
+
+    def received(self, side: Any, data: bytes) -> Any:
+        if b"virus" in data:
+            raise Denied("a virus", b"gone")
+        if b"unknown" in data:
+            return self.decision
+        return super().received(side, data)
+
+
+class Stacking(Rewriting):
+    """Stacks itself."""
+
+    def started(self) -> None:
+        self.session.stack(self.session.service, Sink())
+
+
+class Sink:
+    """Records."""
+
+    def __init__(self) -> None:
+        self.got: list[Any] = []
+
+    def received(self, data: bytes) -> None:
+        self.got.append(data)
+
+    def ended(self) -> None:
+        self.got.append("ended")
+
+    def denied(self, reason: str, reply: bytes) -> None:
+        self.got.append((reason, reply))
+
+
+class Below:
+    """As much of a session as a stacked one stands on."""
+
+    id = 7
+    client = Address("10.1.2.3", 40000)
+    server = Address("198.51.100.7", 80)
+    service = "web"
+
+    def __init__(self) -> None:
+        self.logged: list[Any] = []
+
+    def log(self, event: str, **fields: Any) -> None:
+        self.logged.append((event, fields))
+
+    def forget(self, body: Any) -> None:
+        self.logged.append("forgotten")
+
+
+class StackTests(SynchronousTestCase):
+    """C{session.stack}."""
+
+    def setUp(self) -> None:
+        self.services = [
+            service(Rewriting, "rewrite"),
+            service(Refusing, "scan"),
+            service(Stacking, "itself"),
+            evolve(service(Rewriting, "none"), maker=None),
+        ]
+        self.sink = Sink()
+        self.below = Below()
+        self.policy = Policy(services={one.name: one for one in self.services})
+
+    def stack(self, name: str) -> Any:
+        return stack(self.below, self.policy, name, self.sink)
+
+    def test_rewritten(self) -> None:
+        """The sink gets what the stacked inspector sends on, and its end."""
+        body = self.stack("rewrite")
+        self.assertIsNone(body.send(b"some "))
+        body.send(b"text")
+        body.end()
+        self.assertEqual(self.sink.got, [b"SOME ", b"TEXT", "ended"])
+
+    def test_refused(self) -> None:
+        """A refusal reaches the sink with its reason and reply, and nothing comes after it."""
+        body = self.stack("scan")
+        body.send(b"fine ")
+        body.send(b"a virus")
+        body.send(b"more")
+        body.end()
+        self.assertEqual(self.sink.got, [b"FINE ", ("scan: a virus", b"gone")])
+
+    def test_awaited(self) -> None:
+        """A decision that is awaited is the stacking inspector's to await too."""
+        Refusing.decision = Deferred()
+        body = self.stack("scan")
+        decision = body.send(b"unknown")
+        self.assertNoResult(decision)
+        Refusing.decision.errback(Denied("known by now"))
+        self.successResultOf(decision)
+        self.assertEqual(self.sink.got, [("scan: known by now", b"")])
+
+    def test_bug(self) -> None:
+        """A bug in the stacked inspector refuses the body: nothing passes unseen."""
+        Refusing.decision = None
+        body = self.stack("rewrite")
+        body.stacked._inspector.received = lambda *_: 1 / 0
+        body.send(b"x")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(self.sink.got, [("rewrite: a bug: the traceback is in the log", b"")])
+
+    def test_given_up(self) -> None:
+        """A body that is given up says nothing more to the sink."""
+        body = self.stack("rewrite")
+        body.cancel()
+        body.send(b"x")
+        body.end()
+        self.assertEqual(self.sink.got, [])
+
+    def test_endless(self) -> None:
+        """A service that stacks itself is refused after a few, not when memory is full."""
+        self.stack("itself")
+        errors = self.flushLoggedErrors(Unstackable)
+        self.assertEqual(len(errors), 1)
+        self.assertIn(f"more than {DEPTH} deep", str(errors[0].value))
+
+    def test_no_inspector(self) -> None:
+        """What is no inspecting service can't be stacked."""
+        for name in ("none", "nonsense"):
+            with self.assertRaises(Unstackable):
+                self.stack(name)
+
+    def test_answer(self) -> None:
+        """A stacked inspector that answers its client would answer nobody: refused."""
+        body = self.stack("rewrite")
+        body.stacked.send(CLIENT, b"hello?")
+        ((reason, _),) = self.sink.got
+        self.assertIn("nobody to answer to", reason)
+
+    def test_released(self) -> None:
+        """After a release the rest passes as it is."""
+        body = self.stack("rewrite")
+        body.stacked.release()
+        body.send(b"quiet")
+        body.end()
+        self.assertEqual(self.sink.got, [b"quiet", "ended"])
+
+    def test_log(self) -> None:
+        """Its audit records belong to the session below."""
+        self.stack("rewrite").stacked.log("scan", found=1)
+        self.assertIn(("scan", {"found": 1}), self.below.logged)
+
+    def test_no_connection(self) -> None:
+        """It can neither secure nor announce a connection."""
+        stacked = self.stack("rewrite").stacked
+        with self.assertRaises(Unstackable):
+            stacked.secure(SERVER)
+        with self.assertRaises(Unstackable):
+            stacked.expect(CLIENT, Address("10.0.0.1", 1), "rewrite")
+
+    def test_forgotten(self) -> None:
+        """A finished body is not kept by a session that goes on."""
+        body = self.stack("rewrite")
+        body.end()
+        self.assertIn("forgotten", self.below.logged)
