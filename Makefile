@@ -10,7 +10,7 @@ ENVIRONMENT := .venv
 BIN := $(ENVIRONMENT)/bin
 TESTS ?= tests
 
-.PHONY: lab test check format docs bench conformance clean
+.PHONY: lab test check lint layout types format docs bench conformance clean
 
 lab: .make/environment
 	@$(BIN)/tproxygw lab demonstrate
@@ -18,9 +18,15 @@ lab: .make/environment
 test: .make/environment
 	$(BIN)/trial $(TRIAL) $(TESTS)
 
-check: .make/environment
+check: lint layout types
+
+lint: .make/environment
 	$(BIN)/ruff check
+
+layout: .make/environment
 	$(BIN)/ruff format --check
+
+types: .make/environment
 	$(BIN)/mypy
 
 format: .make/environment
