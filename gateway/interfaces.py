@@ -71,6 +71,8 @@ class Outcome(Enum):
     BROKEN = "broken"
     """A bug in the gateway or in an inspector; the traceback is in the log."""
 
+    __hash__ = object.__hash__
+
 
 class Verdict(NamedTuple):
     """How a session ended, and why, for the operator to read."""

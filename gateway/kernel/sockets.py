@@ -41,6 +41,11 @@ IN_USE = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL})
 
 _UNSPECIFIED = ("", 0)
 
+_TRANSPARENT = {
+    socket.AF_INET: (socket.IPPROTO_IP, IP_TRANSPARENT),
+    socket.AF_INET6: (socket.IPPROTO_IPV6, IPV6_TRANSPARENT),
+}
+
 
 class Opened(NamedTuple):
     """A socket on its way to a server, and whether it has the port that was wanted."""
@@ -54,17 +59,15 @@ def family_of(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-def _transparent(sock: socket.socket) -> None:
+def _transparent(sock: socket.socket, family: socket.AddressFamily) -> None:
     """
     Let C{sock} use addresses that are not this host's.
 
     @raise PermissionError: CAP_NET_RAW is missing.
     """
+    level, name = _TRANSPARENT[family]
     try:
-        if sock.family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, IPV6_TRANSPARENT, 1)
-        else:
-            sock.setsockopt(socket.IPPROTO_IP, IP_TRANSPARENT, 1)
+        sock.setsockopt(level, name, 1)
     except PermissionError:
         raise PermissionError(
             errno.EPERM,
@@ -93,12 +96,13 @@ def listen(address: Address, mark: int, backlog: int) -> socket.socket:
 
     @raise OSError: the address is in use, or privileges are missing.
     """
-    sock = _new(family_of(address.host), socket.SOCK_STREAM, mark)
+    family = family_of(address.host)
+    sock = _new(family, socket.SOCK_STREAM, mark)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         _prepare_stream(sock)
-        _transparent(sock)
-        _only_ipv6(sock)
+        _transparent(sock, family)
+        _only_ipv6(sock, family)
         sock.bind(address)
         sock.listen(backlog)
     except BaseException:
@@ -107,9 +111,9 @@ def listen(address: Address, mark: int, backlog: int) -> socket.socket:
     return sock
 
 
-def _only_ipv6(sock: socket.socket) -> None:
+def _only_ipv6(sock: socket.socket, family: socket.AddressFamily) -> None:
     """There is one listener for each family, so that addresses never come in mapped form."""
-    if sock.family == socket.AF_INET6:
+    if family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
 
 
@@ -156,11 +160,12 @@ def open_towards(
 
 
 def _open(server: Address, source: tuple[str, int], mark: int) -> socket.socket:
-    sock = _new(family_of(server.host), socket.SOCK_STREAM, mark)
+    family = family_of(server.host)
+    sock = _new(family, socket.SOCK_STREAM, mark)
     try:
         _prepare_stream(sock)
         if source is not _UNSPECIFIED:
-            _bind_foreign(sock, source)
+            _bind_foreign(sock, family, source)
         sock.connect(server)
     except BlockingIOError:
         return sock
@@ -170,9 +175,11 @@ def _open(server: Address, source: tuple[str, int], mark: int) -> socket.socket:
     return sock
 
 
-def _bind_foreign(sock: socket.socket, source: tuple[str, int]) -> None:
+def _bind_foreign(
+    sock: socket.socket, family: socket.AddressFamily, source: tuple[str, int]
+) -> None:
     """Bind to an address that is, in general, not ours."""
-    _transparent(sock)
+    _transparent(sock, family)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if not source[1]:
         sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
@@ -217,12 +224,13 @@ def listen_datagrams(address: Address, mark: int) -> socket.socket:
 
     @raise OSError: the address is in use, or privileges are missing.
     """
-    sock = _new(family_of(address.host), socket.SOCK_DGRAM, mark)
+    family = family_of(address.host)
+    sock = _new(family, socket.SOCK_DGRAM, mark)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        _transparent(sock)
-        _only_ipv6(sock)
-        if sock.family == socket.AF_INET6:
+        _transparent(sock, family)
+        _only_ipv6(sock, family)
+        if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, 1)
         else:
             sock.setsockopt(socket.IPPROTO_IP, IP_RECVORIGDSTADDR, 1)
@@ -261,10 +269,11 @@ def open_datagrams(local: Address | None, remote: Address, mark: int) -> socket.
 
     @raise OSError: no route, or the pair of addresses is in use.
     """
-    sock = _new(family_of(remote.host), socket.SOCK_DGRAM, mark)
+    family = family_of(remote.host)
+    sock = _new(family, socket.SOCK_DGRAM, mark)
     try:
         if local is not None:
-            _transparent(sock)
+            _transparent(sock, family)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind(local)
         sock.connect(remote)

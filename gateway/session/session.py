@@ -71,6 +71,8 @@ class State(Enum):
     LEAVING = "leaving"
     OVER = "over"
 
+    __hash__ = object.__hash__  # by identity: Enum's own costs, and this is asked all the time
+
 
 @implementer(ISession)
 class Session:

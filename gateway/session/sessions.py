@@ -32,7 +32,7 @@ from gateway.observe.metrics import Refusal
 from gateway.policy import connection
 from gateway.policy.connection import Connection
 from gateway.policy.policy import Policy
-from gateway.policy.service import Action, Service
+from gateway.policy.service import Action, Service, Target
 from gateway.session.equipment import Equipment
 from gateway.session.expectation import BACKLOG, Expectation
 from gateway.session.session import Session
@@ -151,10 +151,7 @@ class Sessions:
             return
         assert service is not None and service.maker is not None
         make = cast(Callable[[ISession], IInspector], service.maker.make)
-        targets = tuple(
-            target if target.port is not None else target._replace(port=server.port)
-            for target in service.targets
-        )
+        targets = _with_ports(service.targets, server.port) if service.targets else ()
         self._begin(Session(self, policy, service, identity, sock, targets, make))
 
     def refusal(
@@ -328,6 +325,11 @@ class Sessions:
         self._waiting.clear()
         for session in tuple(self.running.values()):
             session.stop()
+
+
+def _with_ports(targets: tuple[Target, ...], port: int) -> tuple[Target, ...]:
+    """Where the policy names no port, the one that the client wanted."""
+    return tuple(one if one.port is not None else one._replace(port=port) for one in targets)
 
 
 def _decrement(counter: Counter[Any], key: Any) -> None:

@@ -263,14 +263,16 @@ class Wire:
             self._drained()
 
     def _drained(self) -> None:
-        if self._ending and not self.finished and self._socket is not None:
-            self.finished = True
+        if not self._ending or self.finished:
+            self.owner.wire_drained(self.side)
+            return
+        self.finished = True
+        self.owner.wire_drained(self.side)
+        if self._socket is not None:  # else that was all, and closing it has said so
             try:
                 self._socket.shutdown(socket.SHUT_WR)
             except OSError as error:
                 self._lost(error)
-                return
-        self.owner.wire_drained(self.side)
 
     # The end
 
