@@ -10,8 +10,8 @@ iptables can do less in one place than nftables, so the work is spread:
     listener of its interface or, without one, nowhere. (TPROXY drops it then, so
     this backend can't pass connections while the gateway is down.) Here replies
     to a masqueraded server leg find their socket in IPv4, for the match looks
-    behind the translation. In IPv6 it doesn't, so there such connections
-    carry the upstream mark on their conntrack entry;
+    behind the translation. In IPv6 older kernels' match doesn't (6.18's does),
+    so there such connections carry the upstream mark on their conntrack entry, too;
   - filter knows REJECT, and only when forwarding. In case somebody's rule accepts
     a refused packet before, it is dropped when it would leave.
 

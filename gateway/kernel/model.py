@@ -12,7 +12,7 @@ from ipaddress import ip_address
 
 from gateway.kernel.ruleset import Branch, Dimension, Ruleset, Verdict
 from gateway.kernel.spans import holds
-from gateway.kernel.tree import Budget, Node, Split, grow
+from gateway.kernel.tree import SHORT, Budget, Node, Split, grow
 from gateway.policy.connection import Connection
 
 Numbers = tuple[int, int, int]
@@ -32,13 +32,13 @@ def linear(ruleset: Ruleset, connection: Connection) -> Verdict | None:
 
 
 def treelike(
-    ruleset: Ruleset, connection: Connection, budget: Budget | None = None
+    ruleset: Ruleset, connection: Connection, budget: Budget | None = None, short: int = SHORT
 ) -> Verdict | None:
     """What a packet filter does that has the decision tree."""
     branch = branch_of(ruleset, connection)
     if branch is None:
         return None
-    return walk(grow(branch, budget or Budget()), _numbers(connection))
+    return walk(grow(branch, budget or Budget(), short), _numbers(connection))
 
 
 def walk(node: Node, numbers: Numbers) -> Verdict | None:

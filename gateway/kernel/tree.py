@@ -81,17 +81,22 @@ class Budget:
         return True
 
 
-def grow(branch: Branch, budget: Budget) -> Node:
-    """The decision tree of C{branch}."""
-    return _Tree(branch, budget).root()
+def grow(branch: Branch, budget: Budget, short: int = SHORT) -> Node:
+    """
+    The decision tree of C{branch}.
+
+    @param short: lists of so many rules are not split any more.
+    """
+    return _Tree(branch, budget, short).root()
 
 
 class _Tree:
     """A tree while it grows."""
 
-    def __init__(self, branch: Branch, budget: Budget) -> None:
+    def __init__(self, branch: Branch, budget: Budget, short: int) -> None:
         self._branch = branch
         self._budget = budget
+        self._short = short
         self._nodes: dict[State, Node] = {}
 
     def root(self) -> Node:
@@ -121,7 +126,7 @@ class _Tree:
 
     def _split(self, state: State) -> Split | None:
         """C{state}, cut where it helps most; L{None}: it does not help, or is too dear."""
-        if len(state) <= SHORT:
+        if len(state) <= self._short:
             return None
         cuts = [_Cut(self._branch, state, dimension) for dimension in _asked(state)]
         for cut in sorted(cuts, key=lambda cut: cut.mean):

@@ -12,12 +12,14 @@ import threading
 
 
 def serve(connection: socket.socket) -> None:
-    """One connection."""
+    """One connection, until the client ends or wants the server to end first."""
     host, port = connection.getpeername()[:2]
     connection.sendall(f"{host} {port}\n".encode())
     received = 0
     while data := connection.recv(65536):
         received += len(data)
+        if data == b"!":
+            break
     # a megabyte back, so that segments of full size go both ways
     connection.sendall(f"{received}\n".encode() + b"." * 1000000)
     connection.close()

@@ -50,13 +50,15 @@ class ModelTests(SynchronousTestCase):
         """The nftables backend's decision tree gives the policy's verdict."""
         ruleset = make_ruleset(policy_)
         for connection in asked:
-            self.assertEqual(treelike(ruleset, connection), decided(policy_, connection))
+            verdict = decided(policy_, connection)
+            self.assertEqual(treelike(ruleset, connection), verdict)
+            self.assertEqual(treelike(ruleset, connection, short=0), verdict)
 
     @settings(max_examples=100, deadline=None)
     @given(policies(), connections(), st.integers(0, 40))
     def test_spent_budget(self, policy_: Policy, asked: Connection, elements: int) -> None:
         """A tree that was not allowed to grow is slower, not wrong."""
-        verdict = treelike(make_ruleset(policy_), asked, Budget(elements))
+        verdict = treelike(make_ruleset(policy_), asked, Budget(elements), short=0)
         self.assertEqual(verdict, decided(policy_, asked))
 
 
