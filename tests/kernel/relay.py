@@ -44,11 +44,21 @@ def pump(one: socket.socket, other: socket.socket) -> None:
         pass
 
 
+def connected(client: socket.socket, family: int, mark: int, port: int) -> socket.socket:
+    """A connection to where C{client} wanted to go, from its address and C{port}."""
+    server = transparent(family, socket.SOCK_STREAM, mark)
+    server.bind((client.getpeername()[0], port))
+    server.connect(client.getsockname())
+    return server
+
+
 def relay(client: socket.socket, family: int, mark: int) -> None:
     """One session."""
-    server = transparent(family, socket.SOCK_STREAM, mark)
-    server.bind(client.getpeername())
-    server.connect(client.getsockname())
+    try:
+        server = connected(client, family, mark, client.getpeername()[1])
+    except OSError:
+        # its former connection is not quite over (row 9)
+        server = connected(client, family, mark, 0)
     print("relayed", client.getpeername()[:2], client.getsockname()[:2], flush=True)
     threading.Thread(target=pump, args=(server, client), daemon=True).start()
     pump(client, server)

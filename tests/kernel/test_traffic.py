@@ -223,6 +223,9 @@ class NftablesTrafficTests(TrafficCase):
         self.relay()
         for host in HOSTS:
             self.assertEqual(self.route.client.python(AGAIN, host, "80").split(), ["done"] * 3)
+        # at once, not after the TIME_WAIT socket was reset and the SYN sent again
+        again = self.route.client.run("nstat -az TcpExtTCPSynRetrans").split()
+        self.assertEqual(float(again[again.index("TcpExtTCPSynRetrans") + 1]), 0)
 
 
 class NftablesPassTests(TrafficCase):
