@@ -115,6 +115,29 @@ class CrashTests(LifeCase):
         self.assertIntercepted()
 
 
+class RestoreTests(LifeCase):
+    """Somebody else changes the packet filter."""
+
+    def test_rules_removed(self) -> None:
+        """If somebody flushes all rules, they are installed again, and the log says so."""
+        self.router.run("nft", "flush", "ruleset")
+        self.wait(lambda: "somebody removed" in self.scene.daemon.said, "nothing noticed", 20)
+        self.assertIntercepted()
+
+
+class MetricsTests(LifeCase):
+    """The Prometheus endpoint."""
+
+    gateway = '[metrics]\nlisten = "127.0.0.1:9180"\n'
+
+    def test_served(self) -> None:
+        """Sessions by service and verdict, and whether the rules are installed, can be scraped."""
+        self.assertIntercepted()
+        scraped = self.router.run("curl", "-sS", "http://127.0.0.1:9180/metrics").splitlines()
+        found = [line for line in scraped if 'service="relay"' in line and "passed" in line]
+        self.assertTrue(any(line.endswith(" 1.0") for line in found), scraped)
+
+
 class PassCrashTests(LifeCase):
     """kill -9 where the operator chose to stay online."""
 
