@@ -25,19 +25,34 @@ from conformance.suites import SUITES, Suite
 AT_ONCE = 2
 """Suites that run at the same time: most of their time they wait."""
 
-HEAD = ("suite", "inspector", "direct", "gateway", "connections", "sessions", "differences")
-LINE = "{:10} {:10} {:>14} {:>14} {:>12} {:>10} {:>12}"
+HEAD = (
+    "suite",
+    "inspector",
+    "direct",
+    "gateway",
+    "connections",
+    "sessions",
+    "differ",
+    "unknown",
+    "seconds",
+)
+LINE = "{:10} {:9} {:>14} {:>14} {:>11} {:>8} {:>6} {:>7} {:>7}"
 
 
 @frozen
 class Verdict:
-    """One line of the table."""
+    """
+    One line of the table.
+
+    @ivar different: how many tests ended differently.
+    @ivar unknown: those of them that are not listed and differed again.
+    """
 
     suite: str
     inspector: str
     direct: Run
     through: Run
-    differences: tuple[Difference, ...]
+    different: int
     unknown: tuple[Difference, ...]
 
     @property
@@ -51,7 +66,6 @@ class Verdict:
         return not self.unknown and not self.bypassed and self.through.sessions.total() > 0
 
     def __str__(self) -> str:
-        known = len(self.differences) - len(self.unknown)
         return LINE.format(
             self.suite,
             self.inspector,
@@ -59,7 +73,9 @@ class Verdict:
             f"{self.through}",
             self.through.connections,
             self.through.sessions.total(),
-            f"{len(self.unknown)} ({known} known)",
+            f"{self.different}",
+            f"{len(self.unknown)}",
+            f"{self.direct.seconds:.0f}/{self.through.seconds:.0f}",
         )
 
 
@@ -104,9 +120,10 @@ def compare(installed: Installed, direct: Run, inspector: str, known: tuple[Know
     name = installed.suite.name
     through = drive(installed, inspector)
     found = differences(direct.outcomes, through.outcomes)
-    if unknown(found, known, name, inspector):
-        found = again(installed, inspector, found)
-    return Verdict(name, inspector, direct, through, found, unknown(found, known, name, inspector))
+    strange = unknown(found, known, name, inspector)
+    if strange:
+        strange = again(installed, inspector, strange)
+    return Verdict(name, inspector, direct, through, len(found), strange)
 
 
 def again(
@@ -123,6 +140,8 @@ def tell(verdicts: list[Verdict]) -> None:
     for verdict in verdicts:
         for difference in verdict.unknown:
             print(f"{verdict.suite} ({verdict.inspector}): {difference}")
+        if not verdict.through.sessions.total():
+            print(f"{verdict.suite}: no session in the audit")
         if verdict.bypassed:
             print(f"{verdict.suite}: {verdict.bypassed} connections went past the gateway")
         if verdict.direct.cut_off or verdict.through.cut_off:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ class Run:
 
     outcomes: Mapping[str, str]
     connections: int
+    seconds: float
     sessions: Counter[str] = field(factory=Counter)
     cut_off: bool = False
 
@@ -54,10 +56,11 @@ def drive(installed: Installed, inspector: str, tests: Sequence[str] = ()) -> Ru
     with loopback(folder, inspector) as place:
         record = folder / f"record-{place.name}.json"
         record.write_text("")
-        before = place.connections()
+        before, started = place.connections(), time.monotonic()
         cut_off = execute(installed, place, record, tests or installed.suite.tests)
+        took = time.monotonic() - started
         connections = place.connections() - before
-    return Run(read(record), connections, place.sessions(), cut_off)
+    return Run(read(record), connections, took, place.sessions(), cut_off)
 
 
 def execute(installed: Installed, place: Loopback, record: Path, tests: Sequence[str]) -> bool:

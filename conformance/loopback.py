@@ -44,7 +44,7 @@ table inet conformance {
 """
 """Counts what clients begin; the gateway's own connections carry its upstream mark."""
 
-CLOSED_PORT = 1
+CLOSED_PORT = 6
 
 
 class Loopback:
@@ -68,12 +68,13 @@ class Loopback:
         return int(next(item["counter"]["packets"] for item in listed if "counter" in item))
 
     def sessions(self) -> Counter[str]:
-        """How many sessions the audit records, by how they ended."""
+        """How many sessions the audit records, by how they ended, L{intercepts}'s aside."""
         if not self.audit.exists():
             return Counter()
         records = map(json.loads, self.audit.read_text().splitlines())
+        flows = (record for record in records if record["event_type"] == "flow")
         return Counter(
-            record["gateway"]["verdict"] for record in records if record["event_type"] == "flow"
+            flow["gateway"]["verdict"] for flow in flows if flow["dest_port"] != CLOSED_PORT
         )
 
     def configure(self, inspector: str) -> None:

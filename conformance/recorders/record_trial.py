@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from twisted.trial import reporter, runner
+from twisted.trial import reporter, runner, util
 
 
 class Recorder(reporter.VerboseTextReporter):
@@ -39,5 +39,7 @@ class Recorder(reporter.VerboseTextReporter):
 
 
 if __name__ == "__main__":
+    # What hangs is as much of a failure after 10 seconds as after trial's 120.
+    util.DEFAULT_TIMEOUT_DURATION = 10.0
     tests = runner.TestLoader().loadByNames(sys.argv[1:], recurse=True)
     runner.TrialRunner(Recorder, workingDirectory="trial").run(tests)
