@@ -20,7 +20,7 @@ from rich.text import Text
 from gateway import registry
 from gateway.lab import network
 from gateway.lab.attempts import ATTEMPTS, Attempt, Outcome, attempt
-from gateway.lab.laboratory import DEMONSTRATION, Laboratory, remove
+from gateway.lab.laboratory import DEMONSTRATION, Laboratory, check_able, remove
 from gateway.policy.connection import Protocol
 from gateway.policy.load import load
 from gateway.policy.policy import Policy
@@ -133,6 +133,7 @@ def demonstrate(config: Path, console: Console | None = None, prefix: str = DEMO
     @raise LabError: it can't be built; the message says why.
     """
     console = console or Console(width=None if sys.stdout.isatty() else WIDTH)
+    check_able("curl")
     policy = load(config, registry.find)
     laboratory = Laboratory(config, prefix)
     with _cleaned_up(prefix):

@@ -153,19 +153,21 @@ def run_folder(prefix: str) -> Path:
     return Path("/run") / f"{prefix}lab"
 
 
-def check_able() -> None:
+def check_able(*programs: str) -> None:
     """
     Whether this user and this machine can have network namespaces.
 
+    @param programs: what else has to be installed.
     @raise LabError: no; with what to do.
     """
     if os.geteuid() != 0:
         raise LabError(
             "the laboratory makes network namespaces and needs root; try again with sudo"
         )
-    if missing := [name for name in NEEDED if shutil.which(name) is None]:
+    if missing := [name for name in (*NEEDED, *programs) if shutil.which(name) is None]:
         raise LabError(
-            f"not installed: {', '.join(missing)}; on Debian: apt install iproute2 nftables procps"
+            f"not installed: {', '.join(missing)}; "
+            "on Debian: apt install iproute2 nftables procps curl"
         )
 
 

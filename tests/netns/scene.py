@@ -133,9 +133,18 @@ class Scene:
 def remove_dead() -> None:
     """Remove what test runs that are not alive any more have left."""
     for namespace in left_over(PREFIX):
-        process = namespace.name.removeprefix(PREFIX).partition("-")[0]
-        if not Path(f"/proc/{process}").exists():
+        if _dead(namespace.name):
             namespace.remove()
+    for parent in (Path(tempfile.gettempdir()), Path("/run")):
+        for folder in parent.glob(f"{PREFIX}*"):
+            if _dead(folder.name):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _dead(name: str) -> bool:
+    """Whether the process whose identifier is in the name has ended."""
+    process = name.removeprefix(PREFIX).partition("-")[0]
+    return not Path(f"/proc/{process}").exists()
 
 
 class Stage:

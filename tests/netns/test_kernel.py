@@ -20,36 +20,10 @@ from tests.netns.case import (
     hear,
     reset,
 )
+from tests.netns.firewall import FIREWALL, MASQUERADE
 
 TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ = 19, 20, 21
 SEND_QUEUE, REPAIR_OFF = 2, -1
-
-FIREWALL = """
-table inet firewall {
-    chain forward {
-        type filter hook forward priority 0; policy drop;
-        ct state invalid drop
-        ct state established,related accept
-        iifname "lan0" ct state new accept
-    }
-    chain input {
-        type filter hook input priority 0; policy accept;
-        ct state invalid drop
-    }
-    chain output {
-        type filter hook output priority 0; policy accept;
-        ct state invalid drop
-    }
-}
-"""
-MASQUERADE = """
-table ip translation {
-    chain postrouting {
-        type nat hook postrouting priority 100; policy accept;
-        oifname "wan0" masquerade
-    }
-}
-"""
 
 
 def random_sequence(ours: socket.socket) -> None:
@@ -65,6 +39,7 @@ def random_sequence(ours: socket.socket) -> None:
     number = secrets.randbits(31) - (1 << 30)
     ours.setsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ, number)
     ours.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, REPAIR_OFF)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the end of repair took it away
 
 
 class FirewallCase(SceneCase):
@@ -76,9 +51,9 @@ class FirewallCase(SceneCase):
     def prepare(self) -> None:
         self.router.run("nft", "-f", "-", input=self.rules)
 
-    def passed(self) -> tuple[int, set[str]]:
+    def passed(self, host: str = SERVER) -> tuple[int, set[str]]:
         """How many of sixteen sessions work, and from which addresses the server saw them."""
-        listener = self.listen()
+        listener = self.listen(host=host)
         listener.settimeout(1)
         seen: set[str] = set()
         worked = 0
@@ -101,7 +76,8 @@ class FirewallCase(SceneCase):
 
     def converse(self, listener: socket.socket) -> str:
         """A question and an answer of several segments."""
-        ours = self.dial(listener.getsockname(), prepare=random_sequence, seconds=0.5)
+        server = listener.getsockname()[:2]
+        ours = self.dial(server, prepare=random_sequence, seconds=0.5)
         ours.settimeout(1)
         theirs, peer = self.accept(listener)
         theirs.settimeout(1)
@@ -122,6 +98,29 @@ class FirewallTests(FirewallCase):
     def test_sessions(self) -> None:
         """Every session works although both legs have the same addresses and ports."""
         self.assertEqual(self.passed(), (16, {CLIENT}))
+
+    def test_ipv6(self) -> None:
+        """The same over IPv6."""
+        self.assertEqual(self.passed(SERVER6), (16, {CLIENT6}))
+
+    def test_same_port_again(self) -> None:
+        """One port again and again, whoever closes first: what the last one left is no harm."""
+        listener = self.listen()
+        server = listener.getsockname()
+        for number in range(12):
+            ours = self.dial(server, (CLIENT, 33333), prepare=random_sequence)
+            theirs, peer = self.accept(listener)
+            self.assertEqual(peer[0], CLIENT)
+            first, last = (ours, theirs) if number % 2 else (theirs, ours)
+            first.shutdown(socket.SHUT_WR)
+            self.assertEqual(hear(last), b"")
+            last.close()
+            self.assertEqual(hear(first), b"")
+            first.close()
+            self.wait(
+                lambda number=number: len(self.flows((CLIENT, 33333))) == number + 1,
+                f"session {number} has not ended",
+            )
 
     def test_legs_are_apart(self) -> None:
         """conntrack shows one session as two connections, the client's in the gateway's zone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.netns.case import CLIENT, CLIENT6, SERVER, SERVER6, Address, SceneCase, hear, reset
+from tests.netns.firewall import FIREWALL
 
 ANNOUNCER = '''
 from gateway.inspector import StreamInspector
@@ -110,3 +111,22 @@ class AnnouncedTests(SceneCase):
         self.dial((SERVER, port))
         self.accept(listener)
         reset(self.ours)
+
+
+class AnnouncedFirewallTests(AnnouncedTests):
+    """The same on a gateway with the usual stateful rules."""
+
+    def prepare(self) -> None:
+        self.router.run("nft", "-f", "-", input=FIREWALL)
+
+
+class IptablesAnnouncedTests(AnnouncedTests):
+    """The same with rules of iptables."""
+
+    gateway = 'backend = "iptables"\n' + AnnouncedTests.gateway
+
+
+class IptablesAnnouncedFirewallTests(AnnouncedFirewallTests):
+    """The same with both."""
+
+    gateway = IptablesAnnouncedTests.gateway
