@@ -1,0 +1,162 @@
+"""UDP sessions between real sockets on loopback."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from attrs import evolve
+from twisted.internet import reactor
+from twisted.trial.unittest import TestCase
+
+from gateway.interfaces import Address
+from gateway.policy.connection import Protocol
+from gateway.policy.limits import ServiceLimits
+from gateway.policy.policy import Policy
+from gateway.policy.service import Source, Target
+from gateway.session.datagram import DatagramListener
+from tests.session.scene import Scene, asynchronous, in_thread, until
+
+
+class DatagramTests(TestCase):
+    """The first datagram comes to the listener, the others to the session's own sockets."""
+
+    timeout = 30
+
+    def setUp(self) -> None:
+        self.server = self.socket()
+        self.address = Address(*self.server.getsockname())
+
+    def socket(self) -> socket.socket:
+        sock = socket.socket(type=socket.SOCK_DGRAM)
+        self.addCleanup(sock.close)
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(5)
+        return sock
+
+    def scene(self, **arguments: Any) -> tuple[Scene, DatagramListener]:
+        scene = Scene(self, **arguments)
+        rules = tuple(evolve(rule, protocol=Protocol.UDP) for rule in scene.policy.rules)
+        scene.sessions.policy = Policy(services=scene.policy.services, rules=rules)
+        sock = self.socket()
+        sock.setblocking(False)
+        listener = DatagramListener(reactor, sock, scene.sessions)
+        self.addCleanup(listener.stop)
+        return scene, listener
+
+    def begin(self, listener: DatagramListener, data: bytes) -> tuple[socket.socket, Address]:
+        """
+        A client whose first datagram has just come. It talks to 127.0.0.2, so that the
+        session can have the address that the client believes to talk to.
+        """
+        client = self.socket()
+        believed = Address("127.0.0.2", self.address.port)
+        client.connect(believed)
+        listener._admit(Address(*client.getsockname()), believed, data)
+        return client, believed
+
+    def fixed(self, **more: Any) -> dict[str, Any]:
+        return {"targets": (Target(*self.address),), **more}
+
+    @asynchronous
+    async def test_both_ways(self) -> None:
+        """Datagrams keep their borders both ways; answers come from where the client asked."""
+        scene, listener = self.scene(**self.fixed())
+        client, _ = self.begin(listener, b"first")
+        data, source = await in_thread(self.server.recvfrom, 100)
+        self.assertEqual(data, b"first")
+        self.server.sendto(b"one", source)
+        self.server.sendto(b"", source)
+        self.server.sendto(b"three", source)
+        answers = [await in_thread(client.recv, 100) for _ in range(3)]
+        self.assertEqual(answers, [b"one", b"", b"three"])
+        client.send(b"second")
+        self.assertEqual((await in_thread(self.server.recvfrom, 100)), (b"second", source))
+        scene.sessions.stop()
+        (flow,) = scene.records()
+        self.assertEqual(flow["proto"], "UDP")
+        self.assertEqual(flow["flow"]["bytes_toserver"], 11)
+        self.assertEqual(flow["flow"]["bytes_toclient"], 8)
+
+    @asynchronous
+    async def test_source_port_kept(self) -> None:
+        """The server sees the client's own address and port."""
+        scene, listener = self.scene(**self.fixed(source=Source.CLIENT))
+        self.server.close()
+        elsewhere = socket.socket(type=socket.SOCK_DGRAM)
+        self.addCleanup(elsewhere.close)
+        elsewhere.bind(("127.0.0.1", self.address.port))
+        elsewhere.settimeout(5)
+        client = socket.socket(type=socket.SOCK_DGRAM)
+        self.addCleanup(client.close)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        client.bind(("127.0.0.5", 0))
+        believed = Address("127.0.0.2", self.address.port)
+        client.connect(believed)
+        listener._admit(Address(*client.getsockname()), believed, b"hello")
+        _, source = await in_thread(elsewhere.recvfrom, 100)
+        self.assertEqual(source, client.getsockname())
+        scene.sessions.stop()
+        (flow,) = scene.records()
+        self.assertTrue(flow["gateway"]["upstream"]["port_kept"])
+
+    @asynchronous
+    async def test_same_flow(self) -> None:
+        """A second datagram that still comes to the listener belongs to the same session."""
+        scene, listener = self.scene(**self.fixed())
+        client, believed = self.begin(listener, b"1")
+        listener._admit(Address(*client.getsockname()), believed, b"2")
+        got = [(await in_thread(self.server.recvfrom, 10))[0] for _ in range(2)]
+        self.assertEqual(got, [b"1", b"2"])
+        self.assertEqual(len(scene.sessions.running), 1)
+
+    @asynchronous
+    async def test_idle(self) -> None:
+        """A session in which nothing moves ends; that is the ordinary end of UDP."""
+        scene, listener = self.scene(**self.fixed(limits=ServiceLimits(idle_seconds=0.3)))
+        self.begin(listener, b"x")
+        await until(lambda: not scene.sessions.running)
+        (flow,) = scene.records()
+        self.assertEqual(flow["gateway"]["verdict"], "passed")
+        self.assertIn("idle", flow["gateway"]["reason"])
+        self.assertEqual(listener._flows, {})
+
+    @asynchronous
+    async def test_port_unreachable(self) -> None:
+        """A server whose port is closed ends the session, with the reason."""
+        scene, listener = self.scene(**self.fixed())
+        self.server.close()
+        self.begin(listener, b"x")
+        await until(lambda: not scene.sessions.running)
+        (flow,) = scene.records()
+        self.assertIn("port unreachable", flow["gateway"]["reason"])
+
+    @asynchronous
+    async def test_limit(self) -> None:
+        """Limits hold for UDP too."""
+        scene, listener = self.scene(**self.fixed(limits=ServiceLimits(sessions=1)))
+        self.begin(listener, b"1")
+        self.begin(listener, b"2")
+        self.assertEqual(len(scene.sessions.running), 1)
+        scene.sessions.stop()
+        reasons = [one["gateway"]["reason"] for one in scene.records()]
+        self.assertIn("limits.sessions = 1 of the service", reasons)
+
+    def taken(self, listener: DatagramListener) -> bool:
+        """Whether the listener has read all that came."""
+        with socket.socket(fileno=socket.dup(listener.fileno())) as peeking:
+            try:
+                peeking.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return True
+            return False
+
+    @asynchronous
+    async def test_listener(self) -> None:
+        """Datagrams without an original destination were not diverted: they are ignored."""
+        scene, listener = self.scene(**self.fixed())
+        listener.resume()
+        client = self.socket()
+        client.sendto(b"direct", listener.address)
+        await until(lambda: self.taken(listener))
+        self.assertEqual(scene.sessions.running, {})
