@@ -15,13 +15,16 @@ from bench.ways import Way
 SESSIONS = 10_000
 STUCK_SECONDS = 3.0
 
+SPARE = 300
+"""Descriptors that the gateway keeps for other things than sessions, and some more."""
+
 
 def idle_sessions() -> int:
     """
     As many sessions as are asked for, or as the descriptors of one process
     allow: two for each, and some for everything else.
     """
-    return min(SESSIONS, (raise_descriptor_limit() - 200) // 2)
+    return min(SESSIONS, (raise_descriptor_limit() - SPARE) // 2)
 
 
 def idle(way: Way) -> str:

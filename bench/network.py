@@ -48,6 +48,10 @@ class Network:
         """Set a sysctl in one of the namespaces."""
         run("ip", "netns", "exec", name, "sysctl", "-qw", setting)
 
+    def filter(self, rules: str) -> None:
+        """Add packet filter rules on the gateway."""
+        run("ip", "netns", "exec", self.gateway, "nft", "-f", "-", text=rules)
+
     def _link(self, peer: str, interface: str, net: str) -> None:
         """Connect C{peer} to the gateway, which gets the lower address."""
         veth = ["ip", "-n", self.gateway, "link", "add", interface, "type", "veth"]
