@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import socket
+import sys
 from pathlib import Path
 
 from gateway.lab.daemon import Daemon
@@ -336,11 +337,19 @@ class PrivilegeTests(LifeCase):
         listener = self.listen()
         self.dial(listener.getsockname(), (CLIENT, 515))
         self.assertEqual(self.accept(listener)[1], (CLIENT, 515))
-        self.scene.configure({"renamed": RELAY})
-        self.scene.reload(RELOADED)
-        self.assertIntercepted()
+        if self.readable(Path(sys.prefix)):
+            self.scene.configure({"renamed": RELAY})
+            self.scene.reload(RELOADED)
+            self.assertIntercepted()
         self.assertTrue(daemon.stop())
         self.assertEqual(self.rules(), before)
+
+    def readable(self, folder: Path) -> bool:
+        """
+        Whether that user can read C{folder}. A reload looks for plugins where
+        Python is installed, and that can't work in, say, root's own home.
+        """
+        return all(each.stat().st_mode & 0o005 == 0o005 for each in (folder, *folder.parents))
 
     def status(self, process: int) -> dict[str, str]:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
