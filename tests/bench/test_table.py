@@ -1,0 +1,59 @@
+"""The bench's figures are computed and shown as they should be."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from bench.rounds import Load, Sample, interleaved, middle
+from bench.table import comparison, duration, size
+
+LOAD = Load("connections", "connection", 32, 3)
+
+
+class ComparisonTests(SynchronousTestCase):
+    """The table of ways."""
+
+    def test_ratio(self) -> None:
+        """The gateway's CPU time is shown as a multiple of HAProxy's, beside the target."""
+        shown = comparison(
+            {
+                (LOAD, "HAProxy"): Sample(1000, 100e-6, 300e-6, 0),
+                (LOAD, "gateway"): Sample(500, 250e-6, 600e-6, 0),
+            }
+        )
+        cells = [cell.strip() for cell in shown.splitlines()[-1].split("|")]
+        self.assertEqual(cells[3:6], ["250.0 us", "2.50", "<= 3"])
+
+    def test_without_a_process(self) -> None:
+        """Plain forwarding has no process, so no CPU time and no ratio."""
+        shown = comparison({(LOAD, "forwarding"): Sample(1000, 0.0, 300e-6, 0)})
+        cells = [cell.strip() for cell in shown.splitlines()[-1].split("|")]
+        self.assertEqual(cells[3:5], ["-", "-"])
+
+
+class RoundsTests(SynchronousTestCase):
+    """The rounds."""
+
+    def test_order(self) -> None:
+        """Every other round goes backwards, so that a drift favours nobody."""
+        self.assertEqual("".join(interleaved("ABC", 3)), "ABCCBAABC")
+
+    def test_middle(self) -> None:
+        """One odd round does not matter, but its errors are not lost."""
+        samples = [Sample(1, 1, 1, 0), Sample(9, 9, 9, 5), Sample(2, 2, 2, 0)]
+        self.assertEqual(middle(samples), Sample(2, 2, 2, 5))
+
+
+class UnitsTests(SynchronousTestCase):
+    """Figures in units that suit them."""
+
+    def test_durations(self) -> None:
+        """From microseconds to seconds."""
+        self.assertEqual(
+            [duration(value) for value in (0, 12e-6, 0.0123, 1.5)],
+            ["-", "12.0 us", "12.3 ms", "1.50 s"],
+        )
+
+    def test_sizes(self) -> None:
+        """KiB and MiB."""
+        self.assertEqual([size(2048), size(3 << 20)], ["2.0 KiB", "3.0 MiB"])

@@ -1,0 +1,69 @@
+"""What differs between a direct run and one through the gateway, and the list that judges it."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from conformance.comparison import (
+    NOT_RUN,
+    Difference,
+    Known,
+    differences,
+    known_differences,
+    unknown,
+)
+from conformance.suites import SUITES
+
+
+class DifferencesTests(SynchronousTestCase):
+    """What counts as a difference."""
+
+    def test_same(self) -> None:
+        """Tests that end alike are no difference, even if they fail on both sides."""
+        outcomes = {"a": "passed", "b": "failed", "c": "skipped"}
+        self.assertEqual(differences(outcomes, dict(outcomes)), ())
+
+    def test_worse_and_better(self) -> None:
+        """Failing only through the gateway is one, and so is passing only there."""
+        found = differences({"a": "passed", "b": "failed"}, {"a": "failed", "b": "passed"})
+        self.assertEqual(
+            found, (Difference("a", "passed", "failed"), Difference("b", "failed", "passed"))
+        )
+
+    def test_not_run(self) -> None:
+        """A test that a hang or a crash kept from running does not pass unnoticed."""
+        self.assertEqual(differences({"a": "passed"}, {}), (Difference("a", "passed", NOT_RUN),))
+
+
+class KnownTests(SynchronousTestCase):
+    """What the list of known differences covers."""
+
+    def test_other_suite(self) -> None:
+        """An entry speaks of its own suite only."""
+        entry = Known("ftp", "test_*", "why")
+        self.assertTrue(entry.covers("ftp", "relay", "test_a"))
+        self.assertFalse(entry.covers("http", "relay", "test_a"))
+
+    def test_other_inspector(self) -> None:
+        """An entry may speak of one inspector; without a word about it, it speaks of all."""
+        entry = Known("ftp", "*", "why", "ftp")
+        self.assertTrue(entry.covers("ftp", "ftp", "test_a"))
+        self.assertFalse(entry.covers("ftp", "relay", "test_a"))
+
+    def test_brackets(self) -> None:
+        """The brackets of pytest's parameters stand for themselves."""
+        entry = Known("http", "test_a[one]", "why")
+        self.assertTrue(entry.covers("http", "relay", "test_a[one]"))
+        self.assertFalse(entry.covers("http", "relay", "test_ao"))
+
+    def test_unknown(self) -> None:
+        """What no entry covers is left."""
+        found = (Difference("a", "passed", "failed"), Difference("b", "passed", "failed"))
+        self.assertEqual(unknown(found, [Known("s", "a", "why")], "s", "relay"), found[1:])
+
+    def test_the_list(self) -> None:
+        """Every entry of differences.toml has a reason and names a suite that exists."""
+        suites = {suite.name for suite in SUITES}
+        for entry in known_differences():
+            self.assertIn(entry.suite, suites)
+            self.assertTrue(entry.reason)

@@ -1,0 +1,45 @@
+"""What the recorders wrote is read as one outcome for each test."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from conformance.driven import Run, arguments, read
+from conformance.suites import Runner, Suite
+
+
+class ReadTests(SynchronousTestCase):
+    """Reading a record."""
+
+    def record(self, *lines: tuple[str, str]) -> Path:
+        """A record with these lines."""
+        file = Path(self.mktemp())
+        file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        return file
+
+    def test_tear_down_fails(self) -> None:
+        """A test that passed and failed to clean up has failed."""
+        file = self.record(("a", "passed"), ("a", "failed"), ("b", "passed"))
+        self.assertEqual(read(file), {"a": "failed", "b": "passed"})
+
+    def test_counted(self) -> None:
+        """A run is shown as passed, failed, skipped."""
+        run = Run({"a": "passed", "b": "passed", "c": "skipped"}, 3, 1.0)
+        self.assertEqual(str(run), "2/0/1")
+
+
+class ArgumentsTests(SynchronousTestCase):
+    """What is run."""
+
+    def test_left_out(self) -> None:
+        """Tests that are left out are not run by pytest."""
+        suite = Suite("s", Runner.PYTEST, ("tests",), left_out={"tests/a.py::b": "why"})
+        self.assertIn("--deselect=tests/a.py::b", arguments(suite, suite.tests))
+
+    def test_some(self) -> None:
+        """Only the tests asked for are run."""
+        suite = Suite("s", Runner.UNITTEST, ("test.a",))
+        self.assertEqual(arguments(suite, ["test.a.B.c"])[1:], ["test.a.B.c"])
