@@ -26,8 +26,8 @@ from gateway.policy.connection import Connection
 from gateway.policy.service import Service
 from gateway.session.connector import origin
 from gateway.session.equipment import Equipment
+from gateway.session.patience import Patience
 from gateway.session.sessions import UDP, Sessions
-from gateway.session.ticker import Bucket
 
 log = PrintableLogger()
 
@@ -117,8 +117,8 @@ class DatagramSession:
         self._listener = over
         self._equipment: Equipment = home.equipment
         self._started = self._equipment.clock.seconds()
-        self._active = self._equipment.ticker.now
-        self._bucket: Bucket | None = None
+        self.active = self._equipment.ticker.wake()
+        self._patience = Patience(self._equipment.ticker, service.limits, self)
         self._legs: dict[Side, _Leg] = {}
         self._upstream: Upstream | None = None
         self._over = False
@@ -130,7 +130,7 @@ class DatagramSession:
         except OSError as error:
             self._finish(Outcome.FAILED, f"server unreachable: {error.strerror}")
             return
-        self._watch_time()
+        self._patience.watch()
         self.received(CLIENT, data)
 
     def _open(self) -> None:
@@ -165,7 +165,7 @@ class DatagramSession:
         """C{side} sent a datagram."""
         if self._over:
             return
-        self._active = self._equipment.ticker.now
+        self.active = self._equipment.ticker.now
         self._legs[side.other].send(data)
 
     def lost(self, side: Side, error: OSError) -> None:
@@ -180,28 +180,18 @@ class DatagramSession:
         if isinstance(error, ConnectionRefusedError):
             self._finish(Outcome.RESET, f"port unreachable, says the {side.value}'s host")
 
-    def _watch_time(self) -> None:
-        limits = self._service.limits
-        now = self._equipment.ticker.now
-        moments = []
-        if limits.idle_seconds:
-            moments.append(self._active + limits.idle_seconds - now)
-        if limits.total_seconds:
-            moments.append(self._started + limits.total_seconds - now)
-        if moments:
-            self._bucket = self._equipment.ticker.after(max(0.0, min(moments)), self)
-
-    def check_time(self) -> None:
-        """The ticker: a time limit may have run out."""
-        limits = self._service.limits
-        now = self._equipment.ticker.now
-        if limits.total_seconds and now >= self._started + limits.total_seconds:
-            self._finish(Outcome.FAILED, f"time limit: total_seconds = {limits.total_seconds:g}")
-        elif limits.idle_seconds and now >= self._active + limits.idle_seconds:
-            # The ordinary end: UDP has no other.
-            self._finish(Outcome.PASSED, f"idle for {limits.idle_seconds:g} seconds")
+    def ran_out(self, limit: str, seconds: float) -> None:
+        """To be idle is the ordinary end: UDP has no other."""
+        if limit == "idle_seconds":
+            self._finish(Outcome.PASSED, f"idle for {seconds:g} seconds")
         else:
-            self._watch_time()
+            self._finish(Outcome.FAILED, f"time limit: {limit} = {seconds:g}")
+
+    def connect_ran_out(self) -> None:
+        """Nothing is connected in UDP."""
+
+    def lingered(self) -> None:
+        """Nobody says goodbye in UDP."""
 
     def stop(self) -> None:
         """The gateway stops."""
@@ -211,8 +201,7 @@ class DatagramSession:
         if self._over:
             return
         self._over = True
-        if self._bucket is not None:
-            self._bucket.discard(self)
+        self._patience.stop()
         for leg in self._legs.values():
             leg.close()
         equipment = self._equipment

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -30,7 +30,6 @@ from gateway.interfaces import (
     CLIENT,
     SERVER,
     Address,
-    Denied,
     IInspector,
     ISession,
     Outcome,
@@ -46,18 +45,16 @@ from gateway.session import gate as reason
 from gateway.session.connector import Opening, Reached, origin
 from gateway.session.expectation import Expectation
 from gateway.session.gate import Gate
+from gateway.session.guard import Guard
+from gateway.session.patience import Patience
 from gateway.session.secure import SecureWire
 from gateway.session.stack import Body, Stacked, stack
-from gateway.session.ticker import Bucket
 from gateway.session.wire import Wire
 
 if TYPE_CHECKING:
     from gateway.session.sessions import Sessions
 
 log = PrintableLogger()
-
-LINGER = 5.0
-"""Seconds that a peer has to take our last words and to say goodbye (nginx: lingering_timeout)."""
 
 FULL = {CLIENT: reason.CLIENT_FULL, SERVER: reason.SERVER_FULL}
 
@@ -102,7 +99,7 @@ class Session:
         self.settings = service.settings
         self.policy = policy
         self.started = equipment.clock.seconds()
-        self.active = equipment.ticker.now
+        self.active = equipment.ticker.wake()
         self._home = home
         self._equipment = equipment
         self._service = service
@@ -111,8 +108,8 @@ class Session:
         self._limit = service.limits.buffer
         self._state = State.ALONE
         self._verdict: Verdict | None = None
-        self._deadline = 0.0
-        self._bucket: Bucket | None = None
+        self._guard = Guard(self)
+        self._patience = Patience(equipment.ticker, service.limits, self)
         self._inspector: IInspector | None = None
         self._opening: Opening | None = None
         self._connected: Deferred[Address] | None = None
@@ -134,12 +131,13 @@ class Session:
         try:
             self._inspector = self._make(self)
         except Exception:
-            self._break("could not be made")
+            self.break_off(Failure())  # type: ignore[no-untyped-call]
             return
-        self._await(CLIENT, self._tell(self._inspector.started))
+        self._await(CLIENT, self._guard.call(self._inspector.started))
         if self._state not in _ENDING:
             self._gates[CLIENT].open(reason.STARTING)
-            self._watch_time()
+        if self._state is State.ALONE:
+            self._patience.watch()
 
     # What the inspector asks for
 
@@ -152,9 +150,7 @@ class Session:
         equipment = self._equipment
         self._state = State.CONNECTING
         self._gates[CLIENT].shut(reason.CONNECTING)
-        self.active = equipment.ticker.now
-        if self._bucket is not None:
-            self._watch_time()
+        self._patience.connecting()
         connected = self._connected = Deferred()
         self._connect_started = equipment.clock.seconds()
         self._opening = equipment.connector.open(
@@ -271,6 +267,7 @@ class Session:
         equipment = self._equipment
         seconds = equipment.clock.seconds() - self._connect_started
         self._opening = None
+        self._patience.connected()
         self._upstream = Upstream(
             reached.server, reached.source, reached.port_kept, seconds, reached.attempts
         )
@@ -288,7 +285,7 @@ class Session:
         connected, self._connected = self._connected, None
         if connected is not None and self._state is State.OPEN:
             connected.callback(reached.server)
-            connected.addErrback(self._failed_decision)
+            connected.addErrback(self._guard.failed)
         if self._state not in _ENDING:
             self._gates[CLIENT].open(reason.CONNECTING)
             self._gates[SERVER].open(reason.CONNECTING)
@@ -305,16 +302,17 @@ class Session:
 
     def _unreachable(self, why: str) -> None:
         self._opening = None
+        self._patience.connected()
         self._state = State.ALONE
         self._equipment.metrics.unreachable(self.service)
         connected, self._connected = self._connected, None
         if connected is not None:
             connected.errback(Unreachable(why))
-            connected.addErrback(self._failed_decision)
+            connected.addErrback(self._guard.failed)
         if self._state is State.ALONE:
             self._gates[CLIENT].open(reason.CONNECTING)
 
-    def _give_up(self, error: Unreachable) -> None:
+    def give_up(self, error: Unreachable) -> None:
         """The inspector did not handle it."""
         if self._state not in _ENDING:
             self._finish(Verdict(Outcome.FAILED, f"server unreachable: {error}"))
@@ -331,7 +329,7 @@ class Session:
             if self._released:
                 self.send(side.other, data)
             elif inspector is not None:
-                self._await(side, self._tell(inspector.received, side, data))
+                self._await(side, self._guard.call(inspector.received, side, data))
         finally:
             self._speaking = None
 
@@ -340,7 +338,7 @@ class Session:
         if self._released:
             self.end(side.other)
         elif self._state not in _ENDING and self._inspector is not None:
-            self._await(side, self._tell(self._inspector.ended, side))
+            self._await(side, self._guard.call(self._inspector.ended, side))
             if self._ending_early and self._state is State.ALONE and not self._deciding:
                 # Nobody to talk to, nothing to connect for.
                 self.end(CLIENT)
@@ -372,46 +370,29 @@ class Session:
             gate.open(FULL[side])
         self._complete()
 
-    # Decisions
+    # What the guard tells
 
-    def _tell(self, told: Callable[..., Any], *arguments: Any) -> Any:
-        """Call the inspector. Whatever goes wrong ends this session and nothing else."""
-        try:
-            return told(*arguments)
-        except Denied as denied:
-            self.deny(denied.reason, denied.reply)
-        except Unreachable as unreachable:
-            self._give_up(unreachable)
-        except Exception:
-            self._break("failed")
-        return None
+    @property
+    def ending(self) -> bool:
+        """Whether the verdict is known."""
+        return self._state in _ENDING
 
-    def _await(self, side: Side, decision: Any) -> None:
+    def _await(self, side: Side, decision: Deferred[Any] | None) -> None:
         """Do not read C{side} before the inspector has decided."""
-        if isinstance(decision, Deferred):
+        if decision is not None:
             self._gates[side].shut(reason.DECIDING)
-            decision.addCallbacks(self._decided, self._failed_decision, (side,))
+            decision.addCallbacks(self._decided, self._guard.failed, (side,))
 
     def _decided(self, _: Any, side: Side) -> None:
         if self._state not in _ENDING:
             self._gates[side].open(reason.DECIDING)
 
-    def _failed_decision(self, failure: Failure) -> None:
-        error = failure.value
-        if isinstance(error, Denied):
-            self.deny(error.reason, error.reply)
-        elif isinstance(error, Unreachable):
-            self._give_up(error)
-        elif self._state not in _ENDING or not isinstance(error, CancelledError):
-            self._break("failed", failure)
-
-    def _break(self, what: str, failure: Failure | None = None) -> None:
+    def break_off(self, failure: Failure) -> None:
         """A bug: the operator gets the traceback, the peers get a reset."""
         log.failure(
-            "a bug: the inspector of service {service} {what}; session {id}, {client} -> {server}",
+            "a bug in the inspector of service {service}; session {id}, {client} -> {server}",
             failure,
             service=self.service,
-            what=what,
             id=self.id,
             client=self.client,
             server=self.server,
@@ -419,49 +400,21 @@ class Session:
         if self._state is not State.OVER:
             self._finish(Verdict(Outcome.BROKEN, "a bug: the traceback is in the log"))
 
-    # Time
+    # What time tells
 
-    def _watch_time(self) -> None:
-        """Have L{check_time} called at the next moment that may matter."""
-        if self._bucket is not None:
-            self._bucket.discard(self)
-            self._bucket = None
-        now = self._equipment.ticker.now
-        moments = [moment for moment in self._moments() if moment]
-        if moments:
-            self._bucket = self._equipment.ticker.after(max(0.0, min(moments) - now), self)
-
-    def _moments(self) -> tuple[float, float, float]:
-        limits = self._service.limits
-        if self._state is State.LEAVING:
-            return (self._deadline, 0.0, 0.0)
-        return (
-            self.active + limits.connect_seconds if self._state is State.CONNECTING else 0.0,
-            self.active + limits.idle_seconds if limits.idle_seconds else 0.0,
-            self.started + limits.total_seconds if limits.total_seconds else 0.0,
-        )
-
-    def check_time(self) -> None:
-        """The ticker: a time limit may have run out."""
-        self._bucket = None
-        now = self._equipment.ticker.now
-        connect, idle, total = self._moments()
-        if self._state is State.LEAVING:
-            assert self._verdict is not None
-            if now >= connect:
-                self._finish(self._verdict)
-        elif total and now >= total:
-            self._run_out("total_seconds", self._service.limits.total_seconds)
-        elif idle and now >= idle:
-            self._run_out("idle_seconds", self._service.limits.idle_seconds)
-        elif self._state is State.CONNECTING and now >= connect and self._opening is not None:
-            self.active = now
-            self._opening.expire()
-        if self._state is not State.OVER:
-            self._watch_time()
-
-    def _run_out(self, limit: str, seconds: float) -> None:
+    def ran_out(self, limit: str, seconds: float) -> None:
+        """A time limit."""
         self._finish(Verdict(Outcome.FAILED, f"time limit: {limit} = {seconds:g}"))
+
+    def connect_ran_out(self) -> None:
+        """On to the next target, if there is one."""
+        if self._opening is not None:
+            self._opening.expire()
+
+    def lingered(self) -> None:
+        """Enough of goodbyes."""
+        assert self._verdict is not None
+        self._finish(self._verdict)
 
     # The end
 
@@ -485,8 +438,7 @@ class Session:
             self._drop_server()
         self._state = State.LEAVING
         self._verdict = verdict
-        self._deadline = self._equipment.ticker.now + LINGER
-        self._watch_time()
+        self._patience.leaving()
         for side, wire in tuple(self._wires.items()):
             if not wire.closed:
                 wire.detach()
@@ -507,9 +459,7 @@ class Session:
         """Everything is undone, recorded and told, once."""
         self._state = State.OVER
         self._verdict = verdict
-        if self._bucket is not None:
-            self._bucket.discard(self)
-            self._bucket = None
+        self._patience.stop()
         self._drop_opening()
         self._close_wires(verdict)
         for stacked in tuple(self._stacked):
@@ -519,7 +469,7 @@ class Session:
         self._record(verdict)
         if self._inspector is not None:
             inspector, self._inspector = self._inspector, None
-            self._tell(inspector.closed, verdict)
+            self._guard.call(inspector.closed, verdict)
         self._home.over(self)
 
     def _drop_opening(self) -> None:

@@ -19,18 +19,19 @@ from gateway.interfaces import (
     CLIENT,
     SERVER,
     Address,
-    Denied,
     IBody,
     IInspector,
     ISession,
     ISink,
     Outcome,
     Side,
+    Unreachable,
     Verdict,
 )
 from gateway.observe.log import PrintableLogger
 from gateway.policy.policy import Policy
 from gateway.policy.service import Service
+from gateway.session.guard import Guard
 
 if TYPE_CHECKING:
     from gateway.session.session import Session
@@ -101,6 +102,7 @@ class Stacked:
         self._inspector: IInspector | None = None
         self._released = False
         self.closed = False
+        self._guard = Guard(self)
         self._stacked: set[Stacked] = set()
 
     def start(self, make: Callable[[ISession], IInspector]) -> None:
@@ -108,9 +110,9 @@ class Stacked:
         try:
             self._inspector = make(self)
         except Exception:
-            self._break()
+            self.break_off(Failure())  # type: ignore[no-untyped-call]
             return
-        self._await(self._tell(self._inspector.started))
+        self._await(self._guard.call(self._inspector.started))
 
     def put(self, data: bytes) -> Deferred[Any] | None:
         """The next piece of the body."""
@@ -119,13 +121,11 @@ class Stacked:
         if self._released:
             self._sink.received(data)
             return None
-        return self._await(self._tell(self._inspector.received, CLIENT, data))
+        return self._await(self._guard.call(self._inspector.received, CLIENT, data))
 
-    def _await(self, decision: Any) -> Deferred[Any] | None:
-        """A decision may be to deny, or fail."""
-        if isinstance(decision, Deferred):
-            return decision.addErrback(self._failed_decision)
-        return None
+    def _await(self, decision: Deferred[Any] | None) -> Deferred[Any] | None:
+        """A decision may be to deny, or fail; whoever stacks need not care."""
+        return None if decision is None else decision.addErrback(self._guard.failed)
 
     def put_end(self) -> None:
         """The body is complete."""
@@ -134,7 +134,7 @@ class Stacked:
         if self._released:
             self.end(SERVER)
         else:
-            self._await(self._tell(self._inspector.ended, CLIENT))
+            self._await(self._guard.call(self._inspector.ended, CLIENT))
 
     def over(self, verdict: Verdict) -> None:
         """No more of it, for whatever reason."""
@@ -146,27 +146,21 @@ class Stacked:
             stacked.over(verdict)
         inspector, self._inspector = self._inspector, None
         if inspector is not None:
-            self._tell(inspector.closed, verdict)
+            self._guard.call(inspector.closed, verdict)
 
-    def _tell(self, told: Callable[..., Any], *arguments: Any) -> Any:
-        try:
-            return told(*arguments)
-        except Denied as denied:
-            self.deny(denied.reason, denied.reply)
-        except Exception:
-            self._break()
-        return None
+    @property
+    def ending(self) -> bool:
+        """Whether the verdict is known."""
+        return self.closed
 
-    def _failed_decision(self, failure: Failure) -> None:
-        error = failure.value
-        if isinstance(error, Denied):
-            self.deny(error.reason, error.reply)
-        else:
-            self._break(failure)
+    def give_up(self, error: Unreachable) -> None:
+        """There is nothing to reach here, but an inspector may ask for somebody else."""
+        self._refuse(Verdict(Outcome.FAILED, str(error)), b"")
 
-    def _break(self, failure: Failure | None = None) -> None:
+    def break_off(self, failure: Failure) -> None:
+        """A bug in the stacked inspector."""
         log.failure(
-            "a bug: the stacked inspector of service {service} failed; session {id}",
+            "a bug in the stacked inspector of service {service}; session {id}",
             failure,
             service=self.service,
             id=self.id,

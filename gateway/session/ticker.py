@@ -41,6 +41,12 @@ class Ticker:
         self._tick = 0
         self.now = clock.seconds()
 
+    def wake(self) -> float:
+        """The time for somebody who begins: with nobody to serve, the ticker has slept."""
+        if self._call is None:
+            self.now = self._clock.seconds()
+        return self.now
+
     def after(self, seconds: float, timed: Timed) -> Bucket:
         """
         Call C{timed.check_time()} in C{seconds}, or up to two ticks later.
@@ -48,7 +54,7 @@ class Ticker:
         @return: the bucket, from which it may be discarded to cancel.
         """
         if self._call is None:
-            self.now = self._clock.seconds()
+            self.wake()
             self._call = self._clock.callLater(TICK, self._advance)
         tick = self._tick + max(1, int(seconds / TICK) + 2)
         bucket = self._buckets.get(tick)

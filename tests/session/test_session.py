@@ -12,7 +12,7 @@ from gateway.inspector import Inspector
 from gateway.interfaces import CLIENT, SERVER, Address, Denied, Unreachable
 from gateway.policy.limits import Limits, ServiceLimits
 from gateway.policy.service import Target
-from gateway.session.session import LINGER
+from gateway.session import patience
 from gateway.session.wire import READ_SIZE, RELAY_SIZE
 from protocols.relay import RelayInspector
 from tests.session.scene import (
@@ -387,7 +387,7 @@ class InspectedTests(TestCase):
     async def test_denied_client_that_stays(self) -> None:
         """A denied client that doesn't go is not kept for longer than we linger."""
         answers[CLIENT] = lambda session, data: session.deny("go", b"go\r\n")
-        self.patch(__import__("gateway.session.session", fromlist=["x"]), "LINGER", LINGER / 10)
+        self.patch(patience, "LINGER", 0.3)
         scene = Scene(self, Asking)
         client, _ = await scene.pair()
         await send(client, b"hello")

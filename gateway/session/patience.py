@@ -1,0 +1,106 @@
+"""
+Patience: how long a session may go on, in all, idle, connecting, or saying goodbye.
+
+A session has one moment at a time at which it looks at the clock, see
+L{gateway.session.ticker}.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from gateway.policy.limits import ServiceLimits
+from gateway.session.ticker import Bucket, Ticker
+
+LINGER = 5.0
+"""Seconds that a peer has to take our last words and to say goodbye (nginx: lingering_timeout)."""
+
+
+class Mortal(Protocol):
+    """A session, of streams or of datagrams. C{active}: when a byte moved last."""
+
+    active: float
+
+    def ran_out(self, limit: str, seconds: float) -> None:
+        """C{limit} (the setting's name) of C{seconds} ran out."""
+
+    def connect_ran_out(self) -> None:
+        """The present attempt to reach the server took too long."""
+
+    def lingered(self) -> None:
+        """The peers had their time to say goodbye."""
+
+
+class Patience:
+    """The time limits of one session."""
+
+    __slots__ = ("_bucket", "_connecting", "_leaving", "_limits", "_owner", "_started", "_ticker")
+
+    def __init__(self, ticker: Ticker, limits: ServiceLimits, owner: Mortal) -> None:
+        self._ticker = ticker
+        self._limits = limits
+        self._owner = owner
+        self._started = ticker.now
+        self._connecting = 0.0
+        self._leaving = 0.0
+        self._bucket: Bucket | None = None
+
+    def connecting(self) -> None:
+        """An attempt to reach the server begins."""
+        self._connecting = self._ticker.now
+        self.watch()
+
+    def connected(self) -> None:
+        """There is no attempt any more."""
+        self._connecting = 0.0
+
+    def leaving(self) -> None:
+        """From now on only goodbyes are waited for."""
+        self._leaving = self._ticker.now
+        self.watch()
+
+    def watch(self) -> None:
+        """Look at the clock at the next moment that may matter."""
+        self.stop()
+        moments = [moment for moment in self._moments() if moment]
+        if moments:
+            self._bucket = self._ticker.after(max(0.0, min(moments) - self._ticker.now), self)
+
+    def stop(self) -> None:
+        """The session is over."""
+        if self._bucket is not None:
+            self._bucket.discard(self)
+            self._bucket = None
+
+    def _moments(self) -> tuple[float, float, float]:
+        """When the connecting, the idle and the total limit run out; 0: never."""
+        limits = self._limits
+        if self._leaving:
+            return (self._leaving + LINGER, 0.0, 0.0)
+        return (
+            self._connecting + limits.connect_seconds if self._connecting else 0.0,
+            self._owner.active + limits.idle_seconds if limits.idle_seconds else 0.0,
+            self._started + limits.total_seconds if limits.total_seconds else 0.0,
+        )
+
+    def check_time(self) -> None:
+        """The ticker: a limit may have run out."""
+        self._bucket = None
+        now, owner, limits = self._ticker.now, self._owner, self._limits
+        first, idle, total = self._moments()
+        if self._leaving:
+            if now >= first:
+                owner.lingered()
+                return
+        elif total and now >= total:
+            owner.ran_out("total_seconds", limits.total_seconds)
+            return
+        elif idle and now >= idle:
+            owner.ran_out("idle_seconds", limits.idle_seconds)
+            return
+        elif first and now >= first:
+            self._connecting = owner.active = now
+            owner.connect_ran_out()  # which may be the end, or the next attempt
+            if not self._connecting:
+                return
+        self.watch()
