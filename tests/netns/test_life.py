@@ -10,7 +10,7 @@ import socket
 import sys
 from pathlib import Path
 
-from gateway.lab.daemon import Daemon
+from gateway.lab.daemon import READY, TWISTD, Daemon
 from gateway.lab.waiting import wait_until
 from tests.netns.case import (
     CLIENT,
@@ -359,6 +359,24 @@ class PrivilegeTests(LifeCase):
         """Started as root without --uid, it works as well."""
         self.scene.daemon.start()
         self.assertIntercepted()
+
+
+class BackgroundTests(LifeCase):
+    """As an old-fashioned daemon, without --nodaemon."""
+
+    started = False
+
+    def test_background(self) -> None:
+        """It goes to the background, works there with fewer privileges, and stops cleanly."""
+        file, log = self.scene.folder / "twistd.pid", self.scene.folder / "twistd.log"
+        twistd = (TWISTD, "--pidfile", str(file), "--logfile", str(log), f"--uid={NOBODY}")
+        before = self.rules()
+        self.router.run(*twistd, "tproxygw", "--config", str(self.scene.config))
+        self.wait(lambda: log.exists() and READY in log.read_text(), "not ready", 20)
+        self.assertIntercepted()
+        os.kill(int(file.read_text()), signal.SIGTERM)
+        self.wait(lambda: not self.router.processes(), "not ended", 20)
+        self.assertEqual(self.rules(), before)
 
 
 class DescriptorTests(LifeCase):
