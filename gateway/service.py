@@ -17,7 +17,6 @@ the divert undone, since the packets of running sessions need it.
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
@@ -32,7 +31,6 @@ from twisted.logger import Logger
 from twisted.python.usage import Options as UsageOptions
 
 from gateway import registry
-from gateway.interfaces import Address
 from gateway.kernel import capabilities, descriptors
 from gateway.kernel.errors import KernelError
 from gateway.kernel.fingerprint import fingerprint
@@ -41,15 +39,12 @@ from gateway.observe.audit import Audit
 from gateway.observe.endpoint import endpoint_site
 from gateway.observe.file import AuditError
 from gateway.observe.metrics import Metrics
-from gateway.policy.connection import Protocol
 from gateway.policy.load import load
 from gateway.policy.policy import Policy
 from gateway.policy.problem import PolicyError
-from gateway.policy.service import Action
 from gateway.session.connector import Connector
-from gateway.session.datagram import DatagramListener, open_datagram_listener
 from gateway.session.equipment import Equipment
-from gateway.session.listener import Listener, open_listener
+from gateway.session.listeners import Listeners
 from gateway.session.sessions import Sessions
 from gateway.session.ticker import Ticker
 
@@ -63,8 +58,6 @@ FIXED = (
     *("table", "rule_priority", "backend"),
 )
 """Keys of C{[divert]} that a reload can't change: sockets and routes were made with them."""
-
-_EVERYWHERE = ("0.0.0.0", "::")
 
 
 class Options(UsageOptions):
@@ -140,8 +133,8 @@ class Gateway(Service):
         self._metrics.audit_waiting = lambda: self._audit.waiting
         self._metrics.divert_installed = lambda: self._installed
         self._installed = False
-        self._listeners: dict[tuple[str, int, Protocol], Listener | DatagramListener] = {}
         self._sessions = Sessions(self._equipment(policy), policy, 0)
+        self._listeners = Listeners(reactor, self._sessions)
         self._watch: Any = LoopingCall(self._look)
         self._watch.clock = reactor
         self._endpoint: Any = None
@@ -173,7 +166,7 @@ class Gateway(Service):
                 log.warn("{scarce}", scarce=scarce)
             self._sessions.descriptors = descriptors.for_sessions()
             self._keeper = Keeper.start(self._directory)
-            self._open_listeners(policy)
+            self._listeners.open(policy)
             self._audit.open(self._owner)
             self._open_endpoint(policy)
         except (KernelError, AuditError, OSError) as error:
@@ -194,8 +187,7 @@ class Gateway(Service):
         try:
             capabilities.drop_to(capabilities.TRAFFIC)
             self._audit.start()
-            for listener in self._listeners.values():
-                listener.resume()
+            self._listeners.resume()
             self._kept.install(self._fingerprint)
         except (KernelError, AuditError, OSError) as error:
             self._abandon(error)
@@ -216,36 +208,6 @@ class Gateway(Service):
             host, _, port = policy.metrics.listen.rpartition(":")
             site = endpoint_site(self._metrics, self._reactor)
             self._endpoint = self._reactor.listenTCP(int(port), site, interface=host.strip("[]"))
-
-    def _open_listeners(self, policy: Policy) -> None:
-        """Open those that are wanted and not there."""
-        for key, interface in _wanted(policy).items():
-            if key not in self._listeners:
-                try:
-                    self._listeners[key] = self._open_listener(policy, key, interface)
-                except OSError as error:
-                    if error.errno != errno.EAFNOSUPPORT:
-                        raise
-                    log.info("this host has no IPv6: not listening at {host}", host=key[0])
-
-    def _open_listener(
-        self, policy: Policy, key: tuple[str, int, Protocol], interface: str | None
-    ) -> Listener | DatagramListener:
-        host, port, protocol = key
-        mark, address = policy.divert.listener_mark.value, Address(host, port)
-        try:
-            if protocol is Protocol.UDP:
-                return open_datagram_listener(
-                    self._reactor, address, mark, self._sessions, interface
-                )
-            backlog = policy.limits.backlog
-            return open_listener(self._reactor, address, mark, backlog, self._sessions, interface)
-        except PermissionError:
-            raise
-        except OSError as error:
-            raise OSError(
-                error.errno, f"can't listen at {protocol.value} {address}: {error.strerror}"
-            ) from None
 
     # Signals
 
@@ -285,21 +247,20 @@ class Gateway(Service):
         try:
             policy, taken = yield self._in_thread(_load, self._directory)
             self._check_fixed(policy)
-            self._open_listeners(policy)
+            self._listeners.open(policy)
             yield self._in_thread(self._kept.install, taken)
         except (PolicyError, KernelError, OSError) as error:
             log.error("not reloaded, the former policy is still in force:\n{error}", error=error)
-            self._close_listeners(self._sessions.policy)
+            self._listeners.close_unneeded(self._sessions.policy)
             return
         except Exception:
             # Not configuration but code: a plugin that can't be imported.
             log.failure("not reloaded, the former policy is still in force")
-            self._close_listeners(self._sessions.policy)
+            self._listeners.close_unneeded(self._sessions.policy)
             return
         self._sessions.policy = policy
-        for listener in self._listeners.values():
-            listener.resume()
-        self._close_listeners(policy)
+        self._listeners.resume()
+        self._listeners.close_unneeded(policy)
         self._sessions.give_room()
         log.info(
             "reloaded {directory}: {services} services, {rules} rules",
@@ -329,11 +290,6 @@ class Gateway(Service):
                 f"gateway.toml: {', '.join(changed)}: a reload can't change that; restart, "
                 "or set it back"
             )
-
-    def _close_listeners(self, policy: Policy) -> None:
-        """Close those that C{policy} does not want."""
-        for key in self._listeners.keys() - _wanted(policy).keys():
-            self._listeners.pop(key).stop()
 
     def _in_thread(self, called: Any, *arguments: Any) -> Deferred[Any]:
         pool = self._reactor.getThreadPool()
@@ -380,8 +336,7 @@ class Gateway(Service):
             self._watch.stop()
         if self._endpoint is not None:
             yield self._endpoint.stopListening()
-        for listener in self._listeners.values():
-            listener.stop()
+        self._listeners.stop()
         yield self._drain()
         try:
             yield self._in_thread(self._kept.remove)
@@ -409,18 +364,3 @@ class Gateway(Service):
             return result
 
         return drained.addBoth(done)
-
-
-def _wanted(policy: Policy) -> dict[tuple[str, int, Protocol], str | None]:
-    """The listeners that a policy needs, and the interface that each stands for."""
-    protocols = {Protocol.TCP} | {
-        rule.protocol
-        for rule in policy.rules
-        if policy.services[rule.service].action is Action.INSPECT
-    }
-    return {
-        (host, policy.divert.port + index, protocol): interface
-        for index, interface in enumerate((None, *policy.interfaces))
-        for protocol in protocols
-        for host in _EVERYWHERE
-    }
