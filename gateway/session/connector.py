@@ -255,7 +255,9 @@ class Opening:
         self._attempt = Attempt(self._reactor, opened.socket, done)
 
     def _missed(self, code: int) -> None:
-        self._errors.append(f"{self._server}: {os.strerror(code).lower()}")
+        taken = self._origin.strict and code in sockets.IN_USE
+        why = "the client's own port is in use" if taken else os.strerror(code).lower()
+        self._errors.append(f"{self._server}: {why}")
         self.next()
 
     def _arrived(self, opened: sockets.Opened) -> None:
