@@ -1,0 +1,110 @@
+"""
+Decision: what the policy says about a message, and what the inspector does then.
+
+The inspector asks an L{IDecisions} for each request and each response that it
+has understood. C{protocols.http.policy} decides by the operator's settings.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from attrs import frozen
+
+from protocols.http.message import Field, Request, Response
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
+    from gateway.interfaces import Address
+
+Message = TypeVar("Message", Request, Response, covariant=True)
+
+
+@frozen
+class Pass:
+    """
+    It may pass.
+
+    @ivar message: a L{Request} or a L{Response}: the one that was asked about,
+        or one made of it, whose headers the policy changed.
+    @ivar look: so many first bytes of a response's body are shown to
+        L{IDecisions.content} before anything of the response is sent.
+    """
+
+    message: Request | Response
+    look: int = 0
+
+
+@frozen
+class Refuse:
+    """
+    It may not, and the client gets a page that says so.
+
+    @ivar status: of the answer to the client.
+    @ivar reason: for the operator; it goes to the audit record. What the
+        client reads is L{IDecisions.page}'s.
+    @ivar close: whether the connection ends with this answer. It ends anyway if the
+        message had a body that is not read.
+    @ivar headers: more headers of the answer, such as C{WWW-Authenticate}.
+    """
+
+    status: int
+    reason: str
+    close: bool = False
+    headers: tuple[Field, ...] = ()
+
+
+@frozen
+class Redirect:
+    """The client is sent elsewhere."""
+
+    location: str
+    reason: str = ""
+    status: int = 302
+
+
+Decision = Pass | Refuse | Redirect
+
+
+@frozen
+class Page:
+    """
+    What a client reads when the gateway answers in the server's place.
+
+    @ivar type: the media type, such as C{text/html; charset=utf-8}.
+    """
+
+    type: str
+    content: bytes
+
+
+class IDecisions(Protocol):
+    """The policy of one session: made once for each, with its settings."""
+
+    def request(
+        self, request: Request, server: Address, client: Address
+    ) -> Decision | Deferred[Decision]:
+        """
+        May it be asked?
+
+        @param server: the original destination.
+        """
+
+    def response(self, response: Response) -> Decision:
+        """May it be answered? Called for final responses (status 200 and above) and 101."""
+
+    def content(self, response: Response, beginning: bytes) -> Refuse | None:
+        """
+        What the body is by its first bytes: see L{Pass.look}.
+
+        @param beginning: fewer bytes than asked for if the body is shorter.
+        """
+
+    def page(self, status: int, reason: str, request: Request | None) -> Page:
+        """
+        What the client reads with an answer of the gateway's own.
+
+        @param reason: the operator's: what a client may know of it is the policy's choice.
+        @param request: L{None} if it could not be understood.
+        """

@@ -1,0 +1,43 @@
+"""Settings of the core: how HTTP is spoken. What may be asked is the policy's."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import frozen
+
+from gateway.inspector import option
+from protocols.http.limits import Limits
+
+
+@frozen
+class Stack:
+    """The table C{[http.stack]}: which service sees the bodies."""
+
+    request: str = option("The service that inspects bodies of requests.", "")
+    response: str = option("The service that inspects bodies of responses.", "")
+
+
+@frozen
+class CoreSettings:
+    """
+    What the inspector itself needs to know. The policy's settings class is a
+    subclass, so that one table C{[http]} holds both.
+    """
+
+    limits: Limits = option("How large messages may be.", Limits())
+    host_check: Literal["off", "literal"] = option(
+        "Whether the Host header has to agree with where the connection was going to: with "
+        '"literal", its port, and its address if it is no name, must be those of the '
+        "connection. Names are not looked up.",
+        "off",
+    )
+    upgrades: frozenset[str] = option(
+        "Which protocols a connection may be upgraded to, in small letters, such as "
+        '"websocket". What follows is relayed without inspection.',
+        frozenset(),
+    )
+    connect: bool = option(
+        "Whether CONNECT is allowed. What follows is relayed without inspection.", False
+    )
+    stack: Stack = option("Which service sees the bodies.", Stack())
