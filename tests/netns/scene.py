@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -45,7 +46,12 @@ def unable() -> str | None:
 
 
 class Scene:
-    """Three namespaces, a folder with a configuration, and a gateway process."""
+    """
+    Three namespaces, a folder with a configuration, and a gateway process.
+
+    @ivar extra: more namespaces, by L{namespace}.
+    @ivar sockets: what should stay open as long as the scene is the same.
+    """
 
     def __init__(self) -> None:
         remove_dead()
@@ -54,15 +60,14 @@ class Scene:
         self.folder.chmod(0o777)
         self.network = Network(self.prefix)
         self.extra: list[Namespace] = []
+        self.sockets: list[socket.socket] = []
         self.daemon = Daemon(self.network.gateway, self.config, self.folder / "gateway.log")
         self.renew()
 
     def renew(self) -> None:
         """Everything anew: namespaces, audit records, and a gateway that is yet to be started."""
         self.daemon.kill()
-        for namespace in self.extra:
-            namespace.remove()
-        self.extra.clear()
+        self._clear()
         self.network.build()
         self.audit.unlink(missing_ok=True)
         self.daemon = Daemon(self.network.gateway, self.config, self.folder / "gateway.log")
@@ -121,11 +126,18 @@ class Scene:
         if not wait_until(lambda: self.daemon.said.count(said) > before, seconds=10):
             raise AssertionError(f"the log does not say {said!r}:\n{self.daemon.said}")
 
+    def _clear(self) -> None:
+        for one in self.sockets:
+            one.close()
+        self.sockets.clear()
+        for namespace in self.extra:
+            namespace.remove()
+        self.extra.clear()
+
     def remove(self) -> None:
         """Remove all of it, whatever happened."""
         self.daemon.kill()
-        for namespace in self.extra:
-            namespace.remove()
+        self._clear()
         self.network.remove()
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -84,8 +84,6 @@ class DecidingTests(SceneCase):
 
     def prepare(self) -> None:
         """Servers on every port that the policies speak of."""
-        scene = self.scene
-        scene.listeners = []  # type: ignore[attr-defined]
         for host in SERVERS:
             for port in PORTS:
                 for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
@@ -94,7 +92,7 @@ class DecidingTests(SceneCase):
                     if kind == socket.SOCK_STREAM:
                         theirs.settimeout(SECONDS)
                         theirs.listen(1024)
-                    scene.listeners.append(theirs)  # type: ignore[attr-defined]
+                    self.scene.sockets.append(theirs)
 
     def test_alike(self) -> None:
         """Who passes, who is inspected by which service and who is refused how: as decided."""
@@ -191,7 +189,7 @@ class DecidingTests(SceneCase):
     def server_of(self, connection: Connection) -> socket.socket:
         udp = connection.protocol is Protocol.UDP
         kind = socket.SOCK_DGRAM if udp else socket.SOCK_STREAM
-        for one in self.scene.listeners:  # type: ignore[attr-defined]
+        for one in self.scene.sockets:
             if (one.type, one.getsockname()[:2]) == (kind, connection.destination):
                 return one
         raise AssertionError(connection)

@@ -19,6 +19,14 @@ from gateway.lab.network import SERVER, Network
 from gateway.lab.waiting import wait_until
 from tests.netns.scene import unable
 
+OWN_SERVICE = """
+inspector = "relay"
+[[rule]]
+from = ["192.168.7.0/24"]
+[[expect]]
+from = "192.168.7.7"
+to = "192.0.2.77:80"
+"""
 CONF = Path(__file__).parents[2] / "conf"
 
 
@@ -44,6 +52,21 @@ class LabTests(SynchronousTestCase):
         self.assertEqual(self.names(), [])
         self.assertFalse(opened.folder.exists())
         laboratory.down(self.prefix)
+
+    def test_own_configuration(self) -> None:
+        """It takes any configuration: has its interface, and the addresses of its expectations."""
+        config = Path(self.mktemp())
+        (config / "services").mkdir(parents=True)
+        (config / "gateway.toml").write_text('[divert]\ninterfaces = ["eth7"]\n')
+        (config / "services" / "web.toml").write_text(OWN_SERVICE)
+        opened = laboratory.up(config, self.prefix)
+        page = opened.folder / "page"
+        curl = ("curl", "-sS", "-o", str(page), "--interface", "192.168.7.7")
+        url = "http://192.0.2.77/"
+        self.assertEqual(laboratory.shell("client", self.prefix, (*curl, url)), 0)
+        self.assertIn("you are 192.168.7.7:", page.read_text())
+        self.assertTrue(wait_until(opened.records, seconds=5))
+        self.assertEqual(opened.records()[0]["gateway"]["service"], "web")
 
     def test_left_overs(self) -> None:
         """What a crashed laboratory has left is replaced."""

@@ -7,7 +7,7 @@ import socket
 import struct
 
 from gateway.lab.network import GUEST
-from tests.netns.case import CLIENT, SERVER, SceneCase
+from tests.netns.case import CLIENT, SERVER, SERVER6, SceneCase, reset
 
 FIN, SYN, RST, PSH, ACK, URG = (1 << bit for bit in range(6))
 PORT = 4444
@@ -26,6 +26,15 @@ table inet count {{
 }}
 """
 """To track connections is to put fragments together, so that they can be counted."""
+
+IPV6_HOPOPTS, IPV6_DSTOPTS = 54, 59
+PADDING = bytes((0, 0, 1, 4, 0, 0, 0, 0))
+OPTIONS = (
+    (SERVER, socket.IPPROTO_IP, socket.IP_OPTIONS, b"\x01" * 4),
+    (SERVER6, socket.IPPROTO_IPV6, IPV6_HOPOPTS, PADDING),
+    (SERVER6, socket.IPPROTO_IPV6, IPV6_DSTOPTS, PADDING),
+)
+"""No operations, which is what whoever wants to hide a header would send."""
 
 
 def checksum(data: bytes) -> int:
@@ -96,6 +105,22 @@ class OddPacketTests(SceneCase):
             for number in order:
                 ours.sendto(parts[number], (SERVER, 0))
         self.assertNoneArrives()
+
+    def test_options(self) -> None:
+        """Headers between IP and TCP hide nothing: such connections are intercepted, too."""
+        for host, level, option, value in OPTIONS:
+            listener = self.listen(host=host)
+
+            def prepare(
+                ours: socket.socket, level: int = level, option: int = option, value: bytes = value
+            ) -> None:
+                ours.setsockopt(level, option, value)
+
+            ours = self.dial(listener.getsockname()[:2], prepare=prepare)
+            _, peer = self.accept(listener)
+            self.assertEqual(peer, ours.getsockname()[:2])
+            reset(ours)
+            self.assertEqual(self.flow(peer)["gateway"]["service"], "relay")
 
     def test_counted(self) -> None:
         """The proof that these tests see what arrives: a guest's packets are not intercepted."""
