@@ -33,7 +33,7 @@ from twisted.python.usage import Options as UsageOptions
 from gateway import registry
 from gateway.kernel import capabilities, descriptors
 from gateway.kernel.errors import KernelError
-from gateway.kernel.fingerprint import fingerprint
+from gateway.kernel.fingerprint import fingerprint, with_files
 from gateway.kernel.keeper import Keeper
 from gateway.observe.audit import Audit
 from gateway.observe.endpoint import endpoint_site
@@ -90,7 +90,8 @@ class Loaded(NamedTuple):
 def _load(directory: Path) -> Loaded:
     """The fingerprint is taken first: what changes in between is noticed by the keeper."""
     taken = fingerprint(directory)
-    return Loaded(load(directory, registry.find), taken)
+    policy = load(directory, registry.find)
+    return Loaded(policy, with_files(taken, policy.files))
 
 
 def _owner(options: Options) -> tuple[int, int] | None:

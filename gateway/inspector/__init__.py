@@ -18,6 +18,14 @@ from gateway.inspector.inspector import Inspector
 from gateway.inspector.pattern import pattern
 from gateway.inspector.reader import EndOfStream, Reader
 from gateway.inspector.stream import StreamInspector
-from gateway.policy.settings import option
+from gateway.policy.settings import option, written_at
 
-__all__ = ["EndOfStream", "Inspector", "Reader", "StreamInspector", "option", "pattern"]
+__all__ = [
+    "EndOfStream",
+    "Inspector",
+    "Reader",
+    "StreamInspector",
+    "option",
+    "pattern",
+    "written_at",
+]

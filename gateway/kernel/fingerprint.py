@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,3 +19,26 @@ def fingerprint(directory: Path) -> str:
         digest.update(f"{file.relative_to(directory)}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
+
+
+def with_files(folder: str, files: Mapping[str, str]) -> str:
+    """
+    The fingerprint of a folder, and of the files that its settings name.
+
+    Which files those are is known only after loading. Their digests are of
+    what was loaded, so nothing can change in between.
+
+    @param folder: the L{fingerprint} of the folder.
+    @param files: C{Policy.files}
+    """
+    if not files:
+        return folder
+    digest = sha256()
+    for name in sorted(files):
+        digest.update(f"{len(name)}:{name}\0{files[name]}\0".encode())
+    return f"{folder}+{digest.hexdigest()}"
+
+
+def of_folder(complete: str) -> str:
+    """The part of a complete fingerprint that can be compared before loading."""
+    return complete.partition("+")[0]

@@ -41,7 +41,7 @@ import gateway
 from gateway.kernel.capabilities import drop_to, missing
 from gateway.kernel.divert import KernelDivert, State
 from gateway.kernel.errors import KernelError, Taken
-from gateway.kernel.fingerprint import fingerprint
+from gateway.kernel.fingerprint import fingerprint, of_folder, with_files
 from gateway.policy.policy import Policy
 
 NEEDED = frozenset({"CAP_NET_ADMIN", "CAP_NET_RAW"})
@@ -246,16 +246,12 @@ class Desk:
         return {}
 
     def _install(self, request: dict[str, Any]) -> dict[str, Any]:
-        self._compare(request)
+        asked = str(request.get("fingerprint"))
+        _compare(of_folder(asked), self._print_of())
         policy = self._load()
-        self._compare(request)
+        _compare(asked, with_files(self._print_of(), policy.files))
         self._divert.install(policy)
         return {}
-
-    def _compare(self, request: dict[str, Any]) -> None:
-        """Make sure that both have read the same."""
-        if request.get("fingerprint") != self._print_of():
-            raise KernelError("the configuration changed while it was being read; reload it again")
 
     def _remove(self, request: dict[str, Any]) -> dict[str, Any]:
         self._divert.remove()
@@ -266,6 +262,16 @@ class Desk:
 
     def _state(self, request: dict[str, Any]) -> dict[str, Any]:
         return {"state": self._divert.state().value}
+
+
+def _compare(asked: str, found: str) -> None:
+    """
+    Make sure that both have read the same.
+
+    @raise KernelError: somebody edited meanwhile.
+    """
+    if asked != found:
+        raise KernelError("the configuration changed while it was being read; reload it again")
 
 
 def _described(error: Exception) -> str:

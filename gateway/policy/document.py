@@ -10,6 +10,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from gateway.policy.files import Files
 from gateway.policy.locate import BARE_KEY, Path, Positions, locate
 from gateway.policy.place import Place
 from gateway.policy.problem import PolicyError, Problem
@@ -32,6 +33,8 @@ class Entry:
     positions: Positions = field(repr=False)
     problems: list[Problem] = field(repr=False)
     path: Path = ()
+    files: Files | None = field(default=None, repr=False)
+    """What reads the files that settings name."""
 
     @property
     def key(self) -> str:
@@ -51,24 +54,28 @@ class Entry:
                 value = value[step]
             except (LookupError, TypeError):
                 value = None
-        return Entry(value, self.file, self.positions, self.problems, (*self.path, *path))
+        path = (*self.path, *path)
+        return Entry(value, self.file, self.positions, self.problems, path, self.files)
 
     def complain(self, message: str) -> None:
         """It is wrong."""
         self.problems.append(Problem(self.place, self.key, message))
 
 
-def read_document(folder: FilePath, file: str, problems: list[Problem]) -> Entry:
+def read_document(
+    folder: FilePath, file: str, problems: list[Problem], files: Files | None = None
+) -> Entry:
     """
     Read a file.
 
     @param file: its path, relative to the configuration folder.
     @param problems: gets what its entries complain about.
+    @param files: reads the files that its settings name.
     @raise PolicyError: it can't be read, or is not TOML.
     """
     text = _text(folder, file)
     try:
-        return Entry(tomllib.loads(text), file, locate(text), problems)
+        return Entry(tomllib.loads(text), file, locate(text), problems, files=files)
     except tomllib.TOMLDecodeError as error:
         raise PolicyError([_syntax_problem(file, text, str(error))]) from None
     except RecursionError:

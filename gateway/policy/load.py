@@ -15,6 +15,7 @@ from pathlib import Path
 from gateway.policy.divert import Backend, Divert, Mark, WhenDown
 from gateway.policy.document import Entry, read_document
 from gateway.policy.expect import Expectation, read_expectation
+from gateway.policy.files import Files
 from gateway.policy.locate import Positions
 from gateway.policy.narrower import KEY, order
 from gateway.policy.notation import NAME
@@ -53,6 +54,7 @@ class _Loader:
         self.directory = directory
         self.find = find
         self.problems: list[Problem] = []
+        self.files = Files(directory, self.problems)
 
     def load(self) -> Policy:
         entry = self._read(GATEWAY) or self._nothing(GATEWAY)
@@ -72,6 +74,7 @@ class _Loader:
             zones=zones,
             services=services,
             rules=self._ordered(services.values(), gateway.divert),
+            files=self.files.digests,
         )
         check_divert(entry.at("divert"), policy)
         self._stop_if_wrong()
@@ -87,7 +90,7 @@ class _Loader:
     def _read(self, file: str) -> Entry | None:
         """A file, or L{None} if it can't be read."""
         try:
-            return read_document(self.directory, file, self.problems)
+            return read_document(self.directory, file, self.problems, self.files)
         except PolicyError as error:
             self.problems += error.problems
             return None

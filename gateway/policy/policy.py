@@ -36,6 +36,8 @@ class Policy:
     zones: Mapping[str, Zone] = field(factory=dict)
     services: Mapping[str, Service] = field(factory=dict)
     rules: tuple[Rule, ...] = ()
+    files: Mapping[str, str] = field(factory=dict)
+    """The SHA-256 of each file that settings name, as it was read."""
     classifier: Classifier = field(init=False, repr=False)
 
     @classifier.default

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
-from attrs import NOTHING, Attribute, fields, has
+from attrs import NOTHING, Attribute, has
 
 from gateway.interfaces import IInspectorMaker
 from gateway.policy.resolve import settings_key
-from gateway.policy.settings import default_of, key_of
+from gateway.policy.settings import default_of, key_of, keys_of
 from gateway.policy.structure import as_toml, type_hints, type_name
 from gateway.policy.written import ExpectTable, GatewayFile, RuleTable, ServiceFile, ZoneTable
 
@@ -68,7 +68,7 @@ def _section(title: str, kind: type, path: str, level: int = 2) -> str:
 def _table(kind: type) -> str:
     """A Markdown table of the keys that are no tables."""
     hints = type_hints(kind)
-    plain = [each for each in fields(kind) if each.init and not _elsewhere(hints[each.name])]
+    plain = [each for each in keys_of(kind).values() if not _elsewhere(hints[each.name])]
     if not plain:
         return "No keys of its own.\n"
     rows = [_row(each, hints[each.name]) for each in plain]
@@ -76,18 +76,28 @@ def _table(kind: type) -> str:
 
 
 def _nested(kind: type, path: str) -> Iterator[str]:
-    """The tables within a table."""
-    for each in fields(kind):
+    """The tables within a table, and arrays of them."""
+    for key, each in keys_of(kind).items():
+        inner = f"{path}.{key}" if path else key
         hint = type_hints(kind)[each.name]
-        if each.init and has(hint):
-            inner = f"{path}.{key_of(each)}" if path else key_of(each)
+        row = _row_class(hint)
+        if has(hint) or row is not None:
+            title = f"[{inner}]" if row is None else f"[[{inner}]]"
             about = each.metadata.get("help", "")
-            yield f"\n### `[{inner}]`\n\n{about}\n\n{_table(hint)}{''.join(_nested(hint, inner))}"
+            within = hint if row is None else row
+            yield f"\n### `{title}`\n\n{about}\n\n{_table(within)}"
+            yield from _nested(within, inner)
+
+
+def _row_class(hint: Any) -> type | None:
+    """The settings class of the tables in an array of tables."""
+    kinds = [kind for kind in get_args(hint) if isinstance(kind, type) and has(kind)]
+    return kinds[0] if get_origin(hint) is tuple and kinds else None
 
 
 def _elsewhere(hint: Any) -> bool:
     """Whether the key is a table, or an array of tables, which has a section of its own."""
-    return has(hint) or Any in get_args(hint)
+    return has(hint) or Any in get_args(hint) or _row_class(hint) is not None
 
 
 def _row(attribute: Attribute[Any], hint: Any) -> str:
@@ -105,13 +115,19 @@ def _value(attribute: Attribute[Any], hint: Any) -> str:
     """The type, the unit, and the bounds."""
     unit = attribute.metadata.get("unit")
     least, most = (attribute.metadata.get(name) for name in ("minimum", "maximum"))
+    file = attribute.metadata.get("file")
     parts = [
-        type_name(hint),
+        type_name(hint) if file is None else _file_names(hint),
         f"of {unit}" if unit and unit != "port" else "",
         f"from {least}" if least is not None else "",
         f"to {most}" if most is not None else "",
     ]
     return " ".join(part for part in parts if part)
+
+
+def _file_names(hint: Any) -> str:
+    one = "the name of a file"
+    return f"an array, each {one}" if get_origin(hint) in (tuple, frozenset) else one
 
 
 def _default(attribute: Attribute[Any]) -> str:

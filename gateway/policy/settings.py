@@ -8,7 +8,7 @@ configuration reference. Inspectors declare theirs in the same way.
 Types that a field may have: C{bool}, C{int}, C{float}, C{str}, an C{Enum}, a
 C{Literal}, C{tuple[T, ...]}, C{frozenset[T]}, C{dict[str, T]}, C{T | None},
 C{T | U}, and other settings classes, which are tables in the table. Of any
-other type if C{read} makes it. A field C{from_} is the key C{from}.
+other type if C{read} makes it, or C{file}. A field C{from_} is the key C{from}.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from attrs import NOTHING, Attribute, field
+from attrs import NOTHING, Attribute, field, fields
 
 
 def option(
@@ -26,6 +26,7 @@ def option(
     unit: str = "",
     precedent: str = "",
     read: Callable[[Any], Any] | None = None,
+    file: Callable[[Any], Any] | None = None,
     minimum: float | None = None,
     maximum: float | None = None,
 ) -> Any:
@@ -41,6 +42,11 @@ def option(
         L{ValueError} with a sentence for the operator. The TOML value is
         already of the type that C{read} annotates its parameter with; without
         an annotation, of the field's type if that is one of the types above.
+    @param file: the TOML value is the name of a file, relative to the
+        configuration folder (or an array of such names, if the field is a tuple
+        or a set), and C{file} turns its
+        L{NamedFile<gateway.policy.files.NamedFile>} into the field's value, or
+        tells it what is wrong and where.
     @param minimum: the least that a number may be (each of them, in a tuple).
     @param maximum: the most that it may be.
     """
@@ -51,10 +57,28 @@ def option(
             "unit": unit,
             "precedent": precedent,
             "read": read,
+            "file": file,
             "minimum": minimum,
             "maximum": maximum,
         },
     )
+
+
+def written_at() -> Any:
+    """
+    Declare a field that no key stands for: where the table is written, as
+    C{"services/web.toml:12:1"}, for messages and records. Empty if no file says it.
+    """
+    return field(default="", eq=False, metadata={"written_at": True})
+
+
+def keys_of(kind: type) -> dict[str, Attribute[Any]]:
+    """The keys that a table of a settings class may have."""
+    return {
+        key_of(each): each
+        for each in fields(kind)
+        if each.init and not each.metadata.get("written_at")
+    }
 
 
 def key_of(attribute: Attribute[Any]) -> str:

@@ -22,8 +22,9 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from attrs import NOTHING, Attribute, fields, has
 
 from gateway.policy.document import Entry
+from gateway.policy.files import Reader, Unreadable
 from gateway.policy.problem import did_you_mean
-from gateway.policy.settings import key_of
+from gateway.policy.settings import keys_of
 
 T = TypeVar("T")
 
@@ -61,15 +62,15 @@ def structure(kind: type[T], entry: Entry, besides: Collection[str] = ()) -> T |
 def _table(kind: type, entry: Entry, besides: Collection[str] = ()) -> Any:
     if not isinstance(entry.value, dict):
         raise _mismatch(entry, "a table")
-    attributes = {key_of(each): each for each in fields(kind) if each.init}
+    attributes = keys_of(kind)
     _refuse_unknown(entry, [*attributes, *besides])
-    values = {}
+    values: dict[str, Any] = {}
     for key, attribute in attributes.items():
         try:
-            values[attribute.alias] = _field(kind, attribute, entry, key)
+            values[str(attribute.alias)] = _field(kind, attribute, entry, key)
         except _Wrong:
             if attribute.default is NOTHING:
-                values[attribute.alias] = NOTHING
+                values[str(attribute.alias)] = NOTHING
     given = {alias: value for alias, value in values.items() if value is not _LEFT_OUT}
     if NOTHING in given.values():
         raise _Wrong
@@ -81,6 +82,9 @@ _LEFT_OUT = object()
 
 def _made(kind: type, values: dict[str, Any], entry: Entry) -> Any:
     """Call the class, whose validators may refuse the values."""
+    for attribute in fields(kind):
+        if attribute.metadata.get("written_at"):
+            values[str(attribute.alias)] = str(entry.place)
     try:
         return kind(**values)
     except ValueError as error:
@@ -109,8 +113,10 @@ def _field(kind: type, attribute: Attribute[Any], table: Entry, key: str) -> Any
             entry.complain("is missing")
             raise _Wrong
         return _LEFT_OUT
-    read = attribute.metadata.get("read")
+    read, file = (attribute.metadata.get(name) for name in ("read", "file"))
     annotation = type_hints(kind)[attribute.name]
+    if file is not None:
+        return _of_files(annotation, file, entry)
     if read is None:
         value = _value(annotation, entry)
     else:
@@ -124,6 +130,30 @@ def _read(read: Callable[[Any], Any], value: Any, entry: Entry) -> Any:
         return read(value)
     except (ValueError, re.error) as error:
         entry.complain(str(error))
+        raise _Wrong from None
+
+
+def _of_files(annotation: Any, reader: Reader, entry: Entry) -> Any:
+    """What is made of the file that is named, or of each of several."""
+    origin = get_origin(annotation)
+    if origin not in ARRAYS:
+        return _of_file(reader, entry)
+    if not isinstance(entry.value, list):
+        raise _mismatch(entry, "an array, each the name of a file")
+    entries = {index: entry.at(index) for index in range(len(entry.value))}
+    return ARRAYS[origin](_all(lambda each: _of_file(reader, each), entries).values())
+
+
+def _of_file(reader: Reader, entry: Entry) -> Any:
+    if not isinstance(entry.value, str) or not entry.value:
+        raise _mismatch(entry, "the name of a file")
+    if entry.files is None:
+        raise TypeError(f"{entry.key}: this table was read without its folder")
+    try:
+        return entry.files.read(entry.value, entry.key, reader)
+    except Unreadable as error:
+        if error.message:
+            entry.complain(error.message)
         raise _Wrong from None
 
 
@@ -227,11 +257,16 @@ def _mapping(kind: Any, entry: Entry) -> Any:
 
 
 def _each(kind: Any, entries: Mapping[Any, Entry]) -> dict[Any, Any]:
+    """All of them, each of one type."""
+    return _all(lambda entry: _value(kind, entry), entries)
+
+
+def _all(make: Callable[[Entry], Any], entries: Mapping[Any, Entry]) -> dict[Any, Any]:
     """All of them, or what is wrong with any of them."""
     made, wrong = {}, False
     for key, entry in entries.items():
         try:
-            made[key] = _value(kind, entry)
+            made[key] = make(entry)
         except _Wrong:
             wrong = True
     if wrong:
