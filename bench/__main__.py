@@ -41,11 +41,22 @@ def main() -> None:
 def parser() -> argparse.ArgumentParser:
     """The arguments."""
     made = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    made.add_argument("what", nargs="*", choices=WHAT, metavar="WHAT", help=", ".join(WHAT))
+    made.add_argument("what", nargs="*", type=measurable, metavar="WHAT", help=", ".join(WHAT))
     made.add_argument("--rounds", type=int, default=3, help="rounds of each (default: 3)")
     made.add_argument("--seconds", type=float, default=3, help="length of a round (default: 3)")
     made.add_argument("--without", action="append", default=[], help="leave out this way")
     return made
+
+
+def measurable(name: str) -> str:
+    """
+    One of the names in L{WHAT}.
+
+    @raise argparse.ArgumentTypeError: it is none.
+    """
+    if name not in WHAT:
+        raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(WHAT)}")
+    return name
 
 
 def traffic(loads: Sequence[Load], arguments: argparse.Namespace) -> None:

@@ -62,8 +62,10 @@ class Verdict:
 
     @property
     def good(self) -> bool:
-        """Nothing unexpected, and everything went through."""
-        return not self.unknown and not self.bypassed and self.through.sessions.total() > 0
+        """Everything ran, everything went through, and nothing differs that should not."""
+        cut_off = self.direct.cut_off or self.through.cut_off
+        went_through = self.through.sessions.total() > 0 and not self.bypassed
+        return went_through and not cut_off and not self.unknown
 
     def __str__(self) -> str:
         return LINE.format(
@@ -84,12 +86,14 @@ def main() -> None:
     arguments = parser().parse_args()
     if os.geteuid():
         sys.exit("conformance: network namespaces need root")
-    chosen = [suite for suite in SUITES if not arguments.suite or suite.name in arguments.suite]
     started = time.monotonic()
     print("passed/failed/skipped, directly and through the gateway:")
     print(LINE.format(*HEAD), flush=True)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        judged = pool.map(partial(judge, known_differences()), chosen)
+        judged = pool.map(
+            partial(judge, known_differences(), started + arguments.seconds),
+            arguments.suites or SUITES,
+        )
         verdicts = list(chain.from_iterable(judged))
     tell(verdicts)
     print(f"{time.monotonic() - started:.0f} seconds")
@@ -99,17 +103,34 @@ def main() -> None:
 def parser() -> argparse.ArgumentParser:
     """The arguments."""
     made = argparse.ArgumentParser(prog="python -m conformance", description=__doc__)
-    names = [suite.name for suite in SUITES]
-    made.add_argument("suite", nargs="*", choices=names, metavar="SUITE", help=", ".join(names))
+    names = ", ".join(suite.name for suite in SUITES)
+    made.add_argument("suites", nargs="*", type=named, metavar="SUITE", help=names)
+    made.add_argument(
+        "--seconds", type=float, default=580, help="time for everything (default: 580)"
+    )
     return made
 
 
-def judge(known: tuple[Known, ...], suite: Suite) -> list[Verdict]:
+def named(name: str) -> Suite:
+    """
+    The suite of that name.
+
+    @raise argparse.ArgumentTypeError: there is none.
+    """
+    for suite in SUITES:
+        if suite.name == name:
+            return suite
+    raise argparse.ArgumentTypeError(f"no suite is called {name!r}")
+
+
+def judge(known: tuple[Known, ...], until: float, suite: Suite) -> list[Verdict]:
     """Install a suite, run it directly once, and through each of its inspectors."""
     installed = Installed(suite)
     installed.install()
-    direct = drive(installed, "")
-    verdicts = [compare(installed, direct, inspector, known) for inspector in suite.inspectors]
+    direct = drive(installed, "", until)
+    verdicts = [
+        compare(installed, direct, inspector, known, until) for inspector in suite.inspectors
+    ]
     for verdict in verdicts:
         print(verdict, flush=True)
     return verdicts
@@ -118,20 +139,21 @@ def judge(known: tuple[Known, ...], suite: Suite) -> list[Verdict]:
 def compare(installed: Installed, direct: Run, inspector: str, known: tuple[Known, ...]) -> Verdict:
     """Run through one inspector. What differs is run again on both sides: tests can be flaky."""
     name = installed.suite.name
-    through = drive(installed, inspector)
+    through = drive(installed, inspector, until)
     found = differences(direct.outcomes, through.outcomes)
     strange = unknown(found, known, name, inspector)
     if strange:
-        strange = again(installed, inspector, strange)
+        strange = again(installed, inspector, strange, until)
     return Verdict(name, inspector, direct, through, len(found), strange)
 
 
 def again(
-    installed: Installed, inspector: str, found: tuple[Difference, ...]
+    installed: Installed, inspector: str, found: tuple[Difference, ...], until: float
 ) -> tuple[Difference, ...]:
     """Those of the differences that are still there when only those tests run."""
     tests = [one.test for one in found]
-    direct, through = drive(installed, "", tests), drive(installed, inspector, tests)
+    direct = drive(installed, "", until, tests)
+    through = drive(installed, inspector, until, tests)
     return differences(direct.outcomes, through.outcomes)
 
 
@@ -145,7 +167,9 @@ def tell(verdicts: list[Verdict]) -> None:
         if verdict.bypassed:
             print(f"{verdict.suite}: {verdict.bypassed} connections went past the gateway")
         if verdict.direct.cut_off or verdict.through.cut_off:
-            print(f"{verdict.suite}: a run was cut off by the suite's time limit")
+            print(
+                f"{verdict.suite}: cut off by the time limit, see .conformance/{verdict.suite}/runs"
+            )
 
 
 if __name__ == "__main__":

@@ -45,11 +45,12 @@ class Run:
         return "/".join(str(counted[outcome]) for outcome in ("passed", "failed", "skipped"))
 
 
-def drive(installed: Installed, inspector: str, tests: Sequence[str] = ()) -> Run:
+def drive(installed: Installed, inspector: str, until: float, tests: Sequence[str] = ()) -> Run:
     """
     Run a suite, or some tests of it, in a namespace of its own.
 
     @param inspector: what it goes through; "" for a direct run.
+    @param until: when to cut it off, in seconds of L{time.monotonic}, whatever its own limit.
     """
     folder = installed.base / "runs"
     folder.mkdir(exist_ok=True)
@@ -57,13 +58,16 @@ def drive(installed: Installed, inspector: str, tests: Sequence[str] = ()) -> Ru
         record = folder / f"record-{place.name}.json"
         record.write_text("")
         before, started = place.connections(), time.monotonic()
-        cut_off = execute(installed, place, record, tests or installed.suite.tests)
+        seconds = min(installed.suite.seconds, max(0.0, until - started))
+        cut_off = execute(installed, place, record, tests or installed.suite.tests, seconds)
         took = time.monotonic() - started
         connections = place.connections() - before
     return Run(read(record), connections, took, place.sessions(), cut_off)
 
 
-def execute(installed: Installed, place: Loopback, record: Path, tests: Sequence[str]) -> bool:
+def execute(
+    installed: Installed, place: Loopback, record: Path, tests: Sequence[str], seconds: float
+) -> bool:
     """Run the suite's own runner to its end or to the time limit. Say which."""
     command = place.command(installed.python, *arguments(installed.suite, tests))
     with record.with_suffix(".log").open("wb") as log:
@@ -77,7 +81,7 @@ def execute(installed: Installed, place: Loopback, record: Path, tests: Sequence
             start_new_session=True,
         )
     try:
-        process.wait(installed.suite.seconds)
+        process.wait(seconds)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
