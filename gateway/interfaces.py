@@ -150,6 +150,9 @@ class IExpectation(Interface):
     """One announced connection that has not come yet, or has."""
 
     address: Address = Attribute("where it is expected: the address that the initiator connects to")
+    gone: Deferred[None] = Attribute(
+        "fires when it is not expected any more: it came, time ran out, or it was cancelled"
+    )
 
     def cancel() -> None:
         """It is not expected any more. Harmless if it has come, or was cancelled."""
@@ -198,6 +201,7 @@ class ISession(Interface):
     service: str = Attribute("the name of the service")
     client: Address = Attribute("the client's own address")
     server: Address = Attribute("where the client wanted to go: the original destination")
+    source: Address = Attribute("the address that the server sees; before, the client's own")
     settings: Any = Attribute("the inspector's Settings, from the table of its name")
 
     def connect(address: Address | None = None) -> Deferred[Address]:
@@ -219,6 +223,12 @@ class ISession(Interface):
 
         Never blocks and never fails. While more waits for C{side} than its
         buffer should hold, the other side is not read.
+        """
+
+    def flushed(side: Side) -> Deferred[None]:
+        """
+        @return: fires when everything that was sent to C{side} has left. It
+            does not fire if the session ends before.
         """
 
     def end(side: Side) -> None:
@@ -246,7 +256,8 @@ class ISession(Interface):
 
         It becomes a session of its own, in which the side that connects is the
         CLIENT, from whose address the other side is then connected to. Anybody
-        else who connects there is refused.
+        else who connects there is refused. While bytes flow there, this
+        session is not idle.
 
         @param service: the name of a service, or a callable that takes the new
             L{ISession} and returns its L{IInspector}.

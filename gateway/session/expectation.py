@@ -14,6 +14,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -54,6 +55,7 @@ class Expectation:
     ) -> None:
         self.initiator = initiator
         self.address = address
+        self.gone: Deferred[None] = Deferred()
         self._reactor = reactor
         self._socket = sock
         self._came = came
@@ -75,21 +77,27 @@ class Expectation:
 
     def take(self, sock: socket.socket, client: Address, server: Address) -> None:
         """It came."""
-        came = self._came
-        self.cancel()
-        came(sock, client, server)
+        self._leave()
+        self._came(sock, client, server)
+        self.gone.callback(None)
 
     def cancel(self) -> None:
         """See L{IExpectation.cancel}."""
+        if self._leave():
+            self.gone.callback(None)
+
+    def _leave(self) -> bool:
+        """Listen no more. False if that was so already."""
         gone, self._gone = self._gone, None
         if gone is None:
-            return
+            return False
         if self._bucket is not None:
             self._bucket.discard(self)
         if self._socket is not None:
             self._reactor.removeReader(self)
             self._socket.close()
         gone(self)
+        return True
 
     def doRead(self) -> None:
         """The reactor: somebody connected."""

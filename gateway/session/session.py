@@ -42,7 +42,7 @@ from gateway.observe.log import PrintableLogger
 from gateway.policy.policy import Policy
 from gateway.policy.service import Service, Target
 from gateway.session import gate as reason
-from gateway.session.connector import Opening, Reached, origin
+from gateway.session.connector import Opening, Origin, Reached, origin
 from gateway.session.expectation import Expectation
 from gateway.session.gate import Gate
 from gateway.session.guard import Guard
@@ -122,6 +122,10 @@ class Session:
         self._released = False
         self._stacked: set[Stacked] = set()
         self.expected: set[Expectation] = set()
+        self._origin = origin(service.source, identity.client)
+        self._flushing: list[tuple[Side, Deferred[None]]] = []
+        self._adopted: set[Session] = set()
+        self._announced_by: Session | None = None
         wire = Wire(equipment.reactor, equipment.ticker, sock, CLIENT, self)
         self._wires: dict[Side, Wire | SecureWire] = {CLIENT: wire}
         self._gates = {CLIENT: Gate(wire.read, wire.pause, reason.STARTING)}
@@ -139,7 +143,28 @@ class Session:
         if self._state is State.ALONE:
             self._patience.watch()
 
+    # For a session that another one announced
+
+    def come_from(self, address: Address) -> None:
+        """Open the server's side from this address, whatever the service says."""
+        self._origin = Origin(address)
+
+    def adopt(self, related: Session) -> None:
+        """C{related} was announced by this session, which is not idle while that one is not."""
+        self._adopted.add(related)
+        related._announced_by = self
+
+    def _abandon(self, related: Session) -> None:
+        """An announced session is over; what it did last counts."""
+        self._adopted.discard(related)
+        self.active = max(self.active, related.active)
+
     # What the inspector asks for
+
+    @property
+    def source(self) -> Address:
+        """See L{ISession}."""
+        return self.client if self._upstream is None else self._upstream.source
 
     def connect(self, address: Address | None = None) -> Deferred[Address]:
         """See L{ISession.connect}."""
@@ -155,7 +180,7 @@ class Session:
         self._connect_started = equipment.clock.seconds()
         self._opening = equipment.connector.open(
             self._targets if address is None else (Target(*address),),
-            origin(self._service.source, self.client),
+            self._origin,
             self._reached,
             self._unreachable,
         )
@@ -184,6 +209,17 @@ class Session:
         self._early_size += len(data)
         if self._early_size > self._limit:
             self._gates[CLIENT].shut(reason.SERVER_FULL)
+
+    def flushed(self, side: Side) -> Deferred[None]:
+        """See L{ISession.flushed}."""
+        flushed: Deferred[None] = Deferred()
+        if self._state not in _ENDING:
+            wire = self._wires.get(side)
+            if wire is not None and not wire.waiting:
+                flushed.callback(None)
+            else:
+                self._flushing.append((side, flushed))
+        return flushed
 
     def end(self, side: Side) -> None:
         """See L{ISession.end}."""
@@ -272,7 +308,7 @@ class Session:
             reached.server, reached.source, reached.port_kept, seconds, reached.attempts
         )
         equipment.metrics.connected(self.service, seconds)
-        if not reached.port_kept and origin(self._service.source, self.client).wants_port:
+        if not reached.port_kept and self._origin.wants_port:
             equipment.metrics.fallback(self.service)
         wire = Wire(equipment.reactor, equipment.ticker, reached.socket, SERVER, self)
         self._wires[SERVER] = wire
@@ -368,7 +404,19 @@ class Session:
         """Whoever filled that side's buffer may be read again."""
         for gate in self._gates.values():
             gate.open(FULL[side])
+        if self._flushing:
+            self._tell_flushed(side)
         self._complete()
+
+    def _tell_flushed(self, side: Side) -> None:
+        """Whoever waited for this side to have everything."""
+        flushing, self._flushing = self._flushing, []
+        for waited, flushed in flushing:
+            if waited is side:
+                flushed.callback(None)
+                flushed.addErrback(self._guard.failed)
+            else:
+                self._flushing.append((waited, flushed))
 
     # What the guard tells
 
@@ -403,7 +451,12 @@ class Session:
     # What time tells
 
     def ran_out(self, limit: str, seconds: float) -> None:
-        """A time limit."""
+        """A time limit. But a session is not idle while one that it announced is not."""
+        last = max((one.active for one in self._adopted), default=0.0)
+        if limit == "idle_seconds" and last > self.active:
+            self.active = last
+            self._patience.watch()
+            return
         self._finish(Verdict(Outcome.FAILED, f"time limit: {limit} = {seconds:g}"))
 
     def connect_ran_out(self) -> None:
@@ -466,6 +519,8 @@ class Session:
             stacked.over(verdict)
         for expectation in tuple(self.expected):
             expectation.cancel()
+        if self._announced_by is not None:
+            self._announced_by._abandon(self)
         self._record(verdict)
         if self._inspector is not None:
             inspector, self._inspector = self._inspector, None

@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 
 from gateway.interfaces import (
     CLIENT,
+    SERVER,
     Address,
     Denied,
     IInspector,
@@ -240,7 +241,7 @@ class Sessions:
             return fail(Unreachable(f"{address} can't be listened at: {error.strerror}"))
         if sock is not None:
             address = sockets.name_of(sock)
-        expectation = self._expectation(session, initiator, address, sock, service)
+        expectation = self._expectation(session, side, initiator, address, sock, service)
         self._expected[initiator, address] = expectation
         session.expected.add(expectation)
         expectation.watch(self.equipment.ticker, limits.expect_seconds)
@@ -266,13 +267,14 @@ class Sessions:
     def _expectation(
         self,
         session: Session,
+        side: Side,
         initiator: str,
         address: Address,
         sock: socket.socket | None,
         service: str | Callable[[ISession], IInspector],
     ) -> Expectation:
         def came(sock: socket.socket, client: Address, server: Address) -> None:
-            self._related(session, sock, client, server, service)
+            self._related(session, side, sock, client, server, service)
 
         def stranger(sock: socket.socket, client: Address, server: Address) -> None:
             identity = session.identity._replace(
@@ -290,6 +292,7 @@ class Sessions:
     def _related(
         self,
         session: Session,
+        side: Side,
         sock: socket.socket,
         client: Address,
         server: Address,
@@ -308,7 +311,12 @@ class Sessions:
             why = f"{chosen.name!r} is no inspecting service"
             self._refuse(sock, identity, Refusal.NO_RULE, why)
             return
-        self._begin(Session(self, session.policy, chosen, identity, sock, (), make))
+        related = Session(self, session.policy, chosen, identity, sock, (), make)
+        if side is SERVER:
+            # However the server was reached, its client knows it by this address only.
+            related.come_from(Address(session.server.host, client.port))
+        session.adopt(related)
+        self._begin(related)
 
     # The end
 

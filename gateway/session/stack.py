@@ -174,6 +174,11 @@ class Stacked:
 
     # What the stacked inspector asks for
 
+    @property
+    def source(self) -> Address:
+        """The address that the server of the session below sees."""
+        return self._below.source
+
     def connect(self, address: Address | None = None) -> Deferred[Address]:
         """There is nothing to open: the sink is there."""
         return succeed(self.server)
@@ -186,6 +191,10 @@ class Stacked:
             self.deny("a stacked inspector answered, where there is nobody to answer to")
         else:
             self._sink.received(data)
+
+    def flushed(self, side: Side) -> Deferred[None]:
+        """The sink took it at once."""
+        return succeed(None)
 
     def end(self, side: Side) -> None:
         """The body as the inspector wants it is complete."""

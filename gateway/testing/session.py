@@ -47,10 +47,25 @@ class FakeExpectation:
     address: Address
     service: Any
     cancelled: bool = False
+    gone: Deferred[None] = field(init=False, factory=Deferred)
 
     def cancel(self) -> None:
-        """See L{IExpectation.cancel}."""
-        self.cancelled = True
+        """See L{IExpectation.cancel}. A test's way to say that time ran out, too."""
+        if not self.gone.called:
+            self.cancelled = True
+            self.gone.callback(None)
+
+    def comes(self, initiator: Address, **session: Any) -> FakeSession:
+        """
+        The connection comes, for an expectation with a callable as service.
+
+        @param session: more arguments of L{FakeSession}.
+        @return: its session, started.
+        """
+        came = FakeSession(self.service, client=initiator, server=self.address, **session)
+        came.start()
+        self.gone.callback(None)
+        return came
 
 
 @implementer(IBody)
@@ -87,6 +102,8 @@ class FakeSession:
     @ivar settings: by default, what the class's C{Settings} has by default.
     @ivar reachable: whether L{connect} succeeds; L{None}: the test says so
         later, with L{reach} or L{refuse}.
+    @ivar source: the address that the server sees.
+    @ivar slow: sides that do not take what is sent before the test calls L{flush}.
     @ivar keep: whether what is sent is kept (else it is only counted).
 
     @ivar events: what was asked for, in order, in words.
@@ -110,6 +127,8 @@ class FakeSession:
     service: str = field(default="test", kw_only=True)
     client: Address = field(default=Address("192.0.2.1", 50001), kw_only=True)
     server: Address = field(default=Address("198.51.100.2", 7), kw_only=True)
+    source: Address = field(kw_only=True)
+    slow: set[Side] = field(factory=set, kw_only=True)
 
     events: list[str] = field(init=False, factory=list)
     sent: dict[Side, bytes] = field(init=False, factory=lambda: {CLIENT: b"", SERVER: b""})
@@ -124,6 +143,9 @@ class FakeSession:
     late: list[str] = field(init=False, factory=list)
     inspector: IInspector = field(init=False)
 
+    _flushing: dict[Side, list[Deferred[None]]] = field(
+        init=False, factory=lambda: {CLIENT: [], SERVER: []}
+    )
     _depth: int = field(init=False, default=0)
     _connecting: Deferred[Address] | None = field(init=False, default=None)
     _open: bool = field(init=False, default=False)
@@ -132,6 +154,10 @@ class FakeSession:
         init=False, factory=lambda: {CLIENT: [], SERVER: []}
     )
     _bug: BaseException | None = field(init=False, default=None)
+
+    @source.default
+    def _source(self) -> Address:
+        return self.client
 
     def __attrs_post_init__(self) -> None:
         settings_class = getattr(self.make, "Settings", None)
@@ -180,6 +206,14 @@ class FakeSession:
         self._finish(verdict)
         self._raise_bug()
 
+    def flush(self, side: Side) -> None:
+        """C{side} has taken all that was sent to it."""
+        flushing, self._flushing[side] = self._flushing[side], []
+        for flushed in flushing if self.verdict is None else ():
+            flushed.callback(None)
+            flushed.addErrback(self._failed)
+        self._raise_bug()
+
     @property
     def paused(self) -> set[Side]:
         """The sides that are not read, since a decision is awaited."""
@@ -215,6 +249,14 @@ class FakeSession:
         """See L{ISession.send}."""
         if self._note(f"to {side.value}: {data!r}" if self.keep else "send") and self.keep:
             self.sent[side] += data
+
+    def flushed(self, side: Side) -> Deferred[None]:
+        """See L{ISession.flushed}. At once, unless C{slow}."""
+        flushed: Deferred[None] = Deferred()
+        self._flushing[side].append(flushed)
+        if side not in self.slow:
+            self.flush(side)
+        return flushed
 
     def end(self, side: Side) -> None:
         """See L{ISession.end}."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import socket
+from time import time
 from typing import Any
 
 from attrs import evolve
+from twisted.internet import reactor
+from twisted.internet.defer import gatherResults
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from gateway.inspector import Inspector
@@ -108,6 +112,42 @@ class ExpectationTests(TestCase):
         self.assertEqual(made[0].server, expectation.address)
 
     @asynchronous
+    async def test_keeps_alive(self) -> None:
+        """While its bytes flow, the session that announced it is not idle; afterwards it is."""
+
+        class Data(Inspector):
+            def started(self) -> Any:
+                return self.session.connect(scene.address)
+
+        scene = self.scene(limits=ServiceLimits(idle_seconds=1.0))
+        expectation, *_ = await self.announced(scene, service=Data)
+        data = await self.visit(expectation.address)
+        far = await scene.accepted()
+        until_then = time() + 2.5
+        while time() < until_then:
+            await send(data, b"x")
+            await receive(far, 1)
+            await deferLater(reactor, 0.1, lambda: None)
+        self.assertEqual(len(scene.sessions.running), 2)
+        data.close()
+        far.close()
+        await scene.sessions.drain()
+        (control,) = [one for one in scene.records() if "parent_id" not in one]
+        self.assertEqual(control["gateway"]["reason"], "time limit: idle_seconds = 1")
+
+    @asynchronous
+    async def test_gone(self) -> None:
+        """Whoever announced it is told when it is not expected any more, for whatever reason."""
+        scene = self.scene(limits=ServiceLimits(expect_seconds=0.3))
+        late, *_ = await self.announced(scene)
+        session = Announcing.made[0].session
+        came = await session.expect(CLIENT, Address("127.0.0.2", 0), "data")
+        given_up = await session.expect(CLIENT, Address("127.0.0.2", 0), "data")
+        await self.visit(came.address)
+        given_up.cancel()
+        await gatherResults([late.gone, came.gone, given_up.gone])
+
+    @asynchronous
     async def test_only_one(self) -> None:
         """One connection and no more: the port is closed when it has come."""
         scene = self.scene()
@@ -185,3 +225,36 @@ class ExpectationTests(TestCase):
         session.policy = evolve(session.policy, rules=())
         with self.assertRaises(Unreachable):
             await session.expect(CLIENT, address, "data")
+
+
+class SpeakingTests(TestCase):
+    """What else an inspector that announces connections wants to know."""
+
+    timeout = 30
+
+    @asynchronous
+    async def test_flushed(self) -> None:
+        """It is told when all that it sent has left, and not before."""
+        Announcing.made.clear()
+        scene = Scene(self, Announcing)
+        client, _ = await scene.pair()
+        session = Announcing.made[0].session
+        self.assertTrue(session.flushed(CLIENT).called)
+        session.send(CLIENT, bytes(16_000_000))
+        flushed = session.flushed(CLIENT)
+        await deferLater(reactor, 0.1, lambda: None)
+        self.assertFalse(flushed.called)
+        left = 16_000_000
+        while left:
+            left -= len(await receive(client, min(left, 65536)))
+        await flushed
+
+    @asynchronous
+    async def test_source(self) -> None:
+        """It knows which address the server sees: here the gateway's own."""
+        Announcing.made.clear()
+        scene = Scene(self, Announcing)
+        client, server = await scene.pair()
+        session = Announcing.made[0].session
+        self.assertEqual(session.client, client.getsockname())
+        self.assertEqual(session.source, server.getpeername())
