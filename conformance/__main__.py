@@ -136,7 +136,9 @@ def judge(known: tuple[Known, ...], until: float, suite: Suite) -> list[Verdict]
     return verdicts
 
 
-def compare(installed: Installed, direct: Run, inspector: str, known: tuple[Known, ...]) -> Verdict:
+def compare(
+    installed: Installed, direct: Run, inspector: str, known: tuple[Known, ...], until: float
+) -> Verdict:
     """Run through one inspector. What differs is run again on both sides: tests can be flaky."""
     name = installed.suite.name
     through = drive(installed, inspector, until)
