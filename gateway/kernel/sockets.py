@@ -32,6 +32,10 @@ IP_RECVORIGDSTADDR = 20
 IP_BIND_ADDRESS_NO_PORT = 24
 IPV6_TRANSPARENT = 75
 IPV6_RECVORIGDSTADDR = 74
+SO_RCVBUFFORCE = 33
+
+DATAGRAM_QUEUE = 4 * 1024 * 1024
+"""Bytes (the kernel's, some 1 KiB for a small datagram) that a UDP listener's queue holds."""
 
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER: closing sends a reset and forgets what was not sent."""
@@ -230,6 +234,7 @@ def listen_datagrams(address: Address, mark: int) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         _transparent(sock, family)
         _only_ipv6(sock, family)
+        _enlarge_queue(sock)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, 1)
         else:
@@ -239,6 +244,14 @@ def listen_datagrams(address: Address, mark: int) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _enlarge_queue(sock: socket.socket) -> None:
+    """The first datagrams of all sessions come to one socket: make room for a burst of them."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, DATAGRAM_QUEUE)
+    except PermissionError:  # without CAP_NET_ADMIN as much as net.core.rmem_max allows
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, DATAGRAM_QUEUE)
 
 
 def receive_datagram(sock: socket.socket, size: int) -> tuple[bytes, Address, Address | None]:

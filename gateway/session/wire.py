@@ -28,9 +28,9 @@ READ_SIZE = 65536
 
 RELAY_SIZE = 262144
 """
-Bytes that are read at once and sent on, at most; and so what can wait for a
-side of a released session. Four times as much as 64 KiB halves the CPU time
-for each GiB, twice that gains nothing more.
+Bytes that are looked at and sent on at once, at most, by a released session
+with much to carry. Four times as much as 64 KiB halves the CPU time for each
+GiB; twice that gains nothing more.
 """
 
 _AT_ONCE = 64
@@ -73,7 +73,8 @@ class Wire:
     """
     One side of a session.
 
-    C{waiting} bytes could not be sent yet. C{ended} says that the peer will
+    C{waiting} bytes could not be sent yet: for an inspected session as much as
+    it sends, for a released one at most L{READ_SIZE}. C{ended} says that the peer will
     send no more, C{finished} that our own end has left. C{received} and
     C{sent} count bytes.
     """
@@ -82,6 +83,7 @@ class Wire:
         "__weakref__",
         "_ending",
         "_fd",
+        "_much",
         "_pending",
         "_reactor",
         "_reading",
@@ -111,6 +113,7 @@ class Wire:
         self._fd = sock.fileno()
         self._pending: deque[bytes | memoryview] = deque()
         self._ending = False
+        self._much = False
         self._reading = False
         self.side = side
         self.owner = owner
@@ -167,19 +170,49 @@ class Wire:
             self._end_received()
 
     def _relay(self, sock: socket.socket, onward: Wire) -> None:
-        """Read and send on, without a new object for the bytes."""
+        """
+        Read and send on, without a new object for the bytes.
+
+        While there is much to carry, bytes are looked at in large pieces and
+        taken from the kernel only when the other side's kernel has them: what
+        a slow receiver doesn't take waits there, not here.
+        """
         try:
-            size = sock.recv_into(_buffer)
+            if self._much:
+                size = sock.recv_into(_buffer, RELAY_SIZE, socket.MSG_PEEK)
+            else:
+                size = sock.recv_into(_buffer, READ_SIZE)
         except BlockingIOError:
             return
         except OSError as error:
             self._lost(error)
             return
-        if size:
-            self.received += size
-            onward._send_on(_view[:size])
-        else:
+        if not size:
             self._end_received()
+        elif self._much:
+            self._carry(sock, onward, size)
+        else:
+            self.received += size
+            self._much = size == READ_SIZE
+            onward._send_on(_view[:size])
+
+    def _carry(self, sock: socket.socket, onward: Wire, size: int) -> None:
+        """Send on what was looked at, and take from the kernel what was sent."""
+        self._much = size >= READ_SIZE
+        sent = onward._offer(_view[:size])
+        if sent > 0:
+            self.received += sent
+            sock.recv_into(_buffer, sent, socket.MSG_TRUNC)  # for TCP: discard, see tcp(7)
+
+    def _offer(self, view: memoryview) -> int:
+        """How much the kernel took. If not all, the owner is told when it takes more."""
+        if self._socket is None or self._ending:
+            return len(view)
+        sent = 0 if self.waiting else self._send_now(view)
+        if 0 <= sent < len(view):
+            self._reactor.addWriter(self)
+            self.owner.wire_full(self.side)
+        return sent
 
     def _end_received(self) -> None:
         self.ended = True
@@ -234,6 +267,10 @@ class Wire:
             return
         self.owner.active = self._ticker.now
         pending = self._pending
+        if not pending:
+            self._reactor.removeWriter(self)
+            self._drained()
+            return
         try:
             sent = self._socket.sendmsg(list(islice(pending, _AT_ONCE)))
         except BlockingIOError:
@@ -328,8 +365,7 @@ class Wire:
         if code or not self._alive(sock):
             self._lost(OSError(code or errno.ECONNRESET, ""))
             return
-        if self.waiting:
-            self._reactor.addWriter(self)
+        self._reactor.addWriter(self)  # if nothing waits, it is taken off again
         if self._reading:
             self.read()
 

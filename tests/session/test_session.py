@@ -13,7 +13,7 @@ from gateway.interfaces import CLIENT, SERVER, Address, Denied, Unreachable
 from gateway.policy.limits import Limits, ServiceLimits
 from gateway.policy.service import Target
 from gateway.session import patience
-from gateway.session.wire import READ_SIZE, RELAY_SIZE
+from gateway.session.wire import READ_SIZE
 from protocols.relay import RelayInspector
 from tests.session.scene import (
     Scene,
@@ -184,8 +184,8 @@ class RelayTests(TestCase):
             sent += self.fill(client)
             await in_thread(lambda: None)
         wire = session._wires[SERVER]
-        await until(lambda: wire.waiting)
-        self.assertLessEqual(wire.waiting, RELAY_SIZE)
+        await until(lambda: session._gates[CLIENT].reasons)
+        self.assertLessEqual(wire.waiting, READ_SIZE)
         client.setblocking(True)
         client.settimeout(10)
         client.shutdown(socket.SHUT_WR)
