@@ -25,6 +25,9 @@ from conformance.suites import SUITES, Suite
 AT_ONCE = 2
 """Suites that run at the same time: most of their time they wait."""
 
+AGAIN = 2
+"""How often what differs is run again."""
+
 HEAD = (
     "suite",
     "inspector",
@@ -45,7 +48,7 @@ class Verdict:
     One line of the table.
 
     @ivar different: how many tests ended differently.
-    @ivar unknown: those of them that are not listed and differed again.
+    @ivar unknown: those of them that are not listed and differed every time.
     """
 
     suite: str
@@ -139,12 +142,12 @@ def judge(known: tuple[Known, ...], until: float, suite: Suite) -> list[Verdict]
 def compare(
     installed: Installed, direct: Run, inspector: str, known: tuple[Known, ...], until: float
 ) -> Verdict:
-    """Run through one inspector. What differs is run again on both sides: tests can be flaky."""
+    """Run through one inspector. What differs is run again on both sides: tests are flaky."""
     name = installed.suite.name
     through = drive(installed, inspector, until)
     found = differences(direct.outcomes, through.outcomes)
     strange = unknown(found, known, name, inspector)
-    if strange:
+    for _ in range(AGAIN if strange else 0):
         strange = again(installed, inspector, strange, until)
     return Verdict(name, inspector, direct, through, len(found), strange)
 
@@ -153,6 +156,8 @@ def again(
     installed: Installed, inspector: str, found: tuple[Difference, ...], until: float
 ) -> tuple[Difference, ...]:
     """Those of the differences that are still there when only those tests run."""
+    if not found:
+        return ()
     tests = [one.test for one in found]
     direct = drive(installed, "", until, tests)
     through = drive(installed, inspector, until, tests)
