@@ -349,6 +349,7 @@ class Gateway(Service):
 
     def _drain(self) -> Deferred[None]:
         seconds = self._sessions.policy.limits.stop_seconds
+        self._sessions.stopping()
         running = len(self._sessions.running)
         if running:
             log.info(

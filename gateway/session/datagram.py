@@ -22,7 +22,6 @@ from gateway.interfaces import CLIENT, SERVER, Address, Outcome, Side, Verdict
 from gateway.kernel import sockets
 from gateway.observe.identity import Identity, Upstream
 from gateway.observe.log import PrintableLogger
-from gateway.policy.connection import Connection
 from gateway.policy.service import Service
 from gateway.session.connector import origin
 from gateway.session.equipment import Equipment
@@ -193,6 +192,10 @@ class DatagramSession:
     def lingered(self) -> None:
         """Nobody says goodbye in UDP."""
 
+    def stopping(self) -> None:
+        """The only end of its own would be to be idle: not worth waiting for."""
+        self.stop()
+
     def stop(self) -> None:
         """The gateway stops."""
         self._finish(Outcome.CLOSED, "the gateway was stopped")
@@ -272,11 +275,10 @@ class DatagramListener:
             flow.received(CLIENT, data)
             return
         sessions = self._sessions
-        rule = sessions.policy.decide(Connection(client, server, UDP, self.interface))
-        service = sessions.policy.services[rule.service] if rule is not None else None
-        name = "" if service is None else service.name
-        identity = Identity(sessions.number(), client, server, UDP, name, rule)
-        refused = sessions.refusal(identity, service, self.address.port)
+        identity, service = sessions.identify(
+            client, server, UDP, self.interface, self.address.port
+        )
+        refused = sessions.refusal(identity, service)
         if refused is not None:
             sessions.refuse(identity, *refused)
             return

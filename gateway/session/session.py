@@ -471,6 +471,9 @@ class Session:
 
     # The end
 
+    def stopping(self) -> None:
+        """It may end in its own way."""
+
     def stop(self) -> None:
         """The gateway stops, and has waited long enough."""
         if self._state is not State.OVER:

@@ -54,6 +54,9 @@ class Running(Protocol):
 
     identity: Identity
 
+    def stopping(self) -> None:
+        """The gateway stops soon: end, if there is no end of its own to wait for."""
+
     def stop(self) -> None:
         """End now."""
 
@@ -141,26 +144,40 @@ class Sessions:
             if expectation is not None:
                 expectation.take(sock, client, server)
                 return
-        policy = self.policy
-        rule = policy.decide(Connection(client, server, TCP, interface))
-        service = policy.services[rule.service] if rule is not None else None
-        name = "" if service is None else service.name
-        identity = Identity(next(self._numbers), client, server, TCP, name, rule)
-        refused = self.refusal(identity, service, port)
+        identity, service = self.identify(client, server, TCP, interface, port)
+        refused = self.refusal(identity, service)
         if refused is not None:
             self._refuse(sock, identity, *refused)
             return
         assert service is not None and service.maker is not None
         make = cast(Callable[[ISession], IInspector], service.maker.make)
         targets = _with_ports(service.targets, server.port) if service.targets else ()
-        self._begin(Session(self, policy, service, identity, sock, targets, make))
+        self._begin(Session(self, self.policy, service, identity, sock, targets, make))
 
-    def refusal(
-        self, identity: Identity, service: Service | None, port: int
-    ) -> tuple[Refusal, str] | None:
+    def identify(
+        self,
+        client: Address,
+        server: Address,
+        protocol: connection.Protocol,
+        interface: str | None,
+        port: int,
+    ) -> tuple[Identity, Service | None]:
+        """
+        Decide, as the kernel did. A connection to the listener itself
+        (C{port}) was not diverted, so that no rule is for it.
+        """
+        policy = self.policy
+        rule = None
+        if server.port != port or not sockets.is_ours(server.host):
+            rule = policy.decide(Connection(client, server, protocol, interface))
+        service = None if rule is None else policy.services[rule.service]
+        name = "" if service is None else service.name
+        return Identity(next(self._numbers), client, server, protocol, name, rule), service
+
+    def refusal(self, identity: Identity, service: Service | None) -> tuple[Refusal, str] | None:
         """Why this can't become a session, if it can't."""
-        if identity.server.port == port and sockets.is_ours(identity.server.host):
-            return Refusal.DIRECT, "it was made to the listener itself, not diverted to it"
+        if service is None and sockets.is_ours(identity.server.host):
+            return Refusal.DIRECT, "it was made to the gateway itself, not diverted to it"
         if service is None or service.action is not Action.INSPECT:
             return Refusal.NO_RULE, "no rule of the present policy has it inspected"
         return self._over_limit(identity, service)
@@ -319,6 +336,11 @@ class Sessions:
         self._begin(related)
 
     # The end
+
+    def stopping(self) -> None:
+        """Tell all sessions that the gateway stops soon."""
+        for session in tuple(self.running.values()):
+            session.stopping()
 
     def drain(self) -> Deferred[None]:
         """Fires when no session is left."""
