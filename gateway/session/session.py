@@ -568,4 +568,4 @@ class Session:
 _ENDING = frozenset({State.LEAVING, State.OVER})
 _UNFINISHED = frozenset({State.CONNECTING, State.OVER})
 _ORDERLY = frozenset({Outcome.PASSED, Outcome.CLOSED})
-_RESETS = frozenset({errno.EPIPE, errno.ECONNABORTED, errno.ECONNRESET})
+_RESETS = frozenset({errno.EPIPE, errno.ECONNABORTED, errno.ECONNRESET, errno.ENOTCONN})
