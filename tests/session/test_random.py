@@ -14,7 +14,7 @@ from gateway.inspector import Inspector
 from protocols.relay import RelayInspector
 from tests.session.scene import PATIENCE, Scene, reset
 
-CONVERSATIONS = 40
+CONVERSATIONS = 200
 SIZES = (1, 10, 1_000, 65_536, 300_000)
 
 
