@@ -25,6 +25,7 @@ from gateway.observe.log import PrintableLogger
 from gateway.policy.service import Service
 from gateway.session.connector import origin
 from gateway.session.equipment import Equipment
+from gateway.session.listener import ListeningSocket
 from gateway.session.patience import Patience
 from gateway.session.sessions import UDP, Sessions
 
@@ -224,13 +225,8 @@ class DatagramSession:
         self._home.over(self)
 
 
-@implementer(IReadDescriptor)
-class DatagramListener:
-    """
-    Gets the first datagram of each session.
-
-    @param interface: the interface whose datagrams come here, if rules name it.
-    """
+class DatagramListener(ListeningSocket):
+    """Gets the first datagram of each session."""
 
     def __init__(
         self,
@@ -239,25 +235,14 @@ class DatagramListener:
         sessions: Sessions,
         interface: str | None = None,
     ) -> None:
-        self._reactor = reactor
-        self._socket = sock
-        self._fd = sock.fileno()
-        self._sessions = sessions
+        super().__init__(reactor, sock, sessions, interface)
         self._flows: dict[tuple[Address, Address], DatagramSession] = {}
-        self.interface = interface
-        self.address = sockets.name_of(sock)
-
-    def resume(self) -> None:
-        """Take datagrams from now on."""
-        if self._fd >= 0:
-            self._reactor.addReader(self)
 
     def doRead(self) -> None:
         """The reactor: there are datagrams."""
         for _ in range(AT_ONCE):
             if not self._sessions.room:
-                self._reactor.removeReader(self)
-                self._sessions.wait(self)
+                self.wait()
                 return
             try:
                 data, client, server = sockets.receive_datagram(self._socket, LARGEST)
@@ -291,26 +276,6 @@ class DatagramListener:
     def over(self, session: DatagramSession) -> None:
         """A session is over."""
         self._flows.pop((session.identity.client, session.identity.server), None)
-
-    def stop(self) -> None:
-        """Take no more."""
-        if self._fd >= 0:
-            self._reactor.removeReader(self)
-            self._fd = -1
-            self._socket.close()
-
-    def fileno(self) -> int:
-        """The descriptor, or -1 when closed."""
-        return self._fd
-
-    def logPrefix(self) -> str:
-        """What Twisted's log calls us."""
-        return "datagrams"
-
-    def connectionLost(self, reason: Failure) -> Any:
-        """The reactor stops, or the descriptor failed."""
-        log.error("the UDP listener at {address} is lost", address=self.address)
-        self.stop()
 
 
 def open_datagram_listener(

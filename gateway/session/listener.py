@@ -29,9 +29,9 @@ _SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 @implementer(IReadDescriptor)
-class Listener:
+class ListeningSocket:
     """
-    Accepts connections and has them admitted.
+    What listeners for TCP and for UDP have in common.
 
     @param interface: the interface whose connections come here, if rules name it.
     """
@@ -51,39 +51,25 @@ class Listener:
         self.address = sockets.name_of(sock)
 
     def resume(self) -> None:
-        """Accept from now on."""
+        """Take what comes from now on."""
         if self._fd >= 0:
             self._reactor.addReader(self)
 
-    def doRead(self) -> None:
-        """The reactor: somebody connected."""
-        sessions = self._sessions
-        for _ in range(AT_ONCE):
-            if not sessions.room:
-                self._wait()
-                return
-            try:
-                sock, client, server = sockets.accept(self._socket)
-            except BlockingIOError:
-                return
-            except OSError as error:
-                if error.errno in _SHORTAGE:
-                    log.error("accepting is delayed: {error}", error=error.strerror)
-                    self._wait()
-                    return
-                continue  # that one is gone already
-            sessions.admit(sock, client, server, self.interface, self.address.port)
-
-    def _wait(self) -> None:
+    def wait(self) -> None:
+        """Take nothing before there is room."""
         self._reactor.removeReader(self)
         self._sessions.wait(self)
 
     def stop(self) -> None:
-        """Accept no more. What is queued is reset by the kernel."""
+        """Take nothing any more. What is queued is reset, or forgotten, by the kernel."""
         if self._fd >= 0:
             self._reactor.removeReader(self)
             self._fd = -1
             self._socket.close()
+
+    def doRead(self) -> None:
+        """The reactor: something has come."""
+        raise NotImplementedError
 
     def fileno(self) -> int:
         """The descriptor, or -1 when closed."""
@@ -97,6 +83,29 @@ class Listener:
         """The reactor stops, or the descriptor failed."""
         log.error("the listener at {address} is lost", address=self.address)
         self.stop()
+
+
+class Listener(ListeningSocket):
+    """Accepts connections and has them admitted."""
+
+    def doRead(self) -> None:
+        """The reactor: somebody connected."""
+        sessions = self._sessions
+        for _ in range(AT_ONCE):
+            if not sessions.room:
+                self.wait()
+                return
+            try:
+                sock, client, server = sockets.accept(self._socket)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _SHORTAGE:
+                    log.error("accepting is delayed: {error}", error=error.strerror)
+                    self.wait()
+                    return
+                continue  # that one is gone already
+            sessions.admit(sock, client, server, self.interface, self.address.port)
 
 
 def open_listener(
