@@ -140,7 +140,8 @@ class IInspector(Interface):
 
     def closed(verdict: Verdict) -> None:
         """
-        The session is over. Nothing can be asked for any more.
+        The session is over. Nothing can be asked for any more, but an audit
+        record of what was not completed (L{ISession.log}).
 
         Called exactly once for every inspector whose L{started} was called.
         """

@@ -154,6 +154,7 @@ class FakeSession:
         init=False, factory=lambda: {CLIENT: [], SERVER: []}
     )
     _bug: BaseException | None = field(init=False, default=None)
+    _closing: bool = field(init=False, default=False)
 
     @source.default
     def _source(self) -> Address:
@@ -304,7 +305,7 @@ class FakeSession:
 
     def log(self, event: str, **fields: Any) -> None:
         """See L{ISession.log}."""
-        if self._note(f"log {event}"):
+        if self._closing or self._note(f"log {event}"):
             self.logged.append((event, fields))
 
     def _note(self, event: str) -> bool:
@@ -336,7 +337,9 @@ class FakeSession:
             self._note(f"closed: {verdict.outcome.value} {verdict.reason}".rstrip())
             self.verdict = verdict
             self._connecting = None
+            self._closing = True
             self.inspector.closed(verdict)
+            self._closing = False
 
     def _complete(self) -> None:
         """A session is over when both sides are, and one that has no server with its client."""

@@ -47,12 +47,14 @@ class Refuse:
     @ivar close: whether the connection ends with this answer. It ends anyway if the
         message had a body that is not read.
     @ivar headers: more headers of the answer, such as C{WWW-Authenticate}.
+    @ivar page: what the client reads; L{None}: what L{IDecisions.page} says.
     """
 
     status: int
     reason: str
     close: bool = False
     headers: tuple[Field, ...] = ()
+    page: Page | None = None
 
 
 @frozen

@@ -2,7 +2,8 @@
 Grammar: the patterns of RFC 9110, RFC 9112 and RFC 3986, named as there.
 
 They are for text decoded as Latin-1. Where the standards leave a choice
-between lenient and strict, these are strict.
+between lenient and strict, these are strict. Quantifiers are possessive where
+input may be long, so that nothing costs more than one pass.
 """
 
 from __future__ import annotations
@@ -10,10 +11,55 @@ from __future__ import annotations
 import re
 
 # RFC 9110, section 5.6.2.
-token = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+tchar = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+token = rf"{tchar}++"
 
-# RFC 9110, section 5.5: printable characters and obs-text, with spaces and tabs between.
-field_content = r"[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?"
+# RFC 9110, section 5.6.4.
+quoted_string = r'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*+"'
+
+# RFC 9110, section 5.5: what a value consists of, white space around it included.
+field_line_rest = r"[\t\x20-\x7e\x80-\xff]*+"
+
+# RFC 9112, section 5, without obs-fold (section 5.2).
+field_line = rf"{token}:{field_line_rest}\r\n"
+
+# RFC 3986, section 3.3, and what browsers leave unescaped (WHATWG URL, "path percent-encode
+# set", older ones). Neither "\", which some servers take for "/", nor "#".
+path = r"/[\x21\x24-\x3b\x3d\x40-\x5b\x5d-\x7e]*+"
+
+# RFC 3986, section 3.4, and WHATWG URL, "query percent-encode set".
+query = r"[\x21\x24-\x3b\x3d\x3f-\x7e]*+"
+
+# RFC 3986, section 3.2.2, as far as it can be a host's name (RFC 1123, section 2.1, and "_").
+label = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
+host_name = rf"(?=[^:/?]{{1,255}}(?:[:/?]|$)){label}(?:\.{label})*\.?"
+ip_literal = r"\[[0-9A-Fa-f:.]{2,45}\]"
+host = rf"(?:{host_name}|{ip_literal})"
+port = r"[0-9]{1,5}"
 
 TOKEN = re.compile(token)
-FIELD_VALUE = re.compile(rf"(?:{field_content})?")
+FIELD_VALUE = re.compile(r"(?![\t ])[\t\x20-\x7e\x80-\xff]*+(?<![\t ])")
+FIELD_LINES = re.compile(rf"(?:{field_line})*+")
+
+# RFC 9112, section 3: single spaces, nothing around.
+REQUEST_LINE = re.compile(rf"({token}) ([\x21-\x7e]++) HTTP/([0-9])\.([0-9])")
+
+# RFC 9112, section 4. The space before an empty reason is often left out.
+STATUS_LINE = re.compile(r"HTTP/([0-9])\.([0-9]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*+))?")
+
+# RFC 9112, section 3.2.
+ORIGIN_FORM = re.compile(rf"({path})(?:\?({query}))?")
+ABSOLUTE_FORM = re.compile(
+    rf"([A-Za-z][A-Za-z0-9+.-]*)://({host})(?::({port}))?({path})?(?:\?({query}))?"
+)
+AUTHORITY_FORM = re.compile(rf"({host}):({port})")
+
+# RFC 9110, section 7.2. A port without digits is two things to two readers.
+HOST = re.compile(rf"({host})(?::({port}))?")
+
+# RFC 9110, section 8.6; more digits than that nobody can count.
+CONTENT_LENGTH = re.compile(r"[0-9]{1,18}")
+
+# RFC 9112, section 7.1, without the white space that section 7.1.1 calls bad.
+chunk_ext = rf"(?:;{token}(?:=(?:{token}|{quoted_string}))?)*+"
+CHUNK_LINE = re.compile(rf"([0-9A-Fa-f]{{1,15}})({chunk_ext})")

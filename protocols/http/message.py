@@ -66,8 +66,8 @@ class Headers:
 
     def members(self, name: str) -> list[str]:
         """The members of a list that may be on several lines (RFC 9110, section 5.6.1)."""
-        values = self.every(name)
-        return [each for value in values for member in value.split(",") if (each := member.strip())]
+        each = (member for value in self.every(name) for member in value.split(","))
+        return [member for padded in each if (member := padded.strip(" \t"))]
 
     def without(self, *names: str) -> Headers:
         """

@@ -40,4 +40,9 @@ class CoreSettings:
     connect: bool = option(
         "Whether CONNECT is allowed. What follows is relayed without inspection.", False
     )
+    request_bodies: bool = option(
+        "Whether GET, HEAD, CONNECT and TRACE may have a body. Servers that don't expect one "
+        "take it for the next request.",
+        False,
+    )
     stack: Stack = option("Which service sees the bodies.", Stack())

@@ -1,0 +1,91 @@
+"""Admission: what a request may be at all, before the policy is asked."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from gateway.interfaces import Address
+from protocols.http.framing import Framing
+from protocols.http.malformed import Malformed
+from protocols.http.message import Request
+from protocols.http.settings import CoreSettings
+from protocols.http.target import HTTP_PORT
+
+NOT_ALLOWED = 405
+EXPECTATION_FAILED = 417
+FORBIDDEN = 403
+MISDIRECTED = 421
+
+# RFC 9110, sections 9.3.1, 9.3.2, 9.3.6 and 9.3.8: content has no meaning there. A server that
+# does not read it takes it for the next request (CL.0).
+_WITHOUT_BODY = frozenset({"GET", "HEAD", "CONNECT", "TRACE"})
+
+_BARRED = frozenset({"websocket"})
+"""Upgrades that a client can't go on without, so that it should hear why."""
+
+
+def admit(request: Request, framing: Framing, settings: CoreSettings, server: Address) -> None:
+    """
+    See whether a well-formed request can be dealt with.
+
+    @raise Malformed: a body where none belongs, an unknown expectation, a tunnel that is not
+        allowed, or a host that is not the one that the connection goes to.
+    """
+    method = request.method
+    if method in _WITHOUT_BODY and not framing.empty and not settings.request_bodies:
+        raise Malformed(f"{method} with a body (setting 'request_bodies')")
+    if method == "CONNECT" and not settings.connect:
+        raise Malformed("CONNECT is not allowed (setting 'connect')", None, NOT_ALLOWED)
+    if "expect" in request.headers:
+        _check_expectation(request, framing)
+    if settings.host_check == "literal":
+        _check_host(request, server)
+
+
+def _check_expectation(request: Request, framing: Framing) -> None:
+    """RFC 9110, section 10.1.1."""
+    values = request.headers.every("expect")
+    if len(values) > 1 or values[0].lower() != "100-continue":
+        reason = f"an expectation that is not 100-continue: {values[0][:100]!r}"
+        raise Malformed(reason, None, EXPECTATION_FAILED)
+    if framing.empty:
+        raise Malformed("Expect: 100-continue in a request without a body")
+
+
+def _check_host(request: Request, server: Address) -> None:
+    port = request.port or HTTP_PORT
+    if request.host and (port != server.port or _is_other(request.host, server.host)):
+        reason = (
+            f"Host says {request.host}:{port}, the connection goes to {server} "
+            "(setting 'host_check')"
+        )
+        raise Malformed(reason, None, MISDIRECTED)
+
+
+def _is_other(host: str, address: str) -> bool:
+    """Whether C{host} is an address, and another one."""
+    try:
+        return ip_address(host) != ip_address(address)
+    except ValueError:
+        return False
+
+
+def offered(
+    request: Request, protocols: tuple[str, ...], framing: Framing, settings: CoreSettings
+) -> tuple[str, ...]:
+    """
+    The protocols of an Upgrade that the server may hear of.
+
+    None if one of them is not allowed: an offer is not obliging, so the request goes on
+    without it (RFC 9110, section 7.8).
+
+    @param protocols: what the client offers.
+    @raise Malformed: the client could not go on without it.
+    """
+    if not protocols or request.version == "1.0" or not framing.empty:
+        return ()
+    denied = [name for name in protocols if name.partition("/")[0] not in settings.upgrades]
+    if _BARRED.intersection(denied):
+        reason = f"an upgrade to {denied[0][:100]!r} is not allowed (setting 'upgrades')"
+        raise Malformed(reason, None, FORBIDDEN)
+    return () if denied else protocols

@@ -1,0 +1,212 @@
+"""
+Answering: the server's direction.
+
+Each response belongs to the oldest request that is not answered; one that
+belongs to none is refused.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.inspector import Reader
+from gateway.interfaces import CLIENT, Denied
+from protocols.http.body import Body, body_of
+from protocols.http.connection import closing, is_persistent, onward, options, upgrades
+from protocols.http.decision import Pass
+from protocols.http.framing import Framing, Kind, of_response
+from protocols.http.head import read_response
+from protocols.http.malformed import Malformed
+from protocols.http.message import Request, Response
+from protocols.http.transaction import DENIED, FAILED, Transaction
+from protocols.http.transfer import beginning, transfer
+
+if TYPE_CHECKING:
+    from protocols.http.inspector import HttpInspector
+
+BAD_GATEWAY = 502
+SWITCHING = 101
+UPGRADE_REQUIRED = 426
+
+
+class Answering:
+    """Reads the responses of one session."""
+
+    def __init__(self, inspector: HttpInspector, read: Reader) -> None:
+        self._inspector = inspector
+        self._session = inspector.session
+        self._pending = inspector.pending
+        self._settings = inspector.settings
+        self._read = read
+        self._count = 0
+
+    async def run(self) -> None:
+        """Until the server ends, or the last response was read."""
+        while not self._inspector.over and await self._read.more():
+            transaction = self._pending.oldest
+            if transaction is None:
+                raise Denied("the server sent a response that answers no request")
+            if not await self._response(transaction):
+                return
+        self._ended()
+
+    def _ended(self) -> None:
+        """The server closed. A request that it did not answer is not answered."""
+        self._inspector.server_ended = True
+        transaction = self._pending.oldest
+        if transaction is None or self._inspector.over:
+            return
+        reason = "the server closed the connection without an answer"
+        if not self._count:
+            # On a connection that was used before, the client knows what to do: it tries again.
+            self._session.send(CLIENT, self._inspector.reply(transaction, BAD_GATEWAY, reason))
+        for each in tuple(self._pending):
+            self._inspector.record(each, FAILED, reason)
+        self._session.close(reason)
+
+    async def _response(self, transaction: Transaction) -> bool:
+        """Read one response; whether there may be another."""
+        request = transaction.request
+        assert request is not None
+        try:
+            response, size = await read_response(self._read, self._settings.limits, request)
+            named = options(response.headers)
+            framing = of_response(response)
+            if response.status < 200:
+                return self._interim(transaction, response, named)
+            transaction.response = response
+            transaction.status = response.status
+            limits = self._settings.limits
+            body = body_of(framing, self._read, limits, limits.response_body_bytes, size)
+            transaction.response_body = body
+            return await self._final(transaction, response, named, framing, body)
+        except Denied as denied:
+            raise self._refused(transaction, denied) from None
+
+    def _interim(self, transaction: Transaction, response: Response, named: frozenset[str]) -> bool:
+        """Pass a 1xx response on (RFC 9110, section 15.2)."""
+        if response.status == SWITCHING:
+            return self._switch(transaction, response, named)
+        transaction.interim += 1
+        if transaction.version == "1.0":
+            raise Malformed(f"a response of status {response.status} to a client of HTTP/1.0")
+        if transaction.interim > self._settings.limits.interim_responses:
+            raise Malformed(f"more than {transaction.interim - 1} interim responses")
+        headers = onward(response.headers, named, False)
+        self._session.send(CLIENT, response.with_headers(headers).head())
+        return True
+
+    def _switch(self, transaction: Transaction, response: Response, named: frozenset[str]) -> bool:
+        accepted = upgrades(response.headers, named)
+        if not accepted or not set(accepted) <= set(transaction.upgrades) or not transaction.asked:
+            raise Malformed("a response of status 101 that no upgrade was asked for")
+        transaction.response = response
+        transaction.status = SWITCHING
+        message = self._decided(transaction, response).message
+        self._release(transaction, message.with_headers(onward(message.headers, named, True)))
+        return False
+
+    def _decided(self, transaction: Transaction, response: Response) -> Pass:
+        """
+        Ask the policy.
+
+        @raise Answered: it does not pass; the client has another answer.
+        """
+        decision = self._inspector.decisions.response(response)
+        if isinstance(decision, Pass):
+            return decision
+        reply = self._inspector.decided(transaction, decision, close=True)
+        raise Answered(decision.reason, reply)
+
+    def _release(self, transaction: Transaction, message: Request | Response) -> None:
+        """What follows is another protocol."""
+        transaction.answering = transaction.answered = True
+        self._session.send(CLIENT, message.head())
+        self._inspector.complete(transaction)
+        self._inspector.release()
+
+    async def _final(
+        self,
+        transaction: Transaction,
+        response: Response,
+        named: frozenset[str],
+        framing: Framing,
+        body: Body,
+    ) -> bool:
+        decision = self._decided(transaction, response)
+        message = decision.message
+        if transaction.is_tunnel and response.status < 300:
+            self._release(transaction, message)
+            return False
+        goes_on = self._goes_on(transaction, response, named, framing)
+        headers = onward(message.headers, named, response.status == UPGRADE_REQUIRED)
+        if not goes_on and is_persistent(response, named) and framing.kind is not Kind.CLOSE:
+            headers = closing(headers)
+        held = message.with_headers(headers).head()
+        if decision.look:
+            held += await self._look(transaction, response, body, decision.look)
+        transaction.answering = True
+        await transfer(self._read, held, body, self._send)
+        self._answered(transaction, goes_on)
+        return goes_on
+
+    def _goes_on(
+        self,
+        transaction: Transaction,
+        response: Response,
+        named: frozenset[str],
+        framing: Framing,
+    ) -> bool:
+        """Whether there may be another response after this one."""
+        if framing.kind is Kind.CLOSE or not transaction.persistent:
+            return False
+        if transaction.expects and not transaction.asked:
+            # Nobody knows whether the client will send the body now (RFC 9110, section 10.1.1).
+            return False
+        return is_persistent(response, named)
+
+    async def _look(
+        self, transaction: Transaction, response: Response, body: Body, count: int
+    ) -> bytes:
+        """
+        Show the policy how the body begins.
+
+        @return: that, as it is to be sent.
+        @raise Answered: it does not pass.
+        """
+        content, framed = await beginning(body, count)
+        refusal = self._inspector.decisions.content(response, content[:count])
+        if refusal is not None:
+            reply = self._inspector.decided(transaction, refusal, close=True)
+            raise Answered(refusal.reason, reply)
+        return framed
+
+    def _send(self, data: bytes) -> None:
+        self._session.send(CLIENT, data)
+
+    def _answered(self, transaction: Transaction, goes_on: bool) -> None:
+        """A response was sent to its end."""
+        transaction.answered = True
+        self._count += 1
+        self._pending.remove()
+        self._inspector.complete(transaction)
+        if not goes_on:
+            self._inspector.last = True
+            self._session.end(CLIENT)
+        self._pending.wake()
+
+    def _refused(self, transaction: Transaction, denied: Denied) -> Denied:
+        """What becomes of a response that must not pass: our own, unless it had begun."""
+        reply = b""
+        offset = denied.offset if isinstance(denied, Malformed) else None
+        if isinstance(denied, Answered):
+            reply = denied.reply
+        elif not transaction.answering:
+            reply = self._inspector.reply(transaction, BAD_GATEWAY, denied.reason)
+        verdict = FAILED if self._read.ended else DENIED
+        self._inspector.record(transaction, verdict, denied.reason, offset)
+        return Denied(denied.reason, reply)
+
+
+class Answered(Denied):
+    """The policy has an answer of its own."""

@@ -1,0 +1,190 @@
+"""
+Asking: the client's direction.
+
+One request after the other is read, decided, and sent to the server. The
+server is connected to when the first one is allowed. Whatever the gateway itself answers
+waits until all earlier requests have been answered: answers come in order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+
+from gateway.inspector import Reader
+from gateway.interfaces import CLIENT, SERVER, Denied, Unreachable
+from protocols.http.admission import admit, offered
+from protocols.http.body import body_of
+from protocols.http.connection import is_persistent, onward, options, upgrades
+from protocols.http.decision import Decision, Pass, Redirect, Refuse
+from protocols.http.framing import Framing, of_request
+from protocols.http.head import read_request
+from protocols.http.malformed import Malformed
+from protocols.http.message import Request
+from protocols.http.transaction import DENIED, FAILED, Transaction
+from protocols.http.transfer import transfer
+
+if TYPE_CHECKING:
+    from protocols.http.inspector import HttpInspector
+
+BAD_GATEWAY = 502
+GATEWAY_TIMEOUT = 504
+
+
+class Asking:
+    """Reads the requests of one session."""
+
+    def __init__(self, inspector: HttpInspector, read: Reader) -> None:
+        self._inspector = inspector
+        self._session = inspector.session
+        self._pending = inspector.pending
+        self._settings = inspector.settings
+        self._read = read
+        self._connected = False
+        self._count = 0
+
+    async def run(self) -> None:
+        """Until the client ends, or has sent its last request."""
+        while await self._read.more():
+            await self._pending.at_most(self._settings.limits.pipelined - 1)
+            if not await self._request():
+                return
+
+    async def _request(self) -> bool:
+        """Read one request, and do what is to be done with it; whether there may be another."""
+        if self._inspector.last:
+            self._session.close("the client sent a request after the last response")
+            return False
+        transaction = self._inspector.current = Transaction(None)
+        try:
+            request, size = await read_request(self._read, self._settings.limits)
+            transaction.request = request
+            return await self._admitted(transaction, request, size)
+        except Denied as denied:
+            await self._refuse(transaction, denied)
+            return False
+        finally:
+            if not self._inspector.over:
+                self._inspector.current = None
+
+    async def _admitted(self, transaction: Transaction, request: Request, size: int) -> bool:
+        settings = self._settings
+        named = options(request.headers)
+        framing = of_request(request)
+        admit(request, framing, settings, self._session.server)
+        body = body_of(
+            framing, self._read, settings.limits, settings.limits.request_body_bytes, size
+        )
+        transaction.upgrades = offered(request, upgrades(request.headers, named), framing, settings)
+        transaction.expects = "expect" in request.headers and request.version == "1.1"
+        transaction.persistent = is_persistent(request, named) and not self._is_last()
+        decision = await self._decide(request)
+        if not isinstance(decision, Pass):
+            return await self._answer(transaction, framing, decision)
+        message = decision.message
+        headers = onward(message.headers, named, bool(transaction.upgrades))
+        if request.version == "1.0":
+            headers = headers.only(lambda name: name.lower() != "expect")
+        if not await self._connect(transaction):
+            return False
+        self._pending.add(transaction)
+        transaction.request_body = body
+        await transfer(self._read, message.with_headers(headers).head(), body, self._send)
+        return await self._asked(transaction)
+
+    def _send(self, data: bytes) -> None:
+        self._session.send(SERVER, data)
+
+    def _is_last(self) -> bool:
+        """Whether this request is the last one that the limit allows."""
+        self._count += 1
+        return self._count == self._settings.limits.requests
+
+    async def _decide(self, request: Request) -> Decision:
+        session = self._session
+        decision = self._inspector.decisions.request(request, session.server, session.client)
+        if isinstance(decision, Deferred):
+            return await decision
+        return decision
+
+    async def _asked(self, transaction: Transaction) -> bool:
+        """A request was sent to its end; whether there may be another one."""
+        transaction.asked = True
+        self._inspector.complete(transaction)
+        if transaction.upgrades or transaction.is_tunnel:
+            await self._pending.at_most(0)
+        if transaction.persistent:
+            return True
+        await self._pending.at_most(0)
+        if await self._read.more():
+            self._session.close("the client sent more after its last request")
+        return False
+
+    async def _connect(self, transaction: Transaction) -> bool:
+        """
+        Connect if that was not done.
+
+        @return: whether there is a server.
+        """
+        if self._inspector.server_ended:
+            self._give_up(transaction, "the server had closed the connection")
+            return False
+        if self._connected:
+            return True
+        self._connected = True
+        try:
+            await self._session.connect()
+        except Unreachable as unreachable:
+            status = GATEWAY_TIMEOUT if "timed out" in str(unreachable) else BAD_GATEWAY
+            self._give_up(transaction, f"server unreachable: {unreachable}", status)
+            return False
+        return True
+
+    def _give_up(self, transaction: Transaction, reason: str, status: int = 0) -> None:
+        """Close; the client hears why if there is a status. Else it will try again by itself."""
+        if status:
+            self._session.send(CLIENT, self._inspector.reply(transaction, status, reason))
+        self._inspector.record(transaction, FAILED, reason)
+        self._session.close(reason)
+
+    # Answers of our own
+
+    async def _answer(
+        self, transaction: Transaction, framing: Framing, decision: Refuse | Redirect
+    ) -> bool:
+        """The policy's answer, in its turn."""
+        await self._pending.at_most(0)
+        reason = decision.reason
+        goes_on = transaction.persistent and framing.empty and not _closes(decision)
+        goes_on = goes_on and transaction.version == "1.1"
+        reply = self._inspector.decided(transaction, decision, close=not goes_on)
+        self._inspector.record(transaction, DENIED, reason)
+        if not goes_on:
+            raise Denied(reason, reply)
+        self._session.send(CLIENT, reply)
+        return True
+
+    async def _refuse(self, transaction: Transaction, denied: Denied) -> None:
+        """
+        Answer what can't be understood, in its turn.
+
+        @raise Denied: with the answer if one can be given; unless the client went away
+            since it had its answer, before it had sent the whole request.
+        """
+        if transaction.recorded:
+            raise denied
+        await self._pending.at_most(1 if transaction in self._pending else 0)
+        malformed = denied if isinstance(denied, Malformed) else Malformed(denied.reason)
+        if transaction.answered and self._read.ended:
+            self._give_up(transaction, malformed.reason)
+            return
+        reply = b""
+        if not transaction.answering:
+            reply = self._inspector.reply(transaction, malformed.status, malformed.reason)
+        self._inspector.record(transaction, DENIED, malformed.reason, malformed.offset)
+        raise Denied(malformed.reason, reply)
+
+
+def _closes(decision: Refuse | Redirect) -> bool:
+    return isinstance(decision, Refuse) and decision.close

@@ -1,0 +1,216 @@
+"""
+Bodies: read piece by piece, by their framing.
+
+A piece is what the network brought, so a body of gigabytes takes no more memory
+than a small one. C{before} and C{after} are what our own framing puts around
+it; chunks stay as large as they were, since some applications take them for messages.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from gateway.inspector import Reader
+from gateway.interfaces import Denied
+from protocols.http.framing import Framing, Kind
+from protocols.http.grammar import CHUNK_LINE
+from protocols.http.head import parse, read_lines
+from protocols.http.limits import Limits
+from protocols.http.malformed import Malformed
+from protocols.http.message import Headers
+
+CHUNK_LINE_BYTES = 256
+"""The longest line with a chunk's size and extensions; nobody uses extensions."""
+
+TOO_MUCH = 413
+
+# RFC 9110, section 6.5.1: what frames, routes, authenticates or says how to read the content.
+_NO_TRAILERS = frozenset(
+    {
+        "age",
+        "authorization",
+        "cache-control",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-range",
+        "content-type",
+        "cookie",
+        "expect",
+        "host",
+        "keep-alive",
+        "location",
+        "max-forwards",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "range",
+        "set-cookie",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "www-authenticate",
+    }
+)
+
+
+class Body(Protocol):
+    """
+    One body, as it comes.
+
+    @ivar before: what goes before the piece that was read last; at the end, after all of them.
+    @ivar after: what goes after that piece.
+    @ivar size: bytes of content so far.
+    """
+
+    before: bytes
+    after: bytes
+    size: int
+
+    async def piece(self) -> bytes:
+        """
+        The next piece of the content; empty at the end.
+
+        @raise Malformed: it breaks its framing, or a limit.
+        """
+
+
+class LengthBody:
+    """As many bytes as the head said."""
+
+    __slots__ = ("_left", "_read", "after", "before", "size")
+
+    def __init__(self, read: Reader, length: int) -> None:
+        self.before = self.after = b""
+        self.size = 0
+        self._left = length
+        self._read = read
+
+    async def piece(self) -> bytes:
+        """See L{Body.piece}."""
+        if not self._left:
+            return b""
+        piece = await self._read.some(self._left)
+        self._left -= len(piece)
+        self.size += len(piece)
+        return piece
+
+
+class CloseBody:
+    """All that comes until the end of the connection."""
+
+    __slots__ = ("_limit", "_read", "after", "before", "size")
+
+    def __init__(self, read: Reader, limit: int) -> None:
+        self.before = self.after = b""
+        self.size = 0
+        self._limit = limit
+        self._read = read
+
+    async def piece(self) -> bytes:
+        """See L{Body.piece}."""
+        if not await self._read.more():
+            return b""
+        piece = await self._read.some(self._limit - self.size + 1 if self._limit else None)
+        self.size += len(piece)
+        check_size(self.size, self._limit)
+        return piece
+
+
+class ChunkedBody:
+    """Chunks, and trailers (RFC 9112, section 7.1)."""
+
+    __slots__ = ("_at", "_ended", "_left", "_limit", "_limits", "_read", "after", "before", "size")
+
+    def __init__(self, read: Reader, limits: Limits, limit: int, at: int) -> None:
+        """@param at: where in the message the body begins."""
+        self.before = self.after = b""
+        self.size = 0
+        self._at = at
+        self._ended = False
+        self._left = 0
+        self._limit = limit
+        self._limits = limits
+        self._read = read
+
+    async def piece(self) -> bytes:
+        """See L{Body.piece}."""
+        if self._left:
+            self.before = b""
+        elif not await self._begin():
+            return b""
+        piece = await self._read.some(self._left)
+        self._left -= len(piece)
+        self._at += len(piece)
+        self.size += len(piece)
+        self.after = b"" if self._left else await self._end_of_chunk()
+        return piece
+
+    async def _begin(self) -> bool:
+        """Read a chunk's size; whether it was not the last one."""
+        if self._ended:
+            self.before = b""
+            return False
+        size = await self._chunk_size()
+        if not size:
+            trailers = await self._trailers()
+            self._ended = True
+            self.before = f"0\r\n{trailers.lines()}\r\n".encode("latin-1")
+            self.after = b""
+            return False
+        if size > self._limits.chunk_bytes:
+            reason = f"a chunk of {size} bytes; {self._limits.chunk_bytes} are allowed"
+            raise Malformed(reason, self._at, TOO_MUCH)
+        check_size(self.size + size, self._limit, self._at)
+        self._left = size
+        self.before = b"%x\r\n" % size
+        return True
+
+    async def _chunk_size(self) -> int:
+        try:
+            line = await self._read.until(b"\n", CHUNK_LINE_BYTES)
+        except Denied as denied:
+            raise Malformed(f"in a chunk's size: {denied.reason}", self._at) from None
+        found = CHUNK_LINE.fullmatch(line[:-1].decode("latin-1"))
+        if found is None or line[-1:] != b"\r":
+            raise Malformed(f"not the size of a chunk: {line!r}", self._at)
+        self._at += len(line) + 1
+        return int(found[1], 16)
+
+    async def _end_of_chunk(self) -> bytes:
+        end = await self._read.exactly(2, 2)
+        if end != b"\r\n":
+            raise Malformed(f"a chunk is followed by {end!r}, not CRLF", self._at)
+        self._at += 2
+        return b"\r\n"
+
+    async def _trailers(self) -> Headers:
+        lines = await read_lines(self._read, self._limits, self._at)
+        trailers = parse(lines, self._limits, self._at)
+        for name, _ in trailers:
+            if name.lower() in _NO_TRAILERS:
+                raise Malformed(f"{name!r} is not allowed as a trailer", self._at)
+        return trailers
+
+
+def body_of(framing: Framing, read: Reader, limits: Limits, limit: int, at: int) -> Body:
+    """
+    The body of a message.
+
+    @param limit: bytes of content, at most; 0: any number.
+    @param at: how long the head was.
+    @raise Malformed: it says itself that it is over the limit.
+    """
+    if framing.kind is Kind.CHUNKED:
+        return ChunkedBody(read, limits, limit, at)
+    if framing.kind is Kind.CLOSE:
+        return CloseBody(read, limit)
+    check_size(framing.length, limit)
+    return LengthBody(read, framing.length)
+
+
+def check_size(size: int, limit: int, at: int | None = None) -> None:
+    """@raise Malformed: more than the limit, if there is one."""
+    if limit and size > limit:
+        raise Malformed(f"a body of more than {limit} bytes", at, TOO_MUCH)

@@ -1,0 +1,109 @@
+"""
+Connection: what is about this connection alone (RFC 9110, section 7.6.1), and
+whether it goes on after a message (RFC 9112, section 9.3).
+
+The gateway has one connection to the server for each of a client, so that
+both have the same life, and headers about it mean the same on both.
+"""
+
+from __future__ import annotations
+
+from protocols.http.grammar import TOKEN
+from protocols.http.malformed import Malformed
+from protocols.http.message import Headers, Request, Response
+
+# What Connection can't name: whoever reads such a message first would take away what the next
+# one goes by. RFC 9110, section 7.6.1, says so of all that is for the recipient of the content.
+_END_TO_END = frozenset(
+    {
+        "authorization",
+        "cache-control",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-range",
+        "content-type",
+        "cookie",
+        "expect",
+        "host",
+        "location",
+        "range",
+        "set-cookie",
+        "trailer",
+        "transfer-encoding",
+        "www-authenticate",
+    }
+)
+
+# The options that are not names of headers.
+_WORDS = frozenset({"close", "keep-alive"})
+
+_HEADERS = frozenset({"connection", "upgrade", "te", "http2-settings", "proxy-connection"})
+"""What has to be looked at; most messages have none but C{Connection}, if any."""
+
+
+def options(headers: Headers) -> frozenset[str]:
+    """
+    What Connection says, in small letters.
+
+    @raise Malformed: it is no list of tokens, or names a header that is not about the connection.
+    """
+    named = frozenset(member.lower() for member in headers.members("connection"))
+    for option in named:
+        if not TOKEN.fullmatch(option):
+            raise Malformed(f"not a connection option: {option[:100]!r}")
+    wrong = named & _END_TO_END
+    if wrong:
+        raise Malformed(f"Connection names the header {min(wrong)!r}, which is for the other end")
+    return named
+
+
+def is_persistent(message: Request | Response, named: frozenset[str]) -> bool:
+    """Whether the sender of a message expects another one after it."""
+    if message.version == "1.1":
+        return "close" not in named
+    return "keep-alive" in named and "close" not in named
+
+
+def upgrades(headers: Headers, named: frozenset[str]) -> tuple[str, ...]:
+    """The protocols that Upgrade names, in small letters, if Connection says that it counts."""
+    if "upgrade" not in named:
+        return ()
+    return tuple(member.lower() for member in headers.members("upgrade"))
+
+
+def onward(headers: Headers, named: frozenset[str], upgrade: bool) -> Headers:
+    """
+    The headers for the next one: without those that were for us.
+
+    Keep-Alive stays: the client should know how long the server waits for it.
+
+    @param upgrade: whether the offer or acceptance of another protocol is passed on.
+    """
+    if not any(name in headers for name in _HEADERS):
+        return headers
+    trailers = "te" in named and headers.get("te") == "trailers"
+    dropped = (named | _HEADERS) - {"keep-alive", "connection"}
+    if upgrade:
+        dropped -= {"upgrade"}
+    if trailers:
+        dropped -= {"te"}
+    kept = headers.only(lambda name: name.lower() not in dropped)
+    left = _left(named, upgrade, trailers)
+    if not left:
+        return kept.only(lambda name: name.lower() != "connection")
+    return kept.replaced("Connection", left)
+
+
+def _left(named: frozenset[str], upgrade: bool, trailers: bool) -> str:
+    """What Connection says after that."""
+    words = sorted(named & _WORDS)
+    words += ["Upgrade"] * upgrade
+    words += ["TE"] * trailers
+    return ", ".join(words)
+
+
+def closing(headers: Headers) -> Headers:
+    """With the announcement that this is the last message."""
+    kept = headers.only(lambda name: name.lower() != "keep-alive")
+    return kept.replaced("Connection", "close")

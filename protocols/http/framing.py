@@ -1,0 +1,112 @@
+"""Framing: which body a message has (RFC 9112, section 6), if there can be no doubt about it."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from attrs import frozen
+
+from protocols.http.grammar import CONTENT_LENGTH
+from protocols.http.malformed import Malformed
+from protocols.http.message import Headers, Request, Response
+
+NOT_IMPLEMENTED = 501
+
+
+class Kind(Enum):
+    """How the end of a body is known."""
+
+    LENGTH = "length"
+    CHUNKED = "chunked"
+    CLOSE = "close"
+    """The end of the connection."""
+
+    __hash__ = object.__hash__
+
+
+@frozen
+class Framing:
+    """
+    @ivar length: of a body of kind LENGTH; 0: no body.
+    """
+
+    kind: Kind
+    length: int = 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no body."""
+        return self.kind is Kind.LENGTH and not self.length
+
+
+NONE = Framing(Kind.LENGTH)
+CHUNKED = Framing(Kind.CHUNKED)
+UNTIL_CLOSE = Framing(Kind.CLOSE)
+
+_WITHOUT_BODY = frozenset({204, 304})
+
+
+def of_request(request: Request) -> Framing:
+    """
+    The body of a request.
+
+    @raise Malformed: there is doubt.
+    """
+    headers = request.headers
+    if "transfer-encoding" in headers:
+        return _chunked(headers, request.version)
+    return Framing(Kind.LENGTH, length) if (length := _length(headers)) else NONE
+
+
+def of_response(response: Response) -> Framing:
+    """
+    The body of a response, by what was asked.
+
+    @raise Malformed: there is doubt.
+    """
+    headers, status, request = response.headers, response.status, response.request
+    coded = "transfer-encoding" in headers
+    if coded:
+        _chunked(headers, response.version)
+        if request.version == "1.0":
+            raise Malformed("Transfer-Encoding in the answer to a request of HTTP/1.0")
+    length = None if coded else _length(headers)
+    if status < 200 or status == 204:
+        if coded or length:
+            raise Malformed(f"a response of status {status} with a body")
+        return NONE
+    if status in _WITHOUT_BODY or request.method == "HEAD" or _is_tunnel(request, status):
+        return NONE
+    if coded:
+        return CHUNKED
+    return UNTIL_CLOSE if length is None else Framing(Kind.LENGTH, length)
+
+
+def _is_tunnel(request: Request, status: int) -> bool:
+    return request.method == "CONNECT" and status < 300
+
+
+def _chunked(headers: Headers, version: str) -> Framing:
+    """RFC 9112, section 6.1, without codings that nobody uses but to confuse."""
+    values = headers.every("transfer-encoding")
+    if "content-length" in headers:
+        raise Malformed("both Content-Length and Transfer-Encoding")
+    if version == "1.0":
+        raise Malformed("Transfer-Encoding in a message of HTTP/1.0")
+    if len(values) > 1:
+        raise Malformed("several Transfer-Encoding headers")
+    if values[0].lower() != "chunked":
+        what = f"Transfer-Encoding {values[0][:100]!r}, where only 'chunked' is understood"
+        raise Malformed(what, None, NOT_IMPLEMENTED)
+    return CHUNKED
+
+
+def _length(headers: Headers) -> int | None:
+    values = headers.every("content-length")
+    if not values:
+        return None
+    if len(values) > 1:
+        raise Malformed("several Content-Length headers")
+    if CONTENT_LENGTH.fullmatch(values[0]) is None:
+        raise Malformed(f"not a Content-Length: {values[0][:100]!r}")
+    return int(values[0])

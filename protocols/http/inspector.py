@@ -1,0 +1,91 @@
+"""
+HttpInspector: HTTP/1.0 and 1.1 on one session.
+
+The client's direction is L{protocols.http.asking}, the server's
+L{protocols.http.answering}. What both know is here: which requests wait for
+their answers, and how the gateway answers and records.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from gateway.inspector import Reader, StreamInspector
+from gateway.interfaces import ISession, Verdict
+from protocols.http.answering import Answering
+from protocols.http.asking import Asking
+from protocols.http.decision import IDecisions, Redirect, Refuse
+from protocols.http.passall import PassAll
+from protocols.http.reply import reply
+from protocols.http.settings import CoreSettings
+from protocols.http.transaction import FAILED, PASSED, Pending, Transaction
+
+
+class HttpInspector(StreamInspector):
+    """
+    Requests and responses: understood, decided, written anew.
+
+    @ivar pending: requests that wait for the end of their answers.
+    @ivar current: the request that is being read, decided or sent.
+    @ivar last: the last response was sent; no request may follow.
+    @ivar server_ended: the server will send no more.
+    @ivar over: the session is.
+    """
+
+    Settings: ClassVar[type] = CoreSettings
+
+    def __init__(self, session: ISession) -> None:
+        super().__init__(session)
+        self.settings: CoreSettings = session.settings
+        self.decisions: IDecisions = PassAll(self.settings)
+        self.pending = Pending()
+        self.last = self.server_ended = self.over = False
+        self.current: Transaction | None = None
+
+    def started(self) -> None:
+        """Nothing to connect for yet: in HTTP, the client speaks first."""
+
+    async def from_client(self, read: Reader) -> None:
+        """See L{Asking}."""
+        await Asking(self, read).run()
+
+    async def from_server(self, read: Reader) -> None:
+        """See L{Answering}."""
+        await Answering(self, read).run()
+
+    def closed(self, verdict: Verdict) -> None:
+        """Record what was not completed."""
+        self.over = True
+        reason = verdict.reason or "the connection ended"
+        for transaction in (*self.pending, *([self.current] if self.current else [])):
+            self.record(transaction, FAILED, reason)
+        super().closed(verdict)
+
+    # For both directions
+
+    def complete(self, transaction: Transaction) -> None:
+        """Record a transaction if both of its halves are complete."""
+        if transaction.asked and transaction.answered:
+            self.record(transaction, PASSED)
+
+    def record(
+        self, transaction: Transaction, verdict: str, reason: str = "", offset: int | None = None
+    ) -> None:
+        """Write the audit record of a transaction; once."""
+        if not transaction.recorded:
+            self.session.log("http", **transaction.record(verdict, reason, offset))
+
+    def reply(self, transaction: Transaction, status: int, reason: str) -> bytes:
+        """The gateway's own answer to what can't be dealt with."""
+        transaction.status = status
+        page = self.decisions.page(status, reason, transaction.request)
+        return reply(status, page, transaction.request)
+
+    def decided(self, transaction: Transaction, decision: Refuse | Redirect, close: bool) -> bytes:
+        """The policy's answer."""
+        request, status = transaction.request, decision.status
+        transaction.status = status
+        page = self.decisions.page(status, decision.reason, request)
+        if isinstance(decision, Redirect):
+            return reply(status, page, request, close, (("Location", decision.location),))
+        return reply(status, page, request, close, decision.headers)

@@ -1,0 +1,20 @@
+"""Malformed: a peer's message is refused for what it is, whatever it asks for."""
+
+from __future__ import annotations
+
+from gateway.interfaces import Denied
+
+
+class Malformed(Denied):
+    """
+    A message that is no HTTP, or that two readers could understand differently.
+
+    @ivar offset: of the offending bytes, from the beginning of the message; L{None} if
+        it is not about a place.
+    @ivar status: of the answer to the client. For what a server sent it is always 502.
+    """
+
+    def __init__(self, reason: str, offset: int | None = None, status: int = 400) -> None:
+        super().__init__(reason)
+        self.offset = offset
+        self.status = status

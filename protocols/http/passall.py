@@ -1,0 +1,32 @@
+"""PassAll: the decisions of a service whose operator set no policy."""
+
+from __future__ import annotations
+
+from gateway.interfaces import Address
+from protocols.http.decision import Page, Pass, Refuse
+from protocols.http.message import Request, Response
+from protocols.http.reply import plain_page
+from protocols.http.settings import CoreSettings
+
+
+class PassAll:
+    """Whatever is well-formed may pass."""
+
+    def __init__(self, settings: CoreSettings) -> None:
+        """There is nothing to be set."""
+
+    def request(self, request: Request, server: Address, client: Address) -> Pass:
+        """It may be asked."""
+        return Pass(request)
+
+    def response(self, response: Response) -> Pass:
+        """It may be answered."""
+        return Pass(response)
+
+    def content(self, response: Response, beginning: bytes) -> Refuse | None:
+        """Nobody asked to see it."""
+        return None
+
+    def page(self, status: int, reason: str, request: Request | None) -> Page:
+        """A plain one."""
+        return plain_page(status, reason)

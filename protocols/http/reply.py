@@ -1,0 +1,47 @@
+"""Replies: what the gateway itself says to the client, in the server's place."""
+
+from __future__ import annotations
+
+from html import escape
+from http import HTTPStatus
+
+from protocols.http.decision import Page
+from protocols.http.message import Field, Headers, Request
+
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+
+
+def reply(
+    status: int,
+    page: Page,
+    request: Request | None,
+    close: bool = True,
+    headers: tuple[Field, ...] = (),
+) -> bytes:
+    """
+    Head and content.
+
+    @param request: what it answers; L{None} if that could not be understood.
+    @param close: whether the connection ends with it.
+    """
+    fields = [
+        *headers,
+        ("Content-Type", page.type),
+        ("Content-Length", str(len(page.content))),
+        ("Cache-Control", "no-store"),
+        *[("Connection", "close")] * close,
+    ]
+    lines = Headers(fields).lines()
+    head = f"HTTP/1.1 {status} {_PHRASES.get(status, 'Refused')}\r\n{lines}\r\n"
+    hidden = request is not None and request.method == "HEAD"
+    return head.encode("latin-1") + (b"" if hidden else page.content)
+
+
+def plain_page(status: int, reason: str) -> Page:
+    """A page for people that says no more than it has to."""
+    phrase = escape(_PHRASES.get(status, "Refused"))
+    text = (
+        f"<!DOCTYPE html>\n<html lang=en><meta charset=utf-8><title>{phrase}</title>\n"
+        f"<h1>{status} {phrase}</h1>\n<p>{escape(reason)}</p>\n</html>\n"
+    )
+    return Page("text/html; charset=utf-8", text.encode("utf-8", "replace"))

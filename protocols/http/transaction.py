@@ -1,0 +1,158 @@
+"""Transaction: one request with its response, and the audit record about both."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from protocols.http.body import Body
+from protocols.http.message import Request, Response
+
+PASSED = "passed"
+DENIED = "denied"
+FAILED = "failed"
+
+
+class Transaction:
+    """
+    What is known of one request and its response.
+
+    @ivar request: as the client sent it; L{None} if it was none.
+    @ivar response: the final one, as the server sent it.
+    @ivar persistent: whether the client expects to go on after it.
+    @ivar expects: the client waits for a 100 before it sends the body.
+    @ivar upgrades: the protocols that the server was offered.
+    @ivar asked: the request was sent to its end.
+    @ivar answering: the client has got some of the final response.
+    @ivar answered: it was sent to its end.
+    @ivar interim: how many 1xx responses there were.
+    @ivar status: of the answer that the client got; the server's, or the gateway's own.
+    @ivar request_body: as far as it was sent; L{None} before.
+    @ivar response_body: likewise.
+    """
+
+    __slots__ = (
+        "answered",
+        "answering",
+        "asked",
+        "expects",
+        "interim",
+        "persistent",
+        "recorded",
+        "request",
+        "request_body",
+        "response",
+        "response_body",
+        "status",
+        "upgrades",
+    )
+
+    def __init__(self, request: Request | None) -> None:
+        self.request = request
+        self.response: Response | None = None
+        self.persistent = False
+        self.expects = False
+        self.upgrades: tuple[str, ...] = ()
+        self.asked = self.answering = self.answered = self.recorded = False
+        self.interim = 0
+        self.status = 0
+        self.request_body: Body | None = None
+        self.response_body: Body | None = None
+
+    @property
+    def version(self) -> str:
+        """The client's."""
+        return self.request.version if self.request is not None else "1.1"
+
+    @property
+    def is_tunnel(self) -> bool:
+        """Whether a tunnel is asked for."""
+        return self.request is not None and self.request.method == "CONNECT"
+
+    def record(self, verdict: str, reason: str = "", offset: int | None = None) -> dict[str, Any]:
+        """The fields of the audit record, in EVE's names; what is not known is left out."""
+        self.recorded = True
+        fields: dict[str, Any] = {}
+        if self.request is not None:
+            fields.update(_asked(self.request))
+        if self.response is not None:
+            fields.update(_answered(self.response))
+        if self.status:
+            fields["status"] = self.status
+        fields["length"] = self.response_body.size if self.response_body is not None else 0
+        if self.request_body is not None and self.request_body.size:
+            fields["request_length"] = self.request_body.size
+        fields["verdict"] = verdict
+        if reason:
+            fields["reason"] = reason
+        if offset is not None:
+            fields["offset"] = offset
+        return fields
+
+
+def _asked(request: Request) -> dict[str, Any]:
+    headers = request.headers
+    fields = {
+        "hostname": request.host,
+        "http_port": request.port,
+        "url": request.url,
+        "http_user_agent": headers.get("user-agent"),
+        "http_refer": headers.get("referer"),
+        "http_method": request.method,
+        "protocol": f"HTTP/{request.version}",
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _answered(response: Response) -> dict[str, Any]:
+    headers = response.headers
+    fields: dict[str, Any] = {}
+    content_type = headers.get("content-type")
+    if content_type:
+        fields["http_content_type"] = content_type.partition(";")[0].strip(" \t")
+    if 300 <= response.status < 400 and "location" in headers:
+        fields["redirect"] = headers.get("location")
+    return fields
+
+
+class Pending:
+    """Transactions that are not answered to their end, in the order of their requests."""
+
+    __slots__ = ("_most", "_queue", "_waiting")
+
+    def __init__(self) -> None:
+        self._queue: deque[Transaction] = deque()
+        self._waiting: Deferred[None] | None = None
+        self._most = 0
+
+    def __iter__(self) -> Iterator[Transaction]:
+        return iter(self._queue)
+
+    @property
+    def oldest(self) -> Transaction | None:
+        """The one that the next response is for."""
+        return self._queue[0] if self._queue else None
+
+    def add(self, transaction: Transaction) -> None:
+        """Its request is about to be sent."""
+        self._queue.append(transaction)
+
+    def remove(self) -> None:
+        """The oldest one was answered. L{wake} has to be called as soon as all is done for it."""
+        self._queue.popleft()
+
+    async def at_most(self, count: int) -> None:
+        """Wait until no more than so many are there."""
+        while len(self._queue) > count:
+            self._most = count
+            self._waiting = Deferred()
+            await self._waiting
+
+    def wake(self) -> None:
+        """Let go on who waits. The last thing to do: what it does may end the session."""
+        if self._waiting is not None and len(self._queue) <= self._most:
+            waiting, self._waiting = self._waiting, None
+            waiting.callback(None)
