@@ -48,6 +48,7 @@ class Refuse:
         message had a body that is not read.
     @ivar headers: more headers of the answer, such as C{WWW-Authenticate}.
     @ivar page: what the client reads; L{None}: what L{IDecisions.page} says.
+    @ivar silent: the client reads nothing: its connection is reset.
     """
 
     status: int
@@ -55,6 +56,7 @@ class Refuse:
     close: bool = False
     headers: tuple[Field, ...] = ()
     page: Page | None = None
+    silent: bool = False
 
 
 @frozen

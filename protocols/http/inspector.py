@@ -15,7 +15,7 @@ from gateway.interfaces import ISession, Verdict
 from protocols.http.answering import Answering
 from protocols.http.asking import Asking
 from protocols.http.decision import IDecisions, Redirect, Refuse
-from protocols.http.passall import PassAll
+from protocols.http.policy.settings import HttpSettings
 from protocols.http.reply import reply
 from protocols.http.settings import CoreSettings
 from protocols.http.transaction import FAILED, PASSED, Pending, Transaction
@@ -32,12 +32,12 @@ class HttpInspector(StreamInspector):
     @ivar over: the session is.
     """
 
-    Settings: ClassVar[type] = CoreSettings
+    Settings: ClassVar[type] = HttpSettings
 
     def __init__(self, session: ISession) -> None:
         super().__init__(session)
         self.settings: CoreSettings = session.settings
-        self.decisions: IDecisions = PassAll(self.settings)
+        self.decisions: IDecisions = self.settings.decisions(session)
         self.pending = Pending()
         self.last = self.server_ended = self.over = False
         self.current: Transaction | None = None
@@ -84,8 +84,11 @@ class HttpInspector(StreamInspector):
     def decided(self, transaction: Transaction, decision: Refuse | Redirect, close: bool) -> bytes:
         """The policy's answer."""
         request, status = transaction.request, decision.status
+        if isinstance(decision, Refuse) and decision.silent:
+            return b""
         transaction.status = status
         page = self.decisions.page(status, decision.reason, request)
         if isinstance(decision, Redirect):
             return reply(status, page, request, close, (("Location", decision.location),))
+        page = decision.page or page
         return reply(status, page, request, close, decision.headers)

@@ -6,14 +6,10 @@ from gateway.interfaces import Address
 from protocols.http.decision import Page, Pass, Refuse
 from protocols.http.message import Request, Response
 from protocols.http.reply import plain_page
-from protocols.http.settings import CoreSettings
 
 
 class PassAll:
     """Whatever is well-formed may pass."""
-
-    def __init__(self, settings: CoreSettings) -> None:
-        """There is nothing to be set."""
 
     def request(self, request: Request, server: Address, client: Address) -> Pass:
         """It may be asked."""

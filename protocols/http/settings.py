@@ -7,7 +7,10 @@ from typing import Literal
 from attrs import frozen
 
 from gateway.inspector import option
+from gateway.interfaces import ISession
+from protocols.http.decision import IDecisions
 from protocols.http.limits import Limits
+from protocols.http.passall import PassAll
 
 
 @frozen
@@ -46,3 +49,7 @@ class CoreSettings:
         False,
     )
     stack: Stack = option("Which service sees the bodies.", Stack())
+
+    def decisions(self, session: ISession) -> IDecisions:
+        """What decides in C{session}: here, whatever is well-formed may pass."""
+        return PassAll()

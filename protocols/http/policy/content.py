@@ -1,0 +1,125 @@
+"""ContentPolicy: which media types pass, by what they are called and by what they are."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from gateway.inspector import option
+from protocols.http.message import Headers, Response
+from protocols.http.policy.magic import DECODED, LOOK, Kind, decoded, recognise
+from protocols.http.policy.patterns import Texts, media_type, read_types
+
+UNKNOWN = "application/octet-stream"
+"""What a body without a Content-Type may be taken for (RFC 9110, section 8.3)."""
+
+READABLE = "gzip, deflate, identity"
+
+
+@frozen
+class ContentPolicy:
+    """
+    The table C{[http.content]}, for responses.
+
+    With L{look}, both names must be allowed: that of the header, and that which the first bytes
+    have (L{protocols.http.policy.magic}), if they have one.
+    """
+
+    allow: Texts | None = option(
+        'Only these media types pass: "text/html", "image/*". Left out: all.',
+        None,
+        read=read_types,
+    )
+    refuse: Texts | None = option(
+        "These media types don't pass. Programs of all systems are "
+        '"application/x-executable"; Office documents and Java archives are "application/zip" too.',
+        None,
+        read=read_types,
+    )
+    look: bool = option(
+        "Whether the first bytes of a body are looked at, and not only its header.", True
+    )
+    ranges: bool = option(
+        "Whether clients may ask for parts of a body although bodies are looked at. The type of a "
+        "part that is not the first can't be seen.",
+        False,
+    )
+
+    @property
+    def looks(self) -> bool:
+        """Whether first bytes matter."""
+        return self.look and (self.allow is not None or self.refuse is not None)
+
+    def prepare(self, headers: Headers) -> Headers:
+        """A request's headers, so that the answer can be looked at."""
+        if not self.looks:
+            return headers
+        if not self.ranges:
+            headers = headers.without("range", "if-range")
+        codings = headers.members("accept-encoding")
+        return headers.with_("Accept-Encoding", READABLE) if codings else headers
+
+    def head(self, response: Response) -> str | None:
+        """Why a response can't pass, by its header; L{None} if it may."""
+        type = media_type(response.headers.get("content-type"))
+        if is_empty(response):
+            return None
+        if not type:
+            return None if self.looks else self._named(UNKNOWN)
+        return self._named(type) or self._coded(response)
+
+    def _coded(self, response: Response) -> str | None:
+        coding = coding_of(response)
+        if self.looks and coding not in DECODED:
+            return f"the body is coded as {coding!r}, which can't be looked into"
+        return None
+
+    def _named(self, type: str) -> str | None:
+        if self.refuse is not None and type in self.refuse:
+            return f"content of type {type}"
+        if self.allow is not None and type not in self.allow:
+            return f"content of type {type}, which is not allowed"
+        return None
+
+    def wants(self, response: Response) -> int:
+        """How many bytes of the body are to be looked at."""
+        return LOOK if self.looks and not is_empty(response) else 0
+
+    def body(self, response: Response, beginning: bytes) -> str | None:
+        """Why a response can't pass, by its first bytes; L{None} if it may."""
+        if not beginning:
+            return None
+        coding = coding_of(response)
+        if coding not in DECODED:
+            return self._coded(response)
+        try:
+            kind = recognise(decoded(beginning, coding))
+        except ValueError as error:
+            return f"a body that says that it is {coding}: {error}"
+        type = media_type(response.headers.get("content-type"))
+        if kind is None:
+            return self._named(UNKNOWN) if not type else None
+        return self._recognised(kind, type)
+
+    def _recognised(self, kind: Kind, type: str) -> str | None:
+        """What is in disguise goes by its true name; the many names of one thing are none."""
+        if self.refuse is not None and kind.type in self.refuse:
+            return f"content that is {kind.type}, though it is called {type or 'nothing'}"
+        if self.allow is None or kind.type in self.allow:
+            return None
+        if type and kind.also.fullmatch(type):
+            return None
+        return f"content that is {kind.type}, which is not allowed, and is called {type!r}"
+
+
+def is_empty(response: Response) -> bool:
+    """Whether there is certainly no body."""
+    return (
+        response.status in (101, 204, 304)
+        or response.request.method == "HEAD"
+        or response.headers.get("content-length") == "0"
+    )
+
+
+def coding_of(response: Response) -> str:
+    """The content codings, in small letters; empty if there are none."""
+    return ",".join(response.headers.members("content-encoding")).lower()

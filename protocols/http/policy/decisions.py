@@ -1,0 +1,173 @@
+"""
+Decisions: what the policy says about each message of one session.
+
+In this order, cheap and certain first: methods, ports, hosts, paths; the
+tests; headers; and only what would pass is asked for a password.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred, maybeDeferred
+
+from gateway.interfaces import Address
+from protocols.http.decision import Decision, Page, Pass, Redirect, Refuse
+from protocols.http.message import Form, Headers, Request, Response
+from protocols.http.policy.authentication import Authentication, Compute
+from protocols.http.policy.headers import HeaderPolicy
+from protocols.http.policy.test import CHANGES, Test
+from protocols.http.policy.url import Url, has_bad_escape
+
+if TYPE_CHECKING:
+    from protocols.http.policy.settings import HttpSettings
+
+
+def at_once(function: Callable[[], bool]) -> Deferred[bool]:
+    """Compute it now, while nothing else is done."""
+    return maybeDeferred(function)
+
+
+class Decisions:
+    """
+    See L{protocols.http.decision.IDecisions}.
+
+    @param server: the original destination.
+    @param compute: has a password compared without stopping the gateway.
+    """
+
+    def __init__(self, settings: HttpSettings, server: Address, compute: Compute = at_once) -> None:
+        self._settings = settings
+        self._server = server
+        self._authentication = Authentication(settings.authentication, compute)
+
+    # Requests
+
+    def request(
+        self, request: Request, server: Address, client: Address
+    ) -> Decision | Deferred[Decision]:
+        """May it be asked?"""
+        url = Url.of(request, server)
+        refusal = self._basic(request, url)
+        if refusal is not None:
+            return refusal
+        decision = self._tested(request, url)
+        if isinstance(decision, Pass) and self._authentication.wanted:
+            return Deferred.fromCoroutine(self._authenticated(request, decision))
+        return decision
+
+    def _basic(self, request: Request, url: Url) -> Refuse | None:
+        """What is not allowed whatever the tests say."""
+        settings = self._settings
+        if request.target.form is Form.AUTHORITY:
+            return self._tunnel(request, url)
+        if request.method not in settings.methods:
+            return Refuse(403, f"the method {request.method} is not allowed")
+        if settings.ports is not None and url.port not in settings.ports:
+            return Refuse(403, f"port {url.port} is not allowed")
+        if not settings.invalid_escapes and has_bad_escape(request.target.text):
+            return Refuse(400, "an invalid hexadecimal escape in the URL")
+        if settings.paths is not None and url.path not in settings.paths:
+            return Refuse(403, f"the path {url.path!r} is not allowed")
+        return self._host(request, url)
+
+    def _tunnel(self, request: Request, url: Url) -> Refuse | None:
+        if not self._settings.connect:
+            return Refuse(403, "CONNECT is not allowed")
+        if url.port not in self._settings.connect_ports:
+            return Refuse(403, f"CONNECT to port {url.port} is not allowed")
+        return self._host(request, url)
+
+    def _host(self, request: Request, url: Url) -> Refuse | None:
+        if self._settings.hosts is not None and url.host not in self._settings.hosts:
+            return Refuse(403, f"the host {url.host!r} is not allowed")
+        return None
+
+    def _tested(self, request: Request, url: Url) -> Decision:
+        """The word of the tests and the headers."""
+        headers = request.headers
+        for test in self._settings.request:
+            if test.matches(request, url):
+                if test.action in CHANGES:
+                    headers = test.change(headers)
+                else:
+                    decided = self._decided(test, request, url)
+                    if decided is not None:
+                        return decided
+                    break
+        return self._with_headers(request, headers)
+
+    def _decided(self, test: Test, request: Request, url: Url) -> Refuse | Redirect | None:
+        """What a test says that ends the list; L{None}: it is allowed."""
+        if test.action == "allow":
+            return None
+        if test.action == "close":
+            return Refuse(403, test.why(url), close=True, silent=True)
+        if test.action == "redirect":
+            return test.redirection(request, url)
+        return test.refusal(request, url, self._settings.pages)
+
+    def _with_headers(self, request: Request, headers: Headers) -> Decision:
+        policy = self._settings.request_headers
+        long = policy.too_long(headers)
+        if long is not None:
+            return Refuse(431, _too_long(long, policy))
+        headers = self._settings.content.prepare(policy.apply(headers))
+        return Pass(_changed(request, headers))
+
+    async def _authenticated(self, request: Request, decision: Pass) -> Decision:
+        refusal = await self._authentication.refusal(request)
+        if refusal is not None:
+            return refusal
+        assert isinstance(decision.message, Request)
+        return Pass(self._authentication.hidden(decision.message), decision.look)
+
+    # Responses
+
+    def response(self, response: Response) -> Decision:
+        """May it be answered?"""
+        request = response.request
+        headers = response.headers
+        for test in self._settings.response:
+            url = Url.of(request, self._server)
+            if test.matches(response, url):
+                if test.action in CHANGES:
+                    headers = test.change(headers)
+                else:
+                    decided = self._decided(test, request, url)
+                    if decided is not None:
+                        return decided
+                    break
+        return self._passed(response, headers)
+
+    def _passed(self, response: Response, headers: Headers) -> Decision:
+        wrong = self._settings.content.head(response)
+        if wrong is not None:
+            return Refuse(403, wrong)
+        policy = self._settings.response_headers
+        long = policy.too_long(headers)
+        if long is not None:
+            return Refuse(502, _too_long(long, policy))
+        look = self._settings.content.wants(response)
+        return Pass(_changed(response, policy.apply(headers)), look)
+
+    def content(self, response: Response, beginning: bytes) -> Refuse | None:
+        """What the body is by its first bytes."""
+        wrong = self._settings.content.body(response, beginning)
+        return None if wrong is None else Refuse(403, wrong)
+
+    # Pages
+
+    def page(self, status: int, reason: str, request: Request | None) -> Page:
+        """What the client reads with an answer of the gateway's own."""
+        return self._settings.pages.page(status, request, reason=reason)
+
+
+def _too_long(name: str, policy: HeaderPolicy) -> str:
+    return f"the header {name!r} is longer than {policy.limit[name]} bytes"
+
+
+def _changed(message: Request | Response, headers: Headers) -> Request | Response:
+    """The message with these headers: itself, if they are its own."""
+    return message if headers is message.headers else message.with_headers(headers)

@@ -1,0 +1,146 @@
+"""Patterns: paths, queries, header values, media types and ports, as the operator writes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from gateway.inspector import pattern
+from protocols.http.grammar import TOKEN
+from protocols.http.policy.hosts import REGULAR
+
+# RFC 9110, section 12.5.1: media-range.
+_RANGE = re.compile(r"(\*/\*)|([!#$&^_.+\w-]+/(\*|[!#$&^_.+\w-]+))", re.ASCII)
+
+_PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", re.ASCII)
+
+
+class Texts:
+    """
+    A set of texts: each exact, with "*" for anything, or a regular expression for the whole.
+
+    Exact ones, which are the most, are looked up; the others are tried in turn.
+    """
+
+    __slots__ = ("_exact", "_patterns")
+
+    def __init__(self, texts: tuple[str, ...]) -> None:
+        self._exact = frozenset(text for text in texts if not _is_pattern(text))
+        self._patterns = tuple(map(_compiled, filter(_is_pattern, texts)))
+
+    def __contains__(self, text: str) -> bool:
+        return text in self._exact or any(each.fullmatch(text) for each in self._patterns)
+
+
+def _is_pattern(text: str) -> bool:
+    return text.startswith(REGULAR) or "*" in text
+
+
+def _compiled(text: str) -> re.Pattern[str]:
+    if text.startswith(REGULAR):
+        return pattern(text.removeprefix(REGULAR))
+    return re.compile(".*".join(map(re.escape, text.split("*"))), re.DOTALL)
+
+
+def read_paths(texts: tuple[str, ...]) -> Texts:
+    """
+    Read patterns of paths.
+
+    @raise ValueError: one can never match.
+    """
+    for text in texts:
+        if not text.startswith(("/", "*", REGULAR)):
+            raise ValueError(f'"{text}" is no pattern of a path: it begins with "/", "*" or "~"')
+    return Texts(texts)
+
+
+def read_values(texts: Mapping[str, str]) -> Mapping[str, Texts]:
+    """
+    Read patterns of header values, by the names of the headers.
+
+    @raise ValueError: there is no such header, or the pattern is none.
+    """
+    return {read_name(name): Texts((text,)) for name, text in texts.items()}
+
+
+def read_texts(texts: tuple[str, ...]) -> Texts:
+    """Read patterns of any text."""
+    return Texts(texts)
+
+
+def read_name(name: str) -> str:
+    """
+    A header's name, in small letters.
+
+    @raise ValueError: it is none.
+    """
+    if not TOKEN.fullmatch(name):
+        raise ValueError(f'"{name}" is not the name of a header')
+    return name.lower()
+
+
+def read_types(ranges: tuple[str, ...]) -> Texts:
+    """
+    Read media types, C{"image/*"} among them.
+
+    @raise ValueError: one is none.
+    """
+    for each in ranges:
+        if not _RANGE.fullmatch(each):
+            raise ValueError(f'"{each}" is no media type, such as "text/html" or "image/*"')
+    return Texts(tuple(each.lower() for each in ranges))
+
+
+def media_type(value: str | None) -> str:
+    """The media type of a Content-Type, in small letters, without parameters; may be empty."""
+    return (value or "").partition(";")[0].strip().lower()
+
+
+class Numbers:
+    """A set of numbers: ports or statuses."""
+
+    __slots__ = ("_ranges",)
+
+    def __init__(self, ranges: tuple[range, ...]) -> None:
+        self._ranges = ranges
+
+    def __contains__(self, number: int) -> bool:
+        return any(number in each for each in self._ranges)
+
+
+def read_ports(ports: tuple[int | str, ...]) -> Numbers:
+    """
+    Read ports: C{[80, "8000-8099"]}.
+
+    @raise ValueError: one is none.
+    """
+    return _numbers(ports, _port_range)
+
+
+def read_statuses(statuses: tuple[int | str, ...]) -> Numbers:
+    """
+    Read statuses: C{[404, "5xx"]}.
+
+    @raise ValueError: one is none.
+    """
+    return _numbers(statuses, _status_range)
+
+
+def _numbers(values: tuple[int | str, ...], read: Callable[[str], range]) -> Numbers:
+    return Numbers(tuple(read(str(value)) for value in values))
+
+
+def _port_range(text: str) -> range:
+    found = _PORTS.fullmatch(text)
+    first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    if not 1 <= first <= last <= 65535:
+        raise ValueError(f'"{text}" is neither a port nor a range of ports')
+    return range(first, last + 1)
+
+
+def _status_range(text: str) -> range:
+    if re.fullmatch("[1-9]xx", text):
+        return range(int(text[0]) * 100, int(text[0]) * 100 + 100)
+    if re.fullmatch("[1-9][0-9][0-9]", text, re.ASCII):
+        return range(int(text), int(text) + 1)
+    raise ValueError(f'"{text}" is no status, such as 404 or "5xx"')

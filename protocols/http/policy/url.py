@@ -1,0 +1,97 @@
+"""
+Url: what a request asks for, in the one form that the policy compares.
+
+A server takes C{/a/../%62} for C{/b}; a policy that does not would be passed by.
+What is sent to the server stays as the client wrote it.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from ipaddress import ip_address
+from urllib.parse import unquote_to_bytes
+
+from attrs import frozen
+
+from gateway.interfaces import Address
+from protocols.http.message import Form, Request
+
+# Nothing to do for what has no escape, backslash, empty or dot segment.
+_UNUSUAL = re.compile(r"[%\\\x80-\xff]|//|/\.")
+
+# RFC 3986, section 2.1.
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+DEFAULT_PORTS = (80, 443)
+
+
+@frozen
+class Url:
+    """
+    What is asked for.
+
+    @ivar host: in small letters; the address of the server if the client names no host.
+    @ivar port: of the connection; that of the target for CONNECT.
+    @ivar path: see L{canonical}.
+    @ivar query: as received, without "?".
+    """
+
+    host: str
+    port: int
+    path: str
+    query: str = ""
+
+    @classmethod
+    def of(cls, request: Request, server: Address) -> Url:
+        """What C{request}, on its way to C{server}, asks for."""
+        target = request.target
+        if target.form is Form.AUTHORITY:
+            return cls(_host(target.host), target.port or 0, "")
+        host = _host(request.host or server.host)
+        return cls(host, server.port, canonical(target.path), target.query or "")
+
+
+def _host(host: str) -> str:
+    """A host as it is compared: IPv6 addresses have many forms."""
+    if ":" in host:
+        with suppress(ValueError):
+            return str(ip_address(host))
+    return host.lower().removesuffix(".")
+
+
+def canonical(path: str) -> str:
+    """
+    A path as the most generous server would read it.
+
+    Escapes are decoded once, which makes separators of C{%2F} and C{%5C} too;
+    empty and dot segments are resolved (RFC 3986, section 5.2.4), also those with
+    parameters after them (C{/..;x/}, which Java's servers take for C{/../}).
+    UTF-8 if it is that, else one character for each byte.
+    """
+    if not _UNUSUAL.search(path):
+        return path
+    octets = unquote_to_bytes(path.encode("latin-1"))
+    try:
+        text = octets.decode()
+    except UnicodeDecodeError:
+        text = octets.decode("latin-1")
+    return _resolved(text.replace("\\", "/")) if text.startswith("/") else text
+
+
+def _resolved(path: str) -> str:
+    kept: list[str] = []
+    *folders, last = path.split("/")[1:]
+    for segment in (*folders, last):
+        name = segment.partition(";")[0]
+        if name == ".." and kept:
+            kept.pop()
+        elif name not in ("", ".", ".."):
+            kept.append(segment)
+    is_folder = last.partition(";")[0] in ("", ".", "..")
+    return "/" + "".join(f"{each}/" for each in kept) if is_folder else "/" + "/".join(kept)
+
+
+def has_bad_escape(text: str) -> bool:
+    """Whether a "%" has no two hexadecimal digits after it."""
+    return _BAD_ESCAPE.search(text) is not None
