@@ -341,7 +341,9 @@ def as_toml(value: Any) -> str:
         return shown(value.value)
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key} = {as_toml(each)}" for key, each in value.items()) + "}"
-    if type(value) in (tuple, frozenset, list):
+    if type(value) is frozenset:
+        return "[" + ", ".join(sorted(map(as_toml, value))) + "]"
+    if type(value) in (tuple, list):
         return "[" + ", ".join(map(as_toml, value)) + "]"
     if isinstance(value, bool | int | float | str):
         return shown(value)

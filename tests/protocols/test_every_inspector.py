@@ -26,8 +26,10 @@ def ours() -> list[IInspectorMaker]:
 
 def suites() -> set[type]:
     """The inspectors that have a suite with conversations here."""
-    for path in Path(__file__).parent.glob("test_*.py"):
-        import_module(f"{__package__}.{path.stem}")
+    folder = Path(__file__).parent
+    for path in folder.rglob("test_*.py"):
+        parts = path.relative_to(folder).with_suffix("").parts
+        import_module(".".join((str(__package__), *parts)))
     return {suite.inspector for suite in InspectorSuite.__subclasses__() if suite.conversations}
 
 

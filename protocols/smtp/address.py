@@ -1,0 +1,200 @@
+"""
+Paths and addresses (RFC 5321, section 4.1.2; international: RFC 6531, section 3.3).
+
+::
+
+    <>                          the null sender
+    <bob@example.net>           a mailbox
+    <"a b"@[192.0.2.1]>         a quoted local part, an address literal
+    <@a.example,@b:bob@c>       a source route, which is parsed and left out
+    <Postmaster>                a recipient without a domain, the only one
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv6Address
+
+from attrs import frozen
+
+PATH_CHARACTERS = 256
+"""Section 4.5.3.1.3, with the brackets."""
+
+LOCAL_OCTETS = 64
+"""Section 4.5.3.1.1; in octets of UTF-8 (RFC 6531, section 3.3)."""
+
+DOMAIN_OCTETS = 255
+"""Section 4.5.3.1.2."""
+
+# RFC 5322, section 3.2.3, and every character beyond ASCII but controls (RFC 6531, section 3.3).
+_WIDE = "\u00a0-\ud7ff\ue000-\U0010ffff"
+_ATOM = f"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~{_WIDE}-]+"
+_DOT_STRING = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
+_QUOTED = re.compile(rf'"(?:[ !#-\[\]-~{_WIDE}]|\\[ -~])*"')
+_LABEL = f"[A-Za-z0-9{_WIDE}](?:[A-Za-z0-9{_WIDE}-]*[A-Za-z0-9{_WIDE}])?"
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_ROUTE = re.compile(rf"@{_LABEL}(?:\.{_LABEL})*(?:,@{_LABEL}(?:\.{_LABEL})*)*:")
+
+
+class AddressError(ValueError):
+    """It is no path. The message says what is wrong with it."""
+
+
+@frozen
+class Mailbox:
+    """
+    Somebody's address.
+
+    @ivar local: the local part without its quotes, as the server means it.
+    @ivar domain: a domain in its given letters, an address literal with its
+        brackets, or empty: Postmaster, or the null sender.
+    """
+
+    local: str = ""
+    domain: str = ""
+
+    def __str__(self) -> str:
+        return f"{written_local(self.local)}@{self.domain}" if self.domain else self.local
+
+    @property
+    def null(self) -> bool:
+        """Whether it is the null sender of bounces (section 4.5.5)."""
+        return not self.local and not self.domain
+
+    @property
+    def postmaster(self) -> bool:
+        """Whether it is the one who has to be reachable (section 4.5.1)."""
+        return self.local.lower() == "postmaster"
+
+    @property
+    def ascii(self) -> bool:
+        """Whether it can be sent without SMTPUTF8."""
+        return self.local.isascii() and self.domain.isascii()
+
+
+NULL = Mailbox()
+
+
+@frozen
+class Path:
+    """
+    What stands between the angle brackets.
+
+    @ivar route: the hosts of a source route, which nobody obeys any more
+        (RFC 5321, section 3.6.1, and appendix C). It is not written again.
+    """
+
+    mailbox: Mailbox
+    route: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"<{self.mailbox}>"
+
+
+def parse_path(text: str) -> tuple[Path, str]:
+    """
+    Read a path at the beginning of C{text}.
+
+    @return: the path, and what comes after it.
+    @raise AddressError: there is none.
+    """
+    if not text.startswith("<"):
+        raise AddressError("an address has to stand in angle brackets")
+    route = _ROUTE.match(text, 1)
+    at = route.end() if route else 1
+    if text[at : at + 1] == ">" and route is None:
+        return Path(NULL), text[at + 1 :]
+    mailbox, at = _mailbox(text, at)
+    if text[at : at + 1] != ">":
+        raise AddressError("an address has to end in an angle bracket")
+    if len(text[: at + 1]) > PATH_CHARACTERS:
+        raise AddressError(f"an address of more than {PATH_CHARACTERS} characters")
+    hosts = tuple(route[0][1:-1].split(",@")) if route else ()
+    return Path(mailbox, hosts), text[at + 1 :]
+
+
+def parse_mailbox(text: str) -> Mailbox:
+    """
+    Read a mailbox that has a domain.
+
+    @raise AddressError: it is none.
+    """
+    mailbox, at = _mailbox(text, 0)
+    if at != len(text) or not mailbox.domain:
+        raise AddressError("not an address")
+    return mailbox
+
+
+def _mailbox(text: str, at: int) -> tuple[Mailbox, int]:
+    found = _DOT_STRING.match(text, at) or _QUOTED.match(text, at)
+    if found is None:
+        raise AddressError("an address without a local part")
+    local = _unquoted(found[0])
+    if len(local.encode()) > LOCAL_OCTETS:
+        raise AddressError(f"a local part of more than {LOCAL_OCTETS} octets")
+    if text[found.end() : found.end() + 1] != "@":
+        if local.lower() != "postmaster":
+            raise AddressError("an address without a domain")
+        return Mailbox(local), found.end()
+    domain = _domain(text, found.end() + 1)
+    return Mailbox(local, domain), found.end() + 1 + len(domain)
+
+
+def _unquoted(local: str) -> str:
+    if not local.startswith('"'):
+        return local
+    inner = re.sub(r"\\(.)", r"\1", local[1:-1])
+    if not inner:
+        raise AddressError("an empty local part")
+    return inner
+
+
+def written_local(local: str) -> str:
+    """A local part as it is sent: quoted only if it has to be (section 4.1.2)."""
+    if _DOT_STRING.fullmatch(local):
+        return local
+    return '"' + re.sub(r'(["\\])', r"\\\1", local) + '"'
+
+
+def _domain(text: str, at: int) -> str:
+    if text[at : at + 1] == "[":
+        end = text.find("]", at)
+        return literal(text[at : end + 1] if end > 0 else text[at:])
+    found = _DOMAIN.match(text, at)
+    if found is None:
+        raise AddressError("an address without a domain after its @")
+    if not is_domain(found[0]):
+        raise AddressError("a domain that is too long")
+    return found[0]
+
+
+def is_domain(text: str) -> bool:
+    """Whether it is a domain name, by its form (section 4.1.2, RFC 1035, section 2.3.4)."""
+    return (
+        _DOMAIN.fullmatch(text) is not None
+        and len(text.encode()) <= DOMAIN_OCTETS
+        and all(
+            len(label.encode()) <= 63 * (1 if label.isascii() else 4) for label in text.split(".")
+        )
+    )
+
+
+def literal(text: str) -> str:
+    """
+    An address literal (section 4.1.3), as it was written.
+
+    @raise AddressError: it is none; others than of IPv4 and IPv6 are not known.
+    """
+    inner = text[1:-1]
+    try:
+        if not (text.startswith("[") and text.endswith("]")):
+            raise ValueError
+        if inner[:5].lower() == "ipv6:":
+            if "%" in inner:
+                raise ValueError
+            IPv6Address(inner[5:])
+        else:
+            IPv4Address(inner)
+    except ValueError:
+        raise AddressError("not an address literal") from None
+    return text

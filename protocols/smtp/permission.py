@@ -1,0 +1,90 @@
+"""Permission: who may send to whom. Pure decisions, each of them a L{Fault} or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import ip_address
+
+from protocols.smtp.address import Mailbox, Path, is_domain
+from protocols.smtp.command import is_literal
+from protocols.smtp.fault import Fault, fault
+from protocols.smtp.settings import AddressRule, SMTPSettings
+
+
+def check_hello(name: str, settings: SMTPSettings) -> None:
+    """
+    Decide upon the name in EHLO or HELO.
+
+    @raise Fault: it is not of the required form.
+    """
+    host = is_domain(name) or is_literal(name)
+    full = is_literal(name) or (host and "." in name)
+    if not {"any": True, "host": host, "full": full}[settings.helo]:
+        raise fault(501, "5.5.4 Say your full host name", f"EHLO {name[:100]!r} (setting 'helo')")
+
+
+def check_sender(path: Path, settings: SMTPSettings) -> None:
+    """
+    Decide upon the path of MAIL.
+
+    @raise Fault: it is refused.
+    """
+    _check_route(path, settings)
+    _check_rules("sender", path.mailbox, settings.senders)
+
+
+def check_recipient(path: Path, client: str, settings: SMTPSettings) -> None:
+    """
+    Decide upon the path of RCPT.
+
+    @param client: the address of who sends it.
+    @raise Fault: it is refused.
+    """
+    mailbox = path.mailbox
+    _check_route(path, settings)
+    if not settings.rerouting and not mailbox.postmaster and set(mailbox.local) & set("%!@"):
+        raise fault(
+            550,
+            "5.7.1 Not by this way",
+            f"recipient {mailbox} names another way (setting 'rerouting')",
+        )
+    if not (_may_go(mailbox, settings.recipient_domains) or _may_relay(client, settings)):
+        raise fault(
+            550,
+            "5.7.1 Relaying denied",
+            f"recipient {mailbox} of another domain (setting 'recipient_domains')",
+        )
+    if not mailbox.postmaster:
+        _check_rules("recipient", mailbox, settings.recipients)
+
+
+def _check_route(path: Path, settings: SMTPSettings) -> None:
+    if path.route and not settings.rerouting:
+        raise fault(
+            550, "5.7.1 No source routes", f"a source route to {path} (setting 'rerouting')"
+        )
+
+
+def _check_rules(what: str, mailbox: Mailbox, rules: Iterable[AddressRule]) -> None:
+    address = str(mailbox).lower()
+    for rule in rules:
+        if rule.match.fullmatch(address):
+            raise Fault(rule.reply, f"{what} {address!r} matches {rule.match.pattern!r}")
+
+
+def _may_go(mailbox: Mailbox, domains: Iterable[str]) -> bool:
+    domain = mailbox.domain.lower()
+    if not domain:  # Postmaster, of the server itself
+        return True
+    return any(
+        each == "*" or domain == each or (each[0] == "." and domain.endswith(each))
+        for each in domains
+    )
+
+
+def _may_relay(client: str, settings: SMTPSettings) -> bool:
+    address = ip_address(client)
+    return any(
+        address.version == network.version and address in network
+        for network in settings.relay_clients
+    )

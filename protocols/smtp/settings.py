@@ -1,0 +1,201 @@
+"""What may be said in SMTP, and how much of it: the table C{[smtp]} of a service file."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Literal
+
+from attrs import frozen
+
+from gateway.inspector import option, pattern
+from protocols.smtp.command import RULES
+from protocols.smtp.extension import EXTENSIONS
+from protocols.smtp.reply import Reply, configured
+
+Networks = tuple[IPv4Network | IPv6Network, ...]
+
+MECHANISMS = frozenset(
+    {
+        *("PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2", "OAUTHBEARER"),
+        *("SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512"),
+    }
+)
+"""None of these encrypts what follows, as GSSAPI, NTLM and DIGEST-MD5 may."""
+
+
+def networks(texts: tuple[str, ...]) -> Networks:
+    """Read networks and addresses."""
+    return tuple(ip_network(text) for text in texts)
+
+
+def commands(words: frozenset[str]) -> frozenset[str]:
+    """Read verbs of SMTP."""
+    return _known(words, RULES, "command")
+
+
+def extensions(words: frozenset[str]) -> frozenset[str]:
+    """Read keywords of extensions."""
+    return _known(words, EXTENSIONS, "extension")
+
+
+def mechanisms(words: frozenset[str]) -> frozenset[str]:
+    """Read names of mechanisms."""
+    return _known(words, MECHANISMS, "mechanism")
+
+
+def _known(words: frozenset[str], table: object, what: str) -> frozenset[str]:
+    known = frozenset(table)  # type: ignore[call-overload]
+    for word in sorted(words - known):
+        raise ValueError(f"{word!r} is no {what} that is understood: {', '.join(sorted(known))}")
+    return words
+
+
+def domains(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Read domains: C{"example.net"}, C{".example.net"} for all below it, C{"*"} for all."""
+    for word in words:
+        if word != "*" and not re.fullmatch(
+            r"\.?[^\s@*.]+(?:\.[^\s@*.]+)*|\[[0-9A-Za-z.:]+\]", word
+        ):
+            raise ValueError(f'{word!r} is no domain: write "a.example", ".example" or "*"')
+    return tuple(word.lower() for word in words)
+
+
+@frozen
+class AddressRule:
+    """Addresses, and how they are refused."""
+
+    match: re.Pattern[str] = option(
+        "Which addresses: a regular expression for the whole address, in small letters; empty is "
+        "the null sender.",
+        read=pattern,
+    )
+    reply: Reply = option(
+        "How they are refused: for good (5xx), or for now (4xx).",
+        Reply.of(550, "5.7.1 Not accepted here"),
+        read=configured,
+    )
+
+
+@frozen
+class SMTPSettings:
+    """Which mail may pass."""
+
+    commands: frozenset[str] = option(
+        "Which commands may be used; the others are answered 502.",
+        frozenset(
+            {
+                *("HELO", "EHLO", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "HELP"),
+                *("AUTH", "STARTTLS", "QUIT"),
+            }
+        ),
+        read=commands,
+    )
+    extensions: frozenset[str] = option(
+        "Which extensions of the server a client may hear of. AUTH and STARTTLS also depend on "
+        "settings of their own.",
+        frozenset(
+            {
+                *("8BITMIME", "AUTH", "CHUNKING", "DSN", "ENHANCEDSTATUSCODES", "PIPELINING"),
+                *("SIZE", "SMTPUTF8", "STARTTLS"),
+            }
+        ),
+        read=extensions,
+    )
+    helo: Literal["any", "host", "full"] = option(
+        'What EHLO and HELO must name: "any" word, a "host" name or address literal, or a "full" '
+        "name with a domain, or address literal.",
+        "any",
+    )
+    starttls: Literal["hide", "refuse", "pass", "require"] = option(
+        'TLS within the session: "hide" that the server has it; "refuse" it for now; "pass" it, '
+        'with all that follows unseen; "require" it before mail, and pass it.',
+        "hide",
+    )
+    auth: Literal["never", "tls", "always"] = option(
+        'Whether clients may log in: "tls" is only where the gateway decrypts, which it does not '
+        'do yet, so it is as "never"; "always" lets passwords pass in plaintext.',
+        "tls",
+    )
+    auth_required: bool = option("Whether mail is taken only from clients that logged in.", False)
+    auth_mechanisms: frozenset[str] = option(
+        "With which mechanisms. Those that would encrypt the session are not understood.",
+        MECHANISMS,
+        read=mechanisms,
+    )
+    bare_newline: Literal["deny", "repair"] = option(
+        "What becomes of a message with a CR or LF that is not part of a CRLF, or a NUL: it is "
+        "denied, or they are made CRLF, and NULs left out. Neither way can they end the message.",
+        "deny",
+    )
+    recipient_domains: tuple[str, ...] = option(
+        'To which domains mail may go: "a.example", ".a.example" for all below it, "*" for all, '
+        "an address literal.",
+        ("*",),
+        read=domains,
+    )
+    relay_clients: Networks = option("From where mail may go to all domains.", (), read=networks)
+    rerouting: bool = option(
+        "Whether the local part of a recipient may hold another way to go (a%b@c, a!b@c, "
+        '"a@b"@c), and addresses may have source routes, which are taken off.',
+        False,
+    )
+    senders: tuple[AddressRule, ...] = option(
+        "Senders that are refused; the first rule that matches counts.", ()
+    )
+    recipients: tuple[AddressRule, ...] = option(
+        "Recipients that are refused; Postmaster never is.", ()
+    )
+    recipients_per_message: int = option(
+        "How many; the others are answered 452, and a client sends them later.",
+        1000,
+        minimum=1,
+        precedent="Postfix: smtpd_recipient_limit",
+    )
+    messages_per_session: int = option(
+        "How many; then the client is answered 421.",
+        1000,
+        minimum=1,
+        precedent="Exim: smtp_accept_max_per_connection",
+    )
+    message_bytes: int = option(
+        "The largest message.",
+        52428800,
+        unit="bytes",
+        minimum=1024,
+        precedent="Exim: message_size_limit",
+    )
+    line_bytes: int = option(
+        "The longest line of a message. The standard says 998.",
+        2048,
+        unit="bytes",
+        minimum=998,
+        maximum=65536,
+        precedent="Postfix: smtp_line_length_limit; Sendmail: MAXLINE",
+    )
+    command_bytes: int = option(
+        "The longest command. Longer parameters come with extensions.",
+        2048,
+        unit="bytes",
+        minimum=512,
+        maximum=65536,
+        precedent="Postfix: line_length_limit",
+    )
+    auth_bytes: int = option(
+        "The longest line of an authentication (RFC 4954, section 4).",
+        12288,
+        unit="bytes",
+        minimum=512,
+        maximum=65536,
+    )
+    errors: int = option(
+        "How many commands of a session may be refused; then the client is answered 421.",
+        20,
+        minimum=1,
+        precedent="Postfix: smtpd_hard_error_limit",
+    )
+    unreachable: Reply = option(
+        "What a client hears in place of a greeting if the server can't be reached.",
+        Reply.of(421, "4.4.1 The mail server can't be reached; try again later"),
+        read=configured,
+    )

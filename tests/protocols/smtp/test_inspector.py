@@ -1,0 +1,435 @@
+"""The dialogue: what a mail client may say, when, and who answers."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from gateway.interfaces import CLIENT, SERVER, Outcome
+from gateway.testing import END, Conversation, FakeSession, InspectorSuite
+from protocols.smtp.inspector import SMTPInspector
+from protocols.smtp.reply import Reply
+from protocols.smtp.settings import SMTPSettings
+from tests.protocols.smtp.conversations import (
+    BYE,
+    DATA,
+    ENVELOPE,
+    GO_AHEAD,
+    GREETING,
+    HELLO,
+    OFFER,
+    OK,
+    TAKEN,
+    answer,
+    said,
+    talk,
+)
+
+BARE = b"a\nb\r\n.\r\n"
+
+OPEN = SMTPSettings(
+    commands=SMTPSettings().commands | {"VRFY", "EXPN", "ETRN"},
+    extensions=SMTPSettings().extensions | {"ETRN"},
+    auth="always",
+    starttls="pass",
+    rerouting=True,
+    bare_newline="repair",
+)
+
+CHUNKED = [
+    *ENVELOPE,
+    (CLIENT, b"BDAT 5\r\na\r\n.\r"),
+    (CLIENT, b"BDAT 8 LAST\r\n\nSecond\r"),
+    (SERVER, TAKEN),
+]
+
+
+class SMTPSuite(InspectorSuite, SynchronousTestCase):
+    """What every inspector has to pass."""
+
+    inspector = SMTPInspector
+    memory = 6 * 65536
+    conversations = (
+        Conversation(
+            "a message",
+            [*DATA, (CLIENT, b"Subject: x\r\n\r\n..\r\nb\r\n.\r\n"), (SERVER, TAKEN), *BYE],
+        ),
+        Conversation(
+            "pipelined",
+            [
+                (SERVER, GREETING),
+                (CLIENT, b"EHLO [192.0.2.1]\r\n"),
+                (SERVER, OFFER),
+                (
+                    CLIENT,
+                    b"MAIL FROM:<> SIZE=5 BODY=8BITMIME\r\nRCPT TO:<Postmaster>\r\n"
+                    b"RCPT TO:<b@b> NOTIFY=NEVER\r\nDATA\r\n",
+                ),
+                *((SERVER, reply) for reply in (OK, b"450 4.2.0 Later\r\n", OK, GO_AHEAD)),
+                (CLIENT, b".\r\nRSET\r\nNOOP a\r\nHELP\r\nQUIT\r\n"),
+                *((SERVER, reply) for reply in (TAKEN, OK, OK, b"214 Help\r\n", b"221 Bye\r\n")),
+                (SERVER, END),
+                (CLIENT, END),
+            ],
+        ),
+        Conversation("chunks", [*CHUNKED, *BYE], settings=OPEN, replays=False),
+        Conversation(
+            "everything else",
+            [
+                (SERVER, b"220-mail\r\n220 example\r\n"),
+                (CLIENT, b"helo x_y\r\n"),
+                (SERVER, b"250-a\r\n250 b\r\n"),
+                (CLIENT, b"ehlo x\r\n"),
+                (SERVER, OFFER),
+                (CLIENT, b"AUTH LOGIN\r\n"),
+                (SERVER, b"334 VXNlcm5hbWU6\r\n"),
+                (CLIENT, b"dXNlcg==\r\n"),
+                (SERVER, b"334 UGFzc3dvcmQ6\r\n"),
+                (CLIENT, b"*\r\n"),
+                (SERVER, b"501 5.0.0 Cancelled\r\n"),
+                (CLIENT, b"vrfy bob\r\nexpn list\r\netrn @b.example\r\n"),
+                *((SERVER, reply) for reply in (b"252 maybe\r\n", b"550 no\r\n", b"251 ok\r\n")),
+                (CLIENT, b"MAIL FROM:<@a,@b:c@d> SMTPUTF8\r\n"),
+                (SERVER, OK),
+                (CLIENT, "rcpt to: <\u00fc@\u00fc.example>\r\n".encode()),
+                (SERVER, b"550 5.1.1 no\r\n"),
+                *BYE,
+            ],
+            settings=OPEN,
+        ),
+        Conversation(
+            "TLS, unseen",
+            [
+                *HELLO,
+                (CLIENT, b"STARTTLS\r\n"),
+                (SERVER, b"220 Go\r\n"),
+                (CLIENT, b"\x16\x03\x01\x00\x05hello"),
+                (SERVER, b"\x16\x03\x03\x00\x05world"),
+                (SERVER, END),
+                (CLIENT, END),
+            ],
+            settings=OPEN,
+        ),
+        Conversation(
+            "answered by the gateway",
+            [
+                (SERVER, GREETING),
+                (CLIENT, b"MAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nDATA\r\nSTARTTLS\r\nFOO\r\n\r\n"),
+                (CLIENT, b"VRFY x\r\n"),
+                *BYE,
+            ],
+        ),
+        Conversation("nothing said", [(SERVER, GREETING), (CLIENT, END), (SERVER, END)]),
+        Conversation(
+            "no service",
+            [(SERVER, b"554 No\r\n"), (CLIENT, b"EHLO x\r\n"), *BYE],
+        ),
+        Conversation(
+            "the server had enough",
+            [*HELLO, (SERVER, b"421 Timeout\r\n"), (SERVER, END)],
+            outcome=Outcome.CLOSED,
+        ),
+        Conversation("a lone LF", [*DATA, (CLIENT, BARE)], outcome=Outcome.DENIED),
+        Conversation("cut off", [*DATA, (CLIENT, b"a\r\n"), (CLIENT, END)], outcome=Outcome.DENIED),
+        Conversation("a server that is gone", [*DATA, (SERVER, END)], outcome=Outcome.DENIED),
+        Conversation("not asked", [*HELLO, (SERVER, OK)], outcome=Outcome.DENIED),
+        Conversation(
+            "HTTP", [(SERVER, GREETING), (CLIENT, b"GET / HTTP/1.1\r\n")], outcome=Outcome.DENIED
+        ),
+    )
+
+
+class OrderTests(SynchronousTestCase):
+    """Commands out of sequence are answered by the gateway; the server does not hear of them."""
+
+    def test_sequence(self) -> None:
+        """RFC 5321, section 4.1.4: EHLO, sender, recipients, message, in this order."""
+        mail = [*HELLO, (CLIENT, b"MAIL FROM:<a@b>\r\n"), (SERVER, OK)]
+        first_chunk = [*ENVELOPE, (CLIENT, b"BDAT 1\r\na")]
+        for before, command in (
+            (HELLO[:1], b"MAIL FROM:<a@b>\r\n"),
+            (HELLO, b"RCPT TO:<a@b>\r\n"),
+            (HELLO, b"DATA\r\n"),
+            (HELLO, b"BDAT 3 LAST\r\nabc"),
+            (mail, b"MAIL FROM:<a@b>\r\n"),
+            (mail, b"DATA\r\n"),
+            (mail, b"BDAT 3\r\nabc"),
+            (first_chunk, b"DATA\r\n"),
+            (first_chunk, b"RCPT TO:<a@b>\r\n"),
+            ([(SERVER, b"554 No\r\n")], b"EHLO a\r\n"),
+        ):
+            client, server = answer(before, command)
+            self.assertEqual((client[:4], server), (b"503 ", b""), command)
+
+    def test_chunks_are_no_commands(self) -> None:
+        """What is in a chunk that was refused is not read as commands."""
+        session = talk([*HELLO, (CLIENT, b"BDAT 6 LAST\r\nRSET\r\nNOOP\r\n")])
+        self.assertTrue(session.sent[SERVER].endswith(b"\r\nNOOP\r\n"))
+        self.assertNotIn(b"RSET", session.sent[SERVER])
+        self.assertIs(talk([*HELLO, (CLIENT, b"BDAT x\r\n")]).verdict.outcome, Outcome.DENIED)
+
+    def test_one_at_a_time(self) -> None:
+        """Pipelined commands reach the server one by one, each after the answer to the last."""
+        session = talk([*HELLO, (CLIENT, b"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n")])
+        self.assertTrue(session.sent[SERVER].endswith(b"MAIL FROM:<a@b>\r\n"))
+        said(session, [(SERVER, b"550 5.7.1 no\r\n")])
+        self.assertTrue(session.sent[SERVER].endswith(b"MAIL FROM:<a@b>\r\n"))
+        self.assertIn(b"550 5.7.1 no\r\n503 5.5.1 Say MAIL first\r\n503 ", session.sent[CLIENT])
+
+    def test_greeting_first(self) -> None:
+        """What an impatient client says waits for the server's greeting."""
+        session = talk([(CLIENT, b"EHLO a\r\n")])
+        self.assertEqual(session.sent[SERVER], b"")
+        said(session, [(SERVER, GREETING)])
+        self.assertEqual(session.sent[SERVER], b"EHLO a\r\n")
+        self.assertEqual(session.sent[CLIENT], GREETING)
+
+    def test_errors(self) -> None:
+        """A client that gets everything wrong is sent away."""
+        session = talk([*HELLO, (CLIENT, b"FOO\r\n" * 3)], SMTPSettings(errors=3))
+        self.assertTrue(session.sent[CLIENT].endswith(b"421 4.7.0 Too many errors\r\n"))
+
+    def test_messages(self) -> None:
+        """There is an end to the messages of a session."""
+        once = [*DATA, (CLIENT, b".\r\n"), (SERVER, TAKEN)]
+        client, server = answer(once, b"MAIL FROM:<a@b>\r\n", SMTPSettings(messages_per_session=1))
+        self.assertEqual((client[:4], server), (b"421 ", b""))
+
+    def test_unknown(self) -> None:
+        """What is no command, or one that is not allowed, is answered by the gateway."""
+        for command, code in (
+            (b"XCLIENT NAME=spoofed\r\n", b"500 "),
+            (b"VRFY bob\r\n", b"502 "),
+            (b"ETRN b.example\r\n", b"502 "),
+            (b"STARTTLS\r\n", b"502 "),
+            (b"AUTH PLAIN AHgAeQ==\r\n", b"502 "),
+            (b"RSET now\r\n", b"501 "),
+            (b"MAIL FROM:<a>\r\n", b"501 "),
+            (b"MAIL FROM:<a@b> XYZ=1\r\n", b"555 "),
+            (b"MAIL FROM:<a@b> SIZE=-1\r\n", b"555 "),
+            (b"MAIL FROM:<\xc3\xbc@b>\r\n", b"553 "),
+            (b"NOOP \x00\r\n", b"500 "),
+            (b"NOOP \xff\r\n", b"500 "),
+        ):
+            client, server = answer(HELLO, command)
+            self.assertEqual((client[:4], server), (code, b""), command)
+
+
+class OfferTests(SynchronousTestCase):
+    """A client hears of what the gateway understands and the operator allows."""
+
+    def offered(self, settings: SMTPSettings | None = None) -> list[bytes]:
+        client = talk(HELLO, settings).sent[CLIENT][len(GREETING) :]
+        return [line[4:] for line in client.splitlines()[1:]]
+
+    def test_filtered(self) -> None:
+        """XCLIENT and BINARYMIME are unknown; AUTH and STARTTLS are hidden by default."""
+        expected = [b"PIPELINING", b"SIZE 1000000", b"CHUNKING", b"DSN", b"SMTPUTF8", b"8BITMIME"]
+        self.assertEqual(self.offered(), expected)
+
+    def test_allowed(self) -> None:
+        """Mechanisms that would encrypt the session are left out."""
+        self.assertIn(b"AUTH PLAIN LOGIN", self.offered(OPEN))
+        self.assertIn(b"STARTTLS", self.offered(OPEN))
+
+    def test_size(self) -> None:
+        """The smaller limit is the one that is told."""
+        self.assertIn(b"SIZE 2000", self.offered(SMTPSettings(message_bytes=2000)))
+
+    def test_parameters_of_hidden_extensions(self) -> None:
+        """What was not offered can't be used."""
+        settings = SMTPSettings(extensions=frozenset({"SIZE"}))
+        client, server = answer(HELLO, b"MAIL FROM:<a@b> BODY=8BITMIME\r\n", settings)
+        self.assertEqual((client[:4], server), (b"555 ", b""))
+
+
+class ServerTests(SynchronousTestCase):
+    """What a server may say."""
+
+    def test_answers_that_do_not_fit(self) -> None:
+        """A server that makes no sense is not listened to any more, and the client is told 421."""
+        for steps in (
+            [(SERVER, b"250 hello\r\n")],
+            [(SERVER, b"hello\r\n")],
+            [(SERVER, b"220-a\r\n250 b\r\n")],
+            [*HELLO[:2], (SERVER, b"354 go\r\n")],
+            [*ENVELOPE, (CLIENT, b"DATA\r\n"), (SERVER, OK)],
+            [*ENVELOPE, (CLIENT, b"NOOP\r\n"), (SERVER, b"334 go\r\n")],
+            [*DATA, (SERVER, OK)],
+            [*HELLO, (SERVER, OK)],
+            [*HELLO, (CLIENT, b"NOOP\r\n"), (SERVER, OK + OK)],
+            [*HELLO, (CLIENT, b"NOOP\r\n"), (SERVER, b"250-x\r\n" * 129)],
+            [*HELLO, (CLIENT, b"NOOP\r\n"), (SERVER, b"250 a\nb\r\n")],
+        ):
+            session = talk(steps)
+            self.assertIs(session.verdict.outcome, Outcome.DENIED, steps[-1])
+            self.assertIn(b"421 4.5.0", session.sent[CLIENT], steps[-1])
+
+    def test_421(self) -> None:
+        """A server may end a session at any time; the client hears its words, once."""
+        for steps in (HELLO, ENVELOPE, DATA, [*HELLO, (CLIENT, b"NOOP\r\nNOOP\r\n")]):
+            session = talk([*steps, (SERVER, b"421 4.3.2 Going down\r\n"), (SERVER, END)])
+            self.assertTrue(session.sent[CLIENT].endswith(b"\r\n421 4.3.2 Going down\r\n"))
+            self.assertEqual(session.sent[CLIENT].count(b"421"), 1)
+
+    def test_died(self) -> None:
+        """A server that dies is told from one that took the mail: never a 250, always a 421."""
+        dot = (CLIENT, b"x\r\n.\r\n")
+        for steps in (DATA, [*DATA, dot], ENVELOPE, [*DATA, dot, (SERVER, TAKEN)]):
+            session = talk([*steps, (SERVER, END)])
+            self.assertTrue(session.sent[CLIENT].endswith(b"try again later\r\n"), steps[-1])
+            self.assertIn(b"\r\n421 4.4.2 ", session.sent[CLIENT])
+
+    def test_unreachable(self) -> None:
+        """A client whose server can't be reached hears what the operator chose."""
+        session = FakeSession(
+            SMTPInspector,
+            SMTPSettings(unreachable=Reply.of(451, "4.4.1 Closed today")),
+            reachable=False,
+        ).start()
+        self.assertEqual(session.sent[CLIENT], b"451 4.4.1 Closed today\r\n")
+
+
+class ClientDiesTests(SynchronousTestCase):
+    """A client that dies before the end of its message: the server must not take it."""
+
+    def test_before_the_dot(self) -> None:
+        """The server gets neither a dot nor an orderly end: the session is denied."""
+        for said_last in (b"", b"a", b"a\r\n", b"a\r\n."):
+            session = talk([*DATA, (CLIENT, said_last), (CLIENT, END)])
+            self.assertIs(session.verdict.outcome, Outcome.DENIED)
+            self.assertEqual(session.halves, set())
+            self.assertFalse(session.sent[SERVER].endswith(b".\r\n"))
+
+    def test_before_the_last_chunk(self) -> None:
+        """The same with chunks, within one or between two."""
+        for said_last in (b"BDAT 3\r\na", b"BDAT 3\r\na\r\n"):
+            session = talk([*ENVELOPE, (CLIENT, said_last), (CLIENT, END)])
+            self.assertIs(session.verdict.outcome, Outcome.DENIED)
+            self.assertEqual(session.halves, set())
+
+
+class TLSTests(SynchronousTestCase):
+    """STARTTLS, which the gateway does not decrypt."""
+
+    def test_refuse(self) -> None:
+        """The client is told that there is no TLS for now."""
+        client, server = answer(HELLO, b"STARTTLS\r\n", SMTPSettings(starttls="refuse"))
+        self.assertEqual((client[:4], server), (b"454 ", b""))
+
+    def test_require(self) -> None:
+        """Mail in plaintext is refused."""
+        client, server = answer(HELLO, b"MAIL FROM:<a@b>\r\n", SMTPSettings(starttls="require"))
+        self.assertEqual((client[:4], server), (b"530 ", b""))
+
+    def test_injection(self) -> None:
+        """Plaintext behind STARTTLS reaches nobody, from either side, at any time."""
+        ask = (CLIENT, b"STARTTLS\r\n")
+        for steps in (
+            [(CLIENT, b"STARTTLS\r\nRSET\r\n")],
+            [ask, (CLIENT, b"RSET\r\n"), (SERVER, b"220 Go\r\n")],
+            [ask, (SERVER, b"220 Go\r\n"), (CLIENT, b"RSET\r\n")],
+            [ask, (SERVER, b"220 Go\r\n250 Injected\r\n")],
+            [ask, (SERVER, b"220 Go\r\n"), (SERVER, b"250 Injected\r\n")],
+            [ask, (SERVER, b"220 Go\r\n250 Inj"), (CLIENT, b"\x16\x03\x01")],
+        ):
+            session = talk([*HELLO, *steps], OPEN)
+            self.assertIs(session.verdict.outcome, Outcome.DENIED, steps)
+            self.assertNotIn(b"RSET", session.sent[SERVER])
+            self.assertNotIn(b"Inj", session.sent[CLIENT])
+            self.assertFalse(session.released)
+
+    def test_refused_by_the_server(self) -> None:
+        """If the server does not want TLS after all, the session goes on."""
+        session = talk([*HELLO, (CLIENT, b"STARTTLS\r\n"), (SERVER, b"454 no\r\n")], OPEN)
+        said(session, [(CLIENT, b"NOOP\r\n")])
+        self.assertTrue(session.sent[SERVER].endswith(b"NOOP\r\n"))
+
+
+class AuthTests(SynchronousTestCase):
+    """AUTH (RFC 4954), where it is allowed."""
+
+    def test_continuation(self) -> None:
+        """Each line of the exchange waits for the server's; then AUTH is over."""
+        session = talk([*HELLO, (CLIENT, b"AUTH PLAIN\r\n"), (SERVER, b"334 \r\n")], OPEN)
+        said(session, [(CLIENT, b"AHgAeQ==\r\n"), (SERVER, b"235 2.7.0 ok\r\n")])
+        self.assertTrue(session.sent[SERVER].endswith(b"AUTH PLAIN\r\nAHgAeQ==\r\n"))
+        said(session, [(CLIENT, b"AUTH PLAIN\r\n")])
+        self.assertTrue(session.sent[CLIENT].endswith(b"503 5.5.1 AUTH is out of place\r\n"))
+
+    def test_secrets(self) -> None:
+        """What a client logs in with is in no audit record."""
+        session = talk(
+            [*HELLO, (CLIENT, b"AUTH PLAIN AHgAeQ==\r\n"), (SERVER, b"235 ok\r\n")], OPEN
+        )
+        self.assertNotIn("AHgAeQ", repr(session.logged))
+
+    def test_other_lines(self) -> None:
+        """What is not base64 is not passed on."""
+        steps = [*HELLO, (CLIENT, b"AUTH PLAIN\r\n"), (SERVER, b"334 \r\n"), (CLIENT, b"QUIT!\r\n")]
+        self.assertNotIn(b"QUIT", talk(steps, OPEN).sent[SERVER])
+
+    def test_other_mechanisms(self) -> None:
+        """A mechanism that was not offered is refused."""
+        client, server = answer(HELLO, b"AUTH GSSAPI\r\n", OPEN)
+        self.assertEqual((client[:4], server), (b"504 ", b""))
+
+    def test_required(self) -> None:
+        """Mail of somebody who did not log in is refused."""
+        client, server = answer(HELLO, b"MAIL FROM:<a@b>\r\n", SMTPSettings(auth_required=True))
+        self.assertEqual((client[:4], server), (b"530 ", b""))
+
+
+class ChunkTests(SynchronousTestCase):
+    """BDAT (RFC 3030)."""
+
+    def test_repacked(self) -> None:
+        """Chunks are sent on in chunks of our own; small ones are acknowledged by the gateway."""
+        session = talk(CHUNKED, OPEN)
+        self.assertTrue(session.sent[SERVER].endswith(b"BDAT 14 LAST\r\na\r\n.\r\nSecond\r\n"))
+        self.assertIn(b"250 2.0.0 5 octets received\r\n" + TAKEN, session.sent[CLIENT])
+
+    def test_refused_on_the_way(self) -> None:
+        """A server that refuses a chunk is reset; what follows of the message is answered 503."""
+        big = b"a" * 998 + b"\r\n"
+        steps = [
+            *ENVELOPE,
+            (CLIENT, b"BDAT 80000\r\n" + big * 80 + b"BDAT 2 LAST\r\n\r\nNOOP\r\n"),
+            (SERVER, b"452 4.3.1 Full\r\n"),
+            (SERVER, OK),
+        ]
+        session = talk(steps)
+        self.assertIn(b"452 4.3.1 Full\r\n503 5.5.1 Say MAIL first\r\n", session.sent[CLIENT])
+        self.assertTrue(session.sent[SERVER].endswith(b"RSET\r\nNOOP\r\n"))
+
+    def test_too_large(self) -> None:
+        """A message that is refused leaves nothing at the server, and the session goes on."""
+        steps = [*ENVELOPE, (CLIENT, b"BDAT 1500 LAST\r\n" + b"a\r\n" * 500), (SERVER, OK)]
+        session = talk(steps, SMTPSettings(message_bytes=1024))
+        self.assertTrue(session.sent[SERVER].endswith(b"RSET\r\n"))
+        self.assertTrue(session.sent[CLIENT].endswith(b"552 5.3.4 The message is too large\r\n"))
+        self.assertIsNone(session.verdict)
+
+
+class AuditTests(SynchronousTestCase):
+    """The records of a transaction."""
+
+    def test_taken(self) -> None:
+        """Who to whom, how large, and what the server calls it."""
+        session = talk([*DATA, (CLIENT, b"a: b\r\n\r\n..x\r\n.\r\n"), (SERVER, TAKEN)])
+        records = dict(session.logged)
+        self.assertLessEqual(
+            {
+                "helo": "client.example",
+                "mail_from": "<alice@a.example>",
+                "rcpt_to": ["<bob@b.example>"],
+                "size": 12,
+                "answer": "250 2.0.0 Ok: queued as 4F7Rk32Xn5",
+                "queue_id": "4F7Rk32Xn5",
+            }.items(),
+            records["smtp"].items(),
+        )
+
+    def test_refused(self) -> None:
+        """What the gateway refuses is there too, with the setting to blame."""
+        session = talk([*HELLO, (CLIENT, b"VRFY root\r\n")])
+        self.assertIn("setting 'commands'", session.logged[-1][1]["refused"])

@@ -1,0 +1,196 @@
+"""One message in, one message out, whatever somebody takes for its end."""
+
+from __future__ import annotations
+
+from itertools import product
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from gateway.interfaces import CLIENT, SERVER, Denied, Outcome
+from gateway.testing import FakeSession, every_split
+from protocols.smtp.lines import Whole, stuffed
+from protocols.smtp.settings import SMTPSettings
+from tests.protocols.smtp.conversations import DATA, OK, TAKEN, said, talk
+from tests.protocols.smtp.receiver import LenientReceiver, strict_end
+
+REPAIR = SMTPSettings(bare_newline="repair")
+DENY = SMTPSettings(bare_newline="deny")
+
+NEWLINES = (b"\r\n", b"\n", b"\r", b"\r\r\n", b"\n\r", b"\r\n\0", b"\0\r\n", b"\n\0", b"\r\0\n")
+
+# The SEC Consult cases of December 2023 and what was found since, by their ends of data: each of
+# these in front of the dot and each behind it, the dot with company included.
+VARIANTS = [
+    before + dot + after
+    for before, dot, after in product(NEWLINES, (b".", b"..", b".\0", b"\0.", b". "), NEWLINES)
+]
+
+SMUGGLED = b"MAIL FROM:<admin@b.example>\r\nRCPT TO:<c@b.example>\r\nDATA\r\nevil\r\n.\r\n"
+
+
+def sent(data: bytes, settings: SMTPSettings) -> FakeSession:
+    """A message and what follows it, at a server that agrees to everything."""
+    session = talk([*DATA, (CLIENT, data)], settings)
+    while session.verdict is None and CLIENT in session.paused:
+        last = session.sent[SERVER].rsplit(b"\r\n", 2)[1]
+        reply = {b".": TAKEN, b"DATA": b"354 Go\r\n", b"QUIT": b"221 Bye\r\n"}.get(last, OK)
+        said(session, [(SERVER, reply)])
+    return session
+
+
+pieces = st.lists(
+    st.sampled_from([b"\r", b"\n", b".", b"\r\n", b"\r\n.", b".\r\n", b"\0", b"a", b" ", b"QUIT"])
+)
+
+
+class SmugglingTests(SynchronousTestCase):
+    """Published techniques, and all that are like them."""
+
+    def test_variants(self) -> None:
+        """What looks like an end of data is none; a second message never comes out of it."""
+        self.assertGreater(len(VARIANTS), 400)
+        for variant in VARIANTS:
+            if strict_end(b"Hello" + variant) >= 0:
+                continue  # by the letter, the message ends here
+            for mode in (REPAIR, DENY):
+                self.judge(b"Hello" + variant + SMUGGLED, mode)
+
+    def test_at_the_beginning(self) -> None:
+        """Neither does a message that begins with one."""
+        for variant in (b"\n.\r\n", b".\n", b".\r", b".\r\r\n", b"\r.\r\n", b"\0.\r\n", b".\0\r\n"):
+            for mode in (REPAIR, DENY):
+                self.judge(variant + SMUGGLED, mode)
+
+    def judge(self, data: bytes, mode: SMTPSettings) -> None:
+        """C{data} is one message by the letter, and one at most for the receiver."""
+        session = sent(data, mode)
+        received = LenientReceiver().take(session.sent[SERVER])
+        self.assertEqual(received.commands.count(b"MAIL"), 1, data)
+        if mode is REPAIR:
+            self.assertIsNone(session.verdict, data)
+            self.assertEqual(len(received.messages), 1, data)
+            self.assertIn(b"MAIL FROM:<admin@b.example>", received.messages[0], data)
+        elif session.verdict is not None:
+            self.assertEqual(received.messages, [], data)
+            self.assertIn(b"\r\n550 5.6.11 ", session.sent[CLIENT], data)
+
+    def test_strict_end(self) -> None:
+        """What ends a message by the letter does: its sender may send a second one."""
+        session = sent(b"a\r\n.\r\n" + SMUGGLED, DENY)
+        received = LenientReceiver().take(session.sent[SERVER])
+        self.assertEqual(received.messages, [[b"a"], [b"evil"]])
+
+    @settings(max_examples=300, deadline=None)
+    @given(pieces)
+    @example([b"\r", b"\r\n", b".", b"\r\n"])
+    def test_any(self, pieces: list[bytes]) -> None:
+        """As many messages as by the letter, at any receiver, for any bytes."""
+        data = b"".join(pieces)
+        stream = data + b"\r\n.\r\n"
+        end = strict_end(stream)
+        for mode in (REPAIR, DENY):
+            session = talk([*DATA, (CLIENT, stream[: end + 3])], mode)
+            received = LenientReceiver().take(session.sent[SERVER])
+            if session.verdict is None:
+                self.assertEqual(len(received.messages), 1)
+                self.assertTrue(session.sent[SERVER].endswith(b"\r\n.\r\n"))
+            else:
+                self.assertIs(mode, DENY)
+                self.assertEqual(received.messages, [])
+
+    def test_commands(self) -> None:
+        """Commands, too, end in CRLF only, and replies: or nobody hears of them."""
+        for end in (b"\n", b"\r", b"\r\r\n", b"\n\r\n"):
+            session = talk([*DATA[:3], (CLIENT, b"NOOP" + end + b"RSET\r\n")])
+            self.assertIs(session.verdict.outcome, Outcome.DENIED, end)
+            self.assertNotIn(b"NOOP", session.sent[SERVER])
+            reply = b"250 a" + end + b"250 b\r\n"
+            session = talk([*DATA[:3], (CLIENT, b"NOOP\r\n"), (SERVER, reply)])
+            self.assertIs(session.verdict.outcome, Outcome.DENIED, end)
+            self.assertNotIn(b"250 b", session.sent[CLIENT])
+
+
+class StuffingTests(SynchronousTestCase):
+    """Dots that are added for the way (RFC 5321, section 4.5.2)."""
+
+    lines = st.lists(st.text("ab. ", max_size=6).map(str.encode), max_size=12)
+
+    @settings(max_examples=200, deadline=None)
+    @given(lines)
+    def test_exact(self, lines: list[bytes]) -> None:
+        """A well-behaved client's message arrives as it was, byte for byte."""
+        wire = b"".join((b"." if x[:1] == b"." else b"") + x + b"\r\n" for x in lines) + b".\r\n"
+        session = talk([*DATA, (CLIENT, wire)])
+        self.assertTrue(session.sent[SERVER].endswith(b"DATA\r\n" + wire))
+
+    def test_every_split(self) -> None:
+        """Wherever the network cuts it."""
+        wire = b"..\r\n...\r\n.a\r\n\r\n a.\r\n.\r\n"
+        for pieces in every_split(wire):
+            session = talk([*DATA, *((CLIENT, piece) for piece in pieces)])
+            passed = session.sent[SERVER].partition(b"DATA\r\n")[2]
+            # A single dot in front of something is taken off by every server.
+            self.assertEqual(passed, b"..\r\n...\r\na\r\n\r\n a.\r\n.\r\n")
+
+    def test_stuffed(self) -> None:
+        """Every dot that begins a line gets one more."""
+        self.assertEqual(stuffed(b".\r\n..\r\na.\r\n.b\r\n"), b"..\r\n...\r\na.\r\n..b\r\n")
+
+
+class LimitTests(SynchronousTestCase):
+    """Lines and messages have a largest size."""
+
+    def test_line(self) -> None:
+        """A line may be as long as the setting says, and no longer."""
+        limit = SMTPSettings(line_bytes=1000)
+        self.assertIsNone(talk([*DATA, (CLIENT, b"a" * 1000 + b"\r\n")], limit).verdict)
+        session = talk([*DATA, (CLIENT, b"a" * 1001 + b"\r\n.\r\n")], limit)
+        self.assertTrue(
+            session.sent[CLIENT].endswith(b"554 5.6.0 A line of the message is too long\r\n")
+        )
+
+    def test_message(self) -> None:
+        """A message that is too large is read to its end, refused, and never complete."""
+        limit = SMTPSettings(message_bytes=1024)
+        session = talk([*DATA, (CLIENT, b"a" * 1024 + b"\r\n")], limit)
+        self.assertIsNone(session.verdict)
+        said(session, [(CLIENT, b"b\r\n.\r\n")])
+        self.assertIs(session.verdict.outcome, Outcome.DENIED)
+        self.assertTrue(session.sent[CLIENT].endswith(b"552 5.3.4 The message is too large\r\n"))
+        self.assertFalse(session.sent[SERVER].endswith(b".\r\n"))
+
+    def test_announced(self) -> None:
+        """A size that is announced as too large never reaches the server."""
+        session = talk(
+            [*DATA[:3], (CLIENT, b"MAIL FROM:<a@b> SIZE=2000\r\n")],
+            SMTPSettings(message_bytes=1999),
+        )
+        self.assertTrue(session.sent[CLIENT].endswith(b"552 5.3.4 The message is too large\r\n"))
+        self.assertNotIn(b"MAIL", session.sent[SERVER])
+
+
+class WholeTests(SynchronousTestCase):
+    """Content in pieces that are cut anywhere."""
+
+    @settings(max_examples=200, deadline=None)
+    @given(pieces, st.integers(1, 7))
+    def test_same(self, pieces: list[bytes], step: int) -> None:
+        """The lines are the same however it is cut, and have nothing in them that is no line."""
+        data = b"".join(pieces)
+        whole, cut = Whole(True, 998), Whole(True, 998)
+        at_once = whole.feed(data) + whole.end()
+        parts = b"".join(cut.feed(data[at : at + step]) for at in range(0, len(data), step))
+        self.assertEqual(at_once, parts + cut.end())
+        self.assertNotIn(b"\0", at_once)
+        for line in at_once.split(b"\r\n"):
+            self.assertFalse(b"\r" in line or b"\n" in line)
+
+    def test_denied(self) -> None:
+        """A lone CR, LF or NUL is denied, wherever the cut is; so is a line that is too long."""
+        for pieces in ([b"a\n"], [b"a\rb\r\n"], [b"a\r", b"b\n"], [b"\0\r\n"], [b"a" * 1001]):
+            whole = Whole(False, 998)
+            with self.assertRaises(Denied):
+                for piece in pieces:
+                    whole.feed(piece)
