@@ -16,3 +16,4 @@ relay = InspectorMaker(
 )
 finger = InspectorMaker("finger", "protocols.finger:FingerInspector", "Finger, RFC 1288")
 whois = InspectorMaker("whois", "protocols.whois:WhoisInspector", "Whois, RFC 3912")
+http = InspectorMaker("http", "protocols.http.inspector:HttpInspector", "HTTP/1, RFC 9110 and 9112")

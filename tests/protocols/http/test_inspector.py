@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import CLIENT, SERVER, Outcome
-from gateway.testing import END, Conversation, FakeSession, InspectorSuite
+from gateway.testing import END, Conversation, InspectorSuite
 from protocols.http.inspector import HttpInspector
 from protocols.http.limits import Limits
 from protocols.http.settings import CoreSettings
@@ -69,13 +69,18 @@ class HttpSuite(InspectorSuite, SynchronousTestCase):
         ),
         Conversation(
             "pipelined",
-            [(CLIENT, GET + HEAD + POST), (SERVER, OK), (SERVER, NOT_MODIFIED), (SERVER, LAST)]
-            + [(SERVER, END), (CLIENT, END)],
+            [
+                (CLIENT, GET + HEAD + POST),
+                (SERVER, OK),
+                (SERVER, NOT_MODIFIED),
+                (SERVER, LAST),
+                (SERVER, END),
+                (CLIENT, END),
+            ],
         ),
         Conversation(
             "HTTP/1.0",
-            [(CLIENT, OLD), (SERVER, b"HTTP/1.0 200 OK\r\n\r\nhi")]
-            + [(SERVER, END), (CLIENT, END)],
+            [(CLIENT, OLD), (SERVER, b"HTTP/1.0 200 OK\r\n\r\nhi"), (SERVER, END), (CLIENT, END)],
         ),
         Conversation(
             "HTTP/1.0, kept alive",
@@ -90,8 +95,14 @@ class HttpSuite(InspectorSuite, SynchronousTestCase):
         ),
         Conversation(
             "expects to be asked",
-            [(CLIENT, EXPECTING), (SERVER, CONTINUE), (CLIENT, b"abc"), (SERVER, OK)]
-            + [(CLIENT, END), (SERVER, END)],
+            [
+                (CLIENT, EXPECTING),
+                (SERVER, CONTINUE),
+                (CLIENT, b"abc"),
+                (SERVER, OK),
+                (CLIENT, END),
+                (SERVER, END),
+            ],
         ),
         Conversation(
             "until the connection closes",
@@ -99,8 +110,14 @@ class HttpSuite(InspectorSuite, SynchronousTestCase):
         ),
         Conversation(
             "websocket",
-            [(CLIENT, UPGRADE), (SERVER, SWITCHING), (CLIENT, b"\x81\x00"), (SERVER, b"\x81\x01a")]
-            + [(CLIENT, END), (SERVER, END)],
+            [
+                (CLIENT, UPGRADE),
+                (SERVER, SWITCHING),
+                (CLIENT, b"\x81\x00"),
+                (SERVER, b"\x81\x01a"),
+                (CLIENT, END),
+                (SERVER, END),
+            ],
             settings=TUNNELS,
         ),
         Conversation(
