@@ -17,6 +17,7 @@ the divert undone, since the packets of running sessions need it.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -195,6 +196,9 @@ class Gateway(Service):
         self._installed = True
         self._watch.start(WATCH_SECONDS, now=False)
         self._take_signals()
+        # What is there now stays: the collector need not look through a large policy again.
+        gc.collect()
+        gc.freeze()
         policy = self._sessions.policy
         log.info(
             "started with {directory}: {services} services, {rules} rules, port {port}",

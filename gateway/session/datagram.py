@@ -21,15 +21,12 @@ from zope.interface import implementer
 from gateway.interfaces import CLIENT, SERVER, Address, Outcome, Side, Verdict
 from gateway.kernel import sockets
 from gateway.observe.identity import Identity, Upstream
-from gateway.observe.log import PrintableLogger
 from gateway.policy.service import Service
 from gateway.session.connector import origin
 from gateway.session.equipment import Equipment
 from gateway.session.listener import ListeningSocket
 from gateway.session.patience import Patience
 from gateway.session.sessions import UDP, Sessions
-
-log = PrintableLogger()
 
 LARGEST = 65535
 """Bytes of a datagram, at most."""
@@ -205,7 +202,7 @@ class DatagramSession:
         if self._over:
             return
         self._over = True
-        self._patience.stop()
+        self._patience.over()
         for leg in self._legs.values():
             leg.close()
         equipment = self._equipment

@@ -1,6 +1,4 @@
-"""
-A Guard calls inspectors, and whatever goes wrong there ends one session and nothing else.
-"""
+"""How inspectors are called: whatever goes wrong there ends one session and nothing else."""
 
 from __future__ import annotations
 
@@ -30,37 +28,30 @@ class Guarded(Protocol):
         """A bug: log it, and deny."""
 
 
-class Guard:
-    """Whose fault an error is decides what becomes of it."""
+def call(session: Guarded, told: Callable[..., Any], *arguments: Any) -> Deferred[Any] | None:
+    """
+    Call the inspector.
 
-    __slots__ = ("_session",)
+    @return: the decision that it awaits, if any.
+    """
+    try:
+        decision = told(*arguments)
+    except Denied as denied:
+        session.deny(denied.reason, denied.reply)
+    except Exception:
+        failed(Failure(), session)  # type: ignore[no-untyped-call]
+    else:
+        if isinstance(decision, Deferred):
+            return decision
+    return None
 
-    def __init__(self, session: Guarded) -> None:
-        self._session = session
 
-    def call(self, told: Callable[..., Any], *arguments: Any) -> Deferred[Any] | None:
-        """
-        Call the inspector.
-
-        @return: the decision that it awaits, if any.
-        """
-        try:
-            decision = told(*arguments)
-        except Denied as denied:
-            self._session.deny(denied.reason, denied.reply)
-        except Exception:
-            self.failed(Failure())  # type: ignore[no-untyped-call]
-        else:
-            if isinstance(decision, Deferred):
-                return decision
-        return None
-
-    def failed(self, failure: Failure) -> None:
-        """A decision, or a call, that failed."""
-        error = failure.value
-        if isinstance(error, Denied):
-            self._session.deny(error.reason, error.reply)
-        elif isinstance(error, Unreachable):
-            self._session.give_up(error)
-        elif not (self._session.ending and isinstance(error, CancelledError)):
-            self._session.break_off(failure)
+def failed(failure: Failure, session: Guarded) -> None:
+    """A decision, or a call, failed. Whose fault it is decides what becomes of it."""
+    error = failure.value
+    if isinstance(error, Denied):
+        session.deny(error.reason, error.reply)
+    elif isinstance(error, Unreachable):
+        session.give_up(error)
+    elif not (session.ending and isinstance(error, CancelledError)):
+        session.break_off(failure)

@@ -31,6 +31,28 @@ class Mortal(Protocol):
         """The peers had their time to say goodbye."""
 
 
+class _Nobody:
+    """In the place of a session that is over."""
+
+    active = 0.0
+
+    def last_active(self) -> float:
+        """Never."""
+        return 0.0
+
+    def ran_out(self, limit: str, seconds: float) -> None:
+        """Nobody cares."""
+
+    def connect_ran_out(self) -> None:
+        """Nobody cares."""
+
+    def lingered(self) -> None:
+        """Nobody cares."""
+
+
+_NOBODY = _Nobody()
+
+
 class Patience:
     """The time limits of one session."""
 
@@ -66,8 +88,13 @@ class Patience:
         if moments:
             self._bucket = self._ticker.after(max(0.0, min(moments) - self._ticker.now), self)
 
+    def over(self) -> None:
+        """The session is over. It is let go of, so that nothing has to find the circle."""
+        self.stop()
+        self._owner = _NOBODY
+
     def stop(self) -> None:
-        """The session is over."""
+        """Do not look at the clock any more."""
         if self._bucket is not None:
             self._bucket.discard(self)
             self._bucket = None

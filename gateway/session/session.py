@@ -42,10 +42,10 @@ from gateway.observe.log import PrintableLogger
 from gateway.policy.policy import Policy
 from gateway.policy.service import Service, Target
 from gateway.session import gate as reason
+from gateway.session import guard
 from gateway.session.connector import Opening, Origin, Reached, origin
 from gateway.session.expectation import Expectation
 from gateway.session.gate import Gate
-from gateway.session.guard import Guard
 from gateway.session.patience import Patience
 from gateway.session.secure import SecureWire
 from gateway.session.stack import Body, Stacked, stack
@@ -80,6 +80,46 @@ class Session:
     was announced (L{ISession.expect}) together with an inspector.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_adopted",
+        "_announced_by",
+        "_connect_started",
+        "_connected",
+        "_early",
+        "_early_size",
+        "_ending_early",
+        "_equipment",
+        "_flushing",
+        "_gates",
+        "_home",
+        "_inspector",
+        "_limit",
+        "_make",
+        "_opening",
+        "_origin",
+        "_patience",
+        "_released",
+        "_service",
+        "_speaking",
+        "_stacked",
+        "_state",
+        "_targets",
+        "_upstream",
+        "_verdict",
+        "_wires",
+        "active",
+        "client",
+        "expected",
+        "id",
+        "identity",
+        "policy",
+        "server",
+        "service",
+        "settings",
+        "started",
+    )
+
     def __init__(
         self,
         home: Sessions,
@@ -108,7 +148,6 @@ class Session:
         self._limit = service.limits.buffer
         self._state = State.ALONE
         self._verdict: Verdict | None = None
-        self._guard = Guard(self)
         self._patience = Patience(equipment.ticker, service.limits, self)
         self._inspector: IInspector | None = None
         self._opening: Opening | None = None
@@ -137,7 +176,7 @@ class Session:
         except Exception:
             self.break_off(Failure())  # type: ignore[no-untyped-call]
             return
-        self._await(CLIENT, self._guard.call(self._inspector.started))
+        self._await(CLIENT, guard.call(self, self._inspector.started))
         if self._state not in _ENDING:
             self._gates[CLIENT].open(reason.STARTING)
         if self._state is State.ALONE:
@@ -321,7 +360,7 @@ class Session:
         connected, self._connected = self._connected, None
         if connected is not None and self._state is State.OPEN:
             connected.callback(reached.server)
-            connected.addErrback(self._guard.failed)
+            connected.addErrback(guard.failed, self)
         if self._state not in _ENDING:
             self._gates[CLIENT].open(reason.CONNECTING)
             self._gates[SERVER].open(reason.CONNECTING)
@@ -344,7 +383,7 @@ class Session:
         connected, self._connected = self._connected, None
         if connected is not None:
             connected.errback(Unreachable(why))
-            connected.addErrback(self._guard.failed)
+            connected.addErrback(guard.failed, self)
         if self._state is State.ALONE:
             self._gates[CLIENT].open(reason.CONNECTING)
 
@@ -365,7 +404,7 @@ class Session:
             if self._released:
                 self.send(side.other, data)
             elif inspector is not None:
-                self._await(side, self._guard.call(inspector.received, side, data))
+                self._await(side, guard.call(self, inspector.received, side, data))
         finally:
             self._speaking = None
 
@@ -374,7 +413,7 @@ class Session:
         if self._released:
             self.end(side.other)
         elif self._state not in _ENDING and self._inspector is not None:
-            self._await(side, self._guard.call(self._inspector.ended, side))
+            self._await(side, guard.call(self, self._inspector.ended, side))
             if self._ending_early and self._state is State.ALONE and not self._deciding:
                 # Nobody to talk to, nothing to connect for.
                 self.end(CLIENT)
@@ -414,7 +453,7 @@ class Session:
         for waited, flushed in flushing:
             if waited is side:
                 flushed.callback(None)
-                flushed.addErrback(self._guard.failed)
+                flushed.addErrback(guard.failed, self)
             else:
                 self._flushing.append((waited, flushed))
 
@@ -429,7 +468,9 @@ class Session:
         """Do not read C{side} before the inspector has decided."""
         if decision is not None:
             self._gates[side].shut(reason.DECIDING)
-            decision.addCallbacks(self._decided, self._guard.failed, (side,))
+            decision.addCallbacks(
+                self._decided, guard.failed, callbackArgs=(side,), errbackArgs=(self,)
+            )
 
     def _decided(self, _: Any, side: Side) -> None:
         if self._state not in _ENDING:
@@ -515,7 +556,7 @@ class Session:
         """Everything is undone, recorded and told, once."""
         self._state = State.OVER
         self._verdict = verdict
-        self._patience.stop()
+        self._patience.over()
         self._drop_opening()
         self._close_wires(verdict)
         for stacked in tuple(self._stacked):
@@ -527,7 +568,7 @@ class Session:
         self._record(verdict)
         if self._inspector is not None:
             inspector, self._inspector = self._inspector, None
-            self._guard.call(inspector.closed, verdict)
+            guard.call(self, inspector.closed, verdict)
         self._home.over(self)
 
     def _drop_opening(self) -> None:

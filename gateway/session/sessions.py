@@ -150,7 +150,7 @@ class Sessions:
             self._refuse(sock, identity, *refused)
             return
         assert service is not None and service.maker is not None
-        make = cast(Callable[[ISession], IInspector], service.maker.make)
+        make = cast(Any, service.maker.make)
         targets = _with_ports(service.targets, server.port) if service.targets else ()
         self._begin(Session(self, self.policy, service, identity, sock, targets, make))
 

@@ -31,7 +31,7 @@ from gateway.interfaces import (
 from gateway.observe.log import PrintableLogger
 from gateway.policy.policy import Policy
 from gateway.policy.service import Service
-from gateway.session.guard import Guard
+from gateway.session import guard
 
 if TYPE_CHECKING:
     from gateway.session.session import Session
@@ -102,7 +102,6 @@ class Stacked:
         self._inspector: IInspector | None = None
         self._released = False
         self.closed = False
-        self._guard = Guard(self)
         self._stacked: set[Stacked] = set()
 
     def start(self, make: Callable[[ISession], IInspector]) -> None:
@@ -112,7 +111,7 @@ class Stacked:
         except Exception:
             self.break_off(Failure())  # type: ignore[no-untyped-call]
             return
-        self._await(self._guard.call(self._inspector.started))
+        self._await(guard.call(self, self._inspector.started))
 
     def put(self, data: bytes) -> Deferred[Any] | None:
         """The next piece of the body."""
@@ -121,11 +120,11 @@ class Stacked:
         if self._released:
             self._sink.received(data)
             return None
-        return self._await(self._guard.call(self._inspector.received, CLIENT, data))
+        return self._await(guard.call(self, self._inspector.received, CLIENT, data))
 
     def _await(self, decision: Deferred[Any] | None) -> Deferred[Any] | None:
         """A decision may be to deny, or fail; whoever stacks need not care."""
-        return None if decision is None else decision.addErrback(self._guard.failed)
+        return None if decision is None else decision.addErrback(guard.failed, self)
 
     def put_end(self) -> None:
         """The body is complete."""
@@ -134,7 +133,7 @@ class Stacked:
         if self._released:
             self.end(SERVER)
         else:
-            self._await(self._guard.call(self._inspector.ended, CLIENT))
+            self._await(guard.call(self, self._inspector.ended, CLIENT))
 
     def over(self, verdict: Verdict) -> None:
         """No more of it, for whatever reason."""
@@ -146,7 +145,7 @@ class Stacked:
             stacked.over(verdict)
         inspector, self._inspector = self._inspector, None
         if inspector is not None:
-            self._guard.call(inspector.closed, verdict)
+            guard.call(self, inspector.closed, verdict)
 
     @property
     def ending(self) -> bool:

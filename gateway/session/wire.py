@@ -68,6 +68,30 @@ class Now(Protocol):
     now: float
 
 
+class _Nobody:
+    """The owner of a wire that is closed, so that owner and wire don't keep each other alive."""
+
+    active = 0.0
+
+    def wire_received(self, side: Side, data: bytes) -> None:
+        """Nobody cares."""
+
+    def wire_ended(self, side: Side) -> None:
+        """Nobody cares."""
+
+    def wire_lost(self, side: Side, error: OSError) -> None:
+        """Nobody cares."""
+
+    def wire_full(self, side: Side) -> None:
+        """Nobody cares."""
+
+    def wire_drained(self, side: Side) -> None:
+        """Nobody cares."""
+
+
+_NOBODY = _Nobody()
+
+
 @implementer(IReadWriteDescriptor)
 class Wire:
     """
@@ -332,6 +356,7 @@ class Wire:
             self._reactor.removeWriter(self)
             self._pending.clear()
             self.onward = None
+            self.owner = _NOBODY
             self._fd = -1
         return sock
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from time import time
 from typing import Any
@@ -64,7 +65,8 @@ class ExpectationTests(TestCase):
         self.addCleanup(sock.close)
         sock.settimeout(10)
         sock.bind((source, 0))
-        await in_thread(sock.connect, address)
+        with contextlib.suppress(ConnectionResetError):
+            await in_thread(sock.connect, address)
         return sock
 
     @asynchronous
@@ -78,7 +80,7 @@ class ExpectationTests(TestCase):
         self.assertNotEqual(expectation.address.port, 0)
         data = await self.visit(expectation.address)
         # The real server would listen there; on loopback the address was ours for one accept.
-        with self.assertRaises(ConnectionResetError):
+        with self.assertRaises(OSError):
             await receive(data, 1)
         await until(lambda: len(scene.sessions.running) == 1)
         scene.sessions.stop()
@@ -163,7 +165,7 @@ class ExpectationTests(TestCase):
         scene = self.scene()
         expectation, *_ = await self.announced(scene)
         thief = await self.visit(expectation.address, "127.0.0.9")
-        with self.assertRaises(ConnectionResetError):
+        with self.assertRaises(OSError):
             await receive(thief, 1)
         await self.visit(expectation.address)
         await until(lambda: not scene.sessions._expected)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import socket
+import weakref
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -238,6 +240,25 @@ class RelayTests(TestCase):
                 await until(lambda now=scene.ticker.now: scene.ticker.now != now)
         flow = await scene.over()
         self.assertEqual(flow["gateway"]["reason"], "time limit: total_seconds = 2")
+
+    @asynchronous
+    async def test_nothing_stays(self) -> None:
+        """A session that is over is freed at once, not when a collector finds a circle."""
+        scene = Scene(self)
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        for ended_by_client in (True, False):
+            client, server = await scene.pair()
+            session = weakref.ref(next(iter(scene.sessions.running.values())))
+            await send(client, b"x")
+            await receive(server, 1)
+            first, second = (client, server) if ended_by_client else (server, client)
+            first.close()
+            await receive_all(second)
+            second.close()
+            await scene.sessions.drain()
+            await until(lambda session=session: session() is None)
 
     @asynchronous
     async def test_stop(self) -> None:
