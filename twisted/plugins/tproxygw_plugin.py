@@ -16,4 +16,8 @@ relay = InspectorMaker(
 )
 finger = InspectorMaker("finger", "protocols.finger:FingerInspector", "Finger, RFC 1288")
 whois = InspectorMaker("whois", "protocols.whois:WhoisInspector", "Whois, RFC 3912")
+smtp = InspectorMaker(
+    "smtp", "protocols.smtp.inspector:SMTPInspector", "SMTP and submission, RFC 5321"
+)
 http = InspectorMaker("http", "protocols.http.inspector:HttpInspector", "HTTP/1, RFC 9110 and 9112")
+ftp = InspectorMaker("ftp", "protocols.ftp.inspector:FtpInspector", "FTP, RFC 959")

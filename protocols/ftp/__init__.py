@@ -1,0 +1,11 @@
+"""
+FTP (RFC 959): a control connection that is inspected command by command, and
+the data connections that are agreed on there.
+
+  - L{protocols.ftp.command}, L{protocols.ftp.reply}, L{protocols.ftp.address}: the grammar;
+  - L{protocols.ftp.verbs}: which commands there are, and what each may look like;
+  - L{protocols.ftp.login}: which command may follow which;
+  - L{protocols.ftp.settings}, L{protocols.ftp.rights}: what the operator allows;
+  - L{protocols.ftp.transfer}, L{protocols.ftp.data}: one data connection;
+  - L{protocols.ftp.inspector}: all of it, for one control connection.
+"""

@@ -1,0 +1,114 @@
+"""The DataInspector: lets one transfer's bytes through, one way, and counts them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from gateway.inspector import Inspector
+from gateway.interfaces import Denied, IBody, ISession, ISink, Side, Verdict
+from protocols.ftp.transfer import Transfer
+from protocols.ftp.verbs import Flow
+
+
+@implementer(ISink)
+class Passed:
+    """Takes what a stacked inspector lets through of a file."""
+
+    def __init__(self, inspector: DataInspector) -> None:
+        self._inspector = inspector
+
+    def received(self, data: bytes) -> None:
+        """To whom the file is meant for."""
+        self._inspector.send(data)
+
+    def ended(self) -> None:
+        """That was all."""
+        self._inspector.finish()
+
+    def denied(self, reason: str, reply: bytes) -> None:
+        """The file may not pass."""
+        self._inspector.session.deny(reason)
+
+
+class DataInspector(Inspector):
+    """
+    Bytes wait until it is known which way they may go. What goes the other way
+    is denied.
+    """
+
+    def __init__(self, session: ISession, transfer: Transfer) -> None:
+        super().__init__(session)
+        self._transfer = transfer
+        self._held: list[Deferred[None]] = []
+        self._body: IBody | None = None
+
+    def started(self) -> Deferred[Any] | None:
+        """One of the two is here; reach the other one."""
+        self._transfer.came(self.session, self._begin)
+        if self._transfer.flow is not None:
+            self._begin()
+        self.session.connect(self._transfer.target)
+        return None
+
+    def _begin(self) -> None:
+        """Bytes may flow."""
+        settings, flow = self._transfer.settings, self._transfer.flow
+        service = settings.stack_upload if flow is Flow.UPLOAD else settings.stack_download
+        if service is not None and flow is not Flow.LISTING and self._body is None:
+            self._body = self.session.stack(service, Passed(self))
+        held, self._held = self._held, []
+        for waiting in held:
+            waiting.callback(None)
+
+    def received(self, side: Side, data: bytes) -> Deferred[Any] | None:
+        """The next piece of a file or a listing."""
+        if self._transfer.flow is None:
+            return self._hold(lambda: self._pass(side, data))
+        return self._pass(side, data)
+
+    def ended(self, side: Side) -> Deferred[Any] | None:
+        """A side has sent all."""
+        if self._transfer.flow is None:
+            return self._hold(lambda: self._end(side))
+        self._end(side)
+        return None
+
+    def _hold(self, then: Any) -> Deferred[None]:
+        waiting: Deferred[None] = Deferred()
+        waiting.addCallback(lambda _: then())
+        self._held.append(waiting)
+        return waiting
+
+    def _pass(self, side: Side, data: bytes) -> Deferred[Any] | None:
+        if side is not self._transfer.sender:
+            raise Denied(f"data against the direction of {self._transfer.command}")
+        self._transfer.count(len(data))
+        if self._body is not None:
+            return self._body.send(data)
+        self.send(data)
+        return None
+
+    def send(self, data: bytes) -> None:
+        """To the side that does not send."""
+        self.session.send(self._transfer.sender.other, data)
+
+    def _end(self, side: Side) -> None:
+        if side is not self._transfer.sender:
+            self.session.end(side.other)
+        elif self._body is not None:
+            self._body.end()
+        else:
+            self.finish()
+
+    def finish(self) -> None:
+        """The file is complete."""
+        receiver = self._transfer.sender.other
+        self.session.end(receiver)
+        self.session.flushed(receiver).addCallback(lambda _: self._transfer.delivered())
+
+    def closed(self, verdict: Verdict) -> None:
+        """Tell the control connection."""
+        self._transfer.closed(verdict)

@@ -1,0 +1,71 @@
+"""An Exchange: one command, and what the server answers to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import define, field
+
+from protocols.ftp.command import Command
+from protocols.ftp.reply import Reply
+from protocols.ftp.transfer import Transfer
+from protocols.ftp.verbs import GREETING, VERBS, Verb
+
+GREETED = "(greeting)"
+"""In place of a verb: what the server's first reply answers."""
+
+_ANNOUNCEMENTS = {227: "PASV", 228: "", 229: "EPSV"}
+
+
+@define(eq=False)
+class Exchange:
+    """
+    One command that was passed to the server.
+
+    @ivar begun: a preliminary reply has come: the transfer is on.
+    @ivar replies: so far.
+    """
+
+    command: Command
+    transfer: Transfer | None = None
+    begun: bool = False
+    replies: list[Reply] = field(factory=list)
+
+    @property
+    def verb(self) -> Verb:
+        """What kind of command it is."""
+        return VERBS.get(self.command.verb, GREETING)
+
+    def fault(self, reply: Reply) -> str:
+        """Why C{reply} can't be the next one; empty if it can."""
+        verb = self.command.verb
+        if reply.code == 421:
+            return ""
+        if reply.preliminary:
+            waits = self.verb.flow is not None or verb in (GREETED, "REIN")
+            return "" if waits and not self.begun else "nothing is to begin"
+        if str(reply.code)[0] not in self.verb.replies:
+            return f"{verb} can't be answered so"
+        if reply.code in _ANNOUNCEMENTS and verb != _ANNOUNCEMENTS[reply.code]:
+            return "no such announcement was asked for"
+        return self._missing(reply)
+
+    def _missing(self, reply: Reply) -> str:
+        """Whether an announcement was asked for, and this is none."""
+        wanted = {"PASV": 227, "EPSV": 229}.get(self.command.verb)
+        if wanted is None or not reply.completed:
+            return ""
+        only = (self.command.argument or b"").upper() == b"ALL"
+        return "an announcement was asked for" if (reply.code == wanted) is only else ""
+
+    def fields(self) -> dict[str, Any]:
+        """For the audit, in the names of EVE. Never a password, nor what may echo it."""
+        secret = self.verb.secret
+        fields: dict[str, Any] = {"command": self.command.verb}
+        if self.command.argument is not None and not secret:
+            fields["command_data"] = self.command.argument
+        fields["completion_code"] = [str(reply.code) for reply in self.replies]
+        if not secret:
+            fields["reply"] = [reply.text for reply in self.replies]
+        fields["reply_received"] = "yes" if self.replies else "no"
+        return fields

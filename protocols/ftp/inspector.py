@@ -1,0 +1,292 @@
+"""
+The FtpInspector: one control connection.
+
+Commands go to the server one at a time: the next one is passed when the one
+before is answered. So what a client sends ahead waits where it is read, every
+reply has its command, and a reply without one is seen. Only ABOR may come
+while a transfer is on.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from gateway.inspector import Reader, StreamInspector
+from gateway.interfaces import CLIENT, SERVER, Address, Denied, ISession, Outcome, Verdict
+from protocols.ftp.channel import ANNOUNCING, DataChannel
+from protocols.ftp.command import Command
+from protocols.ftp.exchange import GREETED, Exchange
+from protocols.ftp.login import MOST, Login
+from protocols.ftp.path import quoted
+from protocols.ftp.reply import Reply
+from protocols.ftp.rights import Refused, Rights
+from protocols.ftp.settings import FtpSettings
+from protocols.ftp.transfer import Transfer
+from protocols.ftp.verbs import REFUSED, VERBS
+
+_UNKNOWN = Reply(500, b"That is no command.")
+_NOT_HERE = Reply(502, b"That command is not allowed here.")
+_NO_TLS = Reply(534, b"Encryption is not allowed here.")
+_SYNTAX = Reply(501, b"That is no argument for this command.")
+_UNSUPPORTED = Reply(504, b"That is not supported here.")
+_GOODBYE = b"421 That is not allowed here; goodbye.\r\n"
+
+_MOVING = frozenset({"CWD", "XCWD", "CDUP", "XCUP", "USER", "PASS", "ACCT"})
+_PARAMETERS = frozenset({"TYPE", "STRU", "MODE", "OPTS"})
+
+
+class FtpInspector(StreamInspector):
+    """Every command, every reply and every data connection of one client."""
+
+    Settings = FtpSettings
+
+    def __init__(self, session: ISession) -> None:
+        super().__init__(session)
+        self._settings: FtpSettings = session.settings
+        self._rights = Rights(self._settings)
+        self._login = Login()
+        self._channel = DataChannel(session)
+        self._exchanges = deque([Exchange(Command(GREETED))])
+        self._transfers: set[Transfer] = set()
+        self._spoken = False
+        self._server_over = False
+        self._turn_comes: Deferred[None] | None = None
+
+    def started(self) -> None:
+        """The server speaks first."""
+        self.session.connect().addCallback(self._connected)
+
+    def _connected(self, address: Address) -> Address:
+        self._channel.reached = address
+        return address
+
+    # What the client sends
+
+    async def from_client(self, read: Reader) -> None:
+        """Commands."""
+        while await read.more():
+            line = await read.line(self._settings.command_bytes)
+            command = self._parse(line)
+            await self._turn(command)
+            if self._server_over:
+                break
+            await self._take(command)
+        while await read.more():
+            await read.some()
+
+    def _parse(self, line: bytes) -> Command | None:
+        """@raise Denied: it is something else than FTP."""
+        command = Command.parse(line)
+        known = command is not None and (command.verb in VERBS or command.verb in REFUSED)
+        if not self._spoken and not known:
+            raise Denied(f"the client does not speak FTP: it begins with {line[:40]!r}")
+        self._spoken = True
+        return command
+
+    async def _turn(self, command: Command | None) -> None:
+        """Wait until everything before is answered; ABOR only until there is what it can stop."""
+        while self._exchanges and not self._server_over and not self._interrupts(command):
+            self._turn_comes = Deferred()
+            await self._turn_comes
+
+    def _interrupts(self, command: Command | None) -> bool:
+        if command is None or command.verb != "ABOR" or len(self._exchanges) > 1:
+            return False
+        return self._exchanges[0].begun and self._exchanges[0].transfer is not None
+
+    def _next_turn(self) -> None:
+        comes, self._turn_comes = self._turn_comes, None
+        if comes is not None:
+            comes.callback(None)
+
+    async def _take(self, command: Command | None) -> None:
+        """Pass it, or answer it."""
+        try:
+            if command is None:
+                raise Refused(_UNKNOWN)
+            self._check(command)
+            await self._pass(command)
+        except Refused as refused:
+            self._answer(command, refused)
+        except Denied as denied:
+            self._log_denied(command, denied.reason)
+            raise
+
+    def _check(self, command: Command) -> None:
+        """@raise Refused: it is answered here."""
+        if command.verb not in VERBS:
+            raise self._refusal(command)
+        verb = VERBS[command.verb]
+        if not verb.fits(command.argument):
+            wrong = _UNSUPPORTED if command.verb in _PARAMETERS else _SYNTAX
+            raise Refused(wrong, f"not an argument of {command}")
+        if command.verb == "REST" and int(command.argument or b"0") >= MOST:
+            raise Refused(_SYNTAX, "no file is that long")
+        out_of_order = self._login.refusal(command)
+        if out_of_order is not None:
+            raise Refused(out_of_order)
+        self._rights.check(command)
+
+    def _refusal(self, command: Command) -> Refused:
+        if command.verb not in REFUSED:
+            return Refused(_UNKNOWN)
+        if command.verb != "AUTH":
+            return Refused(_NOT_HERE, "never allowed")
+        if self._settings.auth == "deny":
+            raise Denied("the client wants to encrypt (setting 'auth')", _GOODBYE)
+        return Refused(_NO_TLS, "encryption is not allowed (setting 'auth')")
+
+    async def _pass(self, command: Command) -> None:
+        asked = await self._channel.ask(command) if command.verb in ANNOUNCING else command
+        exchange = Exchange(asked)
+        if VERBS[command.verb].flow is not None:
+            exchange.transfer = self._channel.begin(command, self._login.restart)
+            self._transfers.add(exchange.transfer)
+        if command.verb == "ABOR":
+            self._abort()
+        self._exchanges.append(exchange)
+        self.session.send(SERVER, asked.line())
+
+    def _abort(self) -> None:
+        """Nobody waits any more for the data of the transfer that is on."""
+        if self._exchanges and self._exchanges[0].transfer is not None:
+            self._exchanges[0].transfer.give_up()
+
+    def _answer(self, command: Command | None, refused: Refused) -> None:
+        """In the server's place."""
+        self.session.log(
+            "ftp",
+            **Exchange(command or Command("(unknown)")).fields(),
+            refused=refused.reason,
+            answer=str(refused.reply.code),
+        )
+        self.session.send(CLIENT, refused.reply.written())
+
+    def _log_denied(self, command: Command | None, reason: str) -> None:
+        asked = command or Command("(unknown)")
+        self.session.log("ftp", **Exchange(asked).fields(), denied=reason)
+
+    # What the server sends
+
+    async def from_server(self, read: Reader) -> None:
+        """Replies."""
+        while await read.more():
+            reply = await self._reply(read)
+            if self._exchanges:
+                await self._take_reply(self._exchanges[0], reply, read)
+            elif reply.code == 421:  # it shuts down (RFC 959, section 5.4)
+                self.session.send(CLIENT, reply.written())
+            else:
+                raise Denied(f"the server sent {reply.code}, which answers no command")
+        self._server_over = True
+        self._next_turn()
+
+    async def _reply(self, read: Reader) -> Reply:
+        settings = self._settings
+        return await Reply.read(read, settings.reply_line_bytes, settings.reply_bytes)
+
+    async def _take_reply(self, exchange: Exchange, reply: Reply, read: Reader) -> None:
+        fault = exchange.fault(reply)
+        if fault:
+            reason = f"the server sent {reply.code} to {exchange.command}: {fault}"
+            self._log_denied(exchange.command, reason)
+            raise Denied(reason)
+        self._rights.check_reply(exchange.command, reply)
+        exchange.replies.append(reply)
+        exchange.begun = exchange.begun or reply.preliminary
+        if reply.preliminary:
+            self.session.send(CLIENT, reply.written())
+        else:
+            await self._complete(exchange, reply, read)
+        self._next_turn()
+
+    async def _complete(self, exchange: Exchange, reply: Reply, read: Reader) -> None:
+        """The last reply to a command."""
+        command = exchange.command
+        self._login.answered(command, reply)
+        if command.verb in ANNOUNCING:
+            reply = await self._channel.answered(command, reply)
+        elif exchange.transfer is not None:
+            reply = await self._transferred(exchange, exchange.transfer, reply)
+        elif command.verb in _TEXTS:
+            reply = _TEXTS[command.verb](self, reply)
+        self.session.send(CLIENT, reply.written())
+        self.session.log("ftp", **exchange.fields())
+        if self._rights.wants_directory and command.verb in _MOVING and reply.completed:
+            self._rights.directory = await self._directory(read)
+        self._exchanges.popleft()
+
+    async def _transferred(self, exchange: Exchange, transfer: Transfer, reply: Reply) -> Reply:
+        """The reply does not overtake the data."""
+        if reply.completed:
+            exchange.begun = True
+            self._next_turn()  # ABOR may come
+            await self._delivered(transfer)
+        elif not exchange.begun or transfer.data is None:
+            transfer.abandon("the server refused the transfer")
+        self._transfers.discard(transfer)
+        transfer.record(self.session, reply.code)
+        if transfer.refused:
+            return Reply(451, b"The transfer was denied.")
+        return reply
+
+    async def _delivered(self, transfer: Transfer) -> None:
+        if transfer.initiator is SERVER:
+            await transfer.arrived()  # the server's connection may wait to be accepted
+        if transfer.data is None:
+            transfer.abandon("the server says that it is done")
+        else:
+            await transfer.done()
+
+    async def _directory(self, read: Reader) -> bytes | None:
+        """Ask the server for its working directory."""
+        self.session.send(SERVER, b"PWD\r\n")
+        if not await read.more():
+            return None
+        reply = await self._reply(read)
+        if reply.code != 257 and reply.code < 400:
+            raise Denied(f"the server sent {reply.code} to PWD")
+        return quoted(reply.text) if reply.code == 257 else None
+
+    # Replies that the policy has another text for
+
+    def _greeting(self, reply: Reply) -> Reply:
+        return _texted(reply, self._settings.banner)
+
+    def _welcome(self, reply: Reply) -> Reply:
+        return _texted(reply, self._settings.welcome)
+
+    def _features(self, reply: Reply) -> Reply:
+        return self._rights.features(reply) if reply.completed else reply
+
+    # The end
+
+    def closed(self, verdict: Verdict) -> None:
+        """With the control connection, transfers end that nobody can be told of any more."""
+        super().closed(verdict)
+        self._channel.abandon()
+        for transfer in tuple(self._transfers):
+            if transfer.data is not None:
+                transfer.record(transfer.data, None)
+            if verdict.outcome is not Outcome.PASSED:
+                transfer.drop("the control connection is over")
+
+
+def _texted(reply: Reply, text: str | None) -> Reply:
+    """Another text, for a reply of success."""
+    if text is None or not reply.completed:
+        return reply
+    *before, last = text.splitlines() or [""]
+    return Reply(reply.code, last.encode("utf-8"), tuple(f" {line}".encode() for line in before))
+
+
+_TEXTS: dict[str, Any] = {
+    GREETED: FtpInspector._greeting,
+    "PASS": FtpInspector._welcome,
+    "USER": FtpInspector._welcome,
+    "ACCT": FtpInspector._welcome,
+    "FEAT": FtpInspector._features,
+}

@@ -1,0 +1,58 @@
+"""Paths, as they are meant: absolute, without C{.} and C{..}."""
+
+from __future__ import annotations
+
+import re
+
+from protocols.ftp.command import Command
+
+# What /bin/ls would take for options, and many servers do.
+_OPTIONS = re.compile(rb"(?:-[A-Za-z0-9]+(?: +|$))*")
+_TIME = re.compile(rb"[0-9]{14} +")
+_LISTINGS = frozenset({"LIST", "NLST", "STAT"})
+_TIMED = frozenset({"MDTM", "MFMT"})
+
+
+def path_of(command: Command) -> bytes:
+    """The path in the argument; empty for the working directory."""
+    argument = command.argument or b""
+    if command.verb in _LISTINGS:
+        return _OPTIONS.sub(b"", argument, count=1)
+    if command.verb in _TIMED:
+        return _TIME.sub(b"", argument, count=1)
+    return argument
+
+
+def sets_time(command: Command) -> bool:
+    """Whether this MDTM is one that some servers understand as an order to set the time."""
+    return command.verb == "MDTM" and _TIME.match(command.argument or b"") is not None
+
+
+def absolute(path: bytes, directory: bytes | None) -> bytes | None:
+    """
+    Where C{path} leads.
+
+    @param directory: the working directory, absolute; L{None} if nobody knows.
+    @return: L{None} if nobody knows, as with a server's own C{~}.
+    """
+    if path.startswith(b"~"):
+        return None
+    if not path.startswith(b"/"):
+        if directory is None:
+            return None
+        path = directory + b"/" + path
+    names: list[bytes] = []
+    for name in path.split(b"/"):
+        if name == b"..":
+            del names[-1:]
+        elif name not in (b"", b"."):
+            names.append(name)
+    return b"/" + b"/".join(names)
+
+
+def quoted(text: bytes) -> bytes | None:
+    """The path in the text of a 257, where a quote is doubled (RFC 959, appendix II)."""
+    found = re.match(rb'"((?:[^"]|"")+)"', text)
+    if found is None or not found[1].startswith(b"/"):
+        return None
+    return found[1].replace(b'""', b'"')

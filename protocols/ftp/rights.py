@@ -1,0 +1,155 @@
+"""Rights: what the settings allow."""
+
+from __future__ import annotations
+
+import re
+
+from gateway.interfaces import Denied
+from protocols.ftp.command import Command
+from protocols.ftp.path import absolute, path_of, sets_time
+from protocols.ftp.reply import Reply
+from protocols.ftp.settings import Decision, FtpSettings
+from protocols.ftp.verbs import VERBS, Access
+
+ANONYMOUS = frozenset({"anonymous", "ftp"})
+
+_NO_COMMAND = Reply(502, b"That command is not allowed here.")
+_NO_USER = Reply(530, b"That user may not log in here.")
+_NO_PATH = Reply(550, b"That path is not allowed here.")
+_TOO_LONG = Reply(501, b"That argument is too long.")
+_NO_TRANSFER = Reply(552, b"No more transfers are allowed in this session.")
+
+_FEATURE = re.compile(rb" ([A-Za-z0-9]+)(?: .*)?", re.DOTALL)
+_NEEDED = {"REST": "REST", "MLST": "MLST", "UTF8": "OPTS"}
+
+
+class Refused(Exception):
+    """
+    A command that does not pass.
+
+    @ivar reply: what the client gets.
+    @ivar reason: for the operator, if it is the policy's doing.
+    """
+
+    def __init__(self, reply: Reply, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reply = reply
+        self.reason = reason or reply.text.decode("ascii")
+
+
+class Rights:
+    """
+    What one session may do.
+
+    @ivar directory: the server's working directory; L{None} if nobody knows.
+    """
+
+    def __init__(self, settings: FtpSettings) -> None:
+        self._settings = settings
+        self._transfers = 0
+        self.directory: bytes | None = None
+        self.wants_directory = bool(settings.read_paths or settings.write_paths)
+
+    def decision(self, verb: str) -> Decision:
+        """What becomes of this kind of command."""
+        found = self._settings.commands.get(verb)
+        if found is not None:
+            return found
+        writes = VERBS[verb].access is Access.WRITE
+        return "refuse" if writes and self._settings.profile != "read-write" else "pass"
+
+    def check(self, command: Command) -> None:
+        """
+        @raise Refused: it does not pass.
+        @raise Denied: it ends the session.
+        """
+        self._check_verb(command)
+        self._check_length(command)
+        check = _CHECKS.get(command.verb)
+        if check is not None:
+            check(self, command)
+        if VERBS[command.verb].path:
+            self._check_path(command)
+        if VERBS[command.verb].flow is not None:
+            self._check_count()
+
+    def _check_verb(self, command: Command) -> None:
+        decision = self.decision(command.verb)
+        if decision == "deny":
+            raise Denied(
+                f"the command {command} ends the session (setting 'commands')",
+                b"421 That command is not allowed here; goodbye.\r\n",
+            )
+        if decision == "refuse":
+            raise Refused(_NO_COMMAND, "not allowed (settings 'profile' and 'commands')")
+
+    def _check_length(self, command: Command) -> None:
+        settings = self._settings
+        limits = {"USER": settings.user_bytes, "PASS": settings.password_bytes}
+        limits["ACCT"] = settings.password_bytes
+        limit = limits.get(command.verb, settings.path_bytes)
+        if len(command.argument or b"") > limit:
+            raise Refused(_TOO_LONG, f"an argument of more than {limit} bytes")
+
+    def _check_user(self, command: Command) -> None:
+        name = (command.argument or b"").decode("utf-8", "backslashreplace")
+        anonymous_only = self._settings.profile == "anonymous-read-only"
+        if anonymous_only and name.lower() not in ANONYMOUS:
+            raise Refused(_NO_USER, f"the user {name!r} is not anonymous (setting 'profile')")
+        if not self._settings.users.fullmatch(name):
+            raise Refused(_NO_USER, f"the user {name!r} is not allowed (setting 'users')")
+
+    def _check_site(self, command: Command) -> None:
+        word = (command.argument or b"").split(b" ")[0].decode("ascii", "replace").upper()
+        if word not in self._settings.site_commands:
+            raise Refused(_NO_COMMAND, f"SITE {word} is not allowed (setting 'site_commands')")
+
+    def _check_time(self, command: Command) -> None:
+        if sets_time(command) and self.decision("MFMT") != "pass":
+            raise Refused(_NO_COMMAND, "MDTM that sets a time is not allowed, as MFMT is not")
+
+    def _check_path(self, command: Command) -> None:
+        writes = VERBS[command.verb].access is Access.WRITE or sets_time(command)
+        settings = self._settings
+        allowed = settings.write_paths if writes else settings.read_paths
+        if allowed is None:
+            return
+        path = absolute(path_of(command), self.directory)
+        if path is None or not allowed.fullmatch(path.decode("utf-8", "backslashreplace")):
+            name = "write_paths" if writes else "read_paths"
+            shown = (path or path_of(command)).decode("utf-8", "backslashreplace")
+            raise Refused(_NO_PATH, f"the path {shown!r} is not allowed (setting {name!r})")
+
+    def _check_count(self) -> None:
+        most = self._settings.transfers
+        if most and self._transfers >= most:
+            raise Refused(_NO_TRANSFER, f"more than {most} transfers (setting 'transfers')")
+        self._transfers += 1
+
+    def check_reply(self, command: Command, reply: Reply) -> None:
+        """@raise Denied: the policy has it end the session."""
+        table = self._settings.replies
+        code = str(reply.code)
+        if table.get(f"{command} {code}", table.get(code, "pass")) == "deny":
+            raise Denied(
+                f"the reply {code} to {command} ends the session (setting 'replies')",
+                b"421 That answer is not allowed here; goodbye.\r\n",
+            )
+
+    def features(self, reply: Reply) -> Reply:
+        """The reply to FEAT (RFC 2389, section 3.2), without what is not allowed."""
+        kept = tuple(line for line in reply.before[1:] if self._has(line))
+        return Reply(reply.code, reply.text, (*reply.before[:1], *kept))
+
+    def _has(self, line: bytes) -> bool:
+        found = _FEATURE.fullmatch(line)
+        if found is None:
+            return False
+        name = found[1].decode("ascii").upper()
+        if name not in self._settings.features:
+            return False
+        needed = _NEEDED.get(name, name)
+        return needed not in VERBS or self.decision(needed) == "pass"
+
+
+_CHECKS = {"USER": Rights._check_user, "SITE": Rights._check_site, "MDTM": Rights._check_time}

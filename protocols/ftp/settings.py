@@ -1,0 +1,159 @@
+"""What the operator says in the C{[ftp]} table."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from attrs import frozen
+
+from gateway.inspector import option, pattern
+from protocols.ftp.verbs import VERBS
+
+Decision = Literal["pass", "refuse", "deny"]
+"""For a command: it passes, it is answered by the gateway, or it ends the session."""
+
+Profile = Literal["read-only", "read-write", "anonymous-read-only"]
+
+_REPLY = re.compile(r"(?:([A-Z]{3,4}) )?([1-5][0-9]{2})")
+
+FEATURES = frozenset(
+    {
+        *("CLNT", "EPRT", "EPSV", "HOST", "LANG", "MDTM", "MFMT", "MLSD", "MLST"),
+        *("PASV", "REST", "SIZE", "TVFS", "UTF8"),
+    }
+)
+"""What FEAT may tell, as far as the commands are allowed."""
+
+
+def commands(table: dict[str, Decision]) -> dict[str, Decision]:
+    """
+    Read the table of commands.
+
+    @raise ValueError: there is no such command, or it can't be allowed.
+    """
+    for verb in table:
+        if verb not in VERBS:
+            raise ValueError(f"{verb!r} is no FTP command, or none that can be allowed")
+    return table
+
+
+def replies(table: dict[str, Literal["pass", "deny"]]) -> dict[str, Literal["pass", "deny"]]:
+    """
+    Read the table of replies.
+
+    @raise ValueError: a key is neither a code nor a command and a code.
+    """
+    for key in table:
+        found = _REPLY.fullmatch(key)
+        if found is None or (found[1] and found[1] not in VERBS):
+            raise ValueError(f"{key!r} is neither a code, as '550', nor a command's, as 'RETR 550'")
+    return table
+
+
+@frozen
+class FtpSettings:
+    """What may be done with an FTP server."""
+
+    profile: Profile = option(
+        "What is allowed in general: reading files and listings, writing too, or reading only "
+        "and only as the user 'anonymous' or 'ftp'.",
+        "read-only",
+    )
+    commands: dict[str, Decision] = option(
+        "Exceptions from the profile, by command: 'pass', 'refuse' (answered by the gateway, "
+        "the session goes on) or 'deny' (the session ends).",
+        {},
+        read=commands,
+    )
+    replies: dict[str, Literal["pass", "deny"]] = option(
+        "Replies of the server that end the session ('deny'), by code ('530') or by command "
+        "and code ('RETR 550'), which goes first.",
+        {},
+        read=replies,
+    )
+    features: frozenset[str] = option(
+        "Which features FEAT may tell a client of. Those whose command is not allowed are left "
+        "out in any case.",
+        FEATURES,
+    )
+    site_commands: frozenset[str] = option(
+        "Which commands of SITE may pass, where SITE is allowed.",
+        frozenset({"CHMOD", "HELP", "UMASK", "UTIME"}),
+    )
+    users: re.Pattern[str] = option(
+        "User names that may log in: a regular expression for all of the name.",
+        re.compile(".*"),
+        read=pattern,
+    )
+    read_paths: re.Pattern[str] | None = option(
+        "Paths that may be read or listed: a regular expression for the whole absolute path, as "
+        "the server shows it. Left out: any.",
+        None,
+        read=pattern,
+    )
+    write_paths: re.Pattern[str] | None = option(
+        "Paths that may be written, made, renamed or deleted, in the same way.",
+        None,
+        read=pattern,
+    )
+    auth: Literal["refuse", "deny"] = option(
+        "What a client gets that wants to encrypt (AUTH): an answer that it can't, so that it "
+        "may go on without, or the end of the session.",
+        "refuse",
+    )
+    download_bytes: int = option(
+        "The largest file or listing that may be read. 0: no limit.", 0, unit="bytes", minimum=0
+    )
+    upload_bytes: int = option(
+        "The largest file that may be written. 0: no limit.", 0, unit="bytes", minimum=0
+    )
+    transfers: int = option(
+        "Files and listings in one session. 0: no limit.", 0, unit="transfers", minimum=0
+    )
+    stack_download: str | None = option(
+        "The service whose inspector every file that is read has to pass.", None
+    )
+    stack_upload: str | None = option(
+        "The service whose inspector every file that is written has to pass.", None
+    )
+    banner: str | None = option(
+        "The text of the greeting, in place of the server's. It may have several lines.", None
+    )
+    welcome: str | None = option(
+        "The text of the reply to a login, in place of the server's.", None
+    )
+    command_bytes: int = option(
+        "The longest command.",
+        4096,
+        unit="bytes",
+        precedent="vsftpd's VSFTP_MAX_COMMAND_LINE",
+        minimum=64,
+        maximum=65536,
+    )
+    path_bytes: int = option("The longest path.", 1024, unit="bytes", minimum=1)
+    user_bytes: int = option(
+        "The longest user name.",
+        128,
+        unit="bytes",
+        precedent="vsftpd's VSFTP_USERNAME_MAX",
+        minimum=1,
+    )
+    password_bytes: int = option(
+        "The longest password.",
+        128,
+        unit="bytes",
+        precedent="vsftpd's VSFTP_PASSWORD_MAX",
+        minimum=1,
+    )
+    reply_line_bytes: int = option(
+        "The longest line of a reply.", 4096, unit="bytes", minimum=64, maximum=65536
+    )
+    reply_bytes: int = option(
+        "The longest reply, of all its lines.",
+        65536,
+        unit="bytes",
+        precedent="curl's limit for a reply's line",
+        minimum=64,
+        maximum=1048576,
+    )

@@ -1,0 +1,184 @@
+"""A Transfer: one data connection, from its announcement until nothing is left of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from gateway.interfaces import (
+    CLIENT,
+    SERVER,
+    Address,
+    Denied,
+    IExpectation,
+    ISession,
+    Outcome,
+    Side,
+    Verdict,
+)
+from protocols.ftp.command import Command
+from protocols.ftp.settings import FtpSettings
+from protocols.ftp.verbs import VERBS, Flow
+
+
+class Transfer:
+    """
+    What the control connection and the data connection know of each other.
+
+    @ivar initiator: which of the control connection's sides connects.
+    @ivar target: where the gateway connects to, in turn.
+    @ivar expectation: as soon as the gateway listens.
+    @ivar command: what is transferred; L{None} before that is known.
+    @ivar offset: where in the file it begins.
+    @ivar data: the data connection's session, if it has come.
+    @ivar size: bytes that were let through.
+    @ivar verdict: how the data connection ended, if it has.
+    """
+
+    def __init__(self, settings: FtpSettings, initiator: Side, target: Address) -> None:
+        self.settings = settings
+        self.initiator = initiator
+        self.target = target
+        self.expectation: IExpectation | None = None
+        self.command: Command | None = None
+        self.offset = 0
+        self.data: ISession | None = None
+        self.size = 0
+        self.verdict: Verdict | None = None
+        self._recorded = False
+        self._dropped = ""
+        self._begin: Callable[[], None] | None = None
+        self._done = False
+        self._waiting: Deferred[None] | None = None
+
+    # What the control connection says
+
+    def begin(self, command: Command, offset: int) -> None:
+        """The server is about to be asked for C{command}: bytes may flow."""
+        self.command = command
+        self.offset = offset
+        if self._begin is not None:
+            self._begin()
+
+    def drop(self, why: str) -> None:
+        """It can't be completed: what came of it must not be taken for complete."""
+        self._cancel(why)
+        if self.data is not None and self.verdict is None:
+            self.data.deny(why)
+
+    def abandon(self, why: str) -> None:
+        """It was not used for anything, and won't be."""
+        self._cancel(why)
+        if self.data is not None and self.verdict is None:
+            self.data.close(why)
+
+    def _cancel(self, why: str) -> None:
+        self._dropped = why
+        if self.expectation is not None:
+            self.expectation.cancel()
+
+    async def arrived(self) -> None:
+        """Wait until the data connection is here, or will not come any more."""
+        if self.expectation is not None and self.data is None and not self._done:
+            self.expectation.gone.addCallback(lambda _: self._go_on())
+            await self._wait()
+
+    async def done(self) -> None:
+        """Wait until everything has left for whom it is meant, or nothing more will."""
+        if not self._done:
+            await self._wait()
+
+    def _wait(self) -> Deferred[None]:
+        self._waiting = Deferred()
+        return self._waiting
+
+    def _go_on(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.callback(None)
+
+    def give_up(self) -> None:
+        """Nobody shall wait for it: it is done, or the client wants it aborted."""
+        self._done = True
+        self._go_on()
+
+    # What the data connection says
+
+    @property
+    def flow(self) -> Flow | None:
+        """Which way bytes may go; L{None} before that is known."""
+        return None if self.command is None else VERBS[self.command.verb].flow
+
+    @property
+    def sender(self) -> Side:
+        """Who sends, of the data connection's sides: the initiator is its CLIENT."""
+        from_client = self.flow is Flow.UPLOAD
+        return CLIENT if from_client is (self.initiator is CLIENT) else SERVER
+
+    def came(self, data: ISession, begin: Callable[[], None]) -> None:
+        """
+        The data connection is here.
+
+        @param begin: is called when bytes may flow.
+        @raise Denied: it is not wanted any more.
+        """
+        if self._dropped:
+            raise Denied(self._dropped)
+        self.data = data
+        self._begin = begin
+
+    def count(self, size: int) -> None:
+        """
+        So many bytes more.
+
+        @raise Denied: they are too many.
+        """
+        self.size += size
+        upload = self.flow is Flow.UPLOAD
+        limit = self.settings.upload_bytes if upload else self.settings.download_bytes
+        if limit and self.size > limit:
+            name = "upload_bytes" if upload else "download_bytes"
+            raise Denied(f"more than {limit} bytes (setting {name!r})")
+
+    def delivered(self) -> None:
+        """Everything has left for whom it is meant."""
+        self.give_up()
+
+    def closed(self, verdict: Verdict) -> None:
+        """The data connection is over."""
+        self.verdict = verdict
+        self.give_up()
+
+    @property
+    def refused(self) -> str:
+        """Why the gateway did not let it through; empty if it did."""
+        if self.verdict is not None and self.verdict.outcome in (Outcome.DENIED, Outcome.BROKEN):
+            return self.verdict.reason
+        return ""
+
+    def record(self, session: ISession, completion: int | None) -> None:
+        """Write the audit record, once; not for a connection that was used for nothing."""
+        if self._recorded or self.command is None:
+            return
+        self._recorded = True
+        session.log("ftp_data", **self._fields(completion))
+
+    def _fields(self, completion: int | None) -> dict[str, Any]:
+        assert self.command is not None and self.flow is not None
+        verdict = self.verdict
+        fields: dict[str, Any] = {
+            "command": self.command.verb,
+            "filename": self.command.argument or b"",
+            "direction": self.flow.value,
+            "size": self.size,
+            "offset": self.offset,
+            "mode": "passive" if self.initiator is CLIENT else "active",
+            "completion_code": completion,
+            "verdict": Outcome.PASSED.value if verdict is None else verdict.outcome.value,
+            "reason": "" if verdict is None else verdict.reason,
+        }
+        if self.data is not None:
+            fields["data_flow_id"] = self.data.id
+        return fields

@@ -1,0 +1,168 @@
+"""FTP conversations, for the promises that every inspector keeps."""
+
+from __future__ import annotations
+
+import re
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from gateway.interfaces import CLIENT, SERVER, Outcome
+from gateway.testing import END, Conversation, InspectorSuite
+from protocols.ftp.inspector import FtpInspector
+from protocols.ftp.settings import FtpSettings
+
+READ_WRITE = FtpSettings(profile="read-write")
+PATHS = FtpSettings(profile="read-write", write_paths=re.compile("/in/.*"))
+
+LOGIN = [
+    (SERVER, b"220-hello\r\n220 ready\r\n"),
+    (CLIENT, b"user anonymous\r\n"),
+    (SERVER, b"331 any password\r\n"),
+    (CLIENT, b"PASS guess@\r\n"),
+    (SERVER, b"230-welcome\r\n 227 (1,2,3,4,5,6)\r\n230 logged in\r\n"),
+]
+PASSIVE = [
+    (CLIENT, b"PASV\r\n"),
+    (SERVER, b"227 Entering Passive Mode (198,51,100,2,156,64).\r\n"),
+]
+QUIT = [
+    (CLIENT, b"QUIT\r\n"),
+    (SERVER, b"221 goodbye\r\n"),
+    (SERVER, END),
+    (CLIENT, END),
+]
+
+
+def talk(*steps: tuple[bytes, bytes]) -> list[tuple[object, bytes]]:
+    """Commands and their replies."""
+    return [
+        (side, line + b"\r\n")
+        for command, reply in steps
+        for side, line in ((CLIENT, command), (SERVER, reply))
+    ]
+
+
+class FtpSuite(InspectorSuite, SynchronousTestCase):
+    """What every inspector has to pass."""
+
+    inspector = FtpInspector
+    conversations = (
+        Conversation("in and out", [*LOGIN, *QUIT]),
+        Conversation(
+            "around",
+            [
+                *LOGIN,
+                *talk(
+                    (b"FEAT", b"211-Features:\r\n MDTM\r\n AUTH TLS\r\n211 End"),
+                    (b"OPTS UTF8 ON", b"200 fine"),
+                    (b"SYST", b"215 UNIX Type: L8"),
+                    (b"PWD", b'257 "/"'),
+                    (b"CWD pub", b"250 fine"),
+                    (b"TYPE I", b"200 fine"),
+                    (b"SIZE a", b"213 7"),
+                    (b"MDTM a", b"213 20200101000000"),
+                    (b"REST 5", b"350 fine"),
+                    (b"MLST a", b"250-\r\n type=file; a\r\n250 end"),
+                    (b"CDUP", b"250 fine"),
+                    (b"STAT", b"211-\r\n fine\r\n211 end"),
+                ),
+                *QUIT,
+            ],
+        ),
+        Conversation(
+            "rename",
+            [
+                *LOGIN,
+                *talk((b"RNFR a", b"350 and?"), (b"RNTO b", b"250 done"), (b"MKD c", b'257 "c"')),
+                *QUIT,
+            ],
+            settings=READ_WRITE,
+        ),
+        Conversation(
+            "a download without data, and the next without a reply",
+            [
+                *LOGIN,
+                *PASSIVE,
+                (CLIENT, b"RETR a\r\n"),
+                (SERVER, b"150 here it comes\r\n226 done\r\n"),
+                *PASSIVE,
+                (CLIENT, b"RETR b\r\n"),
+                (SERVER, b"550 none\r\n"),
+                *QUIT,
+            ],
+        ),
+        Conversation(
+            "active",
+            [
+                *LOGIN,
+                *talk(
+                    (b"PORT 192,0,2,1,200,1", b"200 fine"),
+                    (b"EPRT |1|192.0.2.1|50000|", b"200 fine"),
+                    (b"EPSV", b"229 (|||40000|)"),
+                    (b"EPSV ALL", b"200 fine"),
+                ),
+                *QUIT,
+            ],
+        ),
+        Conversation(
+            "aborted",
+            [
+                *LOGIN,
+                *PASSIVE,
+                (CLIENT, b"RETR a\r\n"),
+                (SERVER, b"150 here it comes\r\n"),
+                (CLIENT, b"\xff\xf4\xff\xf2ABOR\r\n"),
+                (SERVER, b"426 aborted\r\n226 fine\r\n"),
+                *QUIT,
+            ],
+        ),
+        Conversation(
+            "sent ahead",
+            [
+                (SERVER, b"220 ready\r\n"),
+                (CLIENT, b"USER a\r\nPASS b\r\nPWD\r\nQUIT\r\n"),
+                (SERVER, b"331 password\r\n"),
+                (SERVER, b"230 fine\r\n"),
+                (SERVER, b'257 "/"\r\n'),
+                (SERVER, b"221 bye\r\n"),
+                (SERVER, END),
+                (CLIENT, END),
+            ],
+        ),
+        Conversation(
+            "directories are asked for",
+            [
+                (SERVER, b"220 ready\r\n"),
+                (CLIENT, b"USER a\r\n"),
+                (SERVER, b"230 fine\r\n"),
+                (SERVER, b'257 "/in"\r\n'),
+                (CLIENT, b"MKD b\r\n"),
+                (SERVER, b'257 "/in/b"\r\n'),
+                *QUIT,
+            ],
+            settings=PATHS,
+            replays=False,
+        ),
+        Conversation(
+            "refused by us",
+            [
+                *LOGIN,
+                (CLIENT, b"AUTH TLS\r\n"),
+                (CLIENT, b"STOR a\r\nDELE b\r\nLPSV\r\nNONE\r\nTYPE E\r\nRETR\r\nRNTO x\r\n"),
+                *QUIT,
+            ],
+        ),
+        Conversation(
+            "the server says no", [(SERVER, b"530 full\r\n"), (SERVER, END), (CLIENT, END)]
+        ),
+        Conversation("time out", [*LOGIN, (SERVER, b"421 bye\r\n"), (SERVER, END), (CLIENT, END)]),
+        Conversation("not FTP", [(CLIENT, b"GET / HTTP/1.1\r\n")], outcome=Outcome.DENIED),
+        Conversation("cut off", [*LOGIN, (CLIENT, b"PW"), (CLIENT, END)], outcome=Outcome.DENIED),
+        Conversation("NUL", [*LOGIN, (CLIENT, b"CWD a\x00b\r\n")], outcome=Outcome.DENIED),
+        Conversation("unasked", [*LOGIN, (SERVER, b"200 fine\r\n")], outcome=Outcome.DENIED),
+        Conversation(
+            "theft",
+            [*LOGIN, (CLIENT, b"PASV\r\n"), (SERVER, b"227 (198,51,100,3,156,64)\r\n")],
+            outcome=Outcome.DENIED,
+        ),
+    )
