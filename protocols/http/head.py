@@ -92,6 +92,7 @@ async def read_lines(read: Reader, limits: Limits, offset: int) -> str:
         if begin == b"\r\n":
             return ""
         if b"\n" in begin or b"\r" in begin:
+            begin += await read.exactly(begin[1:] == b"\r", 1)
             raise fault_in(begin.decode("latin-1"), offset)
         rest = await read.until(b"\r\n\r\n", limits.head_bytes)
     except Malformed:
