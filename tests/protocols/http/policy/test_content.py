@@ -1,0 +1,167 @@
+"""Media types, by name and by first bytes."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from protocols.http.decision import Pass
+from protocols.http.message import Request
+from protocols.http.policy.magic import LOOK, PROGRAM, decoded, recognise
+from tests.protocols.http.policy.case import PolicyCase, answers, asks
+
+SAMPLES = {
+    b"MZ\x90\0": PROGRAM,
+    b"\x7fELF\x02": PROGRAM,
+    b"\xcf\xfa\xed\xfe": PROGRAM,
+    b"\xca\xfe\xba\xbe\0\0\0\x34": PROGRAM,
+    b"PK\x03\x04\x14": "application/zip",
+    b"Rar!\x1a\x07\x01": "application/vnd.rar",
+    b"7z\xbc\xaf\x27\x1c": "application/x-7z-compressed",
+    b"\x1f\x8b\x08\0": "application/gzip",
+    b"%PDF-1.7": "application/pdf",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "application/x-ole-storage",
+    b"\x89PNG\r\n\x1a\n": "image/png",
+    b"\xff\xd8\xff\xe0": "image/jpeg",
+    b"GIF89a": "image/gif",
+    b"RIFF\x01\x02\x03\x04WEBPVP8 ": "image/webp",
+    b"\0\0\0\x20ftypisom": "video/mp4",
+    b"\0\0\0\x20ftypavif": "image/avif",
+    b"\n <!DOCTYPE HTML><html>": "text/html",
+    b"\xef\xbb\xbf<html>": "text/html",
+    b"<?xml version='1.0'?>": "text/xml",
+    b"#!/bin/sh\n": "text/x-shellscript",
+    b"\0" * 257 + b"ustar\0": "application/x-tar",
+}
+
+
+class MagicTests(SynchronousTestCase):
+    """What a body is, whatever it is called."""
+
+    def test_samples(self) -> None:
+        """Each kind is recognised."""
+        for beginning, type in SAMPLES.items():
+            kind = recognise(beginning)
+            self.assertEqual(kind and kind.type, type, beginning)
+
+    def test_unknown(self) -> None:
+        """Text and noise are nothing in particular."""
+        for beginning in (b"", b"hello", b'{"a": 1}', b"M", b"P", b"<custom>", b"body { }"):
+            self.assertIsNone(recognise(beginning), beginning)
+
+    def test_bomb(self) -> None:
+        """However much is in it, no more is unpacked than is looked at."""
+        packed = gzip.compress(b"\0" * 10_000_000)
+        self.assertEqual(len(decoded(packed[:LOOK], "gzip")), LOOK)
+
+    @given(st.binary(max_size=64), st.sampled_from(["gzip", "deflate", "", "identity"]))
+    @settings(max_examples=200, deadline=None)
+    def test_hostile(self, beginning: bytes, coding: str) -> None:
+        """Whatever comes, it is decoded or refused."""
+        try:
+            self.assertLessEqual(len(decoded(beginning, coding)), LOOK)
+        except ValueError:
+            pass
+
+
+class ContentTests(PolicyCase):
+    """The table C{[http.content]}."""
+
+    def verdict(
+        self, text: str, type: str | None, beginning: bytes, *fields: tuple[str, str]
+    ) -> str:
+        """Why a response does not pass; empty if it does."""
+        decisions = self.decisions(f"[http.content]\n{text}")
+        response = answers(200, type, *fields)
+        decision = decisions.response(response)
+        if not isinstance(decision, Pass):
+            return decision.reason
+        if not decision.look:
+            return ""
+        refusal = decisions.content(response, beginning)
+        return refusal.reason if refusal else ""
+
+    def test_default(self) -> None:
+        """Without a policy nobody looks."""
+        decision = self.decisions("").response(answers())
+        assert isinstance(decision, Pass)
+        self.assertEqual(decision.look, 0)
+
+    def test_refused_by_name(self) -> None:
+        """The header is enough."""
+        self.assertIn("video/mp4", self.verdict('refuse = ["video/*"]', "video/mp4", b""))
+
+    def test_refused_by_bytes(self) -> None:
+        """A program that is called a picture is a program."""
+        said = self.verdict('refuse = ["application/x-executable"]', "image/png", b"MZ\x90")
+        self.assertIn("though it is called image/png", said)
+
+    def test_not_looked(self) -> None:
+        """Who does not want to look, does not."""
+        text = 'refuse = ["application/x-executable"]\nlook = false'
+        self.assertEqual(self.verdict(text, "image/png", b"MZ\x90"), "")
+
+    def test_allowed(self) -> None:
+        """Only what is allowed, by both names."""
+        text = 'allow = ["text/html", "image/*", "application/vnd.openxmlformats-officedocument.*"]'
+        word = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+        text = text.replace("application/vnd.openxmlformats-officedocument.*", word)
+        self.assertEqual(self.verdict(text, "text/html", b"<html>"), "")
+        self.assertEqual(self.verdict(text, "text/html; charset=x", b"plain"), "")
+        self.assertEqual(self.verdict(text, "image/jpg", b"\xff\xd8\xff"), "")
+        self.assertEqual(self.verdict(text, word, b"PK\x03\x04"), "")
+        self.assertIn("not allowed", self.verdict(text, "text/plain", b"x"))
+        self.assertIn("zip", self.verdict(text, "text/html", b"PK\x03\x04"))
+        self.assertIn(PROGRAM, self.verdict(text, word, b"MZ"))
+
+    def test_no_type(self) -> None:
+        """What has no name goes by its bytes, or is unknown."""
+        text = 'allow = ["image/*"]'
+        self.assertEqual(self.verdict(text, None, b"GIF89a"), "")
+        self.assertIn("octet-stream", self.verdict(text, None, b"what?"))
+        self.assertIn("octet-stream", self.verdict(f"{text}\nlook = false", None, b"GIF89a"))
+
+    def test_compressed(self) -> None:
+        """Compressed bodies are looked into; what can't be looked into does not pass."""
+        text = 'refuse = ["application/x-executable"]'
+        coded = ("Content-Encoding", "gzip")
+        packed = gzip.compress(b"MZ" + b"\0" * 50)
+        self.assertIn(PROGRAM, self.verdict(text, "image/png", packed, coded))
+        raw = zlib.compress(b"MZ" + b"\0" * 50)[2:-4]
+        deflated = ("Content-Encoding", "deflate")
+        self.assertIn(PROGRAM, self.verdict(text, "image/png", raw, deflated))
+        self.assertIn("says that it is gzip", self.verdict(text, "image/png", b"MZ", coded))
+        brotli = ("Content-Encoding", "br")
+        self.assertIn("can't be looked into", self.verdict(text, "image/png", b"MZ", brotli))
+        both = ("Content-Encoding", "gzip, gzip")
+        self.assertIn("can't be looked into", self.verdict(text, "image/png", b"MZ", both))
+
+    def test_empty(self) -> None:
+        """Nothing is of no type."""
+        text = 'allow = ["image/*"]'
+        self.assertEqual(self.verdict(text, None, b"", ("Content-Length", "0")), "")
+        decisions = self.decisions(f"[http.content]\n{text}")
+        for response in (
+            answers(304, None),
+            answers(204, None),
+            answers(200, "text/html", request=asks(method="HEAD")),
+        ):
+            self.assertIsInstance(decisions.response(response), Pass)
+
+    def test_asked_readable(self) -> None:
+        """Servers are asked for what can be looked at: whole, and in a coding that is known."""
+        fields = (("Range", "bytes=5-"), ("Accept-Encoding", "br, gzip"))
+        request = asks("/", "GET", "h", *fields)
+        asked = self.passed(
+            self.decide(self.decisions('[http.content]\nrefuse = ["a/b"]'), request)
+        )
+        assert isinstance(asked, Request)
+        self.assertNotIn("range", asked.headers)
+        self.assertNotIn("br", asked.headers.members("accept-encoding"))
+        self.assertIs(self.passed(self.decide(self.decisions(""), request)), request)
+        text = '[http.content]\nrefuse = ["a/b"]\nranges = true'
+        self.assertIn("range", self.passed(self.decide(self.decisions(text), request)).headers)
