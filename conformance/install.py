@@ -14,7 +14,8 @@ from conformance.suites import Suite
 
 CACHE = Path(__file__).resolve().parent.parent / ".conformance"
 DEBIAN_PYTHON = "/usr/bin/python3"
-DEBIAN_TESTS = "libpython3-testsuite"
+DEBIAN_TESTS = "import sys; print(f'libpython3.{sys.version_info.minor}-testsuite')"
+"""Says the name of the package with the tests of Debian's own Python."""
 
 
 # Debian 12's Python is too old for the filter; what is unpacked is of a fixed version anyway.
@@ -81,7 +82,9 @@ def python_with_tests() -> str:
     for python in (sys.executable, DEBIAN_PYTHON):
         if has_tests(python):
             return python
-    run("apt-get", "install", "-y", "-q", DEBIAN_TESTS)
+    command = [DEBIAN_PYTHON, "-c", DEBIAN_TESTS]
+    package = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    run("apt-get", "install", "-y", "-q", "--no-install-recommends", package)
     return DEBIAN_PYTHON
 
 
