@@ -139,7 +139,7 @@ REFUSED = frozenset(
         *("AUTH", "ADAT", "PROT", "PBSZ", "CCC", "MIC", "CONF", "ENC"),  # RFC 2228
         *("LPRT", "LPSV"),  # RFC 1639: addresses of any kind
         *("SMNT", "MLFL", "MAIL", "MSND", "MSOM", "MSAM", "MRSQ", "MRCP"),
-        *("XRSQ", "XRCP", "XSEM", "XSEN", "XCRC", "XMD5", "MDCA", "AVBL", "CSID", "MFCT", "MFF"),
+        *("XRSQ", "XRCP", "XSEM", "XSEN", "XCRC", "MDCA", "AVBL", "CSID", "MFCT", "MFF"),
         *("COMB", "DSIZ", "RMDA", "THMB", "SPSV", "OPEN"),
     }
 )

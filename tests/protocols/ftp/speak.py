@@ -17,13 +17,17 @@ FTP6 = Address("2001:db8:2::2", 21)
 READ_WRITE = FtpSettings(profile="read-write")
 
 
+class Session(FakeSession):
+    """One whose methods a test may replace."""
+
+
 class Control:
     """A control connection: says something, and tells what the others hear of it."""
 
     def __init__(self, settings: FtpSettings = READ_WRITE, **session: Any) -> None:
         session.setdefault("server", FTP)
         session.setdefault("client", HOST)
-        self.session = FakeSession(FtpInspector, settings, **session).start()
+        self.session = Session(FtpInspector, settings, **session).start()
         self._heard = {CLIENT: 0, SERVER: 0}
 
     def client(self, said: bytes) -> tuple[bytes, bytes]:

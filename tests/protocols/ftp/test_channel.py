@@ -1,0 +1,335 @@
+"""Data connections: who may announce what, and what may flow there."""
+
+from __future__ import annotations
+
+from attrs import evolve
+from twisted.internet.defer import Deferred, fail
+from twisted.trial.unittest import SynchronousTestCase
+
+from gateway.interfaces import CLIENT, SERVER, Address, Outcome, Unreachable
+from gateway.testing import FakeSession
+from protocols.ftp.settings import FtpSettings
+from tests.protocols.ftp.speak import FTP, FTP6, HOST, HOST6, READ_WRITE, Control
+
+DATA = Address(HOST.host, 50100)
+
+
+class AnnouncementTests(SynchronousTestCase):
+    """Who listens where."""
+
+    def test_passive(self) -> None:
+        """The client reaches the server's own address, and the server sees the client's."""
+        control = Control().log_in()
+        expected = control.passive(40000)
+        self.assertEqual((expected.side, expected.address), (CLIENT, Address(FTP.host, 40000)))
+        data = expected.comes(DATA)
+        self.assertEqual(data.connected, [Address(FTP.host, 40000)])
+
+    def test_active(self) -> None:
+        """The server reaches the client's own address."""
+        control = Control().log_in()
+        expected = control.active(50002)
+        self.assertEqual((expected.side, expected.address), (SERVER, Address(HOST.host, 50002)))
+        data = expected.comes(Address(FTP.host, 20))
+        self.assertEqual(data.connected, [Address(HOST.host, 50002)])
+
+    def test_ipv6(self) -> None:
+        """The same over IPv6, where PASV and PORT can't be."""
+        control = Control(client=HOST6, server=FTP6).log_in()
+        self.assertEqual(control.client(b"PASV\r\n")[1][:3], b"425")
+        self.assertEqual(control.client(b"PORT 192,0,2,1,200,1\r\n")[1][:3], b"501")
+        self.assertEqual(control.client(b"EPSV 1\r\n")[1][:3], b"522")
+        heard = control.ask(b"EPSV 2", b"229 Here (|||40000|)")
+        self.assertEqual(heard, b"229 Entering Extended Passive Mode (|||40000|)\r\n")
+        self.assertEqual(control.session.expected[-1].address, Address(FTP6.host, 40000))
+        control.ask(b"EPRT |2|2001:db8:1::1|50002|", b"200 fine")
+        self.assertEqual(control.session.expected[-1].address, Address(HOST6.host, 50002))
+
+    def test_another_server(self) -> None:
+        """A service with a fixed server: both hear only of addresses that they know."""
+        reached = Address("10.9.9.9", 2121)
+        control = Control(source=Address("10.8.8.8", 50001), reachable=None)
+        control.session.connected[0] = reached
+        control.session.reach()
+        control.log_in()
+        heard = control.ask(b"PASV", b"227 (10,9,9,9,156,64)")
+        self.assertEqual(heard, b"227 Entering Passive Mode (198,51,100,2,156,64).\r\n")
+        data = control.session.expected[-1].comes(DATA)
+        self.assertEqual(data.connected, [Address("10.9.9.9", 40000)])
+        passed, _ = control.client(b"PORT 192,0,2,1,195,82\r\n")
+        self.assertEqual(passed, b"PORT 10,8,8,8,195,82\r\n")
+
+    def test_port_taken(self) -> None:
+        """If the very port can't be had, another one is announced."""
+        control = Control().log_in()
+        real = control.session.expect
+
+        def expect(side: object, address: Address, service: object) -> Deferred[object]:
+            if address.port:
+                return fail(Unreachable("taken"))
+            return real(side, address, service)
+
+        control.session.expect = expect  # type: ignore[method-assign]
+        heard = control.ask(b"PASV", b"227 (198,51,100,2,156,65)")
+        self.assertEqual(heard, b"227 Entering Passive Mode (198,51,100,2,156,64).\r\n")
+        data = control.session.expected[-1].comes(DATA)
+        self.assertEqual(data.connected, [Address(FTP.host, 40001)])
+        control.session.expect = lambda *_: fail(Unreachable("none"))  # type: ignore
+        self.assertEqual(control.ask(b"PASV", b"227 (198,51,100,2,156,65)")[:3], b"425")
+        self.assertEqual(control.client(b"PORT 192,0,2,1,195,82\r\n")[1][:3], b"425")
+
+    def test_bounce(self) -> None:
+        """A client can't have the server connect to anybody else, nor to a low port (RFC 2577)."""
+        for address in (
+            b"PORT 203,0,113,9,200,1",
+            b"PORT 127,0,0,1,200,1",
+            b"PORT 198,51,100,2,200,1",
+            b"PORT 192,0,2,1,3,255",
+            b"PORT 192,0,2,1,0,25",
+            b"EPRT |1|203.0.113.9|51201|",
+            b"EPRT |2|2001:db8::9|51201|",
+            b"EPRT |1|192.0.2.1|1023|",
+            b"EPRT |2|::ffff:192.0.2.1|50000|",
+        ):
+            control = Control().log_in()
+            passed, heard = control.client(address + b"\r\n")
+            self.assertEqual((passed, heard[:3]), (b"", b"501"), address)
+            self.assertEqual(control.session.expected, [])
+
+    def test_theft(self) -> None:
+        """A server can't have the client connect to anybody else, nor to a low port."""
+        for command, reply in (
+            (b"PASV", b"227 (203,0,113,9,156,64)"),
+            (b"PASV", b"227 (127,0,0,1,156,64)"),
+            (b"PASV", b"227 (192,0,2,1,156,64)"),
+            (b"PASV", b"227 (198,51,100,2,0,80)"),
+            (b"PASV", b"227 (198,51,100,2,156,64) (198,51,100,2,156,65)"),
+            (b"PASV", b"227 none"),
+            (b"EPSV", b"229 (|||80|)"),
+            (b"EPSV", b"229 (|1|203.0.113.9|40000|)"),
+            (b"EPSV", b"229 none"),
+        ):
+            control = Control().log_in()
+            self.assertEqual(control.ask(command, reply)[:3], b"421", reply)
+            self.assertIs(control.session.verdict.outcome, Outcome.DENIED)
+            self.assertEqual(control.session.expected, [])
+
+    def test_only_epsv(self) -> None:
+        """After EPSV ALL, nothing else is agreed on (RFC 2428, section 4)."""
+        control = Control().log_in()
+        control.ask(b"EPSV ALL", b"200 fine")
+        for command in (b"PASV", b"PORT 192,0,2,1,200,1", b"EPRT |1|192.0.2.1|50000|"):
+            self.assertEqual(control.client(command + b"\r\n")[1][:3], b"501")
+        control.ask(b"EPSV", b"229 (|||40000|)")
+
+    def test_once(self) -> None:
+        """A transfer needs a data connection of its own."""
+        control = Control().log_in()
+        self.assertEqual(control.client(b"RETR a\r\n")[1][:3], b"425")
+        control.passive()
+        control.ask(b"RETR a", b"550 none")
+        self.assertEqual(control.client(b"RETR a\r\n")[1][:3], b"425")
+
+    def test_announced_again(self) -> None:
+        """A new announcement takes the one before back."""
+        control = Control().log_in()
+        first = control.passive()
+        second = control.active()
+        data = second.comes(Address(FTP.host, 20))
+        control.passive(40001)
+        self.assertTrue(first.cancelled)
+        self.assertEqual(data.verdict.outcome, Outcome.CLOSED)
+
+    def test_active_refused(self) -> None:
+        """If the server doesn't want it, the gateway doesn't listen any more."""
+        control = Control().log_in()
+        control.ask(b"PORT 192,0,2,1,195,82", b"500 no")
+        self.assertTrue(control.session.expected[-1].cancelled)
+
+
+class TransferTests(SynchronousTestCase):
+    """What flows."""
+
+    def begun(
+        self, command: bytes, settings: FtpSettings = READ_WRITE
+    ) -> tuple[Control, FakeSession]:
+        """A transfer over a passive data connection, before its first byte."""
+        control = Control(settings).log_in()
+        data = control.passive().comes(DATA)
+        self.assertEqual(control.ask(command, b"150 here"), b"150 here\r\n")
+        return control, data
+
+    def test_download(self) -> None:
+        """A file reaches the client, then the end, and then the reply."""
+        control, data = self.begun(b"RETR a")
+        self.assertEqual(control.server(b"226 done\r\n"), b"")
+        data.says(SERVER, b"hello")
+        self.assertEqual((data.sent[CLIENT], data.halves), (b"hello", set()))
+        self.assertEqual(control.server(b""), b"")
+        data.hangs_up(SERVER)
+        self.assertEqual(data.halves, {CLIENT})
+        self.assertTrue(control.session.sent[CLIENT].endswith(b"150 here\r\n226 done\r\n"))
+        (record,) = control.transfers
+        self.assertEqual((record["command"], record["filename"]), ("RETR", b"a"))
+        self.assertEqual((record["size"], record["verdict"]), (5, "passed"))
+        self.assertEqual((record["direction"], record["mode"]), ("download", "passive"))
+
+    def test_slow_client(self) -> None:
+        """The reply waits until the last byte has left for the client, not only been read."""
+        control = Control().log_in()
+        data = control.passive().comes(DATA, slow={CLIENT})
+        control.ask(b"RETR a", b"150 here")
+        data.says(SERVER, b"hello")
+        data.hangs_up(SERVER)
+        self.assertEqual(control.server(b"226 done\r\n"), b"")
+        data.flush(CLIENT)
+        self.assertTrue(control.session.sent[CLIENT].endswith(b"226 done\r\n"))
+
+    def test_upload(self) -> None:
+        """A file reaches the server; the next command doesn't overtake it."""
+        control, data = self.begun(b"STOR a")
+        data.says(CLIENT, b"hello")
+        control.client(b"NOOP\r\n")
+        data.hangs_up(CLIENT)
+        self.assertEqual((data.sent[SERVER], data.halves), (b"hello", {SERVER}))
+        self.assertNotIn(b"NOOP", control.session.sent[SERVER])
+        self.assertEqual(control.server(b"226 done\r\n"), b"226 done\r\n")
+        self.assertTrue(control.session.sent[SERVER].endswith(b"NOOP\r\n"))
+        data.hangs_up(SERVER)
+        self.assertIs(data.verdict.outcome, Outcome.PASSED)
+
+    def test_active(self) -> None:
+        """The same where the server connects, even if its 226 comes before its connection."""
+        control = Control().log_in()
+        expected = control.active()
+        control.ask(b"RETR a", b"150 here")
+        self.assertEqual(control.server(b"226 done\r\n"), b"")
+        data = expected.comes(Address(FTP.host, 20))
+        data.says(CLIENT, b"hello")
+        self.assertEqual((data.sent[SERVER], control.server(b"")), (b"hello", b""))
+        data.hangs_up(CLIENT)
+        self.assertTrue(control.session.sent[CLIENT].endswith(b"226 done\r\n"))
+        self.assertEqual(control.transfers[0]["mode"], "active")
+
+    def test_never_comes(self) -> None:
+        """A data connection that was never made doesn't hold the reply up for ever."""
+        control = Control().log_in()
+        expected = control.active()
+        control.ask(b"LIST", b"150 here")
+        self.assertEqual(control.server(b"226 done\r\n"), b"")
+        expected.cancel()
+        self.assertEqual(control.server(b""), b"226 done\r\n")
+        expected = control.passive()
+        control.ask(b"LIST", b"150 here", b"226 done")
+        self.assertTrue(expected.cancelled)
+
+    def test_held(self) -> None:
+        """Nothing flows before it is known what: no tunnel beside the inspection."""
+        control = Control().log_in()
+        data = control.passive().comes(DATA)
+        data.says(CLIENT, b"hello")
+        data.hangs_up(CLIENT)
+        self.assertEqual((data.sent[SERVER], data.halves), (b"", set()))
+        control.client(b"STOR a\r\n")
+        self.assertEqual((data.sent[SERVER], data.halves), (b"hello", {SERVER}))
+
+    def test_against_the_direction(self) -> None:
+        """What flows the other way ends the data connection, and the client hears of it."""
+        for command, side in ((b"RETR a", CLIENT), (b"LIST", CLIENT), (b"STOR a", SERVER)):
+            control, data = self.begun(command)
+            data.says(side, b"x")
+            self.assertIs(data.verdict.outcome, Outcome.DENIED)
+            self.assertEqual(control.server(b"226 done\r\n"), b"451 The transfer was denied.\r\n")
+            self.assertEqual(control.transfers[0]["verdict"], "denied")
+
+    def test_sizes(self) -> None:
+        """Files over the limit don't pass whole, whatever the server says about it."""
+        settings = evolve(READ_WRITE, download_bytes=5, upload_bytes=3)
+        for command, side, most in ((b"RETR a", SERVER, 5), (b"STOR a", CLIENT, 3)):
+            control, data = self.begun(command, settings)
+            data.says(side, b"x" * most)
+            self.assertIsNone(data.verdict)
+            data.says(side, b"x")
+            self.assertIn("_bytes", data.verdict.reason)
+            self.assertEqual(control.server(b"226 done\r\n")[:3], b"451")
+            self.assertIn("_bytes", control.transfers[0]["reason"])
+
+    def test_count(self) -> None:
+        """Only so many transfers in one session."""
+        control = Control(evolve(READ_WRITE, transfers=1)).log_in()
+        control.passive()
+        control.ask(b"RETR a", b"550 none")
+        control.passive()
+        self.assertEqual(control.client(b"RETR a\r\n")[1][:3], b"552")
+
+    def test_stacked(self) -> None:
+        """A file passes another service's inspector; a listing does not."""
+        settings = evolve(READ_WRITE, stack_download="scan")
+        control, data = self.begun(b"RETR a", settings)
+        data.says(SERVER, b"hello")
+        data.hangs_up(SERVER)
+        self.assertEqual([(body.service, body.data) for body in data.bodies], [("scan", b"hello")])
+        self.assertEqual((data.sent[CLIENT], data.halves), (b"hello", {CLIENT}))
+        self.assertEqual(control.server(b"226 done\r\n"), b"226 done\r\n")
+        _, data = self.begun(b"LIST", settings)
+        self.assertEqual(data.bodies, [])
+
+    def test_stacked_denies(self) -> None:
+        """A file that the other inspector denies is cut off, and the client hears of it."""
+        control, data = self.begun(b"STOR a", evolve(READ_WRITE, stack_upload="scan"))
+        data.bodies[0].sink.denied("a virus", b"")
+        self.assertEqual(data.verdict.reason, "a virus")
+        self.assertEqual(control.server(b"426 broken\r\n"), b"451 The transfer was denied.\r\n")
+        self.assertEqual(control.transfers[0]["reason"], "a virus")
+
+    def test_abort(self) -> None:
+        """ABOR passes in the middle of a transfer, and nobody waits for its data any more."""
+        control, data = self.begun(b"RETR a")
+        data.says(SERVER, b"hello")
+        self.assertEqual(control.client(b"\xff\xf4\xff\xf2ABOR\r\n"), (b"ABOR\r\n", b""))
+        heard = control.server(b"426 aborted\r\n226 fine\r\n")
+        self.assertEqual(heard, b"426 aborted\r\n226 fine\r\n")
+        control.ask(b"NOOP", b"200 fine")
+
+    def test_abort_too_late(self) -> None:
+        """The same if the server was done already."""
+        control, data = self.begun(b"RETR a")
+        data.says(SERVER, b"hello")
+        self.assertEqual(control.server(b"226 done\r\n"), b"")
+        control.client(b"ABOR\r\n")
+        control.server(b"225 nothing to abort\r\n")
+        self.assertTrue(
+            control.session.sent[CLIENT].endswith(b"226 done\r\n225 nothing to abort\r\n")
+        )
+
+    def test_second_preliminary(self) -> None:
+        """A transfer begins once."""
+        control, _ = self.begun(b"RETR a")
+        control.server(b"150 again\r\n")
+        self.assertIs(control.session.verdict.outcome, Outcome.DENIED)
+
+    def test_refused_by_server(self) -> None:
+        """A transfer that the server doesn't want leaves nothing open."""
+        control = Control().log_in()
+        data = control.passive().comes(DATA)
+        control.ask(b"RETR a", b"550 none")
+        self.assertIs(data.verdict.outcome, Outcome.CLOSED)
+        self.assertEqual(control.transfers[0]["completion_code"], 550)
+
+    def test_control_lost(self) -> None:
+        """A transfer whose control connection is lost is cut off, not ended, and is recorded."""
+        control, data = self.begun(b"RETR a")
+        data.says(SERVER, b"hello")
+        control.session.over()
+        self.assertIs(data.verdict.outcome, Outcome.DENIED)
+        self.assertEqual([event for event, _ in data.logged], ["ftp_data"])
+
+    def test_left(self) -> None:
+        """A data connection that was used for nothing goes with its control connection."""
+        control = Control().log_in()
+        data = control.passive().comes(DATA)
+        control.ask(b"QUIT", b"221 bye")
+        control.session.hangs_up(SERVER)
+        control.session.hangs_up(CLIENT)
+        self.assertIs(control.session.verdict.outcome, Outcome.PASSED)
+        self.assertIs(data.verdict.outcome, Outcome.CLOSED)

@@ -1,0 +1,406 @@
+"""The control connection: what passes, what is answered here, what ends the session."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from attrs import evolve
+from twisted.trial.unittest import SynchronousTestCase
+
+from gateway.interfaces import CLIENT, SERVER, Outcome
+from protocols.ftp.settings import FtpSettings, commands, replies
+from protocols.ftp.verbs import REFUSED, VERBS, Access
+from tests.protocols.ftp.speak import READ_WRITE, Control
+
+READ_ONLY = FtpSettings()
+
+
+class OrderTests(SynchronousTestCase):
+    """Commands in their order, and each reply to its command."""
+
+    def test_login_first(self) -> None:
+        """Before the login, the server hears only what belongs there."""
+        control = Control()
+        control.server(b"220 ready\r\n")
+        for verb, kind in VERBS.items():
+            if not kind.early:
+                _, heard = control.client(_example(verb) + b"\r\n")
+                self.assertTrue(heard.startswith((b"530", b"503")), (verb, heard))
+        self.assertEqual(control.client(b"PASS x\r\n"), (b"", b"503 Please send USER first.\r\n"))
+        self.assertEqual(control.session.sent[SERVER], b"")
+
+    def test_wrong_password(self) -> None:
+        """A login that failed is none."""
+        control = Control()
+        control.server(b"220 ready\r\n")
+        control.ask(b"USER a", b"331 and?")
+        control.ask(b"PASS b", b"530 wrong")
+        self.assertEqual(control.client(b"PWD\r\n")[1], b"530 Please log in first.\r\n")
+        self.assertEqual(control.client(b"PASS b\r\n")[1], b"503 Please send USER first.\r\n")
+
+    def test_account(self) -> None:
+        """Servers that want an account get it; REIN begins anew."""
+        control = Control()
+        control.server(b"220 ready\r\n")
+        control.ask(b"USER a", b"331 and?")
+        control.ask(b"PASS b", b"332 and?")
+        control.ask(b"ACCT c", b"230 in")
+        control.ask(b"PWD", b'257 "/"')
+        control.ask(b"REIN", b"220 again")
+        self.assertEqual(control.client(b"PWD\r\n")[1], b"530 Please log in first.\r\n")
+
+    def test_rename(self) -> None:
+        """RNTO follows RNFR that the server has agreed to, and nothing else."""
+        control = Control().log_in()
+        refusal = b"503 Please send RNFR first.\r\n"
+        self.assertEqual(control.client(b"RNTO b\r\n")[1], refusal)
+        control.ask(b"RNFR a", b"550 none")
+        self.assertEqual(control.client(b"RNTO b\r\n")[1], refusal)
+        control.ask(b"RNFR a", b"350 and?")
+        control.ask(b"NOOP", b"200 fine")
+        self.assertEqual(control.client(b"RNTO b\r\n")[1], refusal)
+        control.ask(b"RNFR a", b"350 and?")
+        control.ask(b"RNTO b", b"250 done")
+        self.assertEqual(control.client(b"RNTO b\r\n")[1], refusal)
+
+    def test_one_at_a_time(self) -> None:
+        """A command waits until the one before is answered, however much a client sends ahead."""
+        control = Control()
+        self.assertEqual(control.client(b"USER a\r\nPASS b\r\n"), (b"", b""))
+        control.server(b"220 ready\r\n")
+        self.assertEqual(control.session.sent[SERVER], b"USER a\r\n")
+        self.assertIn(CLIENT, control.session.paused)
+        control.server(b"331 and?\r\n")
+        self.assertEqual(control.session.sent[SERVER], b"USER a\r\nPASS b\r\n")
+
+    def test_unasked(self) -> None:
+        """A reply that answers no command ends the session, but for the server's goodbye."""
+        for reply in (b"200 fine", b"227 (198,51,100,2,156,64)", b"150 here", b"331 and?"):
+            control = Control().log_in()
+            self.assertEqual(control.server(reply + b"\r\n"), b"")
+            self.assertIn("answers no command", control.reason)
+        control = Control().log_in()
+        self.assertEqual(control.server(b"421 time out\r\n"), b"421 time out\r\n")
+
+    def test_wrong_reply(self) -> None:
+        """A reply that can't belong to its command ends the session (CERT VU#328867)."""
+        for command, reply in (
+            (b"NOOP", b"227 (198,51,100,2,156,64)"),
+            (b"STAT", b"229 (|||40000|)"),
+            (b"PASV", b"229 (|||40000|)"),
+            (b"EPSV", b"227 (198,51,100,2,156,64)"),
+            (b"EPSV ALL", b"229 (|||40000|)"),
+            (b"PASV", b"228 (198,51,100,2,156,64)"),
+            (b"PASV", b"200 fine"),
+            (b"PWD", b"150 here"),
+            (b"PWD", b"331 password?"),
+            (b"RNFR a", b"250 done"),
+            (b"REST 1", b"200 fine"),
+        ):
+            control = Control().log_in()
+            self.assertEqual(control.ask(command, reply), b"", command)
+            self.assertIs(control.session.verdict.outcome, Outcome.DENIED)
+            self.assertEqual(control.session.expected, [])
+
+    def test_echo(self) -> None:
+        """A 227 in the middle of another reply announces nothing, and is shown to be none."""
+        control = Control().log_in()
+        heard = control.ask(b"STAT x", b"213-x\r\n227 (198,51,100,2,156,64)\r\n213 end")
+        self.assertEqual(heard, b"213-x\r\n 227 (198,51,100,2,156,64)\r\n213 end\r\n")
+        self.assertEqual(control.session.expected, [])
+
+    def test_server_gone(self) -> None:
+        """After the server's end, what a client still says is not heard, and holds nothing up."""
+        control = Control().log_in()
+        control.client(b"NOOP\r\nNOOP\r\n")
+        control.session.hangs_up(SERVER)
+        self.assertEqual(control.session.halves, {CLIENT})
+        self.assertEqual(control.client(b"QUIT\r\n"), (b"", b""))
+        control.session.hangs_up(CLIENT)
+        self.assertIs(control.session.verdict.outcome, Outcome.PASSED)
+
+
+def _example(verb: str) -> bytes:
+    """A command of this verb with an argument that fits."""
+    if verb in _EXAMPLES:
+        return _EXAMPLES[verb]
+    for argument in (None, b"x", b"5", b"I", b"F", b"S", b"UTF8 ON"):
+        if VERBS[verb].fits(argument):
+            return verb.encode() if argument is None else verb.encode() + b" " + argument
+    raise AssertionError(f"no example of {verb}")
+
+
+_EXAMPLES = {
+    "PORT": b"PORT 192,0,2,1,200,1",
+    "EPRT": b"EPRT |1|192.0.2.1|50000|",
+    "MFMT": b"MFMT 20200101000000 x",
+}
+
+
+class EveryCommandTests(SynchronousTestCase):
+    """Each command that there is."""
+
+    def test_passes(self) -> None:
+        """With everything allowed, each reaches the server, and its answers the client."""
+        settings = evolve(READ_WRITE, site_commands=frozenset({"X"}))
+        for verb, kind in VERBS.items():
+            control = Control(settings).log_in()
+            if verb == "PASS":
+                control.ask(b"USER x", b"331 and?")
+            if verb == "RNTO":
+                control.ask(b"RNFR x", b"350 and?")
+            if kind.flow is not None:
+                control.passive()
+            reply = b"550 no" if verb not in ("QUIT",) else b"221 bye"
+            self.assertEqual(control.ask(_example(verb), reply), reply + b"\r\n")
+
+    def test_arguments(self) -> None:
+        """An argument that doesn't fit is answered here; the session goes on."""
+        for command, code in (
+            (b"RETR", b"501"),
+            (b"PWD x", b"501"),
+            (b"PORT x", b"501"),
+            (b"REST -1", b"501"),
+            (b"REST 99999999999999999999", b"501"),
+            (b"REST 9223372036854775808", b"501"),
+            (b"REST 0x10", b"501"),
+            (b"TYPE E", b"504"),
+            (b"TYPE L 7", b"504"),
+            (b"MODE Z", b"504"),
+            (b"MODE B", b"504"),
+            (b"STRU R", b"504"),
+            (b"OPTS PASV x", b"504"),
+            (b"HOST a b", b"501"),
+            (b"EPSV 3", b"501"),
+            (b"ALLO x", b"501"),
+            (b"MFMT yesterday x", b"501"),
+            (b"SIZE " + b"a" * 1025, b"501"),
+            (b"CWD " + b"a" * 1025, b"501"),
+            (b"NONE", b"500"),
+            (b"", b"500"),
+        ):
+            control = Control().log_in()
+            passed, heard = control.client(command + b"\r\n")
+            self.assertEqual((passed, heard[:3]), (b"", code), command)
+            self.assertIsNone(control.session.verdict)
+            self.assertIn("refused", control.records[-1][1])
+
+    def test_never(self) -> None:
+        """LPRT and its like never pass, whatever the settings."""
+        for verb in REFUSED:
+            control = Control().log_in()
+            passed, heard = control.client(verb.encode() + b" x\r\n")
+            self.assertEqual(passed, b"")
+            self.assertEqual(heard[:3], b"534" if verb == "AUTH" else b"502")
+
+    def test_oversized(self) -> None:
+        """A command without end ends the session."""
+        control = Control().log_in()
+        control.client(b"CWD " + b"a" * 5000)
+        self.assertIn("more than 4096 bytes", control.reason)
+
+
+class AttackTests(SynchronousTestCase):
+    """What somebody tries."""
+
+    def test_slipstreaming(self) -> None:
+        """A connection that does not begin with FTP is over, without a word to the server."""
+        for said in (
+            b"POST / HTTP/1.1\r\nHost: x\r\n\r\nPORT 192,0,2,1,200,1\r\n",
+            b"\r\nUSER a\r\n",
+            b"EHLO x\r\n",
+            b"\x16\x03\x01\x00\x05hello\n\r\n",
+        ):
+            control = Control()
+            control.server(b"220 ready\r\n")
+            control.client(said)
+            self.assertIs(control.session.verdict.outcome, Outcome.DENIED)
+            self.assertEqual(control.session.sent[SERVER], b"")
+            self.assertEqual(control.session.expected, [])
+
+    def test_injection(self) -> None:
+        """CR, LF, NUL and Telnet in an argument end the session; no part of it passes."""
+        for said in (
+            b"CWD a\nDELE b\r\n",
+            b"CWD a\rDELE b\r\n",
+            b"CWD a\x00\r\n",
+            b"CWD a\xff\xf2\r\n",
+            b"\xff\xfd\x0aDELE b\r\n",
+        ):
+            control = Control().log_in()
+            passed, _ = control.client(said)
+            self.assertEqual(passed, b"")
+            self.assertIs(control.session.verdict.outcome, Outcome.DENIED, said)
+
+    def test_behind_auth(self) -> None:
+        """AUTH is answered here, and what follows it is what it is: plaintext."""
+        control = Control().log_in()
+        passed, heard = control.client(b"AUTH TLS\r\nNOOP\r\n")
+        self.assertEqual(passed, b"NOOP\r\n")
+        self.assertEqual(heard, b"534 Encryption is not allowed here.\r\n")
+        control.server(b"200 fine\r\n")
+        control.client(b"AUTH TLS\r\n\x16\x03\x01\x02\x00\x01\x00\r\n")
+        self.assertIs(control.session.verdict.outcome, Outcome.DENIED)
+
+    def test_auth_denied(self) -> None:
+        """Or AUTH ends the session."""
+        control = Control(FtpSettings(auth="deny")).log_in()
+        control.client(b"AUTH TLS\r\n")
+        self.assertIn("'auth'", control.reason)
+
+    def test_oversized_replies(self) -> None:
+        """A server can't fill the gateway's memory, nor the client's."""
+        for said in (b"2" * 5000, b"220-" + b"a" * 5000, b"220-a\r\n" + b"b" * 60 * 1200):
+            control = Control()
+            control.server(said)
+            self.assertIsNotNone(control.session.verdict)
+        control = Control()
+        control.server(b"220-a\r\n" + (b"b" * 62 + b"\r\n") * 1100)
+        self.assertIn("more than 65536 bytes", control.reason)
+
+
+class PolicyTests(SynchronousTestCase):
+    """What the operator allows."""
+
+    def test_read_only(self) -> None:
+        """By default, nothing that writes passes."""
+        for verb, kind in VERBS.items():
+            if kind.access is Access.WRITE:
+                control = Control(READ_ONLY).log_in()
+                passed, heard = control.client(_example(verb) + b"\r\n")
+                self.assertEqual(passed, b"", verb)
+                self.assertEqual(heard[:3], b"503" if verb == "RNTO" else b"502")
+        control = Control(READ_ONLY).log_in()
+        self.assertEqual(control.client(b"MDTM 20200101000000 x\r\n")[1][:3], b"502")
+        control.ask(b"MDTM x", b"213 20200101000000")
+
+    def test_commands(self) -> None:
+        """Exceptions from the profile."""
+        settings = FtpSettings(commands={"DELE": "pass", "PWD": "refuse", "SYST": "deny"})
+        control = Control(settings).log_in()
+        control.ask(b"DELE x", b"250 done")
+        self.assertEqual(control.client(b"PWD\r\n")[1][:3], b"502")
+        self.assertEqual(control.client(b"SYST\r\n")[1][:3], b"421")
+        self.assertIn("SYST", control.reason)
+        self.assertIn("denied", control.records[-1][1])
+
+    def test_tables(self) -> None:
+        """A table of what is not there is an error of the operator's."""
+        self.assertRaises(ValueError, commands, {"AUTH": "pass"})
+        self.assertRaises(ValueError, commands, {"retr": "pass"})
+        self.assertRaises(ValueError, replies, {"99": "deny"})
+        self.assertRaises(ValueError, replies, {"NONE 550": "deny"})
+        self.assertEqual(replies({"RETR 550": "deny"}), {"RETR 550": "deny"})
+
+    def test_replies(self) -> None:
+        """Replies that end the session, by code or for one command."""
+        settings = FtpSettings(replies={"550": "deny", "SIZE 550": "pass"})
+        control = Control(settings).log_in()
+        control.ask(b"SIZE x", b"550 none")
+        control.ask(b"MDTM x", b"550 none")
+        self.assertIn("550 to MDTM", control.reason)
+
+    def test_anonymous(self) -> None:
+        """Only anonymous users get in."""
+        control = Control(FtpSettings(profile="anonymous-read-only"))
+        control.server(b"220 ready\r\n")
+        self.assertEqual(control.client(b"USER root\r\n")[1][:3], b"530")
+        control.ask(b"USER Anonymous", b"331 and?")
+
+    def test_users(self) -> None:
+        """Or only those whose names match."""
+        control = Control(FtpSettings(users=re.compile("a.*"), user_bytes=5))
+        control.server(b"220 ready\r\n")
+        for name, code in ((b"bob", b"530"), (b"alicia", b"501"), (b"ab\xff"[:2], b"")):
+            self.assertEqual(control.client(b"USER " + name + b"\r\n")[1][:3], code)
+
+    def test_features(self) -> None:
+        """FEAT tells only of what is allowed."""
+        control = Control(FtpSettings(commands={"MDTM": "refuse"})).log_in()
+        said = b"211-Features:\r\n AUTH TLS\r\n PBSZ\r\n MDTM\r\n SIZE\r\n rest STREAM\r\nSIZE\r\n"
+        heard = control.ask(b"FEAT", said + b" XNEW\r\n UTF8\r\n211 End")
+        self.assertEqual(heard, b"211-Features:\r\n SIZE\r\n rest STREAM\r\n UTF8\r\n211 End\r\n")
+        self.assertEqual(control.ask(b"FEAT", b"502 no"), b"502 no\r\n")
+
+    def test_site(self) -> None:
+        """Of SITE, only what is listed."""
+        control = Control().log_in()
+        control.ask(b"SITE CHMOD 644 x", b"200 done")
+        self.assertEqual(control.client(b"SITE EXEC x\r\n")[1][:3], b"502")
+
+    def test_texts(self) -> None:
+        """The operator's words in place of the server's, but never in place of an error."""
+        settings = FtpSettings(banner="hello\nthere", welcome="227 in")
+        control = Control(settings)
+        self.assertEqual(control.server(b"220 vsFTPd 3\r\n"), b"220- hello\r\n220 there\r\n")
+        control.ask(b"USER a", b"331 and?")
+        self.assertEqual(control.ask(b"PASS b", b"530 no"), b"530 no\r\n")
+        control.ask(b"USER a", b"331 and?")
+        self.assertEqual(control.ask(b"PASS b", b"230-x\r\n230 y"), b"230 227 in\r\n")
+
+    def test_paths(self) -> None:
+        """Paths are judged as the server sees them, wherever the client stands."""
+        settings = evolve(
+            READ_WRITE,
+            read_paths=re.compile("/(?:pub(?:/.*)?|in)"),
+            write_paths=re.compile("/in/.*"),
+        )
+        control = Control(settings)
+        control.server(b"220 ready\r\n")
+        control.ask(b"USER a", b"230 in")
+        self.assertEqual(control.session.sent[SERVER], b"USER a\r\nPWD\r\n")
+        self.assertEqual(control.server(b'257 "/pub"\r\n'), b"")
+        self.assertEqual(control.client(b"SIZE ../etc/passwd\r\n")[1][:3], b"550")
+        self.assertEqual(control.client(b"SIZE /etc/passwd\r\n")[1][:3], b"550")
+        self.assertEqual(control.client(b"SIZE ~/x\r\n")[1][:3], b"550")
+        self.assertEqual(control.client(b"DELE x\r\n")[1][:3], b"550")
+        self.assertIn("/pub/x", control.records[-1][1]["refused"])
+        control.session.says(CLIENT, b"SIZE x\r\n")
+        control.server(b"213 5\r\n")
+        control.session.says(CLIENT, b"CWD /in\r\nDELE x\r\n")
+        self.assertEqual(control.server(b"250 fine\r\n"), b"250 fine\r\n")
+        self.assertTrue(control.session.sent[SERVER].endswith(b"CWD /in\r\nPWD\r\n"))
+        control.server(b'257 "/in"\r\n')
+        self.assertTrue(control.session.sent[SERVER].endswith(b"DELE x\r\n"))
+
+    def test_unknown_directory(self) -> None:
+        """A server that doesn't say where it stands is asked for absolute paths only."""
+        control = Control(evolve(READ_WRITE, write_paths=re.compile("/in/.*")))
+        control.server(b"220 ready\r\n")
+        control.ask(b"USER a", b"230 in")
+        control.server(b"550 no\r\n")
+        control.client(b"DELE x\r\n")
+        self.assertNotIn(b"DELE", control.session.sent[SERVER])
+        control.client(b"DELE /in/x\r\n")
+        self.assertIn(b"DELE", control.session.sent[SERVER])
+
+
+class AuditTests(SynchronousTestCase):
+    """What is written down."""
+
+    def test_record(self) -> None:
+        """A command with its replies is one record, in EVE's names."""
+        control = Control().log_in()
+        control.ask(b"CWD pub", b"250-a\r\n250 b")
+        fields: dict[str, Any] = {
+            "command": "CWD",
+            "command_data": b"pub",
+            "completion_code": ["250"],
+            "reply": [b"b"],
+            "reply_received": "yes",
+        }
+        self.assertEqual(control.records[-1], ("ftp", fields))
+
+    def test_no_password(self) -> None:
+        """Never a password, not even if the server repeats it."""
+        control = Control()
+        control.server(b"220 ready\r\n")
+        control.client(b"PASS sesame\r\n")
+        control.ask(b"USER a", b"331 and?")
+        control.ask(b"PASS sesame", b"332 sesame?")
+        control.ask(b"ACCT sesame", b"530 sesame is wrong")
+        control.client(b"ACCT sesame" * 20 + b"\r\n")
+        control.client(b"PASS sesame\x00\r\n")
+        self.assertNotIn("sesame", repr(control.records))
+        self.assertNotIn("sesame", control.reason)
