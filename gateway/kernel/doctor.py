@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from gateway.kernel import hostfilter, hostlimits, hostrouting, hostsettings
+from gateway.kernel import hostfilter, hostlimits, hostpolicy, hostrouting, hostsettings
 from gateway.kernel.errors import KernelError
 from gateway.kernel.finding import Finding, warning
 from gateway.kernel.host import Host
@@ -35,6 +35,8 @@ CHECKS: dict[str, Check] = {
     "firewall": hostfilter.firewall,
     "listeners": hostlimits.ports,
     "local UDP services": hostlimits.udp_services,
+    "UDP answers": hostpolicy.datagram_replies,
+    "plugins": hostpolicy.plugins,
     "queue": hostlimits.queue,
     "descriptors": hostlimits.descriptors,
 }

@@ -29,6 +29,9 @@ exec(sys.argv[2])
 print(json.dumps([(f.topic, f.severity.value, f.text, f.mend) for f in examine(made)]))
 """
 
+ELSEWHERE = ("descriptors", "UDP answers")
+"""Tested on their own: they depend on the machine, or on this policy, which names no interface."""
+
 Said = list[tuple[str, str, str, str]]
 
 
@@ -45,7 +48,7 @@ class DoctorCase(SynchronousTestCase):
     def bad(self, first: str = "", **divert: object) -> dict[str, tuple[str, str, str]]:
         """What is not as it should be, by topic."""
         said = self.ask(first, **divert)
-        return {f[0]: (f[1], f[2], f[3]) for f in said if f[1] != "ok" and f[0] != "descriptors"}
+        return {f[0]: (f[1], f[2], f[3]) for f in said if f[1] != "ok" and f[0] not in ELSEWHERE}
 
     def assertFound(self, topic: str, severity: str, *words: str, **divert: object) -> None:
         """This is found, and nothing else is."""
@@ -58,7 +61,7 @@ class DoctorCase(SynchronousTestCase):
     def assertMended(self, **divert: object) -> None:
         """What the doctor recommends is done; then all is well."""
         for topic, severity, _, mend in self.ask(**divert):
-            if severity != "ok" and topic != "descriptors":
+            if severity != "ok" and topic not in ELSEWHERE:
                 self.host.run("sh -s", mend)
         self.assertEqual(self.bad(**divert), {})
 
