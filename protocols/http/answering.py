@@ -14,7 +14,7 @@ from gateway.interfaces import CLIENT, Denied
 from protocols.http.body import Body, body_of
 from protocols.http.connection import closing, is_persistent, onward, options, upgrades
 from protocols.http.decision import Pass
-from protocols.http.framing import Framing, Kind, of_response
+from protocols.http.framing import Framing, Kind, of_response, written
 from protocols.http.head import read_response
 from protocols.http.malformed import Malformed
 from protocols.http.message import Request, Response
@@ -139,7 +139,7 @@ class Answering:
             self._release(transaction, message)
             return False
         goes_on = self._goes_on(transaction, response, named, framing)
-        headers = onward(message.headers, named, response.status == UPGRADE_REQUIRED)
+        headers = onward(written(message.headers), named, response.status == UPGRADE_REQUIRED)
         if not goes_on and is_persistent(response, named) and framing.kind is not Kind.CLOSE:
             headers = closing(headers)
         held = message.with_headers(headers).head()

@@ -18,7 +18,7 @@ from protocols.http.admission import admit, offered
 from protocols.http.body import body_of
 from protocols.http.connection import is_persistent, onward, options, upgrades
 from protocols.http.decision import Decision, Pass, Redirect, Refuse
-from protocols.http.framing import Framing, of_request
+from protocols.http.framing import Framing, of_request, written
 from protocols.http.head import read_request
 from protocols.http.malformed import Malformed
 from protocols.http.message import Request
@@ -83,7 +83,7 @@ class Asking:
         if not isinstance(decision, Pass):
             return await self._answer(transaction, framing, decision)
         message = decision.message
-        headers = onward(message.headers, named, bool(transaction.upgrades))
+        headers = onward(written(message.headers), named, bool(transaction.upgrades))
         if request.version == "1.0":
             headers = headers.only(lambda name: name.lower() != "expect")
         if not await self._connect(transaction):
@@ -111,6 +111,7 @@ class Asking:
     async def _asked(self, transaction: Transaction) -> bool:
         """A request was sent to its end; whether there may be another one."""
         transaction.asked = True
+        self._inspector.current = None
         self._inspector.complete(transaction)
         if transaction.upgrades or transaction.is_tunnel:
             await self._pending.at_most(0)

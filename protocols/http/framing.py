@@ -110,3 +110,13 @@ def _length(headers: Headers) -> int | None:
     if CONTENT_LENGTH.fullmatch(values[0]) is None:
         raise Malformed(f"not a Content-Length: {values[0][:100]!r}")
     return int(values[0])
+
+
+def written(headers: Headers) -> Headers:
+    """What frames a message, in its plainest form: C{chunked}, and no leading zeros."""
+    coding, length = headers.get("transfer-encoding"), headers.get("content-length")
+    if coding is not None and coding != "chunked":
+        return headers.replaced("Transfer-Encoding", "chunked")
+    if length is not None and length[0] == "0" and len(length) > 1:
+        return headers.replaced("Content-Length", str(int(length)))
+    return headers
