@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from ipaddress import ip_address
 
 from attrs import frozen
@@ -55,10 +56,9 @@ def read_host(text: str) -> str:
     @raise ValueError: it is neither.
     """
     host = text.lower().removesuffix(".")
-    try:
-        return str(ip_address(host.strip("[]")))
-    except ValueError:
-        pass
+    if host[-1:].isdecimal() or ":" in host:
+        with suppress(ValueError):
+            return str(ip_address(host.strip("[]")))
     if not _NAME.fullmatch(host):
         hint = "" if host.isascii() else '; write it with "xn--"'
         raise ValueError(f'"{text}" is not the name or address of a host{hint}')

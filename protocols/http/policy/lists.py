@@ -38,6 +38,14 @@ _OWN_NAMES = re.compile(
     r"localhost|localhost\.localdomain|local|broadcasthost|ip6-\w+|0\.0\.0\.0|127\.0\.0\.1|::1?"
 )
 
+# What most lines are, in lists of domains and in hosts files: nothing to be found out about them.
+_PLAIN = re.compile(
+    rb"((?:0\.0\.0\.0|127\.0\.0\.1)[ \t]+)?((?:[a-z0-9_][a-z0-9_-]{0,62}\.){1,3}[a-z]{2,63})"
+)
+
+_NULL = frozenset({"0.0.0.0", "127.0.0.1"})
+"""Where most hosts files send names."""
+
 _URL = re.compile(
     r"(?:[a-z]+://)?(?:[^/@?]*@)?(\[[^]]*\]|[^/:?]*)(?::([0-9]{1,5}))?([/?].*)?", re.I
 )
@@ -51,12 +59,13 @@ class UrlList:
     @ivar name: of the file.
     """
 
-    __slots__ = ("_deepest", "_entries", "name")
+    __slots__ = ("_deepest", "_entries", "_exact", "name")
 
-    def __init__(self, name: str, entries: LineSet, deepest: int) -> None:
+    def __init__(self, name: str, entries: LineSet, deepest: int, exact: bool) -> None:
         self.name = name
         self._entries = entries
         self._deepest = deepest
+        self._exact = exact
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -74,8 +83,9 @@ class UrlList:
         return None
 
     def _candidates(self, url: Url) -> Iterator[str]:
-        """Every entry that would have this URL on the list."""
-        yield f"={url.host}"
+        """Every entry that would have this URL on the list, of the kinds that are on it."""
+        if self._exact:
+            yield f"={url.host}"
         for index, domain in enumerate(above(url.host)):
             yield domain
             if index:
@@ -103,13 +113,23 @@ def authority(host: str, port: int) -> str:
 
 
 class _Builder:
-    """Collects the entries of a file."""
+    """
+    Collects the entries of a file.
+
+    @ivar deepest: how many "/" the URL has that has most of them.
+    @ivar exact: whether there are names of a hosts file.
+    """
 
     def __init__(self) -> None:
         self.deepest = 0
+        self.exact = False
 
     def entries(self, content: bytes, complain: Callable[[str, int, int], None]) -> Iterator[bytes]:
         for number, line in enumerate(content.splitlines(), 1):
+            plain = _PLAIN.fullmatch(line)
+            if plain:
+                yield self._plain(plain)
+                continue
             words = line.partition(b"#")[0].split()
             if not words or line.startswith(b"!"):
                 continue
@@ -119,8 +139,15 @@ class _Builder:
                 column = len(line) - len(line.lstrip()) + 1
                 complain(_described(line.strip(), error), number, column)
 
+    def _plain(self, found: re.Match[bytes]) -> bytes:
+        if found[1] is None:
+            return found[2]
+        self.exact = True
+        return b"=" + found[2]
+
     def _line(self, words: list[bytes]) -> Iterator[bytes]:
         if len(words) > 1:
+            self.exact = True
             yield from _hosts_line(*(word.decode() for word in words))
         elif b"/" in words[0]:
             yield self._url(words[0].decode()).encode()
@@ -143,7 +170,8 @@ class _Builder:
 
 def _hosts_line(address: str, *names: str) -> Iterator[bytes]:
     """A line of a hosts file. The address says where to send them, and does not matter."""
-    ip_address(address.partition("%")[0])
+    if address not in _NULL:
+        ip_address(address.partition("%")[0])
     for name in names:
         if not _OWN_NAMES.fullmatch(name):
             yield f"={read_host(name)}".encode()
@@ -173,4 +201,4 @@ def read_list(file: Any) -> UrlList:
     """
     builder = _Builder()
     entries = LineSet(builder.entries(file.content, file.complain))
-    return UrlList(file.name, entries, builder.deepest)
+    return UrlList(file.name, entries, builder.deepest, builder.exact)
