@@ -6,7 +6,9 @@ from typing import Any
 
 from gateway.interfaces import ISession
 from protocols.smtp.fault import Fault, fault
+from protocols.smtp.message import Message
 from protocols.smtp.settings import SMTPSettings
+from protocols.smtp.stacked import Stacked
 
 
 def too_large(limit: int) -> Fault:
@@ -17,7 +19,8 @@ def too_large(limit: int) -> Fault:
 
 class Content:
     """
-    Takes the blocks of one message, and gives back those that may pass.
+    Takes the blocks of one message, and gives back those that may pass: first
+    judged here, then by the stacked inspector, if there is one.
 
     @ivar size: bytes that came.
     """
@@ -25,6 +28,8 @@ class Content:
     def __init__(self, session: ISession) -> None:
         self.size = 0
         self._settings: SMTPSettings = session.settings
+        self._message = Message(self._settings)
+        self._stacked = Stacked(session, self._settings) if self._settings.stack else None
 
     async def feed(self, block: bytes) -> bytes:
         """
@@ -35,7 +40,7 @@ class Content:
         self.size += len(block)
         if self.size > self._settings.message_bytes:
             raise too_large(self._settings.message_bytes)
-        return block
+        return await self._judge(self._message.feed(block))
 
     async def end(self) -> bytes:
         """
@@ -43,8 +48,17 @@ class Content:
 
         @raise Fault: the message is refused.
         """
-        return b""
+        rest = await self._judge(self._message.end())
+        return rest if self._stacked is None else rest + await self._stacked.end()
+
+    async def _judge(self, block: bytes) -> bytes:
+        return await self._stacked.feed(block) if self._stacked and block else block
+
+    def cancel(self) -> None:
+        """There will be no rest."""
+        if self._stacked is not None:
+            self._stacked.cancel()
 
     def record(self) -> dict[str, Any]:
-        """Audit fields."""
-        return {"size": self.size}
+        """Fields of the audit record C{email}."""
+        return self._message.record()

@@ -23,7 +23,7 @@ from protocols.smtp.extension import EXTENSIONS, Offer
 from protocols.smtp.fault import Fault, fault
 from protocols.smtp.parameter import MAIL, RCPT, Parameter
 from protocols.smtp.permission import check_hello, check_recipient, check_sender
-from protocols.smtp.reply import Reply
+from protocols.smtp.reply import Reply, configured
 from protocols.smtp.server import CONTINUATION, LOST, Server
 from protocols.smtp.settings import SMTPSettings
 from protocols.smtp.transaction import Transaction
@@ -74,7 +74,7 @@ class SMTPInspector(StreamInspector):
     def _unreachable(self, failure: Failure) -> None:
         failure.trap(Unreachable)  # type: ignore[no-untyped-call]
         reason = f"server unreachable: {failure.value}"
-        self.session.deny(reason, self._settings.unreachable.data())
+        self.session.deny(reason, configured(self._settings.unreachable).data())
 
     # What the server says
 

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from protocols.smtp.address import Mailbox, Path, is_domain
 from protocols.smtp.command import is_literal
 from protocols.smtp.fault import Fault, fault
+from protocols.smtp.reply import configured
 from protocols.smtp.settings import AddressRule, SMTPSettings
 
 
@@ -69,7 +70,9 @@ def _check_rules(what: str, mailbox: Mailbox, rules: Iterable[AddressRule]) -> N
     address = str(mailbox).lower()
     for rule in rules:
         if rule.match.fullmatch(address):
-            raise Fault(rule.reply, f"{what} {address!r} matches {rule.match.pattern!r}")
+            raise Fault(
+                configured(rule.reply), f"{what} {address!r} matches {rule.match.pattern!r}"
+            )
 
 
 def _may_go(mailbox: Mailbox, domains: Iterable[str]) -> bool:

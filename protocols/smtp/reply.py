@@ -45,9 +45,6 @@ class Reply:
     code: int
     lines: tuple[str, ...]
 
-    def __str__(self) -> str:
-        return self.text
-
     @classmethod
     def of(cls, code: int, *lines: str) -> Reply:
         """A reply with these lines."""

@@ -11,9 +11,12 @@ from attrs import frozen
 from gateway.inspector import option, pattern
 from protocols.smtp.command import RULES
 from protocols.smtp.extension import EXTENSIONS
-from protocols.smtp.reply import Reply, configured
+from protocols.smtp.reply import configured
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
+
+MANY = 1000
+"""Attachments: so many that nobody meant to set a limit."""
 
 MECHANISMS = frozenset(
     {
@@ -61,6 +64,31 @@ def domains(words: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(word.lower() for word in words)
 
 
+def refusal(text: str) -> str:
+    """Read a reply that refuses."""
+    configured(text)
+    return text
+
+
+def field_name(text: str) -> str:
+    """Read the name of a header field (RFC 5322, section 3.6.8)."""
+    if not re.fullmatch(r"[!-9;-~]{1,76}", text):
+        raise ValueError(f"{text!r} is no name of a header field")
+    return text
+
+
+def field_value(text: str) -> str:
+    """Read the value of a header field, on one line."""
+    if not re.fullmatch(r"[ -~]{0,900}", text):
+        raise ValueError(f"{text!r} is not printable ASCII on one line")
+    return text
+
+
+def small(words: frozenset[str]) -> frozenset[str]:
+    """Read extensions of file names, with or without the dot."""
+    return frozenset(word.lower().removeprefix(".") for word in words)
+
+
 @frozen
 class AddressRule:
     """Addresses, and how they are refused."""
@@ -70,10 +98,57 @@ class AddressRule:
         "the null sender.",
         read=pattern,
     )
-    reply: Reply = option(
+    reply: str = option(
         "How they are refused: for good (5xx), or for now (4xx).",
-        Reply.of(550, "5.7.1 Not accepted here"),
-        read=configured,
+        "550 5.7.1 Not accepted here",
+        read=refusal,
+    )
+
+
+@frozen
+class HeaderRule:
+    """What becomes of header fields of one name."""
+
+    name: str = option("The name of the field, in any letters.", read=field_name)
+    action: Literal["reject", "remove", "require", "set", "add"] = option(
+        'What to do: "reject" messages that have such a field, or "require" it; "remove" all such '
+        'fields; "set" one in their place, or where there is none; "add" one more.',
+    )
+    match: re.Pattern[str] = option(
+        "Only fields with such a value: a regular expression for the whole value, decoded and "
+        "without line breaks. Not for set and add.",
+        re.compile(".*", re.DOTALL),
+        read=pattern,
+    )
+    value: str = option("The value, for set and add.", "", read=field_value)
+    reply: str = option(
+        "How a message is refused, for reject and require.",
+        "550 5.7.1 Not accepted with this header",
+        read=refusal,
+    )
+
+
+@frozen
+class AttachmentRule:
+    """Attachments, and what becomes of a message that has them. What is given has to match."""
+
+    extensions: frozenset[str] = option(
+        'The ends of file names: "exe". Left out: any.', frozenset(), read=small
+    )
+    names: re.Pattern[str] = option(
+        "The names of files, in small letters: a regular expression for the whole name.",
+        re.compile(".*", re.DOTALL),
+        read=pattern,
+    )
+    types: re.Pattern[str] = option(
+        'The types that are declared, such as "application/zip", in small letters: a regular '
+        "expression for the whole type.",
+        re.compile(".*", re.DOTALL),
+        read=pattern,
+    )
+    action: Literal["accept", "reject"] = option("What to do.", "reject")
+    reply: str = option(
+        "How the message is refused.", "550 5.7.1 Not accepted with this attachment", read=refusal
     )
 
 
@@ -194,8 +269,42 @@ class SMTPSettings:
         minimum=1,
         precedent="Postfix: smtpd_hard_error_limit",
     )
-    unreachable: Reply = option(
+    unreachable: str = option(
         "What a client hears in place of a greeting if the server can't be reached.",
-        Reply.of(421, "4.4.1 The mail server can't be reached; try again later"),
-        read=configured,
+        "421 4.4.1 The mail server can't be reached; try again later",
+        read=refusal,
     )
+    header_bytes: int = option(
+        "The largest header of a message, or of a part of it.",
+        131072,
+        unit="bytes",
+        minimum=1024,
+        maximum=1048576,
+        precedent="Exim: header_maxsize is 1 MiB; Sendmail: MaxHeadersLength is 32 KiB",
+    )
+    headers: tuple[HeaderRule, ...] = option(
+        "What becomes of header fields; the rules are applied one after the other.", ()
+    )
+    attachments: tuple[AttachmentRule, ...] = option(
+        "Which attachments may pass; the first rule that matches counts, and what none matches "
+        "may pass. Messages whose structure is ambiguous are refused if there is any rule.",
+        (),
+    )
+    attachments_per_message: int = option("How many a message may have.", MANY, minimum=0)
+    nesting: int = option(
+        "How deep the parts of a message may be in each other.",
+        100,
+        minimum=1,
+        maximum=1000,
+        precedent="Postfix: mime_nesting_limit",
+    )
+    stack: str = option(
+        "The service whose inspector the whole message runs through, and which may refuse or "
+        "rewrite it.",
+        "",
+    )
+
+    @property
+    def judges_parts(self) -> bool:
+        """Whether it matters which parts a message has."""
+        return bool(self.attachments) or self.attachments_per_message < MANY

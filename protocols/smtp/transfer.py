@@ -48,17 +48,23 @@ class Transfer:
         source = Dotted(read, self._settings.bare_newline == "repair", self._settings.line_bytes)
         self.open = True
         try:
-            while block := await source.block():
-                self._session.send(SERVER, stuffed(await content.feed(block)))
-            rest = stuffed(await content.end())
+            rest = await self._stream(source, content)
         except Fault as refused:
             self._log(envelope, content, refused.reply, refused.reason)
             await self._drain(source)
             raise Denied(refused.reason, refused.reply.data()) from None
+        finally:
+            content.cancel()
         reply = await self._server.ask(CONTENT, rest + END)
         self.open = False
         self._log(envelope, content, reply)
         return reply
+
+    async def _stream(self, source: Dotted, content: Content) -> bytes:
+        """Send all but the rest, which goes with the dot."""
+        while block := await source.block():
+            self._session.send(SERVER, stuffed(await content.feed(block)))
+        return stuffed(await content.end())
 
     async def _drain(self, source: Dotted) -> None:
         """Read on for a while, so that the client listens when it is told."""
@@ -100,12 +106,16 @@ class Transfer:
         if refused:
             fields["refused"] = refused
         else:
-            fields.update(content.record())
+            fields["size"] = content.size
         if not refused and reply.positive and queue_id(reply):
             fields["queue_id"] = queue_id(reply)
         self._session.log("smtp", **fields)
+        if not refused:
+            self._session.log("email", **content.record())
 
     def forget(self) -> None:
         """The transaction is over."""
         self.open = False
+        if self._chunked is not None:
+            self._chunked.content.cancel()
         self._chunked = None

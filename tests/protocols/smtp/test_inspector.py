@@ -7,7 +7,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from gateway.interfaces import CLIENT, SERVER, Outcome
 from gateway.testing import END, Conversation, FakeSession, InspectorSuite
 from protocols.smtp.inspector import SMTPInspector
-from protocols.smtp.reply import Reply
 from protocols.smtp.settings import SMTPSettings
 from tests.protocols.smtp.conversations import (
     BYE,
@@ -283,7 +282,7 @@ class ServerTests(SynchronousTestCase):
         """A client whose server can't be reached hears what the operator chose."""
         session = FakeSession(
             SMTPInspector,
-            SMTPSettings(unreachable=Reply.of(451, "4.4.1 Closed today")),
+            SMTPSettings(unreachable="451 4.4.1 Closed today"),
             reachable=False,
         ).start()
         self.assertEqual(session.sent[CLIENT], b"451 4.4.1 Closed today\r\n")
