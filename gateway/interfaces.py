@@ -232,6 +232,17 @@ class ISession(Interface):
             does not fire if the session ends before.
         """
 
+    def compute(function: Callable[[], Any]) -> Deferred[Any]:
+        """
+        Compute something that takes longer than a millisecond, such as the
+        hash of a password, while the gateway does other things.
+
+        @param function: takes no arguments, and touches nothing that anybody
+            else changes: it runs in a thread.
+        @return: fires with what it returns, or fails with what it raises; with
+            L{Denied} if too much is being computed already.
+        """
+
     def end(side: Side) -> None:
         """Half-close towards C{side} once everything sent has left."""
 

@@ -43,6 +43,7 @@ from gateway.observe.metrics import Metrics
 from gateway.policy.load import load
 from gateway.policy.policy import Policy
 from gateway.policy.problem import PolicyError
+from gateway.session.computing import Computing
 from gateway.session.connector import Connector
 from gateway.session.equipment import Equipment
 from gateway.session.listeners import Listeners
@@ -135,6 +136,7 @@ class Gateway(Service):
         self._metrics.audit_waiting = lambda: self._audit.waiting
         self._metrics.divert_installed = lambda: self._installed
         self._installed = False
+        self._computing = Computing(reactor)
         self._sessions = Sessions(self._equipment(policy), policy, 0)
         self._listeners = Listeners(reactor, self._sessions)
         self._watch: Any = LoopingCall(self._look)
@@ -154,6 +156,7 @@ class Gateway(Service):
             metrics=self._metrics,
             listener_mark=divert.listener_mark.value,
             upstream_mark=divert.upstream_mark.value,
+            compute=self._computing.compute,
         )
 
     # Start
@@ -189,6 +192,7 @@ class Gateway(Service):
         try:
             capabilities.drop_to(capabilities.TRAFFIC)
             self._audit.start()
+            self._computing.start()
             self._listeners.resume()
             self._kept.install(self._fingerprint)
         except (KernelError, AuditError, OSError) as error:
@@ -343,6 +347,7 @@ class Gateway(Service):
             yield self._endpoint.stopListening()
         self._listeners.stop()
         yield self._drain()
+        yield self._in_thread(self._computing.stop)
         try:
             yield self._in_thread(self._kept.remove)
         except KernelError as error:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from attrs import frozen
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 
 from gateway.interfaces import Side
@@ -20,6 +21,13 @@ Credentials = Callable[[Service, Side], Any]
 Gives what Twisted takes as a TLS context factory: for the CLIENT's side an
 C{IOpenSSLServerConnectionCreator} or an old-style context factory, for the
 SERVER's an C{IOpenSSLClientConnectionCreator}.
+"""
+
+
+Compute = Callable[[Callable[[], Any]], "Deferred[Any]"]
+"""
+Computes what takes long; see L{gateway.session.computing}. Unless somebody
+brought threads, it is computed at once, and everything waits.
 """
 
 
@@ -54,3 +62,4 @@ class Equipment:
     listener_mark: int = 0
     upstream_mark: int = 0
     credentials: Credentials = no_credentials
+    compute: Compute = maybeDeferred

@@ -260,6 +260,10 @@ class Session:
                 self._flushing.append((side, flushed))
         return flushed
 
+    def compute(self, function: Callable[[], Any]) -> Deferred[Any]:
+        """See L{ISession.compute}."""
+        return self._equipment.compute(function)
+
     def end(self, side: Side) -> None:
         """See L{ISession.end}."""
         if self._state in _ENDING:

@@ -195,6 +195,10 @@ class Stacked:
         """The sink took it at once."""
         return succeed(None)
 
+    def compute(self, function: Callable[[], Any]) -> Deferred[Any]:
+        """See L{ISession.compute}."""
+        return self._below.compute(function)
+
     def end(self, side: Side) -> None:
         """The body as the inspector wants it is complete."""
         if not self.closed and side is SERVER:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -258,6 +258,10 @@ class FakeSession:
         if side not in self.slow:
             self.flush(side)
         return flushed
+
+    def compute(self, function: Callable[[], Any]) -> Deferred[Any]:
+        """See L{ISession.compute}. It is computed at once."""
+        return maybeDeferred(function)
 
     def end(self, side: Side) -> None:
         """See L{ISession.end}."""

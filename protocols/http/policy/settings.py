@@ -100,4 +100,4 @@ class HttpSettings(CoreSettings):
 
     def decisions(self, session: ISession) -> IDecisions:
         """What decides in C{session}, by these settings."""
-        return Decisions(self, session.server)
+        return Decisions(self, session.server, session.compute)
