@@ -22,12 +22,19 @@ def log(summary: str, *skipped: str) -> str:
 class CountTests(SynchronousTestCase):
     """The last line and the exit status that others go by."""
 
-    def count(self, text: str, check: str = "passed", test: int = 0) -> tuple[str, int]:
+    def count(
+        self, text: str, check: str = "passed", test: int = 0, conformance: str = "passed"
+    ) -> tuple[str, int]:
         """The last line, and the exit status."""
         path = Path(self.mktemp())
         path.write_text(text)
         done = subprocess.run(
-            [COUNT, path, "--check", check, "--test", str(test)], capture_output=True, text=True
+            (
+                *(COUNT, path, "--check", check, "--test", str(test)),
+                *("--conformance", conformance),
+            ),
+            capture_output=True,
+            text=True,
         )
         return done.stdout.splitlines()[-1], done.returncode
 
@@ -56,6 +63,11 @@ class CountTests(SynchronousTestCase):
         """They count as one."""
         text = log("PASSED (successes=9)")
         self.assertEqual(self.count(text, check="failed"), ("9 passed, 1 failed", 1))
+
+    def test_conformance(self) -> None:
+        """Other people's tests, if they were run, count as one."""
+        text = log("PASSED (successes=9)")
+        self.assertEqual(self.count(text, conformance="failed"), ("9 passed, 1 failed", 1))
 
     def test_crash(self) -> None:
         """A run that came to no summary, was killed after one, or ran nothing has failed."""
