@@ -149,6 +149,15 @@ class AuthenticationTests(PolicyCase):
         self.assertFalse(passwords.verify(b"b", b"sesame"))
         self.assertFalse(Passwords({}).verify(b"b", b"sesame"))
 
+    def test_longer_than_bcrypt_reads(self) -> None:
+        """A password that bcrypt would cut off is not compared with what is left of it."""
+        hashed = bcrypt.hashpw(b"unusable", bcrypt.gensalt(4))
+        self.assertTrue(Passwords({b"a": hashed}).verify(b"a", b"unusable"))
+        self.assertFalse(Passwords({b"a": hashed}).verify(b"a", b"x" * 73))
+        hashed = bcrypt.hashpw(b"x" * 72, bcrypt.gensalt(4))
+        self.assertTrue(Passwords({b"a": hashed}).verify(b"a", b"x" * 72))
+        self.assertFalse(Passwords({b"a": hashed}).verify(b"a", b"x" * 73))
+
     def test_secrets_are_not_shown(self) -> None:
         """Hashes appear in no representation."""
         self.assertNotIn("$2", repr(Passwords({b"a": HASH})))
