@@ -10,7 +10,7 @@ from attrs import NOTHING, Attribute, has
 from gateway.interfaces import IInspectorMaker
 from gateway.policy.resolve import settings_key
 from gateway.policy.settings import default_of, key_of, keys_of
-from gateway.policy.structure import as_toml, type_hints, type_name
+from gateway.policy.structure import accepted, as_toml, type_hints, type_name
 from gateway.policy.written import ExpectTable, GatewayFile, RuleTable, ServiceFile, ZoneTable
 
 INTRODUCTION = """\
@@ -115,14 +115,22 @@ def _value(attribute: Attribute[Any], hint: Any) -> str:
     """The type, the unit, and the bounds."""
     unit = attribute.metadata.get("unit")
     least, most = (attribute.metadata.get(name) for name in ("minimum", "maximum"))
-    file = attribute.metadata.get("file")
     parts = [
-        type_name(hint) if file is None else _file_names(hint),
+        _type(attribute, hint),
         f"of {unit}" if unit and unit != "port" else "",
         f"from {least}" if least is not None else "",
         f"to {most}" if most is not None else "",
     ]
     return " ".join(part for part in parts if part)
+
+
+def _type(attribute: Attribute[Any], hint: Any) -> str:
+    """The type of what is written, which need not be that of the field."""
+    read, file = (attribute.metadata.get(name) for name in ("read", "file"))
+    if file is not None:
+        return _file_names(hint)
+    taken = hint if read is None else accepted(read, hint)
+    return type_name(taken if get_origin(taken) else hint)
 
 
 def _file_names(hint: Any) -> str:

@@ -117,10 +117,7 @@ def _field(kind: type, attribute: Attribute[Any], table: Entry, key: str) -> Any
     annotation = type_hints(kind)[attribute.name]
     if file is not None:
         return _of_files(annotation, file, entry)
-    if read is None:
-        value = _value(annotation, entry)
-    else:
-        value = _value(_accepted(read, annotation), entry)
+    value = _value(annotation if read is None else accepted(read, annotation), entry)
     _check_bounds(value, attribute, entry)
     return value if read is None else _read(read, value, entry)
 
@@ -157,7 +154,7 @@ def _of_file(reader: Reader, entry: Entry) -> Any:
         raise _Wrong from None
 
 
-def _accepted(read: Callable[[Any], Any], annotation: Any) -> Any:
+def accepted(read: Callable[[Any], Any], annotation: Any) -> Any:
     """The type that a reader takes: what it says, else the field's if we know it, else anything."""
     try:
         hints = get_type_hints(read)

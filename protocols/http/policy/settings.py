@@ -66,10 +66,11 @@ class HttpSettings(CoreSettings):
         None,
         read=read_ports,
     )
-    connect_ports: Numbers = option(
+    connect_ports: frozenset[int] = option(
         "Which ports CONNECT may ask for.",
-        read_ports((443,)),
-        read=read_ports,
+        frozenset({443}),
+        minimum=1,
+        maximum=65535,
         precedent="Squid's SSL_ports",
     )
     invalid_escapes: bool = option(
