@@ -1,0 +1,72 @@
+"""The examples in docs/http-policy.md are true."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import bcrypt
+from attrs import fields
+
+from gateway.policy.load import load
+from protocols.http.policy.settings import HttpSettings
+from protocols.http.policy.url import Url
+from tests.protocols.http.policy.case import PolicyCase, asks, find
+
+DOCS = Path(__file__).resolve().parents[4] / "docs"
+
+EXAMPLES = re.findall(r"```toml\n(.*?)```", (DOCS / "http-policy.md").read_text(), re.DOTALL)
+
+FILES = {
+    "lists/malware.txt": b"malware.example\n",
+    "lists/hosts": b"0.0.0.0 ads.example.com\n",
+    "pages/malware.html": b"<p>$message</p>",
+    "pages/denied.html": b"<p>$message</p>",
+    "pages/denied.txt": b"$message",
+    "users": b"alibaba:" + bcrypt.hashpw(b"sesame", bcrypt.gensalt(4)),
+}
+
+
+class ExampleTests(PolicyCase):
+    """What an operator copies from the page works."""
+
+    def example(self, mark: str) -> HttpSettings:
+        """The example that C{mark} is in, loaded."""
+        (text,) = [each for each in EXAMPLES if mark in each]
+        folder = self.folder("")
+        for name, content in FILES.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_bytes(content)
+        (folder / "services/web.toml").write_text(text)
+        settings = load(folder, find).services["web"].settings
+        assert isinstance(settings, HttpSettings)
+        return settings
+
+    def test_all_load(self) -> None:
+        """Each of them."""
+        for text in EXAMPLES:
+            self.example(text)
+        self.assertEqual(len(EXAMPLES), 6)
+
+    def test_tests(self) -> None:
+        """The tests in the example are what their comments say."""
+        settings = self.example("[[http.request]]")
+        self.assertEqual(len(settings.request), 6)
+        listed = settings.request[1]
+        for host, expected in {
+            "x.malware.example": True,
+            "ads.example.com": True,
+            "a": False,
+        }.items():
+            url = Url(host, 80, "/")
+            self.assertEqual(listed.matches(asks(host=host), url), expected, host)
+
+    def test_table_of_zorp(self) -> None:
+        """Keys that docs/http-zorp.md names are there."""
+        text = (DOCS / "http-zorp.md").read_text()
+        known = {each.name for each in fields(HttpSettings)}
+        for table in re.findall(r"`\[http\.([a-z_]+)\]`", text):
+            self.assertIn(table, known)
+        limits = {each.name for each in fields(type(HttpSettings().limits))}
+        for key in re.findall(r"`limits\.([a-z_]+)`", text):
+            self.assertIn(key, limits)
