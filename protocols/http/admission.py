@@ -15,6 +15,8 @@ NOT_ALLOWED = 405
 EXPECTATION_FAILED = 417
 FORBIDDEN = 403
 MISDIRECTED = 421
+LENGTH_UNKNOWN = 501
+"""An HTTP/1.0 server has to know the length before, and only what comes after would tell it."""
 
 # RFC 9110, sections 9.3.1, 9.3.2, 9.3.6 and 9.3.8: content has no meaning there. A server that
 # does not read it takes it for the next request (CL.0).
@@ -36,6 +38,9 @@ def admit(request: Request, framing: Framing, settings: CoreSettings, server: Ad
         raise Malformed(f"{method} with a body (setting 'request_bodies')")
     if method == "CONNECT" and not settings.connect:
         raise Malformed("CONNECT is not allowed (setting 'connect')", None, NOT_ALLOWED)
+    if settings.stack.request and request.version == "1.0" and not framing.empty:
+        reason = "a body of HTTP/1.0, where bodies are inspected (setting 'stack.request')"
+        raise Malformed(reason, None, LENGTH_UNKNOWN)
     if "expect" in request.headers:
         _check_expectation(request, framing)
     if settings.host_check == "literal":

@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING
 
 from gateway.inspector import Reader
 from gateway.interfaces import CLIENT, Denied
-from protocols.http.body import Body, body_of
-from protocols.http.connection import closing, is_persistent, onward, options, upgrades
+from protocols.http.body import body_of
+from protocols.http.connection import onward, options, upgrades
 from protocols.http.decision import Pass
-from protocols.http.framing import Framing, Kind, of_response, written
+from protocols.http.final import Answered, Final
+from protocols.http.framing import of_response
 from protocols.http.head import read_response
 from protocols.http.malformed import Malformed
 from protocols.http.message import Request, Response
+from protocols.http.stacked import FORBIDDEN
 from protocols.http.transaction import DENIED, FAILED, Transaction
-from protocols.http.transfer import beginning, transfer
 
 if TYPE_CHECKING:
     from protocols.http.inspector import HttpInspector
 
 BAD_GATEWAY = 502
 SWITCHING = 101
-UPGRADE_REQUIRED = 426
 
 
 class Answering:
@@ -79,7 +79,14 @@ class Answering:
             limits = self._settings.limits
             body = body_of(framing, self._read, limits, limits.response_body_bytes, size)
             transaction.response_body = body
-            return await self._final(transaction, response, named, framing, body)
+            message = self._decided(transaction, response)
+            if transaction.is_tunnel and response.status < 300:
+                self._release(transaction, message.message)
+                return False
+            final = Final(self._inspector, transaction, response, named, framing, body)
+            await final.send(self._read, message)
+            self._answered(transaction, final.goes_on)
+            return final.goes_on
         except Denied as denied:
             raise self._refused(transaction, denied) from None
 
@@ -125,65 +132,6 @@ class Answering:
         self._inspector.complete(transaction)
         self._inspector.release()
 
-    async def _final(
-        self,
-        transaction: Transaction,
-        response: Response,
-        named: frozenset[str],
-        framing: Framing,
-        body: Body,
-    ) -> bool:
-        decision = self._decided(transaction, response)
-        message = decision.message
-        if transaction.is_tunnel and response.status < 300:
-            self._release(transaction, message)
-            return False
-        goes_on = self._goes_on(transaction, response, named, framing)
-        headers = onward(written(message.headers), named, response.status == UPGRADE_REQUIRED)
-        if not goes_on and is_persistent(response, named) and framing.kind is not Kind.CLOSE:
-            headers = closing(headers)
-        held = message.with_headers(headers).head()
-        if decision.look:
-            held += await self._look(transaction, response, body, decision.look)
-        transaction.answering = True
-        await transfer(self._read, held, body, self._send)
-        self._answered(transaction, goes_on)
-        return goes_on
-
-    def _goes_on(
-        self,
-        transaction: Transaction,
-        response: Response,
-        named: frozenset[str],
-        framing: Framing,
-    ) -> bool:
-        """Whether there may be another response after this one."""
-        if framing.kind is Kind.CLOSE or not transaction.persistent:
-            return False
-        if transaction.expects and not transaction.asked:
-            # Nobody knows whether the client will send the body now (RFC 9110, section 10.1.1).
-            return False
-        return is_persistent(response, named)
-
-    async def _look(
-        self, transaction: Transaction, response: Response, body: Body, count: int
-    ) -> bytes:
-        """
-        Show the policy how the body begins.
-
-        @return: that, as it is to be sent.
-        @raise Answered: it does not pass.
-        """
-        content, framed = await beginning(body, count)
-        refusal = self._inspector.decisions.content(response, content[:count])
-        if refusal is not None:
-            reply = self._inspector.decided(transaction, refusal, close=True)
-            raise Answered(refusal.reason, reply)
-        return framed
-
-    def _send(self, data: bytes) -> None:
-        self._session.send(CLIENT, data)
-
     def _answered(self, transaction: Transaction, goes_on: bool) -> None:
         """A response was sent to its end."""
         transaction.answered = True
@@ -202,11 +150,9 @@ class Answering:
         if isinstance(denied, Answered):
             reply = denied.reply
         elif not transaction.answering:
-            reply = self._inspector.reply(transaction, BAD_GATEWAY, denied.reason)
+            forbidden = isinstance(denied, Malformed) and denied.status == FORBIDDEN
+            status = FORBIDDEN if forbidden else BAD_GATEWAY
+            reply = self._inspector.reply(transaction, status, denied.reason)
         verdict = FAILED if self._read.ended else DENIED
         self._inspector.record(transaction, verdict, denied.reason, offset)
         return Denied(denied.reason, reply)
-
-
-class Answered(Denied):
-    """The policy has an answer of its own."""

@@ -22,6 +22,7 @@ from protocols.http.framing import Framing, of_request, written
 from protocols.http.head import read_request
 from protocols.http.malformed import Malformed
 from protocols.http.message import Request
+from protocols.http.stacked import Sink, reframed, through
 from protocols.http.transaction import DENIED, FAILED, Transaction
 from protocols.http.transfer import transfer
 
@@ -90,7 +91,12 @@ class Asking:
             return False
         self._pending.add(transaction)
         transaction.request_body = body
-        await transfer(self._read, message.with_headers(headers).head(), body, self._send)
+        service = settings.stack.request
+        if service and not framing.empty:
+            head = message.with_headers(reframed(headers, chunked=True)).head()
+            await through(self._session, service, body, Sink(head, True, self._send))
+        else:
+            await transfer(self._read, message.with_headers(headers).head(), body, self._send)
         return await self._asked(transaction)
 
     def _send(self, data: bytes) -> None:

@@ -1,0 +1,116 @@
+"""Final: a final response that may pass, on its way to the client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.inspector import Reader
+from gateway.interfaces import CLIENT, Denied
+from protocols.http.body import Body
+from protocols.http.connection import closing, is_persistent, onward
+from protocols.http.decision import Pass
+from protocols.http.framing import Framing, Kind, written
+from protocols.http.message import Headers, Response
+from protocols.http.stacked import Sink, reframed, through
+from protocols.http.transaction import Transaction
+from protocols.http.transfer import beginning, transfer
+
+if TYPE_CHECKING:
+    from protocols.http.inspector import HttpInspector
+
+UPGRADE_REQUIRED = 426
+
+
+class Answered(Denied):
+    """The policy has an answer of its own, which is the reply."""
+
+
+class Final:
+    """
+    One final response.
+
+    @ivar goes_on: whether there may be another one after it.
+    """
+
+    def __init__(
+        self,
+        inspector: HttpInspector,
+        transaction: Transaction,
+        response: Response,
+        named: frozenset[str],
+        framing: Framing,
+        body: Body,
+    ) -> None:
+        """@param named: what the response's Connection says."""
+        self._inspector = inspector
+        self._transaction = transaction
+        self._response = response
+        self._named = named
+        self._framing = framing
+        self._body = body
+        stack = inspector.settings.stack.response
+        self._service = "" if framing.empty else stack
+        self._unknown_length = bool(stack) and response.request.method == "HEAD"
+        self._chunked = "1.0" not in (response.version, transaction.version)
+        self.goes_on = self._has_end() and self._is_persistent()
+
+    def _has_end(self) -> bool:
+        """Whether the client can tell where the body ends without the end of the connection."""
+        return self._chunked if self._service else self._framing.kind is not Kind.CLOSE
+
+    def _is_persistent(self) -> bool:
+        """Whether both peers expect to go on."""
+        transaction = self._transaction
+        if transaction.expects and not transaction.asked:
+            # Nobody knows whether the client will send the body now (RFC 9110, section 10.1.1).
+            return False
+        return transaction.persistent and is_persistent(self._response, self._named)
+
+    async def send(self, read: Reader, passed: Pass) -> None:
+        """
+        Send it to its end.
+
+        @raise Malformed: its body breaks its framing, or a limit, or was refused by the
+            stacked inspector.
+        @raise Answered: the policy refuses its body.
+        """
+        head = passed.message.with_headers(self._headers(passed.message.headers)).head()
+        content = framed = b""
+        if passed.look:
+            content, framed = await self._look(passed.look)
+        if self._service:
+            sink = Sink(head, self._chunked, self._put)
+            session = self._inspector.session
+            await through(session, self._service, self._body, sink, content)
+        else:
+            self._transaction.answering = True
+            await transfer(read, head + framed, self._body, self._put)
+
+    def _headers(self, headers: Headers) -> Headers:
+        """As they are sent."""
+        named = self._named
+        headers = onward(written(headers), named, self._response.status == UPGRADE_REQUIRED)
+        if self._service or self._unknown_length:
+            headers = reframed(headers, bool(self._service) and self._chunked)
+        surprises = is_persistent(self._response, named) and not self.goes_on
+        if surprises and (self._service or self._framing.kind is not Kind.CLOSE):
+            headers = closing(headers)
+        return headers
+
+    async def _look(self, count: int) -> tuple[bytes, bytes]:
+        """
+        Show the policy how the body begins.
+
+        @return: that, and the same as it is to be sent.
+        @raise Answered: it does not pass.
+        """
+        content, framed = await beginning(self._body, count)
+        refusal = self._inspector.decisions.content(self._response, content[:count])
+        if refusal is not None:
+            reply = self._inspector.decided(self._transaction, refusal, close=True)
+            raise Answered(refusal.reason, reply)
+        return content, framed
+
+    def _put(self, data: bytes) -> None:
+        self._transaction.answering = True
+        self._inspector.session.send(CLIENT, data)

@@ -1,0 +1,575 @@
+"""Requests and responses in their order: pairing, persistence, refusals, records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from gateway.interfaces import CLIENT, SERVER, Address, ISession, Outcome
+from gateway.testing import FakeBody, FakeSession
+from protocols.http.decision import Decision, IDecisions, Page, Pass, Redirect, Refuse
+from protocols.http.inspector import HttpInspector
+from protocols.http.limits import Limits
+from protocols.http.message import Request, Response
+from protocols.http.policy.settings import HttpSettings
+from protocols.http.settings import Stack
+
+GET = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+PUT = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n"
+
+
+def begin(settings: HttpSettings | None = None, **options: Any) -> FakeSession:
+    """A client that was admitted."""
+    options.setdefault("server", Address("198.51.100.2", 80))
+    return FakeSession(HttpInspector, settings, **options).start()
+
+
+def ask(request: bytes, settings: HttpSettings | None = None, **options: Any) -> FakeSession:
+    """What comes of a request."""
+    session = begin(settings, **options)
+    session.says(CLIENT, request)
+    return session
+
+
+def answer(request: bytes, response: bytes, settings: HttpSettings | None = None) -> bytes:
+    """What the client hears."""
+    session = ask(request, settings)
+    session.says(SERVER, response)
+    return session.sent[CLIENT]
+
+
+def records(session: FakeSession) -> list[dict[str, Any]]:
+    """The C{http} records."""
+    return [fields for event, fields in session.logged if event == "http"]
+
+
+def limits(**values: int) -> HttpSettings:
+    """Settings with these limits."""
+    return HttpSettings(limits=Limits(**values))
+
+
+@define
+class Scripted:
+    """
+    A policy that says what the test wants.
+
+    @ivar late: a decision about requests that takes time.
+    """
+
+    request_decision: Any = None
+    response_decision: Any = None
+    look: int = 0
+    refused_content: Refuse | None = None
+    seen: list[bytes] = field(factory=list)
+    late: Deferred[Decision] | None = None
+
+    def request(
+        self, request: Request, server: Address, client: Address
+    ) -> Decision | Deferred[Decision]:
+        """See L{IDecisions.request}."""
+        if self.late is not None:
+            return self.late
+        return self.request_decision or Pass(request)
+
+    def response(self, response: Response) -> Decision:
+        """See L{IDecisions.response}."""
+        return self.response_decision or Pass(response, self.look)
+
+    def content(self, response: Response, beginning: bytes) -> Refuse | None:
+        """See L{IDecisions.content}."""
+        self.seen.append(beginning)
+        return self.refused_content
+
+    def page(self, status: int, reason: str, request: Request | None) -> Page:
+        """See L{IDecisions.page}."""
+        return Page("text/plain", b"no\n")
+
+
+def scripted(script: IDecisions) -> FakeSession:
+    """A session whose policy is the test's."""
+
+    class ScriptedInspector(HttpInspector):
+        def __init__(self, session: ISession) -> None:
+            super().__init__(session)
+            self.decisions = script
+
+    return FakeSession(ScriptedInspector).start()
+
+
+class OrderTests(SynchronousTestCase):
+    """Answers come in the order of the requests, and to whom they belong."""
+
+    def test_one_at_a_time(self) -> None:
+        """By default a request waits until the one before was answered."""
+        session = ask(GET % 1 + GET % 2)
+        self.assertEqual(session.sent[SERVER], GET % 1)
+        self.assertIn(CLIENT, session.paused)
+        session.says(SERVER, OK)
+        self.assertEqual(session.sent[SERVER], GET % 1 + GET % 2)
+
+    def test_pipelined(self) -> None:
+        """As many as the operator allows are under way at once, and no more."""
+        session = ask(b"".join(GET % each for each in range(5)), limits(pipelined=3))
+        self.assertEqual(session.sent[SERVER].count(b"GET"), 3)
+        session.says(SERVER, OK + OK)
+        self.assertEqual(session.sent[SERVER].count(b"GET"), 5)
+        session.says(SERVER, OK * 3)
+        self.assertEqual([one["url"] for one in records(session)], [f"/{n}" for n in range(5)])
+
+    def test_refusal_waits(self) -> None:
+        """What is refused is answered after what was asked before it, never within that answer."""
+        session = ask(GET % 1 + b"GET /bad\r\n\r\n", limits(pipelined=2))
+        session.says(SERVER, OK[:-1])
+        self.assertEqual(session.sent[CLIENT], OK[:-1])
+        session.says(SERVER, OK[-1:])
+        self.assertTrue(session.sent[CLIENT].startswith(OK + b"HTTP/1.1 400 Bad Request\r\n"))
+
+    def test_bad_body_of_what_is_being_answered(self) -> None:
+        """If the answer has begun, there is none of ours in it; the connection breaks."""
+        session = ask(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        session.says(SERVER, OK[:-1])
+        session.says(CLIENT, b"xyz\r\n")
+        self.assertEqual(session.sent[CLIENT], OK[:-1])
+        self.assertIs(session.verdict.outcome, Outcome.DENIED)  # type: ignore[union-attr]
+
+    def test_early_answer(self) -> None:
+        """A server may answer before it has the whole body; the rest still reaches it."""
+        session = ask(PUT + b"\r\na")
+        session.says(SERVER, OK)
+        self.assertEqual((session.sent[CLIENT], records(session)), (OK, []))
+        session.says(CLIENT, b"bc" + GET % 1)
+        self.assertTrue(session.sent[SERVER].endswith(b"\r\n\r\nabc" + GET % 1))
+        self.assertEqual(records(session)[0]["request_length"], 3)
+
+    def test_expects_and_is_answered(self) -> None:
+        """
+        Without a 100, nobody knows whether the body follows: the connection ends with that
+        answer, and the client is told.
+        """
+        session = ask(PUT + b"Expect: 100-continue\r\n\r\n")
+        session.says(SERVER, OK)
+        self.assertIn(b"\r\nConnection: close\r\n", session.sent[CLIENT])
+        self.assertIn(CLIENT, session.halves)
+
+    def test_server_speaks_first(self) -> None:
+        """A response before a request, such as a 408 for an idle client, answers nothing."""
+        session = ask(GET % 1)
+        session.says(SERVER, OK)
+        session.says(SERVER, b"HTTP/1.1 408 Timeout\r\nContent-Length: 0\r\n\r\n")
+        self.assertEqual(session.sent[CLIENT], OK)
+        self.assertIn("answers no request", str(session.verdict))
+
+
+class PersistenceTests(SynchronousTestCase):
+    """Connections go on as long as both peers say so, and the limits allow."""
+
+    def test_last_requests(self) -> None:
+        """After a request or a response that says so, nothing more passes."""
+        for request, response in (
+            (b"GET / HTTP/1.0\r\n\r\n", OK),
+            (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", OK),
+            (GET % 1, OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")),
+            (GET % 1, OK.replace(b"1.1", b"1.0")),
+        ):
+            session = ask(request)
+            before = session.sent[SERVER]
+            session.says(SERVER, response)
+            self.assertIn(CLIENT, session.halves)
+            session.says(CLIENT, GET % 2)
+            self.assertEqual(session.sent[SERVER], before)
+
+    def test_limit(self) -> None:
+        """The last request that the limit allows is answered with "Connection: close"."""
+        session = ask(GET % 1 + GET % 2 + GET % 3, limits(requests=2))
+        session.says(SERVER, OK)
+        session.says(SERVER, OK)
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
+        self.assertEqual(session.sent[CLIENT], OK + head)
+        self.assertEqual(session.sent[SERVER], GET % 1 + GET % 2)
+
+    def test_server_closed(self) -> None:
+        """A server that closes before its first answer: 502. Later: the client tries again."""
+        session = ask(GET % 1)
+        session.hangs_up(SERVER)
+        self.assertTrue(session.sent[CLIENT].startswith(b"HTTP/1.1 502 "))
+        session = ask(GET % 1)
+        session.says(SERVER, OK)
+        session.says(CLIENT, GET % 2)
+        session.hangs_up(SERVER)
+        self.assertEqual(session.sent[CLIENT], OK)
+        self.assertEqual([one["verdict"] for one in records(session)], ["passed", "failed"])
+
+    def test_server_had_closed(self) -> None:
+        """A request that crosses the server's end is not sent after it."""
+        session = ask(GET % 1)
+        session.says(SERVER, OK)
+        session.hangs_up(SERVER)
+        session.says(CLIENT, GET % 2)
+        self.assertEqual(session.sent[SERVER], GET % 1)
+
+    def test_unreachable(self) -> None:
+        """The client reads that there is no server, and whether that took too long."""
+        for why, status in (("connection refused", 502), ("connection timed out", 504)):
+            session = ask(GET % 1, reachable=None)
+            session.refuse(why)
+            self.assertTrue(session.sent[CLIENT].startswith(b"HTTP/1.1 %d " % status))
+            (record,) = records(session)
+            self.assertEqual((record["verdict"], record["status"]), ("failed", status))
+
+    def test_refused_never_connects(self) -> None:
+        """The server is spared whoever is refused at once."""
+        self.assertEqual(ask(b"nonsense\r\n").connected, [])
+
+
+class HeaderTests(SynchronousTestCase):
+    """What is about the connection alone stays there; all else passes, order and case kept."""
+
+    def onward(self, lines: bytes) -> bytes:
+        """What the server gets of these lines."""
+        session = ask(b"GET / HTTP/1.1\r\nHost: a\r\n" + lines + b"\r\n")
+        start = b"GET / HTTP/1.1\r\nHost: a\r\n"
+        self.assertTrue(session.sent[SERVER].startswith(start), session.events)
+        return session.sent[SERVER].removeprefix(start)[:-2]
+
+    def test_kept(self) -> None:
+        """Order, case, doubles and characters beyond ASCII; white space is made plain."""
+        lines = b"x-B: 1\r\nX-a: 2\r\nX-B: \xe9\r\n"
+        self.assertEqual(self.onward(lines), lines)
+        self.assertEqual(self.onward(b"X:\t a  b \t\r\n"), b"X: a  b\r\n")
+
+    def test_connection(self) -> None:
+        """Headers that Connection names go no further."""
+        self.assertEqual(
+            self.onward(b"Connection: X-Hop, close\r\nX-Hop: 1\r\nY: 2\r\n"),
+            b"Connection: close\r\nY: 2\r\n",
+        )
+        self.assertEqual(self.onward(b"Proxy-Connection: keep-alive\r\n"), b"")
+        self.assertEqual(
+            self.onward(b"TE: trailers\r\nConnection: TE\r\n"),
+            b"TE: trailers\r\nConnection: TE\r\n",
+        )
+        self.assertEqual(self.onward(b"TE: gzip\r\nConnection: TE\r\n"), b"")
+
+    def test_connection_against_others(self) -> None:
+        """Connection can't take away what others rely on."""
+        for name in (b"Host", b"Cookie", b"Authorization", b"X-\xe9"):
+            session = ask(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: " + name + b"\r\n\r\n")
+            self.assertEqual(session.sent[SERVER], b"")
+
+    def test_upgrade(self) -> None:
+        """An upgrade that is not allowed is not offered; a WebSocket client hears why."""
+        upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n"
+        self.assertEqual(self.onward(upgrade), b"")
+        request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: WebSocket\r\n\r\n"
+        self.assertTrue(ask(request).sent[CLIENT].startswith(b"HTTP/1.1 403 "))
+
+    def test_other_upgrade(self) -> None:
+        """A server can't switch to a protocol that it was not offered."""
+        settings = HttpSettings(upgrades=frozenset({"websocket", "x"}))
+        request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+        switching = b"HTTP/1.1 101 Go\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
+        self.assertTrue(answer(request, switching, settings).startswith(b"HTTP/1.1 502 "))
+
+    def test_nothing_before_the_switch(self) -> None:
+        """What a client sends after its offer waits: it is either protocol's."""
+        settings = HttpSettings(upgrades=frozenset({"websocket"}), limits=Limits(pipelined=9))
+        request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+        session = ask(request + GET % 2, settings)
+        self.assertEqual(session.sent[SERVER], request)
+        session.says(SERVER, OK)
+        self.assertEqual(session.sent[SERVER], request + GET % 2)
+
+    def test_tunnel(self) -> None:
+        """CONNECT is denied unless the operator allows it."""
+        request = b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n"
+        self.assertTrue(ask(request).sent[CLIENT].startswith(b"HTTP/1.1 405 "))
+        session = ask(request, HttpSettings(connect=True))
+        session.says(SERVER, b"HTTP/1.1 200 OK\r\n\r\n")
+        session.says(CLIENT, b"\x16")
+        self.assertEqual(session.sent[SERVER], request + b"\x16")
+
+    def test_lengths_are_written_plainly(self) -> None:
+        """No leading zeros, no capital letters in what frames a message."""
+        session = ask(PUT.replace(b"3", b"003") + b"\r\nabc")
+        self.assertEqual(session.sent[SERVER], PUT + b"\r\nabc")
+
+    def test_host_check(self) -> None:
+        """Host has to agree with where the connection goes, as far as it can be known."""
+        settings = HttpSettings(host_check="literal")
+        for host, passes in (
+            (b"a", True),
+            (b"198.51.100.2", True),
+            (b"198.51.100.2:80", True),
+            (b"198.51.100.3", False),
+            (b"a:81", False),
+            (b"[::1]", False),
+        ):
+            session = ask(b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n", settings)
+            self.assertEqual(bool(session.sent[SERVER]), passes, host)
+            if not passes:
+                self.assertTrue(session.sent[CLIENT].startswith(b"HTTP/1.1 421 "))
+
+
+class LimitTests(SynchronousTestCase):
+    """Nothing is larger than its limit; the client reads which kind of limit."""
+
+    def test_requests(self) -> None:
+        """414, 431 and 413."""
+        for request, status, settings in (
+            (b"GET /" + b"a" * 9000, 414, None),
+            (GET % 1 + b"", 0, None),
+            (GET[:-2] % 1 + b"X: " + b"a" * 9000 + b"\r\n\r\n", 431, None),
+            (GET[:-2] % 1 + b"X: a\r\n" * 101 + b"\r\n", 431, None),
+            (GET[:-2] % 1 + b"X: a\r\n" * 20000, 431, None),
+            (PUT + b"\r\n", 413, limits(request_body_bytes=2)),
+        ):
+            said = ask(request, settings).sent[CLIENT]
+            self.assertEqual(said[:13], b"HTTP/1.1 %d " % status if status else b"", request[:40])
+
+    def test_chunks(self) -> None:
+        """One chunk, and all of them."""
+        request = b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        for body, settings in (
+            (b"5\r\n", limits(chunk_bytes=4)),
+            (b"3\r\nabc\r\n2\r\n", limits(request_body_bytes=4)),
+        ):
+            said = ask(request + body, settings).sent[CLIENT]
+            self.assertTrue(said.startswith(b"HTTP/1.1 413 "), said)
+
+    def test_responses(self) -> None:
+        """A response that says that it is too large is a 502; one that becomes so is cut off."""
+        settings = limits(response_body_bytes=4)
+        said = answer(GET % 1, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", settings)
+        self.assertTrue(said.startswith(b"HTTP/1.1 502 "))
+        session = ask(GET % 1, settings)
+        session.says(SERVER, b"HTTP/1.1 200 OK\r\n\r\nhell")
+        session.says(SERVER, b"o")
+        self.assertEqual(session.sent[CLIENT], b"HTTP/1.1 200 OK\r\n\r\nhell")
+        self.assertIs(session.verdict.outcome, Outcome.DENIED)  # type: ignore[union-attr]
+
+    def test_interim(self) -> None:
+        """A server can't keep a client busy with 1xx for ever."""
+        interim = b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n"
+        self.assertEqual(answer(GET % 1, interim * 16 + OK), interim * 16 + OK)
+        self.assertIn(b" 502 ", answer(GET % 1, interim * 17))
+
+
+class DecisionTests(SynchronousTestCase):
+    """What the policy decides is done."""
+
+    def test_refused(self) -> None:
+        """The client reads a page, and may go on; the server hears nothing."""
+        session = scripted(Scripted(request_decision=Refuse(403, "not that")))
+        session.says(CLIENT, GET % 1 + GET % 2)
+        page = (
+            b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n"
+            b"Cache-Control: no-store\r\n\r\nno\n"
+        )
+        self.assertEqual(session.sent[CLIENT], page * 2)
+        self.assertEqual((session.connected, session.verdict), ([], None))
+        self.assertEqual([one["reason"] for one in records(session)], ["not that"] * 2)
+
+    def test_refused_with_a_body(self) -> None:
+        """A body that nobody wants ends the connection."""
+        session = scripted(Scripted(request_decision=Refuse(403, "not that")))
+        session.says(CLIENT, PUT + b"\r\nabc" + GET % 1)
+        self.assertEqual(session.sent[CLIENT].count(b"HTTP/1.1 403"), 1)
+        self.assertIs(session.verdict.outcome, Outcome.DENIED)  # type: ignore[union-attr]
+
+    def test_head_refused(self) -> None:
+        """The answer to HEAD has no body, ours neither."""
+        session = scripted(Scripted(request_decision=Refuse(403, "not that")))
+        session.says(CLIENT, b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+        self.assertTrue(session.sent[CLIENT].endswith(b"\r\n\r\n"))
+
+    def test_redirected(self) -> None:
+        """The client is sent elsewhere."""
+        session = scripted(Scripted(request_decision=Redirect("http://b/", "moved")))
+        session.says(CLIENT, GET % 1)
+        self.assertTrue(
+            session.sent[CLIENT].startswith(b"HTTP/1.1 302 Found\r\nLocation: http://b")
+        )
+
+    def test_awaited(self) -> None:
+        """A decision may take its time."""
+        script = Scripted(late=Deferred())
+        session = scripted(script)
+        session.says(CLIENT, GET % 1)
+        self.assertEqual(session.connected, [])
+        late, script.late = script.late, None
+        assert late is not None
+        late.callback(Refuse(401, "who?", headers=(("WWW-Authenticate", "Basic"),)))
+        self.assertIn(b"\r\nWWW-Authenticate: Basic\r\n", session.sent[CLIENT])
+
+    def test_response_refused(self) -> None:
+        """The client reads a page instead of the response."""
+        session = scripted(Scripted(response_decision=Refuse(403, "not that")))
+        session.says(CLIENT, GET % 1)
+        session.says(SERVER, OK)
+        self.assertTrue(session.sent[CLIENT].startswith(b"HTTP/1.1 403 "))
+        self.assertEqual(records(session)[0]["status"], 403)
+
+    def test_content(self) -> None:
+        """The first bytes of a body are seen before anything is sent, however it is cut."""
+        for refusal in (None, Refuse(403, "a program")):
+            script = Scripted(look=2, refused_content=refusal)
+            session = scripted(script)
+            session.says(CLIENT, GET % 1)
+            for byte in OK:
+                session.says(SERVER, bytes([byte]))
+            self.assertEqual(script.seen, [b"hi"])
+            if refusal is None:
+                self.assertEqual(session.sent[CLIENT], OK)
+            else:
+                self.assertTrue(session.sent[CLIENT].startswith(b"HTTP/1.1 403 "))
+
+    def test_rewritten(self) -> None:
+        """What the policy makes of a message is what the other side gets."""
+        session = scripted(_Rewriting())
+        session.says(CLIENT, GET % 1)
+        self.assertEqual(session.sent[SERVER], GET[:-2] % 1 + b"X: y\r\n\r\n")
+
+
+class _Rewriting(Scripted):
+    def request(self, request: Request, server: Address, client: Address) -> Decision:
+        return Pass(request.with_headers(request.headers.with_("X", "y")))
+
+
+class StackTests(SynchronousTestCase):
+    """Bodies go through the inspector of another service."""
+
+    def begin(self, body: type = FakeBody, **stack: str) -> FakeSession:
+        """A session whose bodies are inspected, by C{body}."""
+
+        class Stacking(FakeSession):
+            def stack(self, service: str, sink: Any) -> Any:
+                self.bodies.append(body(service, sink))
+                return self.bodies[-1]
+
+        return Stacking(HttpInspector, HttpSettings(stack=Stack(**stack))).start()
+
+    def test_response(self) -> None:
+        """It sees the content without its framing, and what it lets through leaves in chunks."""
+        session = self.begin(response="mime")
+        session.says(CLIENT, GET % 1)
+        session.says(SERVER, OK)
+        self.assertEqual([(one.service, one.data) for one in session.bodies], [("mime", b"hi")])
+        self.assertEqual(
+            session.sent[CLIENT],
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+        )
+        session.says(CLIENT, GET % 2)
+        self.assertTrue(session.sent[SERVER].endswith(GET % 2))
+
+    def test_old_client(self) -> None:
+        """A client that knows no chunks gets it until the connection closes."""
+        session = self.begin(response="mime")
+        session.says(CLIENT, b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+        session.says(SERVER, OK.replace(b"\r\n\r\n", b"\r\nConnection: keep-alive\r\n\r\n"))
+        self.assertEqual(session.sent[CLIENT], b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhi")
+        self.assertIn(CLIENT, session.halves)
+
+    def test_request(self) -> None:
+        """Uploads likewise; what has no body passes as it is."""
+        session = self.begin(request="mime")
+        session.says(CLIENT, PUT + b"\r\nabc")
+        head = b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        self.assertEqual(session.sent[SERVER], head + b"3\r\nabc\r\n0\r\n\r\n")
+        session.says(SERVER, OK)
+        session.says(CLIENT, GET % 1)
+        self.assertTrue(session.sent[SERVER].endswith(GET % 1))
+
+    def test_refused(self) -> None:
+        """A body that is refused before any of it was let through is answered with a page."""
+        for stack, side in (({"response": "mime"}, SERVER), ({"request": "mime"}, CLIENT)):
+            session = self.begin(Refusing, **stack)
+            session.says(CLIENT, PUT + b"\r\nabc" if side is CLIENT else GET % 1)
+            if side is SERVER:
+                session.says(SERVER, OK)
+            self.assertTrue(session.sent[CLIENT].startswith(b"HTTP/1.1 403 "), session.events)
+            self.assertEqual(session.sent[CLIENT].count(b"HTTP/1.1"), 1)
+            self.assertEqual(records(session)[0]["reason"], "mime: a virus")
+            if side is CLIENT:
+                self.assertEqual(session.sent[SERVER], b"")
+
+    def test_back_pressure(self) -> None:
+        """While it wants no more, the side that sends is not read."""
+        waits: Deferred[None] = Deferred()
+
+        class Slow(FakeBody):
+            def send(self, data: bytes) -> Deferred[None]:  # type: ignore[override]
+                return waits
+
+        session = self.begin(Slow, response="mime")
+        session.says(CLIENT, GET % 1)
+        session.says(SERVER, OK)
+        self.assertIn(SERVER, session.paused)
+        waits.callback(None)
+        self.assertNotIn(SERVER, session.paused)
+
+
+class Refusing(FakeBody):
+    """A stacked inspector that refuses."""
+
+    def send(self, data: bytes) -> None:
+        """See L{IBody.send}."""
+        self.sink.denied("mime: a virus", b"")
+
+
+class RecordTests(SynchronousTestCase):
+    """One record for each transaction, in EVE's words."""
+
+    def test_passed(self) -> None:
+        """What was asked, what was answered, and how much."""
+        request = (
+            b"PUT /a?b HTTP/1.1\r\nHost: A.example.:8080\r\nUser-Agent: u\r\nReferer: r\r\n"
+            b"Content-Length: 3\r\n\r\nabc"
+        )
+        response = (
+            b"HTTP/1.1 301 Moved\r\nLocation: /x\r\nContent-Type: text/html; charset=x\r\n"
+            b"Content-Length: 2\r\n\r\nhi"
+        )
+        session = ask(request)
+        session.says(SERVER, response)
+        self.assertEqual(
+            records(session),
+            [
+                {
+                    "hostname": "a.example",
+                    "http_port": 8080,
+                    "url": "/a?b",
+                    "http_user_agent": "u",
+                    "http_refer": "r",
+                    "http_method": "PUT",
+                    "protocol": "HTTP/1.1",
+                    "http_content_type": "text/html",
+                    "redirect": "/x",
+                    "status": 301,
+                    "length": 2,
+                    "request_length": 3,
+                    "verdict": "passed",
+                }
+            ],
+        )
+
+    def test_broken_off(self) -> None:
+        """What was under way when the session ended has a record as well."""
+        session = ask(PUT + b"\r\na")
+        session.over()
+        (record,) = records(session)
+        self.assertEqual((record["verdict"], record["request_length"]), ("failed", 1))
+
+    def test_switched(self) -> None:
+        """An upgrade is recorded when it is agreed on."""
+        request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+        session = ask(request, HttpSettings(upgrades=frozenset({"websocket"})))
+        session.says(
+            SERVER, b"HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n"
+        )
+        self.assertEqual(
+            [(one["status"], one["verdict"]) for one in records(session)], [(101, "passed")]
+        )
