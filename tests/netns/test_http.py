@@ -33,6 +33,25 @@ upgrades = ["websocket"]
 connect = true
 """
 
+STACKED = """
+inspector = "http"
+[[rule]]
+from = ["office"]
+to = ["internet"]
+ports = [83]
+[http.stack]
+request = "bodies"
+response = "bodies"
+"""
+
+BODIES = """
+inspector = "relay"
+[[rule]]
+from = ["office"]
+to = ["internet"]
+ports = [9]
+"""
+
 NGINX = """
 daemon off;
 error_log {folder}/error.log;
@@ -50,6 +69,7 @@ http {{
   client_max_body_size 100m;
   server {{
     listen 80;
+    listen 83;
     root {folder}/www;
     location /upload {{ dav_methods PUT; create_full_put_path on; dav_access all:rw; }}
     location /moved {{ return 302 /small; }}
@@ -65,7 +85,7 @@ GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
 class HttpCase(SceneCase):
     """What these tests have in common."""
 
-    services: ClassVar = {"web": WEB, "open": OPEN}
+    services: ClassVar = {"web": WEB, "open": OPEN, "stacked": STACKED, "bodies": BODIES}
 
     def http_records(self, count: int, **fields: Any) -> list[dict[str, Any]]:
         """The C{http} objects of the records that have these fields, as soon as there are some."""
@@ -187,6 +207,17 @@ class NginxTests(HttpCase):
         self.assertEqual(hashlib.sha256(here.read_bytes()).hexdigest(), self.digest("large"))
         self.assertLess(self.memory() - before, 8 << 20)
         here.unlink()
+
+    def test_stacked(self) -> None:
+        """Bodies through another service's inspector, which lets them pass: they are the same."""
+        source = self.scene.folder / "stacked"
+        source.write_bytes(os.urandom(UPLOAD))
+        self.curl("-T", str(source), f"http://{SERVER}:83/upload/stacked")
+        uploaded = self.folder / "www" / "upload" / "stacked"
+        self.assertEqual(uploaded.read_bytes(), source.read_bytes())
+        here = self.scene.folder / "downloaded"
+        self.curl("-o", str(here), f"http://{SERVER}:83/upload/stacked")
+        self.assertEqual(here.read_bytes(), source.read_bytes())
 
     def memory(self) -> int:
         """The most memory that the gateway's process ever had."""
