@@ -76,5 +76,4 @@ class Limits:
         "How many 1xx responses may come before the final one.",
         16,
         minimum=0,
-        precedent="h2o and curl stop after a few dozen",
     )
