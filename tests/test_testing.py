@@ -109,7 +109,7 @@ class SuiteTests(SynchronousTestCase):
 
         class Late(Inspector):
             def closed(self, verdict: Verdict) -> None:
-                self.session.log("late")
+                self.session.send(CLIENT, b"late")
 
         self.assertIn("test_cut_off", failures(Late))
 

@@ -99,6 +99,7 @@ class Session:
         "_opening",
         "_origin",
         "_patience",
+        "_recorded",
         "_released",
         "_service",
         "_speaking",
@@ -158,6 +159,7 @@ class Session:
         self._early_size = 0
         self._ending_early = False
         self._speaking: Side | None = None
+        self._recorded = False
         self._released = False
         self._stacked: set[Stacked] = set()
         self.expected: set[Expectation] = set()
@@ -330,7 +332,9 @@ class Session:
         self._join()
 
     def log(self, event: str, **fields: Any) -> None:
-        """See L{ISession.log}."""
+        """See L{ISession.log}. The flow record is the last one of a session."""
+        if self._recorded:
+            return
         self._equipment.audit.event(event, self.identity, fields)
 
     def _join(self) -> None:
@@ -569,10 +573,10 @@ class Session:
             expectation.cancel()
         if self._announced_by is not None:
             self._announced_by._abandon(self)
-        self._record(verdict)
         if self._inspector is not None:
             inspector, self._inspector = self._inspector, None
             guard.call(self, inspector.closed, verdict)
+        self._record(verdict)
         self._home.over(self)
 
     def _drop_opening(self) -> None:
@@ -591,6 +595,7 @@ class Session:
                 wire.reset()
 
     def _record(self, verdict: Verdict) -> None:
+        self._recorded = True
         client, server = self._wires[CLIENT], self._wires.get(SERVER)
         to_server = 0 if server is None else server.sent
         equipment = self._equipment

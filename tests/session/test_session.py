@@ -573,6 +573,27 @@ class InspectedTests(TestCase):
         self.assertEqual((await scene.over())["gateway"]["verdict"], "closed")
 
     @asynchronous
+    async def test_last_record(self) -> None:
+        """
+        An inspector may record what was not completed when it is closed, but
+        nothing later: the flow record is the last one.
+        """
+
+        class Recording(Inspector):
+            def closed(self, verdict: Any) -> None:
+                self.session.log("web", complete=False)
+                made.append(self)
+
+        scene = Scene(self, Recording)
+        client, server = await scene.pair()
+        client.close()
+        server.close()
+        await scene.sessions.drain()
+        made[0].session.log("web", complete="late")
+        kinds = [one["event_type"] for one in scene.records()]
+        self.assertEqual(kinds, ["web", "flow"])
+
+    @asynchronous
     async def test_nobody_to_talk_to(self) -> None:
         """A client that goes before anything was connected ends the session at once."""
 
