@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from attrs import NOTHING, Attribute, has
 
@@ -68,7 +69,7 @@ def _section(title: str, kind: type, path: str, level: int = 2) -> str:
 def _table(kind: type) -> str:
     """A Markdown table of the keys that are no tables."""
     hints = type_hints(kind)
-    plain = [each for each in keys_of(kind).values() if not _elsewhere(hints[each.name])]
+    plain = [each for each in keys_of(kind).values() if not _elsewhere(each, hints[each.name])]
     if not plain:
         return "No keys of its own.\n"
     rows = [_row(each, hints[each.name]) for each in plain]
@@ -78,26 +79,31 @@ def _table(kind: type) -> str:
 def _nested(kind: type, path: str) -> Iterator[str]:
     """The tables within a table, and arrays of them."""
     for key, each in keys_of(kind).items():
-        inner = f"{path}.{key}" if path else key
         hint = type_hints(kind)[each.name]
-        row = _row_class(hint)
-        if has(hint) or row is not None:
-            title = f"[{inner}]" if row is None else f"[[{inner}]]"
+        within = _class_within(each, hint)
+        if within is not None:
+            inner = f"{path}.{key}" if path else key
+            title = f"[[{inner}]]" if get_origin(hint) is tuple else f"[{inner}]"
             about = each.metadata.get("help", "")
-            within = hint if row is None else row
             yield f"\n### `{title}`\n\n{about}\n\n{_table(within)}"
             yield from _nested(within, inner)
 
 
-def _row_class(hint: Any) -> type | None:
-    """The settings class of the tables in an array of tables."""
-    kinds = [kind for kind in get_args(hint) if isinstance(kind, type) and has(kind)]
-    return kinds[0] if get_origin(hint) is tuple and kinds else None
+def _class_within(attribute: Attribute[Any], hint: Any) -> type | None:
+    """
+    The settings class of a table, one that may be left out (C{T | None}), or an array of
+    them. L{None} if the key is something else, though something with fields may be made of it.
+    """
+    if attribute.metadata.get("read") or attribute.metadata.get("file"):
+        return None
+    single = get_origin(hint) in (tuple, Union, UnionType)
+    kinds = [kind for kind in get_args(hint) if has(kind)] if single else [hint]
+    return kinds[0] if len(kinds) == 1 and has(kinds[0]) else None
 
 
-def _elsewhere(hint: Any) -> bool:
+def _elsewhere(attribute: Attribute[Any], hint: Any) -> bool:
     """Whether the key is a table, or an array of tables, which has a section of its own."""
-    return has(hint) or Any in get_args(hint) or _row_class(hint) is not None
+    return Any in get_args(hint) or _class_within(attribute, hint) is not None
 
 
 def _row(attribute: Attribute[Any], hint: Any) -> str:

@@ -40,10 +40,8 @@ def read_realm(text: str) -> str:
 class AuthenticationSettings:
     """The table C{[http.authentication]}."""
 
-    users: Passwords | None = option(
-        "An htpasswd file of those who may pass, with bcrypt hashes (htpasswd -B). Left out: "
-        "anybody may.",
-        None,
+    users: Passwords = option(
+        "An htpasswd file of those who may pass, with bcrypt hashes (htpasswd -B).",
         file=read_passwords,
     )
     realm: str = option(
@@ -67,11 +65,6 @@ class Authentication:
         self._known = b""
         self._failed = 0
 
-    @property
-    def wanted(self) -> bool:
-        """Whether there is a question."""
-        return self._settings.users is not None
-
     async def refusal(self, request: Request) -> Refuse | None:
         """Why this request can't pass; L{None} if it is known who asks."""
         given = request.headers.every("authorization")
@@ -91,7 +84,6 @@ class Authentication:
         if compare_digest(digest, self._known):
             return True
         users = self._settings.users
-        assert users is not None
         right = await self._compute(lambda: users.verify(user, password))
         if right:
             self._known = digest

@@ -40,7 +40,8 @@ class Decisions:
     def __init__(self, settings: HttpSettings, server: Address, compute: Compute = at_once) -> None:
         self._settings = settings
         self._server = server
-        self._authentication = Authentication(settings.authentication, compute)
+        asked = settings.authentication
+        self._authentication = None if asked is None else Authentication(asked, compute)
 
     # Requests
 
@@ -53,8 +54,8 @@ class Decisions:
         if refusal is not None:
             return refusal
         decision = self._tested(request, url)
-        if isinstance(decision, Pass) and self._authentication.wanted:
-            return Deferred.fromCoroutine(self._authenticated(request, decision))
+        if isinstance(decision, Pass) and self._authentication is not None:
+            return Deferred.fromCoroutine(_known(self._authentication, request, decision))
         return decision
 
     def _basic(self, request: Request, url: Url) -> Refuse | None:
@@ -116,13 +117,6 @@ class Decisions:
         headers = self._settings.content.prepare(policy.apply(headers))
         return Pass(_changed(request, headers))
 
-    async def _authenticated(self, request: Request, decision: Pass) -> Decision:
-        refusal = await self._authentication.refusal(request)
-        if refusal is not None:
-            return refusal
-        assert isinstance(decision.message, Request)
-        return Pass(self._authentication.hidden(decision.message), decision.look)
-
     # Responses
 
     def response(self, response: Response) -> Decision:
@@ -162,6 +156,15 @@ class Decisions:
     def page(self, status: int, reason: str, request: Request | None) -> Page:
         """What the client reads with an answer of the gateway's own."""
         return self._settings.pages.page(status, request, reason=reason)
+
+
+async def _known(authentication: Authentication, request: Request, decision: Pass) -> Decision:
+    """What would pass does so if it is known who asks."""
+    refusal = await authentication.refusal(request)
+    if refusal is not None:
+        return refusal
+    assert isinstance(decision.message, Request)
+    return Pass(authentication.hidden(decision.message), decision.look)
 
 
 def _too_long(name: str, policy: HeaderPolicy) -> str:

@@ -94,8 +94,8 @@ class HttpSettings(CoreSettings):
         "Which headers of responses pass, and how.", HeaderPolicy()
     )
     content: ContentPolicy = option("Which media types may be answered.", ContentPolicy())
-    authentication: AuthenticationSettings = option(
-        "Who may ask, by name and password (Basic, RFC 7617).", AuthenticationSettings()
+    authentication: AuthenticationSettings | None = option(
+        "Who may ask, by name and password (Basic, RFC 7617). Without this table, anybody.", None
     )
     pages: Pages = option("What clients read that are refused.", Pages())
 

@@ -142,6 +142,17 @@ class AuthenticationTests(PolicyCase):
         self.assertEqual(self.refused(self.decide(decisions, RIGHT)).status, 403)
         self.assertEqual(self.computer.count, 0)
 
+    def test_nobody_by_mistake(self) -> None:
+        """A table that does not say who is known is an error, and does not let everybody in."""
+        said = self.problems("[http.authentication]\n")
+        self.assertEqual(said, ["services/web.toml:3:1: http.authentication.users: is missing"])
+
+    def test_nobody(self) -> None:
+        """A file without users lets nobody in."""
+        settings = self.settings(TEXT, {"users": "# nobody yet\n"})
+        decisions = Decisions(settings, SERVER, self.computer.compute)
+        self.assertEqual(self.refused(self.decide(decisions, RIGHT)).status, 401)
+
     def test_strangers_take_as_long(self) -> None:
         """For who is not there, a hash of the same cost is compared."""
         passwords = Passwords({b"a": HASH})
