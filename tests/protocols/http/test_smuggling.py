@@ -120,6 +120,7 @@ CHUNKS: tuple[Row, ...] = tuple(
         (b"g\r\nabc\r\n0\r\n\r\n", "size of a chunk"),
         (b"ffffffffffffffff3\r\nabc\r\n0\r\n\r\n", "size of a chunk"),
         (b"3\nabc\r\n0\r\n\r\n", "size of a chunk"),
+        (b"3x\nabc\r\n0\r\n\r\n", "size of a chunk"),
         (b"3\rabc\r\n0\r\n\r\n", "size of a chunk"),
         (b"3\r\nabcX\r\n0\r\n\r\n", "followed by"),
         (b"3\r\nabc\n0\r\n\r\n", "followed by"),

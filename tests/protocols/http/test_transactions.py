@@ -120,6 +120,14 @@ class OrderTests(SynchronousTestCase):
         session.says(SERVER, OK * 3)
         self.assertEqual([one["url"] for one in records(session)], [f"/{n}" for n in range(5)])
 
+    def test_policy_waits(self) -> None:
+        """So is what the policy refuses."""
+        trace = b"TRACE /2 HTTP/1.1\r\nHost: a\r\n\r\n"
+        session = ask(GET % 1 + trace, limits(pipelined=2))
+        self.assertEqual(session.sent[CLIENT], b"")
+        session.says(SERVER, OK)
+        self.assertTrue(session.sent[CLIENT].startswith(OK + b"HTTP/1.1 403 "))
+
     def test_refusal_waits(self) -> None:
         """What is refused is answered after what was asked before it, never within that answer."""
         session = ask(GET % 1 + b"GET /bad\r\n\r\n", limits(pipelined=2))
