@@ -256,6 +256,7 @@ class ServerTests(SynchronousTestCase):
             [*DATA, (SERVER, OK)],
             [*HELLO, (SERVER, OK)],
             [*HELLO, (CLIENT, b"NOOP\r\n"), (SERVER, OK + OK)],
+            [*HELLO, (CLIENT, b"NOOP\r\n"), (SERVER, b"550-no\r\n250 yes\r\n")],
             [*HELLO, (CLIENT, b"NOOP\r\n"), (SERVER, b"250-x\r\n" * 129)],
             [*HELLO, (CLIENT, b"NOOP\r\n"), (SERVER, b"250 a\nb\r\n")],
         ):

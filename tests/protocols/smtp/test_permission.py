@@ -140,6 +140,7 @@ class HelloTests(SynchronousTestCase):
             ("[IPv6:2001:db8::1]", {"any", "host", "full"}),
             ("a.example", {"any", "host", "full"}),
             ("[1.2.3]", {"any"}),
+            ("(192.0.2.1)", {"any"}),
         ):
             for form in ("any", "host", "full"):
                 if form in allowed:
