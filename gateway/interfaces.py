@@ -12,7 +12,7 @@ that a protocol plugin depends on this file and L{gateway.inspector} alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -147,6 +147,13 @@ class IInspector(Interface):
         """
 
 
+class ITimer(Interface):
+    """Something that will happen, unless it is cancelled."""
+
+    def cancel() -> None:
+        """It is not to happen. Harmless if it has."""
+
+
 class IExpectation(Interface):
     """One announced connection that has not come yet, or has."""
 
@@ -204,6 +211,7 @@ class ISession(Interface):
     server: Address = Attribute("where the client wanted to go: the original destination")
     source: Address = Attribute("the address that the server sees; before, the client's own")
     settings: Any = Attribute("the inspector's Settings, from the table of its name")
+    now: float = Attribute("seconds, for differences only; a quarter of one coarse, and free")
 
     def connect(address: Address | None = None) -> Deferred[Address]:
         """
@@ -213,9 +221,26 @@ class ISession(Interface):
         What is sent to the server before is kept (bounded by the session's
         buffer) and follows as soon as it is open.
 
+        @param address: somewhere else. On another host than the original
+            destination, it must be one that the client could have connected to
+            by itself, to be inspected by this very service: an inspector
+            believes a peer when it says where to go, and the policy does not.
         @return: fires with the address that was reached, or fails with
-            L{Unreachable}. The failure need not be handled: the client is then
-            answered with a reset.
+            L{Unreachable}, or with L{Denied} if the policy does not have it.
+            The failure need not be handled: the client is then answered with
+            a reset.
+        """
+
+    def permits(address: Address) -> bool:
+        """Whether L{connect} to that address is allowed."""
+
+    def resolve(name: str) -> Deferred[tuple[str, ...]]:
+        """
+        Look a host name up, as this host does.
+
+        @return: fires with its addresses, none if it has none; fails with
+            L{Unreachable} if nobody could say, and with L{Denied} if too much
+            is being looked up already.
         """
 
     def send(side: Side, data: bytes) -> None:
@@ -243,14 +268,28 @@ class ISession(Interface):
             L{Denied} if too much is being computed already.
         """
 
+    def after(seconds: float, call: Callable[[], Any]) -> ITimer:
+        """
+        Call C{call} in C{seconds}, or up to half a second later; not after the
+        end of the session. What it raises is taken as if L{IInspector.received}
+        had raised it.
+        """
+
+    def date() -> float:
+        """What a clock on the wall shows: seconds since the beginning of 1970, in UTC."""
+
     def end(side: Side) -> None:
         """Half-close towards C{side} once everything sent has left."""
 
     def deny(reason: str, reply: bytes = b"") -> None:
         """End the session as denied. C{reply} is sent to the client first."""
 
-    def close(reason: str) -> None:
-        """End the session on purpose, in an orderly way, once everything sent has left."""
+    def close(reason: str, outcome: Outcome = Outcome.CLOSED) -> None:
+        """
+        End the session on purpose, in an orderly way, once everything sent has left.
+
+        @param outcome: FAILED, for example, if a time limit of the protocol ran out.
+        """
 
     def secure(side: Side, hello: bytes = b"") -> None:
         """
@@ -287,6 +326,18 @@ class ISession(Interface):
 
     def release() -> None:
         """Nothing is left to inspect: let the bytes run by the shortest way."""
+
+    def hand_over(service: str, unread: Mapping[Side, bytes]) -> None:
+        """
+        The rest of this session is for the inspector of another service, such
+        as what runs in a tunnel. It is told as at the start of a session; its
+        own L{connect} is answered with the server that is there.
+
+        The limits, and the audit records, are still those of this service. The
+        present inspector is told nothing more but L{IInspector.closed}.
+
+        @param unread: what the peers sent and this inspector has not used.
+        """
 
     def log(event: str, **fields: Any) -> None:
         """

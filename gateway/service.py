@@ -43,10 +43,12 @@ from gateway.observe.metrics import Metrics
 from gateway.policy.load import load
 from gateway.policy.policy import Policy
 from gateway.policy.problem import PolicyError
+from gateway.session import names
 from gateway.session.computing import Computing
 from gateway.session.connector import Connector
 from gateway.session.equipment import Equipment
 from gateway.session.listeners import Listeners
+from gateway.session.names import Names
 from gateway.session.sessions import Sessions
 from gateway.session.ticker import Ticker
 
@@ -137,6 +139,7 @@ class Gateway(Service):
         self._metrics.divert_installed = lambda: self._installed
         self._installed = False
         self._computing = Computing(reactor)
+        self._looking_up = Computing(reactor, names.THREADS, names.MOST_WAITING)
         self._sessions = Sessions(self._equipment(policy), policy, 0)
         self._listeners = Listeners(reactor, self._sessions)
         self._watch: Any = LoopingCall(self._look)
@@ -147,16 +150,18 @@ class Gateway(Service):
 
     def _equipment(self, policy: Policy) -> Equipment:
         divert = policy.divert
+        looked_up = Names(self._looking_up.compute)
         return Equipment(
             reactor=self._reactor,
             clock=self._reactor,
             ticker=self._ticker,
-            connector=Connector(self._reactor, divert.upstream_mark.value),
+            connector=Connector(self._reactor, divert.upstream_mark.value, looked_up),
             audit=self._audit,
             metrics=self._metrics,
             listener_mark=divert.listener_mark.value,
             upstream_mark=divert.upstream_mark.value,
             compute=self._computing.compute,
+            names=looked_up,
         )
 
     # Start
@@ -193,6 +198,7 @@ class Gateway(Service):
             capabilities.drop_to(capabilities.TRAFFIC)
             self._audit.start()
             self._computing.start()
+            self._looking_up.start()
             self._listeners.resume()
             self._kept.install(self._fingerprint)
         except (KernelError, AuditError, OSError) as error:
@@ -353,6 +359,7 @@ class Gateway(Service):
         except KernelError as error:
             log.error("the divert could not be undone: {error}", error=error)
         self._kept.close()
+        yield self._in_thread(self._looking_up.stop)  # a name server may take its time
         self._ticker.stop()
         self._audit.close()
 

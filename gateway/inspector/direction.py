@@ -84,8 +84,13 @@ class Direction:
             self._session.send(self._side.other, self.read.rest())
         if self.read.ended and not self._returned:
             self._session.end(self._side.other)
-        self.close()
-        self._answer(None)
+        self.leave()
+
+    def leave(self) -> None:
+        """Stop the coroutine; the session goes on without it."""
+        if not self.over:
+            self.close()
+            self._answer(None)
 
     def close(self) -> None:
         """Stop the coroutine; one that runs right now stops when it next waits."""

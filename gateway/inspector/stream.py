@@ -81,6 +81,17 @@ class StreamInspector(Inspector):
             direction.release()
         self.session.release()
 
+    def hand_over(self, service: str) -> None:
+        """
+        The rest of this session is for the inspector of another service, which
+        gets what is unread. Neither coroutine reads anything more.
+        """
+        self._released = True
+        unread = {side: each.read.rest() for side, each in self._directions.items()}
+        for direction in self._directions.values():
+            direction.leave()
+        self.session.hand_over(service, unread)
+
     # Told by the session
 
     def received(self, side: Side, data: bytes) -> Deferred[Any] | None:

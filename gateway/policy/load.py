@@ -17,11 +17,18 @@ from gateway.policy.document import Entry, read_document
 from gateway.policy.expect import Expectation, read_expectation
 from gateway.policy.files import Files
 from gateway.policy.locate import Positions
+from gateway.policy.named import check_named
 from gateway.policy.narrower import KEY, order
 from gateway.policy.notation import NAME
 from gateway.policy.policy import Policy
 from gateway.policy.problem import PolicyError, Problem
-from gateway.policy.resolve import Find, RuleResolver, ServiceResolver, resolve_zone
+from gateway.policy.resolve import (
+    Find,
+    RuleResolver,
+    ServiceResolver,
+    resolve_zone,
+    settings_key,
+)
 from gateway.policy.rule import Rule
 from gateway.policy.service import Service
 from gateway.policy.structure import structure
@@ -65,6 +72,8 @@ class _Loader:
         files = list(self._service_files(ServiceResolver(rules, self.find, plugin_path)))
         services = {service.name: service for _, service, _ in files}
         expectations = list(_expectations(files))
+        for file, service, table in files:
+            _check_named(file, service, table, services)
         policy = Policy(
             divert=gateway.divert,
             limits=gateway.limits,
@@ -153,6 +162,15 @@ def _expectations(files: Iterable[tuple[Entry, Service, ServiceFile]]) -> Iterat
             found = read_expectation(entry.at("expect", index), service.name, known)
             if found is not None:
                 yield found
+
+
+def _check_named(
+    entry: Entry, service: Service, table: ServiceFile, services: Mapping[str, Service]
+) -> None:
+    """Whether the services that a service's settings name are there."""
+    kind = None if service.maker is None else service.maker.settings()
+    if kind is not None:
+        check_named(kind, entry.at(settings_key(table.inspector)), services)
 
 
 def _check_name(what: str, name: str, entry: Entry) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, get_args, get_origin
 
-from attrs import NOTHING, Attribute, has
+from attrs import NOTHING, Attribute
 
 from gateway.interfaces import IInspectorMaker
 from gateway.policy.resolve import settings_key
 from gateway.policy.settings import default_of, key_of, keys_of
-from gateway.policy.structure import accepted, as_toml, type_hints, type_name
+from gateway.policy.structure import accepted, as_toml, class_within, type_hints, type_name
 from gateway.policy.written import ExpectTable, GatewayFile, RuleTable, ServiceFile, ZoneTable
 
 INTRODUCTION = """\
@@ -80,7 +79,7 @@ def _nested(kind: type, path: str) -> Iterator[str]:
     """The tables within a table, and arrays of them."""
     for key, each in keys_of(kind).items():
         hint = type_hints(kind)[each.name]
-        within = _class_within(each, hint)
+        within = class_within(each, hint)
         if within is not None:
             inner = f"{path}.{key}" if path else key
             title = f"[[{inner}]]" if get_origin(hint) is tuple else f"[{inner}]"
@@ -89,21 +88,9 @@ def _nested(kind: type, path: str) -> Iterator[str]:
             yield from _nested(within, inner)
 
 
-def _class_within(attribute: Attribute[Any], hint: Any) -> type | None:
-    """
-    The settings class of a table, one that may be left out (C{T | None}), or an array of
-    them. L{None} if the key is something else, though something with fields may be made of it.
-    """
-    if attribute.metadata.get("read") or attribute.metadata.get("file"):
-        return None
-    single = get_origin(hint) in (tuple, Union, UnionType)
-    kinds = [kind for kind in get_args(hint) if has(kind)] if single else [hint]
-    return kinds[0] if len(kinds) == 1 and has(kinds[0]) else None
-
-
 def _elsewhere(attribute: Attribute[Any], hint: Any) -> bool:
     """Whether the key is a table, or an array of tables, which has a section of its own."""
-    return Any in get_args(hint) or _class_within(attribute, hint) is not None
+    return Any in get_args(hint) or class_within(attribute, hint) is not None
 
 
 def _row(attribute: Attribute[Any], hint: Any) -> str:

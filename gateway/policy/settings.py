@@ -29,6 +29,7 @@ def option(
     file: Callable[[Any], Any] | None = None,
     minimum: float | None = None,
     maximum: float | None = None,
+    names_service: bool = False,
 ) -> Any:
     """
     Declare one key of a TOML table.
@@ -49,6 +50,9 @@ def option(
         tells it what is wrong and where.
     @param minimum: the least that a number may be (each of them, in a tuple).
     @param maximum: the most that it may be.
+    @param names_service: the value is the name of an inspecting service (or each
+        is, in an array or a table); whether there is one is checked when the
+        policy is loaded. An empty name is none.
     """
     return field(
         default=default,
@@ -60,6 +64,7 @@ def option(
             "file": file,
             "minimum": minimum,
             "maximum": maximum,
+            "names_service": names_service,
         },
     )
 

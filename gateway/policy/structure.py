@@ -190,6 +190,18 @@ def type_hints(kind: type) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
+def class_within(attribute: Attribute[Any], hint: Any) -> type | None:
+    """
+    The settings class of a table, one that may be left out (C{T | None}), or an array of
+    them. L{None} if the key is something else, though something with fields may be made of it.
+    """
+    if attribute.metadata.get("read") or attribute.metadata.get("file"):
+        return None
+    single = get_origin(hint) in (tuple, Union, UnionType)
+    kinds = [kind for kind in get_args(hint) if has(kind)] if single else [hint]
+    return kinds[0] if len(kinds) == 1 and has(kinds[0]) else None
+
+
 def _value(kind: Any, entry: Entry) -> Any:
     """The value of one entry as something of type C{kind}."""
     origin = get_origin(kind)

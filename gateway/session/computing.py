@@ -39,6 +39,7 @@ class Computing:
         self._reactor = reactor
         self._most = waiting
         self._waiting = 0
+        self._stopped = False
         self._pool = ThreadPool(0, threads, "computing")
 
     def start(self) -> None:
@@ -47,6 +48,7 @@ class Computing:
 
     def stop(self) -> None:
         """Wait for what is being computed; nothing more is."""
+        self._stopped = True
         self._pool.stop()
 
     def compute(self, function: Callable[[], T]) -> Deferred[T]:
@@ -64,7 +66,7 @@ class Computing:
     def _run(self, function: Callable[[], T], result: Deferred[T]) -> None:
         """In a thread."""
         done: Any = None
-        if not result.called:
+        if not result.called and not self._stopped:
             try:
                 done = function()
             except Exception:

@@ -13,18 +13,14 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from twisted.internet.interfaces import (
-    IHostResolution,
-    IReactorFDSet,
-    IReadWriteDescriptor,
-    IResolutionReceiver,
-)
+from twisted.internet.interfaces import IReactorFDSet, IReadWriteDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from gateway.interfaces import Address
 from gateway.kernel import sockets
 from gateway.policy.service import Source, Target
+from gateway.session.names import Names
 
 
 class Reached(NamedTuple):
@@ -120,37 +116,18 @@ class Attempt:
         return "connector"
 
 
-@implementer(IResolutionReceiver)
-class _Names:
-    """Collects the addresses of a name."""
-
-    def __init__(self, done: Callable[[list[str]], None]) -> None:
-        self._done = done
-        self._found: list[str] = []
-
-    def resolutionBegan(self, resolution: IHostResolution) -> None:
-        """Nothing to do yet."""
-
-    def addressResolved(self, address: Any) -> None:
-        """One more address."""
-        self._found.append(address.host)
-
-    def resolutionComplete(self) -> None:
-        """No more addresses."""
-        self._done(self._found)
-
-
 class Connector:
     """
     Opens server sides.
 
-    @param reactor: also resolves names, if a service's C{server} is a name.
     @param mark: SO_MARK of the server leg.
+    @param names: what looks names up, if a service's C{server} is one.
     """
 
-    def __init__(self, reactor: Any, mark: int) -> None:
+    def __init__(self, reactor: Any, mark: int, names: Names) -> None:
         self._reactor = reactor
         self._mark = mark
+        self._names = names
 
     def open(
         self,
@@ -160,7 +137,9 @@ class Connector:
         failed: Callable[[str], None],
     ) -> Opening:
         """Try C{targets} in turn. Exactly one of the callables is called, unless abandoned."""
-        opening = Opening(self._reactor, self._mark, origin, iter(targets), reached, failed)
+        opening = Opening(
+            self._reactor, self._mark, self._names, origin, iter(targets), reached, failed
+        )
         opening.next()
         return opening
 
@@ -173,6 +152,7 @@ class Opening:
         "_errors",
         "_failed",
         "_mark",
+        "_names",
         "_origin",
         "_over",
         "_reached",
@@ -187,6 +167,7 @@ class Opening:
         self,
         reactor: Any,
         mark: int,
+        names: Names,
         origin: Origin,
         targets: Iterator[Target],
         reached: Callable[[Reached], None],
@@ -194,6 +175,7 @@ class Opening:
     ) -> None:
         self._reactor = reactor
         self._mark = mark
+        self._names = names
         self._origin = origin
         self._targets = targets
         self._reached = reached
@@ -221,17 +203,28 @@ class Opening:
         self._resolving = target
         self._server = Address(target.host, target.port or 0)
 
-        def found(hosts: list[str]) -> None:
-            if self._over or self._resolving is not target:
-                return
-            self._resolving = None
+        def found(hosts: tuple[str, ...]) -> None:
             if not hosts:
-                self._errors.append(f"{target.host}: the name has no address")
-            rest = self._targets
-            self._targets = iter([*(Target(host, target.port) for host in hosts), *rest])
-            self.next()
+                missed(f"{target.host}: the name has no address")
+            elif wanted():
+                rest = self._targets
+                self._targets = iter([*(Target(host, target.port) for host in hosts), *rest])
+                self.next()
 
-        self._reactor.nameResolver.resolveHostName(_Names(found), target.host, target.port or 0)
+        def missed(why: str) -> None:
+            if wanted():
+                self._errors.append(why)
+                self.next()
+
+        def wanted() -> bool:
+            if self._over or self._resolving is not target:
+                return False
+            self._resolving = None
+            return True
+
+        self._names.resolve(target.host).addCallbacks(
+            found, lambda failure: missed(str(failure.value))
+        )
 
     def _try(self, server: Address) -> None:
         self._server = server

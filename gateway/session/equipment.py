@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 
@@ -14,6 +14,7 @@ from gateway.observe.audit import Audit
 from gateway.observe.metrics import Metrics
 from gateway.policy.service import Service
 from gateway.session.connector import Connector
+from gateway.session.names import Names
 from gateway.session.ticker import Ticker
 
 Credentials = Callable[[Service, Side], Any]
@@ -49,7 +50,7 @@ class Equipment:
     """
     The tools that every session works with, made once by the composition root.
 
-    @ivar reactor: adds and removes descriptors, and resolves names.
+    @ivar reactor: adds and removes descriptors.
     @ivar clock: wall-clock time, for records.
     """
 
@@ -63,3 +64,4 @@ class Equipment:
     upstream_mark: int = 0
     credentials: Credentials = no_credentials
     compute: Compute = maybeDeferred
+    names: Names = field(factory=Names)

@@ -18,11 +18,11 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -30,6 +30,7 @@ from gateway.interfaces import (
     CLIENT,
     SERVER,
     Address,
+    Denied,
     IInspector,
     ISession,
     Outcome,
@@ -48,7 +49,9 @@ from gateway.session.expectation import Expectation
 from gateway.session.gate import Gate
 from gateway.session.patience import Patience
 from gateway.session.secure import SecureWire
-from gateway.session.stack import Body, Stacked, stack
+from gateway.session.stack import Body, Stacked, inspecting, stack
+from gateway.session.ticker import Ticker
+from gateway.session.timer import Timer
 from gateway.session.wire import Wire
 
 if TYPE_CHECKING:
@@ -91,6 +94,7 @@ class Session:
         "_ending_early",
         "_equipment",
         "_flushing",
+        "_former",
         "_gates",
         "_home",
         "_inspector",
@@ -119,6 +123,7 @@ class Session:
         "service",
         "settings",
         "started",
+        "timers",
     )
 
     def __init__(
@@ -163,6 +168,8 @@ class Session:
         self._released = False
         self._stacked: set[Stacked] = set()
         self.expected: set[Expectation] = set()
+        self.timers: set[Timer] = set()
+        self._former: tuple[IInspector, ...] = ()
         self._origin = origin(service.source, identity.client)
         self._flushing: list[tuple[Side, Deferred[None]]] = []
         self._adopted: set[Session] = set()
@@ -211,8 +218,12 @@ class Session:
         """See L{ISession.connect}."""
         if self._state in _ENDING:
             return Deferred()
+        if self._former and self._upstream is not None:
+            return succeed(self._upstream.address)
         if self._state is not State.ALONE:
             return fail(RuntimeError("the session was asked to connect twice"))
+        if address is not None and not self.permits(address):
+            return fail(Denied(f"the policy has no connection to {address} by {self.service}"))
         equipment = self._equipment
         self._state = State.CONNECTING
         self._gates[CLIENT].shut(reason.CONNECTING)
@@ -226,6 +237,14 @@ class Session:
             self._unreachable,
         )
         return connected
+
+    def permits(self, address: Address) -> bool:
+        """See L{ISession.permits}."""
+        return address.host == self.server.host or self._home.permits(self, address)
+
+    def resolve(self, name: str) -> Deferred[tuple[str, ...]]:
+        """See L{ISession.resolve}."""
+        return self._equipment.names.resolve(name)
 
     def send(self, side: Side, data: bytes) -> None:
         """See L{ISession.send}."""
@@ -266,6 +285,27 @@ class Session:
         """See L{ISession.compute}."""
         return self._equipment.compute(function)
 
+    @property
+    def ticker(self) -> Ticker:
+        """What its time limits go by."""
+        return self._equipment.ticker
+
+    @property
+    def now(self) -> float:
+        """See L{ISession}."""
+        return self._equipment.ticker.wake()
+
+    def after(self, seconds: float, call: Callable[[], Any]) -> Timer:
+        """See L{ISession.after}."""
+        timer = Timer(self, self._equipment.ticker, seconds, call)
+        if self._state in _ENDING:
+            timer.cancel()
+        return timer
+
+    def date(self) -> float:
+        """See L{ISession.date}."""
+        return self._equipment.clock.seconds()
+
     def end(self, side: Side) -> None:
         """See L{ISession.end}."""
         if self._state in _ENDING:
@@ -287,10 +327,10 @@ class Session:
         else:
             self._finish(Verdict(Outcome.DENIED, why))
 
-    def close(self, why: str) -> None:
+    def close(self, why: str, outcome: Outcome = Outcome.CLOSED) -> None:
         """See L{ISession.close}."""
         if self._state not in _ENDING:
-            self._leave(Verdict(Outcome.CLOSED, why))
+            self._leave(Verdict(outcome, why))
 
     def secure(self, side: Side, hello: bytes = b"") -> None:
         """See L{ISession.secure}."""
@@ -330,6 +370,31 @@ class Session:
         """See L{ISession.release}."""
         self._released = True
         self._join()
+
+    def hand_over(self, service: str, unread: Mapping[Side, bytes]) -> None:
+        """See L{ISession.hand_over}."""
+        if self._state in _ENDING:
+            return
+        chosen = inspecting(self.policy, service)
+        assert self._inspector is not None and chosen.maker is not None
+        self._former += (self._inspector,)
+        self.settings = chosen.settings
+        self._inspector = chosen.maker.make(cast(ISession, self))
+        started = guard.call(self, self._inspector.started)
+        if started is None:
+            self._give(unread)
+            return
+        started.addCallback(lambda _: self._give(unread))
+        for side in self._wires:
+            self._await(side, started)
+
+    def _give(self, unread: Mapping[Side, bytes]) -> None:
+        """What the former inspector has not used is the present one's."""
+        for side, wire in tuple(self._wires.items()):
+            if unread.get(side):
+                self.wire_received(side, unread[side])
+            if wire.ended:
+                self.wire_ended(side)
 
     def log(self, event: str, **fields: Any) -> None:
         """See L{ISession.log}. The flow record is the last one of a session."""
@@ -573,9 +638,12 @@ class Session:
             expectation.cancel()
         if self._announced_by is not None:
             self._announced_by._abandon(self)
+        for timer in tuple(self.timers):
+            timer.cancel()
         if self._inspector is not None:
-            inspector, self._inspector = self._inspector, None
-            guard.call(self, inspector.closed, verdict)
+            inspectors, self._inspector = (*self._former, self._inspector), None
+            for inspector in inspectors:
+                guard.call(self, inspector.closed, verdict)
         self._record(verdict)
         self._home.over(self)
 

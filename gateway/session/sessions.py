@@ -182,6 +182,21 @@ class Sessions:
             return Refusal.NO_RULE, "no rule of the present policy has it inspected"
         return self._over_limit(identity, service)
 
+    def permits(self, session: Session, address: Address) -> bool:
+        """
+        Whether the session's client could connect to C{address} by itself, and be inspected
+        by the same service. To the gateway's own addresses it could not.
+        """
+        identity = session.identity
+        interfaces = identity.rule.interfaces if identity.rule is not None else ()
+        asked = Connection(session.client, address, TCP, next(iter(interfaces), None))
+        rule = session.policy.decide(asked)
+        return (
+            rule is not None
+            and rule.service == session.service
+            and not sockets.is_ours(address.host)
+        )
+
     def _over_limit(self, identity: Identity, service: Service) -> tuple[Refusal, str] | None:
         host, name, limits = identity.client.host, service.name, service.limits
         most = self.policy.limits.sessions_per_client

@@ -8,7 +8,7 @@ connection below it, so it can't open, secure or announce one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -32,6 +32,8 @@ from gateway.observe.log import PrintableLogger
 from gateway.policy.policy import Policy
 from gateway.policy.service import Service
 from gateway.session import guard
+from gateway.session.ticker import Ticker
+from gateway.session.timer import Timer
 
 if TYPE_CHECKING:
     from gateway.session.session import Session
@@ -46,15 +48,27 @@ class Unstackable(Exception):
     """The policy has no such service to stack, or it stacks itself."""
 
 
+def inspecting(policy: Policy, service: str) -> Service:
+    """
+    The service of that name.
+
+    @raise Unstackable: there is none, or it does not inspect. Of a name in settings that
+        L{option<gateway.policy.settings.option>} knows as one, this is found when they are loaded.
+    """
+    chosen = policy.services.get(service)
+    if chosen is None or chosen.maker is None:
+        raise Unstackable(f"{service!r} is no inspecting service")
+    return chosen
+
+
 def stack(session: Session | Stacked, policy: Policy, service: str, sink: ISink) -> Body:
     """
     Begin to run a body through C{service}'s inspector.
 
     @raise Unstackable: see there.
     """
-    chosen = policy.services.get(service)
-    if chosen is None or chosen.maker is None:
-        raise Unstackable(f"{session.service} stacks {service!r}, which is no inspecting service")
+    chosen = inspecting(policy, service)
+    assert chosen.maker is not None
     depth = session.depth + 1 if isinstance(session, Stacked) else 1
     if depth > DEPTH:
         raise Unstackable(f"{session.service} stacks {service!r}: more than {DEPTH} deep")
@@ -102,6 +116,7 @@ class Stacked:
         self._inspector: IInspector | None = None
         self._released = False
         self.closed = False
+        self.timers: set[Timer] = set()
         self._stacked: set[Stacked] = set()
 
     def start(self, make: Callable[[ISession], IInspector]) -> None:
@@ -143,6 +158,8 @@ class Stacked:
         self._below.forget(self)
         for stacked in tuple(self._stacked):
             stacked.over(verdict)
+        for timer in tuple(self.timers):
+            timer.cancel()
         inspector, self._inspector = self._inspector, None
         if inspector is not None:
             guard.call(self, inspector.closed, verdict)
@@ -191,6 +208,35 @@ class Stacked:
         else:
             self._sink.received(data)
 
+    def permits(self, address: Address) -> bool:
+        """See L{ISession.permits}; but there is nothing to open."""
+        return self._below.permits(address)
+
+    def resolve(self, name: str) -> Deferred[tuple[str, ...]]:
+        """See L{ISession.resolve}."""
+        return self._below.resolve(name)
+
+    @property
+    def ticker(self) -> Ticker:
+        """What time limits go by."""
+        return self._below.ticker
+
+    @property
+    def now(self) -> float:
+        """See L{ISession}."""
+        return self._below.now
+
+    def date(self) -> float:
+        """See L{ISession.date}."""
+        return self._below.date()
+
+    def after(self, seconds: float, call: Callable[[], Any]) -> Timer:
+        """See L{ISession.after}."""
+        timer = Timer(self, self.ticker, seconds, call)
+        if self.closed:
+            timer.cancel()
+        return timer
+
     def flushed(self, side: Side) -> Deferred[None]:
         """The sink took it at once."""
         return succeed(None)
@@ -209,9 +255,9 @@ class Stacked:
         """Refuse the body."""
         self._refuse(Verdict(Outcome.DENIED, reason), reply)
 
-    def close(self, reason: str) -> None:
+    def close(self, reason: str, outcome: Outcome = Outcome.CLOSED) -> None:
         """Refuse the body, since there is no connection to close."""
-        self._refuse(Verdict(Outcome.CLOSED, reason), b"")
+        self._refuse(Verdict(outcome, reason), b"")
 
     def secure(self, side: Side, hello: bytes = b"") -> None:
         """There is no connection."""
@@ -235,6 +281,10 @@ class Stacked:
     def release(self) -> None:
         """Nothing is left to inspect in this body."""
         self._released = True
+
+    def hand_over(self, service: str, unread: Mapping[Side, bytes]) -> None:
+        """There is no connection."""
+        raise Unstackable(f"{self.service} can't be stacked: it hands its session over")
 
     def log(self, event: str, **fields: Any) -> None:
         """Write an audit record of the session below."""

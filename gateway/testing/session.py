@@ -8,11 +8,11 @@ is there to read afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import define, field
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred, succeed
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -26,6 +26,7 @@ from gateway.interfaces import (
     IInspector,
     ISession,
     ISink,
+    ITimer,
     Outcome,
     Side,
     Unreachable,
@@ -68,6 +69,19 @@ class FakeExpectation:
         return came
 
 
+@implementer(ITimer)
+@define(eq=False)
+class FakeTimer:
+    """Something that happens when the test says that enough time has passed."""
+
+    due: float
+    call: Callable[[], Any] | None
+
+    def cancel(self) -> None:
+        """See L{ITimer.cancel}."""
+        self.call = None
+
+
 @implementer(IBody)
 @define
 class FakeBody:
@@ -104,6 +118,9 @@ class FakeSession:
         later, with L{reach} or L{refuse}.
     @ivar source: the address that the server sees.
     @ivar slow: sides that do not take what is sent before the test calls L{flush}.
+    @ivar names: the addresses of host names; L{None} for one that can't be looked up.
+    @ivar elsewhere: whether the policy permits other servers than the original destination.
+    @ivar now: the time; L{advance} lets it pass.
     @ivar keep: whether what is sent is kept (else it is only counted).
 
     @ivar events: what was asked for, in order, in words.
@@ -115,6 +132,8 @@ class FakeSession:
     @ivar bodies: what was given to inspectors of other services.
     @ivar logged: the audit records: event and fields.
     @ivar released: nothing is inspected any more.
+    @ivar handed: the service that it was handed over to, and what was unread of each side.
+        As after a release, nothing is inspected any more.
     @ivar verdict: how it ended, if it has.
     @ivar late: what was asked for after the end, which does nothing.
     """
@@ -129,6 +148,9 @@ class FakeSession:
     server: Address = field(default=Address("198.51.100.2", 7), kw_only=True)
     source: Address = field(kw_only=True)
     slow: set[Side] = field(factory=set, kw_only=True)
+    names: dict[str, tuple[str, ...] | None] = field(factory=dict, kw_only=True)
+    elsewhere: bool = field(default=True, kw_only=True)
+    now: float = field(default=1_000_000.0, kw_only=True)
 
     events: list[str] = field(init=False, factory=list)
     sent: dict[Side, bytes] = field(init=False, factory=lambda: {CLIENT: b"", SERVER: b""})
@@ -139,6 +161,7 @@ class FakeSession:
     bodies: list[FakeBody] = field(init=False, factory=list)
     logged: list[tuple[str, dict[str, Any]]] = field(init=False, factory=list)
     released: bool = field(init=False, default=False)
+    handed: tuple[str, dict[Side, bytes]] | None = field(init=False, default=None)
     verdict: Verdict | None = field(init=False, default=None)
     late: list[str] = field(init=False, factory=list)
     inspector: IInspector = field(init=False)
@@ -146,6 +169,7 @@ class FakeSession:
     _flushing: dict[Side, list[Deferred[None]]] = field(
         init=False, factory=lambda: {CLIENT: [], SERVER: []}
     )
+    _timers: list[FakeTimer] = field(init=False, factory=list)
     _depth: int = field(init=False, default=0)
     _connecting: Deferred[Address] | None = field(init=False, default=None)
     _open: bool = field(init=False, default=False)
@@ -215,6 +239,21 @@ class FakeSession:
             flushed.addErrback(self._failed)
         self._raise_bug()
 
+    def advance(self, seconds: float) -> None:
+        """Time passes, and what was to happen in it happens, in order."""
+        end = self.now + seconds
+        while True:
+            due = [each for each in self._timers if each.call is not None and each.due <= end]
+            if not due or self.verdict is not None:
+                break
+            timer = min(due, key=lambda each: each.due)
+            self._timers.remove(timer)
+            self.now = max(self.now, timer.due)
+            assert timer.call is not None
+            self._call(timer.call)
+        self.now = end
+        self._raise_bug()
+
     @property
     def paused(self) -> set[Side]:
         """The sides that are not read, since a decision is awaited."""
@@ -240,11 +279,33 @@ class FakeSession:
             return connecting
         if self._open or self._connecting is not None:
             raise RuntimeError("the session was asked to connect twice")
+        if not self.permits(target):
+            connecting.errback(Denied(f"the policy has no connection to {target}"))
+            return connecting
         self.connected.append(target)
         self._connecting = connecting
         self._holds[CLIENT] += 1
         self._settle()
         return connecting
+
+    def permits(self, address: Address) -> bool:
+        """See L{ISession.permits}."""
+        return self.elsewhere or address.host == self.server.host
+
+    def resolve(self, name: str) -> Deferred[tuple[str, ...]]:
+        """See L{ISession.resolve}."""
+        found = self.names.get(name, ())
+        return fail(Unreachable(f"{name}: no answer")) if found is None else succeed(found)
+
+    def after(self, seconds: float, call: Callable[[], Any]) -> FakeTimer:
+        """See L{ISession.after}."""
+        self._timers = [each for each in self._timers if each.call is not None]
+        self._timers.append(FakeTimer(self.now + seconds, call))
+        return self._timers[-1]
+
+    def date(self) -> float:
+        """See L{ISession.date}. It is C{now}."""
+        return self.now
 
     def send(self, side: Side, data: bytes) -> None:
         """See L{ISession.send}."""
@@ -276,10 +337,10 @@ class FakeSession:
             self.send(CLIENT, reply)
         self._finish(Verdict(Outcome.DENIED, reason))
 
-    def close(self, reason: str) -> None:
+    def close(self, reason: str, outcome: Outcome = Outcome.CLOSED) -> None:
         """See L{ISession.close}."""
         if self._note(f"close: {reason}"):
-            self._finish(Verdict(Outcome.CLOSED, reason))
+            self._finish(Verdict(outcome, reason))
 
     def secure(self, side: Side, hello: bytes = b"") -> None:
         """See L{ISession.secure}."""
@@ -305,6 +366,12 @@ class FakeSession:
     def release(self) -> None:
         """See L{ISession.release}."""
         if self._note("release"):
+            self.released = True
+
+    def hand_over(self, service: str, unread: Mapping[Side, bytes]) -> None:
+        """See L{ISession.hand_over}."""
+        if self._note(f"hand over to {service}"):
+            self.handed = (service, dict(unread))
             self.released = True
 
     def log(self, event: str, **fields: Any) -> None:
@@ -359,6 +426,16 @@ class FakeSession:
         self._queued[side].append(happen)
         self._read(side)
         self._raise_bug()
+
+    def _call(self, call: Callable[[], Any]) -> None:
+        self._depth += 1
+        try:
+            call()
+        except Exception as error:
+            self._end_by(error)
+        finally:
+            self._depth -= 1
+        self._settle()
 
     def _tell(self, side: Side, told: Callable[..., Any], *arguments: Any) -> None:
         self._depth += 1

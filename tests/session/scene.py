@@ -32,6 +32,7 @@ from gateway.policy.rule import Rule
 from gateway.policy.service import Service, Source
 from gateway.session.connector import Connector
 from gateway.session.equipment import Equipment, no_credentials
+from gateway.session.names import Names
 from gateway.session.sessions import Sessions
 from gateway.session.ticker import Ticker
 from protocols.relay import RelayInspector
@@ -88,7 +89,7 @@ class Scene:
             rules=main.rules,
         )
         equipment = Equipment(
-            reactor, reactor, self.ticker, Connector(reactor, 0), self.audit, self.metrics
+            reactor, reactor, self.ticker, Connector(reactor, 0, Names()), self.audit, self.metrics
         )
         self.equipment = evolve(equipment, credentials=credentials)
         self.sessions = Sessions(self.equipment, self.policy, descriptors)

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from gateway.interfaces import Address
 from gateway.policy.service import Source, Target
 from gateway.session.connector import Connector, Origin, origin
+from gateway.session.names import Names
 from tests.session.scene import asynchronous
 
 CLIENT = Address("127.0.0.77", 45678)
@@ -55,7 +56,7 @@ class ConnectorTests(TestCase):
             self.addCleanup(reached.socket.close)
             done.callback(reached)
 
-        self.opening = Connector(reactor, 0).open(
+        self.opening = Connector(reactor, 0, Names()).open(
             targets, origin(source, CLIENT), reached, done.callback
         )
         return done
