@@ -41,18 +41,24 @@ docs: .make/environment
 conformance: .make/environment
 	$(BIN)/python -m conformance
 
-# Plain forwarding, HAProxy and the gateway side by side.
-bench: .make/environment .make/packages-bench
+# Plain forwarding, HAProxy, Squid, mitmproxy and the gateway side by side.
+bench: .make/environment .make/packages-bench .make/mitmproxy
 	$(BIN)/python -m bench
 
 clean:
-	rm -rf $(ENVIRONMENT) .make build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(ENVIRONMENT) $(ENVIRONMENT)-mitmproxy .make build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis
 
 # Stamps: what was done is not done again before its list changes.
 
 .make/environment: setup.cfg pyproject.toml .make/packages
 	test -x $(BIN)/python || $(PYTHON) -m venv $(ENVIRONMENT)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,check]'
+	@touch $@
+
+# Its requirements are not ours: an environment of its own.
+.make/mitmproxy: .make/environment
+	$(PYTHON) -m venv $(ENVIRONMENT)-mitmproxy
+	$(ENVIRONMENT)-mitmproxy/bin/python -m pip install --quiet --disable-pip-version-check mitmproxy
 	@touch $@
 
 .make/%: .ci/%

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from bench import decide, memory
 from bench.network import network
+from bench.peers import ways
 from bench.rounds import LOADS, Load, compare
 from bench.table import comparison
-from bench.ways import WAYS, Gateway, Way
+from bench.ways import Gateway, Way
 
 WHAT = (*LOADS, "memory", "backlog", "decide")
 
@@ -61,9 +62,14 @@ def measurable(name: str) -> str:
 
 def traffic(loads: Sequence[Load], arguments: argparse.Namespace) -> None:
     """All ways under some loads, side by side."""
-    chosen = [way for way in WAYS if way.name not in arguments.without]
-    with started(chosen) as ways:
-        samples = compare(ways, loads, arguments.rounds, arguments.seconds)
+    protocols = {load.protocol for load in loads}
+    chosen = [
+        way
+        for way in ways()
+        if way.name not in arguments.without and protocols.intersection(way.protocols)
+    ]
+    with started(chosen) as running:
+        samples = compare(running, loads, arguments.rounds, arguments.seconds)
     print(f"\n{comparison(samples)}")
 
 
@@ -88,13 +94,13 @@ MEASURED = {"memory": idle, "backlog": backlog, "decide": deciding}
 
 
 @contextlib.contextmanager
-def started(ways: Sequence[type[Way]]) -> Iterator[list[Way]]:
+def started(chosen: Sequence[type[Way]]) -> Iterator[list[Way]]:
     """Ways that run, each in a network of its own."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         running = []
-        for way in ways:
-            made = stack.enter_context(network(f"bench{os.getpid()}{way.name[0]}"))
+        for way in chosen:
+            made = stack.enter_context(network(f"bench{os.getpid()}{way.name}"))
             (folder / way.name).mkdir()
             running.append(way(made, folder / way.name, memory.idle_sessions()))
             stack.callback(running[-1].stop)

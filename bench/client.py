@@ -17,7 +17,28 @@ from typing import NamedTuple
 
 from bench import server
 from bench.network import SERVER_HOST
-from bench.server import PIECE, REPLY, REQUEST, bulk_file, raise_descriptor_limit
+from bench.server import (
+    HTTP_END,
+    HTTP_HOST,
+    PIECE,
+    REPLY,
+    REQUEST,
+    bulk_file,
+    raise_descriptor_limit,
+)
+
+HTTP_REQUEST = (
+    "GET /news/2026/11/24/index.html?page=3&sort=new HTTP/1.1\r\n"
+    "Host: {host}:{port}\r\n"
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n"
+    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n"
+    "Accept-Language: en-US,en;q=0.5\r\n"
+    "Accept-Encoding: gzip, deflate\r\n"
+    "Referer: http://{host}:{port}/news/\r\n"
+    "Cookie: session=6b1f0c7e9a8d4f52; theme=dark; consent=all\r\n"
+    "Connection: keep-alive\r\n\r\n"
+)
+"""What a browser says."""
 
 
 class Result(NamedTuple):
@@ -28,15 +49,37 @@ class Result(NamedTuple):
     errors: int = 0
 
 
+class Exchange(NamedTuple):
+    """What is asked, and how the whole of the answer is known."""
+
+    request: bytes
+    done: Callable[[bytes], bool]
+
+
+PLAIN = Exchange(REQUEST, lambda reply: len(reply) == len(REPLY))
+
+
+def http(port: int) -> Exchange:
+    """A request for a page, and the page."""
+    request = HTTP_REQUEST.format(host=HTTP_HOST, port=port).encode()
+    return Exchange(request, is_page)
+
+
+def is_page(reply: bytes) -> bool:
+    """Whether this is a successful answer, to its end."""
+    return reply.startswith(b"HTTP/1.1 200 ") and reply.endswith(HTTP_END)
+
+
 class Connections:
     """Connect, one small exchange, close: always C{size} of them at a time."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, exchanges: dict[int, Exchange]) -> None:
         self.size = size
         self.count = self.errors = 0
         self.epoll = select.epoll()
-        self.open: dict[int, socket.socket] = {}
-        self.ports = cycle(server.CONNECTION_PORTS)
+        self.open: dict[int, tuple[socket.socket, Exchange]] = {}
+        self.begun: dict[int, bytes] = {}
+        self.targets = cycle(exchanges.items())
 
     def run(self, seconds: float) -> Result:
         """Go on for C{seconds}, then leave the rest alone."""
@@ -45,29 +88,34 @@ class Connections:
         started = time.monotonic()
         while time.monotonic() < started + seconds:
             for descriptor, events in self.epoll.poll(0.5, 256):
-                self.step(self.open[descriptor], events)
+                self.step(*self.open[descriptor], events)
         return Result(self.count, time.monotonic() - started, self.errors)
 
     def connect(self) -> None:
         """Begin one connection."""
+        port, exchange = next(self.targets)
         sock = socket.socket()
         sock.setblocking(False)
-        sock.connect_ex((SERVER_HOST, next(self.ports)))
-        self.open[sock.fileno()] = sock
+        sock.connect_ex((SERVER_HOST, port))
+        self.open[sock.fileno()] = sock, exchange
         self.epoll.register(sock, select.EPOLLOUT)
 
-    def step(self, sock: socket.socket, events: int) -> None:
+    def step(self, sock: socket.socket, exchange: Exchange, events: int) -> None:
         """Connected: ask. Answered: close, and begin another."""
         try:
             if events & select.EPOLLOUT and not events & select.EPOLLERR:
-                sock.send(REQUEST)
+                sock.send(exchange.request)
                 self.epoll.modify(sock, select.EPOLLIN)
                 return
-            done = len(sock.recv(4096)) == len(REPLY)
+            piece = sock.recv(4096)
         except OSError:
-            done = False
-        self.count += done
-        self.errors += not done
+            piece = b""
+        reply = self.begun.pop(sock.fileno(), b"") + piece
+        if piece and not exchange.done(reply):
+            self.begun[sock.fileno()] = reply
+            return
+        self.count += bool(piece)
+        self.errors += not piece
         del self.open[sock.fileno()]
         sock.close()
         self.connect()
@@ -75,32 +123,67 @@ class Connections:
 
 def connections(seconds: float, size: int) -> Result:
     """New connections, C{size} at a time."""
-    return Connections(size).run(seconds)
+    return Connections(size, dict.fromkeys(server.CONNECTION_PORTS, PLAIN)).run(seconds)
+
+
+def http_connections(seconds: float, size: int) -> Result:
+    """New connections with one request for a page, C{size} at a time."""
+    return Connections(size, {port: http(port) for port in server.HTTP_CONNECTION_PORTS}).run(
+        seconds
+    )
 
 
 def exchanges(seconds: float, size: int) -> Result:
     """Requests and replies on C{size} kept connections, one at a time on each."""
+    return exchanged(server.EXCHANGE_PORT, PLAIN, seconds, size)
+
+
+def http_requests(seconds: float, size: int) -> Result:
+    """Requests for pages on C{size} kept connections, one at a time on each."""
+    port = server.HTTP_EXCHANGE_PORT
+    return exchanged(port, http(port), seconds, size)
+
+
+def exchanged(port: int, exchange: Exchange, seconds: float, size: int) -> Result:
+    """The same exchange again and again."""
     poller = select.epoll()
-    sockets = {sock.fileno(): sock for sock in connected(server.EXCHANGE_PORT, size)}
+    sockets = {sock.fileno(): sock for sock in connected(port, size)}
+    begun = dict.fromkeys(sockets, b"")
     for sock in sockets.values():
         poller.register(sock, select.EPOLLIN)
-        sock.send(REQUEST)
+        sock.send(exchange.request)
     count, started = 0, time.monotonic()
     while time.monotonic() < started + seconds:
         for descriptor, _ in poller.poll(0.5, 256):
-            if len(sockets[descriptor].recv(4096)) != len(REPLY):
+            piece = sockets[descriptor].recv(4096)
+            if not piece:
                 return Result(count, time.monotonic() - started, 1)
-            sockets[descriptor].send(REQUEST)
-            count += 1
+            begun[descriptor] += piece
+            if exchange.done(begun[descriptor]):
+                begun[descriptor] = b""
+                sockets[descriptor].send(exchange.request)
+                count += 1
     return Result(count, time.monotonic() - started)
 
 
 def download(seconds: float, size: int) -> Result:
     """GiB from the server to the client on C{size} connections, thrown away unread."""
+    return downloaded(server.DOWNLOAD_PORT, b"", seconds, size)
+
+
+def http_download(seconds: float, size: int) -> Result:
+    """The same as bodies of HTTP."""
+    port = server.HTTP_DOWNLOAD_PORT
+    return downloaded(port, http(port).request, seconds, size)
+
+
+def downloaded(port: int, request: bytes, seconds: float, size: int) -> Result:
+    """All that comes after C{request}."""
     poller = select.epoll()
-    sockets = {sock.fileno(): sock for sock in connected(server.DOWNLOAD_PORT, size)}
+    sockets = {sock.fileno(): sock for sock in connected(port, size)}
     for sock in sockets.values():
         poller.register(sock, select.EPOLLIN)
+        sock.send(request)
     buffer, count, started = bytearray(PIECE), 0, time.monotonic()
     while time.monotonic() < started + seconds:
         for descriptor, _ in poller.poll(0.5):
@@ -181,6 +264,9 @@ LOADS: dict[str, Callable[[float, int], Result]] = {
     "connections": connections,
     "exchanges": exchanges,
     "download": download,
+    "http-connections": http_connections,
+    "http-requests": http_requests,
+    "http-download": http_download,
     "upload": upload,
     "idle": idle,
     "stuck": stuck,

@@ -17,32 +17,48 @@ class Load(NamedTuple):
     unit: str
     size: int
     target: float
-    """At most so many times HAProxy's CPU time."""
+    """At most so many times the CPU time of the protocol's peer."""
+    protocol: str = "relay"
 
 
 LOADS = {
     "connections": (Load("connections", "connection", 32, 3),),
     "exchanges": (Load("exchanges", "exchange", 32, 2),),
     "bulk": (Load("download", "GiB", 2, 1), Load("upload", "GiB", 2, 1)),
+    "http": (
+        Load("http-requests", "request", 32, 1, "http"),
+        Load("http-connections", "connection", 32, 1, "http"),
+        Load("http-download", "GiB", 2, 1, "http"),
+    ),
 }
+
+PEERS = {"relay": "HAProxy", "http": "Squid"}
+"""Whom the gateway is to be measured by, for each protocol."""
 
 
 class Sample(NamedTuple):
     """One way under one load: how many a second, and what one of them costs in seconds of CPU."""
 
     rate: float
-    cpu: float
+    user: float
+    system: float
     machine: float
     errors: int
+
+    @property
+    def cpu(self) -> float:
+        """User and system time together."""
+        return self.user + self.system
 
 
 def measure(way: Way, load: Load, seconds: float) -> Sample:
     """One round of one load on one way."""
-    cpu, machine = way.cpu_seconds(), machine_seconds()
+    before, machine = way.cpu(), machine_seconds()
     count, took, errors = way.load(load.name, seconds, load.size)
-    cpu, machine = way.cpu_seconds() - cpu, machine_seconds() - machine
+    after, machine = way.cpu(), machine_seconds() - machine
+    user, system = after.user - before.user, after.system - before.system
     count = count or float("nan")
-    return Sample(count / took, cpu / count, machine / count, int(errors))
+    return Sample(count / took, user / count, system / count, machine / count, int(errors))
 
 
 def interleaved(ways: Sequence[Way], rounds: int) -> Iterator[Way]:
@@ -57,12 +73,13 @@ def compare(
     """The median of all rounds, for each load and way."""
     samples: dict[tuple[Load, str], list[Sample]] = {}
     for load in loads:
-        for way in interleaved(ways, rounds):
+        able = [way for way in ways if load.protocol in way.protocols]
+        for way in interleaved(able, rounds):
             samples.setdefault((load, way.name), []).append(measure(way, load, seconds))
     return {key: middle(taken) for key, taken in samples.items()}
 
 
 def middle(samples: Sequence[Sample]) -> Sample:
     """The median of each figure; the sum of the errors."""
-    rate, cpu, machine, errors = zip(*samples, strict=True)
-    return Sample(median(rate), median(cpu), median(machine), sum(errors))
+    rate, user, system, machine, errors = zip(*samples, strict=True)
+    return Sample(median(rate), median(user), median(system), median(machine), sum(errors))

@@ -22,10 +22,38 @@ DOWNLOAD_PORT = 7200
 UPLOAD_PORT = 7300
 IDLE_PORT = 7400
 STUCK_PORT = 7500
+HTTP_CONNECTION_PORTS = range(7801, 7817)
+HTTP_EXCHANGE_PORT = 7850
+HTTP_DOWNLOAD_PORT = 7860
 
 REQUEST = b"q" * 128
 REPLY = b"r" * 512
 PIECE = 1 << 20
+
+HTTP_HOST = "www.bench.example"
+
+HTTP_END = b"</html>\n"
+
+HTTP_REPLY = (
+    b"HTTP/1.1 200 OK\r\n"
+    b"Server: nginx/1.22.1\r\n"
+    b"Date: Tue, 24 Nov 2026 12:00:00 GMT\r\n"
+    b"Content-Type: text/html; charset=utf-8\r\n"
+    b"Content-Length: 1024\r\n"
+    b"Last-Modified: Mon, 23 Nov 2026 08:15:42 GMT\r\n"
+    b"Connection: keep-alive\r\n"
+    b'ETag: "6740f0fe-400"\r\n'
+    b"Cache-Control: max-age=0\r\n"
+    b"Accept-Ranges: bytes\r\n\r\n" + HTTP_END.rjust(1024, b"x")
+)
+"""What nginx says, with a page of 1 KiB."""
+
+HTTP_BULK = (
+    b"HTTP/1.1 200 OK\r\n"
+    b"Content-Type: application/octet-stream\r\n"
+    b"Content-Length: 1099511627776\r\n\r\n"
+)
+"""The head of a download that has no end for as long as it is measured."""
 
 
 def raise_descriptor_limit() -> int:
@@ -58,6 +86,13 @@ def feed(sock: socket.socket) -> None:
         os.sendfile(sock.fileno(), source, 0, PIECE)
 
 
+def feed_http(sock: socket.socket) -> None:
+    """Answer one request with more than anybody waits for."""
+    sock.recv(4096)
+    sock.sendall(HTTP_BULK)
+    feed(sock)
+
+
 def drain(sock: socket.socket) -> None:
     """Take everything without looking at it, then say how much it was."""
     count, buffer = 0, bytearray(PIECE)
@@ -75,6 +110,12 @@ FORKED: dict[int, Callable[[socket.socket], None]] = {
     DOWNLOAD_PORT: feed,
     UPLOAD_PORT: drain,
     STUCK_PORT: hold,
+    HTTP_DOWNLOAD_PORT: feed_http,
+}
+
+REPLIES = {
+    **dict.fromkeys((*CONNECTION_PORTS, EXCHANGE_PORT, IDLE_PORT), REPLY),
+    **dict.fromkeys((*HTTP_CONNECTION_PORTS, HTTP_EXCHANGE_PORT), HTTP_REPLY),
 }
 
 
@@ -84,8 +125,8 @@ class Server:
     def __init__(self) -> None:
         self.epoll = select.epoll()
         self.listeners: dict[int, tuple[socket.socket, int]] = {}
-        self.sockets: dict[int, socket.socket] = {}
-        for port in (*CONNECTION_PORTS, EXCHANGE_PORT, IDLE_PORT, *FORKED):
+        self.sockets: dict[int, tuple[socket.socket, bytes]] = {}
+        for port in (*REPLIES, *FORKED):
             listener = listen(port)
             listener.setblocking(False)
             self.listeners[listener.fileno()] = (listener, port)
@@ -98,7 +139,7 @@ class Server:
                 if descriptor in self.listeners:
                     self.accept(*self.listeners[descriptor])
                 else:
-                    self.answer(self.sockets[descriptor])
+                    self.answer(*self.sockets[descriptor])
 
     def accept(self, listener: socket.socket, port: int) -> None:
         """Take all connections that wait."""
@@ -111,14 +152,14 @@ class Server:
                 fork(FORKED[port], sock)
             else:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self.sockets[sock.fileno()] = sock
+                self.sockets[sock.fileno()] = sock, REPLIES[port]
                 self.epoll.register(sock, select.EPOLLIN)
 
-    def answer(self, sock: socket.socket) -> None:
-        """One reply for one request."""
+    def answer(self, sock: socket.socket, reply: bytes) -> None:
+        """One reply for one request, all of which is there at once."""
         try:
             if sock.recv(4096):
-                sock.send(REPLY)
+                sock.send(reply)
                 return
         except OSError:
             pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bench.rounds import Load, Sample
+from bench.rounds import PEERS, Load, Sample
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -26,20 +26,34 @@ def _rule(widths: Sequence[int]) -> str:
     return "|" + "|".join("-" * (width + 2) for width in widths) + "|"
 
 
-HEAD = ("load", "way", "CPU each", "x HAProxy", "target", "machine", "a second", "errors")
+HEAD = ("way", "user", "system", "CPU each", "x {peer}", "target", "machine", "a second", "errors")
+
+Samples = Mapping[tuple[Load, str], Sample]
 
 
-def comparison(samples: Mapping[tuple[Load, str], Sample]) -> str:
-    """One line for each load and way, with the ratio to HAProxy."""
-    return table(HEAD, [_row(load, way, samples) for load, way in samples])
+def comparison(samples: Samples) -> str:
+    """A table for each protocol."""
+    protocols = dict.fromkeys(load.protocol for load, _ in samples)
+    return "\n\n".join(_compared(samples, protocol) for protocol in protocols)
 
 
-def _row(load: Load, way: str, samples: Mapping[tuple[Load, str], Sample]) -> list[str]:
-    sample, peer = samples[load, way], samples.get((load, "HAProxy"))
+def _compared(samples: Samples, protocol: str) -> str:
+    """One line for each load and way, with the ratio to the protocol's peer."""
+    peer = PEERS[protocol]
+    head = ("load", *(name.format(peer=peer) for name in HEAD))
+    return table(
+        head, [_row(load, way, samples) for load, way in samples if load.protocol == protocol]
+    )
+
+
+def _row(load: Load, way: str, samples: Samples) -> list[str]:
+    sample, peer = samples[load, way], samples.get((load, PEERS[load.protocol]))
     ratio = f"{sample.cpu / peer.cpu:.2f}" if peer and peer.cpu and sample.cpu else "-"
     return [
         f"{load.name} (per {load.unit})",
         way,
+        duration(sample.user),
+        duration(sample.system),
         duration(sample.cpu),
         ratio,
         f"<= {load.target:g}" if way == "gateway" else "",

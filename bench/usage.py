@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -23,15 +24,24 @@ def family(process: int) -> list[int]:
     return found
 
 
-def cpu_seconds(process: int) -> float:
-    """User and system time of C{process}, its descendants and its dead children, in seconds."""
-    total = 0
+class Cpu(NamedTuple):
+    """CPU time in seconds: in the program, and in the kernel on its behalf."""
+
+    user: float
+    system: float
+
+
+def cpu(process: int) -> Cpu:
+    """What C{process}, its descendants and its dead children have used."""
+    user = system = 0
     for member in family(process):
         try:
-            total += sum(map(int, _fields(Path(f"/proc/{member}/stat"))[11:15]))
+            fields = list(map(int, _fields(Path(f"/proc/{member}/stat"))[11:15]))
         except OSError:
             continue
-    return total / TICKS
+        user += fields[0] + fields[2]
+        system += fields[1] + fields[3]
+    return Cpu(user / TICKS, system / TICKS)
 
 
 def machine_seconds() -> float:

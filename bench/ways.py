@@ -1,4 +1,7 @@
-"""The ways to pass traffic that are compared: plain forwarding, HAProxy, the gateway."""
+"""
+The ways to pass traffic that are compared: plain forwarding and the gateway are
+here, what a user would choose instead is in L{bench.peers}.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-from bench.network import CLIENT_INTERFACE, Network, run, start, start_python, stop
-from bench.usage import cpu_seconds
-
-TPROXY_RULES = f"""
-table inet bench {{
-  chain prerouting {{
-    type filter hook prerouting priority mangle;
-    meta l4proto tcp socket transparent 1 meta mark set 1 accept
-    iifname {CLIENT_INTERFACE} tcp dport 7001-7999 tcp flags & (syn|ack) == syn \\
-      meta mark set 1 tproxy to :50080 accept
-    iifname {CLIENT_INTERFACE} tcp dport 7001-7999 tcp flags & (syn|ack) == syn drop
-  }}
-}}
-"""
+from bench.network import CLIENT_INTERFACE, Network, start, start_python, stop
+from bench.usage import Cpu, cpu
 
 NOT_PAST_IT = f"""
 table inet notpast {{
@@ -33,22 +24,6 @@ table inet notpast {{
 """
 """What is not taken by the program does not reach the server."""
 
-HAPROXY = """
-global
-  nbthread 1
-  maxconn {sessions}
-defaults
-  mode tcp
-  timeout connect 10s
-  timeout client 300s
-  timeout server 300s
-listen relay
-  bind :50080 transparent
-  maxconn {sessions}
-  source 0.0.0.0 usesrc clientip
-  server original 0.0.0.0
-"""
-
 GATEWAY = """
 [divert]
 interfaces = ["{interface}"]
@@ -59,17 +34,47 @@ sessions_per_client = 0
 audit = "{folder}/audit.json"
 """
 
-SERVICE = """
+RELAY = """
 inspector = "relay"
 [[rule]]
-ports = ["7001-7999"]
+ports = ["7001-7799"]
 """
+
+WEB = """
+inspector = "http"
+[[rule]]
+ports = ["7800-7899"]
+[http]
+methods = ["GET", "HEAD", "POST", "OPTIONS"]
+hosts = [".bench.example", ".example.org", "~cdn[0-9]+[.]example[.]net"]
+[[http.request]]
+path = ["*/cgi-bin/*", "*.exe"]
+[[http.request]]
+host = [".ads.bench.example", "tracker.example.org"]
+answer = 404
+[http.request_headers]
+remove = ["X-Forwarded-For", "Proxy-Authorization"]
+[[http.response]]
+content_type = ["application/x-msdownload", "application/java-archive"]
+[http.response_headers]
+remove = ["X-Powered-By"]
+"""
+"""What an operator would ask for: methods, hosts, paths, a block list, types, headers."""
+
+
+FIRST = {"relay": "connections", "http": "http-connections"}
+"""The load that shows whether a way is ready, for each protocol."""
 
 
 class Way:
-    """One way to pass traffic, with a network and a server of its own."""
+    """
+    One way to pass traffic, with a network and a server of its own.
+
+    @cvar protocols: what it is compared for, of L{bench.rounds.Load.protocol}.
+    """
 
     name = "forwarding"
+    protocols: tuple[str, ...] = ("relay", "http")
 
     def __init__(self, network: Network, folder: Path, sessions: int) -> None:
         self.network = network
@@ -97,7 +102,7 @@ class Way:
         @raise RuntimeError: it never did; with the program's last words.
         """
         until = time.monotonic() + seconds
-        while not self.load("connections", 0.2, 1)[0]:
+        while not self.load(FIRST[self.protocols[0]], 0.2, 1)[0]:
             if time.monotonic() > until or (self.process and self.process.poll() is not None):
                 words = self.log.read_text()[-2000:] if self.log.exists() else ""
                 raise RuntimeError(f"{self.name}: no connection gets through\n{words}")
@@ -108,9 +113,9 @@ class Way:
             if process is not None:
                 stop(process)
 
-    def cpu_seconds(self) -> float:
+    def cpu(self) -> Cpu:
         """CPU time of the processes between client and server so far."""
-        return cpu_seconds(self.process.pid) if self.process else 0.0
+        return cpu(self.process.pid) if self.process else Cpu(0.0, 0.0)
 
     def begin(self, load: str, seconds: float, size: int) -> subprocess.Popen[bytes]:
         """Start a load of L{bench.client} that ends when its standard input does."""
@@ -127,36 +132,21 @@ class Way:
         return finish(self.begin(load, seconds, size))
 
 
-class HAProxy(Way):
-    """HAProxy in tcp mode, from the client's address, one thread, as Debian ships it."""
-
-    name = "HAProxy"
-
-    def between(self) -> None:
-        """Rules by hand, as HAProxy installs none."""
-        name = self.network.gateway
-        self.network.filter(TPROXY_RULES + NOT_PAST_IT)
-        run("ip", "-n", name, "rule", "add", "fwmark", "1/1", "lookup", "100")
-        run("ip", "-n", name, "route", "add", "local", "default", "dev", "lo", "table", "100")
-        file = self.folder / "haproxy.cfg"
-        file.write_text(HAPROXY.format(sessions=self.sessions))
-        self.process = start(name, ["haproxy", "-db", "-f", str(file)], self.log)
-
-
 class Gateway(Way):
-    """This gateway's relay, with an audit record for every session."""
+    """This gateway: a relay and an HTTP inspector, with audit records of all they do."""
 
     name = "gateway"
 
     def between(self) -> None:
-        """The real C{twistd tproxygw} with a configuration of one service."""
+        """The real C{twistd tproxygw} with a service for each protocol."""
         self.network.filter(NOT_PAST_IT)
         config = self.folder / "conf"
         (config / "services").mkdir(parents=True)
         (config / "gateway.toml").write_text(
             GATEWAY.format(interface=CLIENT_INTERFACE, sessions=self.sessions, folder=self.folder)
         )
-        (config / "services" / "bench.toml").write_text(SERVICE)
+        for name, service in (("relay", RELAY), ("web", WEB)):
+            (config / "services" / f"{name}.toml").write_text(service)
         twistd = [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile="]
         command = [*twistd, "tproxygw", "--config", str(config)]
         self.process = start(self.network.gateway, command, self.log)
@@ -174,6 +164,3 @@ def finish(client: subprocess.Popen[bytes]) -> list[float]:
         raise RuntimeError("a load failed; its traceback is above")
     counted: list[float] = json.loads(lines[-1])
     return counted
-
-
-WAYS: tuple[type[Way], ...] = (Way, HAProxy, Gateway)

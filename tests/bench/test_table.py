@@ -17,18 +17,18 @@ class ComparisonTests(SynchronousTestCase):
         """The gateway's CPU time is shown as a multiple of HAProxy's, beside the target."""
         shown = comparison(
             {
-                (LOAD, "HAProxy"): Sample(1000, 100e-6, 300e-6, 0),
-                (LOAD, "gateway"): Sample(500, 250e-6, 600e-6, 0),
+                (LOAD, "HAProxy"): Sample(1000, 40e-6, 60e-6, 300e-6, 0),
+                (LOAD, "gateway"): Sample(500, 150e-6, 100e-6, 600e-6, 0),
             }
         )
         cells = [cell.strip() for cell in shown.splitlines()[-1].split("|")]
-        self.assertEqual(cells[3:6], ["250.0 us", "2.50", "<= 3"])
+        self.assertEqual(cells[3:8], ["150.0 us", "100.0 us", "250.0 us", "2.50", "<= 3"])
 
     def test_without_a_process(self) -> None:
         """Plain forwarding has no process, so no CPU time and no ratio."""
-        shown = comparison({(LOAD, "forwarding"): Sample(1000, 0.0, 300e-6, 0)})
+        shown = comparison({(LOAD, "forwarding"): Sample(1000, 0.0, 0.0, 300e-6, 0)})
         cells = [cell.strip() for cell in shown.splitlines()[-1].split("|")]
-        self.assertEqual(cells[3:5], ["-", "-"])
+        self.assertEqual(cells[3:7], ["-", "-", "-", "-"])
 
 
 class RoundsTests(SynchronousTestCase):
@@ -40,8 +40,8 @@ class RoundsTests(SynchronousTestCase):
 
     def test_middle(self) -> None:
         """One odd round does not matter, but its errors are not lost."""
-        samples = [Sample(1, 1, 1, 0), Sample(9, 9, 9, 5), Sample(2, 2, 2, 0)]
-        self.assertEqual(middle(samples), Sample(2, 2, 2, 5))
+        samples = [Sample(1, 1, 1, 1, 0), Sample(9, 9, 9, 9, 5), Sample(2, 2, 2, 2, 0)]
+        self.assertEqual(middle(samples), Sample(2, 2, 2, 2, 5))
 
 
 class UnitsTests(SynchronousTestCase):

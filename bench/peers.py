@@ -1,0 +1,172 @@
+"""
+The peers: what a user would choose in the gateway's place, as Debian or PyPI has
+it, each with a configuration that asks for the same.
+"""
+
+from __future__ import annotations
+
+import shutil
+
+from bench.network import CLIENT_INTERFACE, ROOT, SERVER_HOST, run, start
+from bench.server import HTTP_HOST
+from bench.ways import NOT_PAST_IT, Gateway, Way
+
+TPROXY_RULES = f"""
+table inet bench {{
+  chain prerouting {{
+    type filter hook prerouting priority mangle;
+    meta l4proto tcp socket transparent 1 meta mark set 1 accept
+    iifname {CLIENT_INTERFACE} tcp dport 7001-7799 tcp flags & (syn|ack) == syn \\
+      meta mark set 1 tproxy to :50080 accept
+    iifname {CLIENT_INTERFACE} tcp dport 7800-7899 tcp flags & (syn|ack) == syn \\
+      meta mark set 1 tproxy to :50081 accept
+  }}
+}}
+"""
+
+REDIRECT_RULES = f"""
+table ip bench {{
+  chain prerouting {{
+    type nat hook prerouting priority dstnat;
+    iifname {CLIENT_INTERFACE} tcp dport 7800-7899 redirect to :50081
+  }}
+}}
+"""
+
+HAPROXY = """
+global
+  nbthread 1
+  maxconn {sessions}
+  log stdout format raw local0
+defaults
+  timeout connect 10s
+  timeout client 300s
+  timeout server 300s
+  maxconn {sessions}
+  source 0.0.0.0 usesrc clientip
+listen relay
+  mode tcp
+  bind :50080 transparent
+  server original 0.0.0.0
+listen web
+  mode http
+  bind :50081 transparent
+  log global
+  option httplog
+  acl hosts hdr(host),host_only -m end .bench.example .example.org
+  acl hosts hdr(host),host_only -m reg ^cdn[0-9]+[.]example[.]net$
+  acl paths path -m sub /cgi-bin/
+  acl paths path -m end .exe
+  acl blocked hdr(host),host_only -m end .ads.bench.example tracker.example.org
+  acl types res.hdr(content-type) -m beg application/x-msdownload application/java-archive
+  http-request deny unless {{ method GET HEAD POST OPTIONS }}
+  http-request deny unless hosts
+  http-request deny if paths
+  http-request deny deny_status 404 if blocked
+  http-request del-header X-Forwarded-For
+  http-request del-header Proxy-Authorization
+  http-response deny if types
+  http-response del-header X-Powered-By
+  server original 0.0.0.0
+"""
+
+SQUID = """
+http_port 50082
+http_port 50081 tproxy
+visible_hostname bench
+hosts_file {folder}/hosts
+pid_filename none
+cache_log /dev/stderr
+access_log stdio:{folder}/access.log
+cache deny all
+pinger_enable off
+via off
+forwarded_for transparent
+max_filedescriptors {descriptors}
+acl methods method GET HEAD POST OPTIONS
+acl hosts dstdomain .bench.example .example.org
+acl cdn dstdom_regex ^cdn[0-9]+[.]example[.]net$
+acl paths urlpath_regex /cgi-bin/ [.]exe$
+acl blocked dstdomain .ads.bench.example tracker.example.org
+acl types rep_mime_type application/x-msdownload application/java-archive
+http_access deny !methods
+http_access deny paths
+http_access deny blocked
+http_access allow hosts
+http_access allow cdn
+http_access deny all
+http_reply_access deny types
+http_reply_access allow all
+request_header_access X-Forwarded-For deny all
+request_header_access Proxy-Authorization deny all
+reply_header_access X-Powered-By deny all
+"""
+
+MITMDUMP = ROOT / ".venv-mitmproxy" / "bin" / "mitmdump"
+
+
+class Peer(Way):
+    """A program that installs no rules of its own."""
+
+    rules = TPROXY_RULES
+
+    def divert(self) -> None:
+        """Rules by hand."""
+        name = self.network.gateway
+        self.network.filter(self.rules + NOT_PAST_IT)
+        run("ip", "-n", name, "rule", "add", "fwmark", "1/1", "lookup", "100")
+        run("ip", "-n", name, "route", "add", "local", "default", "dev", "lo", "table", "100")
+
+
+class HAProxy(Peer):
+    """HAProxy in tcp and http mode, from the client's address, one thread."""
+
+    name = "HAProxy"
+    protocols = ("relay", "http")
+
+    def between(self) -> None:
+        """One process for both modes."""
+        self.divert()
+        file = self.folder / "haproxy.cfg"
+        file.write_text(HAPROXY.format(sessions=self.sessions))
+        command = ["haproxy", "-db", "-f", str(file)]
+        self.process = start(self.network.gateway, command, self.log)
+
+
+class Squid(Peer):
+    """Squid on a tproxy port, one process, nothing cached."""
+
+    name = "Squid"
+    protocols = ("http",)
+
+    def between(self) -> None:
+        """It drops its privileges, and has to write its log without them."""
+        self.divert()
+        self.folder.parent.chmod(0o711)
+        shutil.chown(self.folder, "proxy")
+        (self.folder / "hosts").write_text(f"{SERVER_HOST} {HTTP_HOST}\n")
+        file = self.folder / "squid.conf"
+        file.write_text(SQUID.format(folder=self.folder, descriptors=2 * self.sessions))
+        command = ["squid", "-N", "-f", str(file)]
+        self.process = start(self.network.gateway, command, self.log)
+
+
+class Mitmproxy(Peer):
+    """mitmproxy as it comes, in transparent mode: from its own address, a line for each request."""
+
+    name = "mitmproxy"
+    protocols = ("http",)
+    rules = REDIRECT_RULES
+
+    def between(self) -> None:
+        """Bodies pass as they come; else it would keep them in memory."""
+        self.divert()
+        settings = (f"confdir={self.folder}", "stream_large_bodies=1m", "block_global=false")
+        command = [str(MITMDUMP), "--mode", "transparent@50081", "--set", "flow_detail=1"]
+        command += [word for setting in settings for word in ("--set", setting)]
+        self.process = start(self.network.gateway, command, self.log)
+
+
+def ways() -> tuple[type[Way], ...]:
+    """All that can run here: mitmproxy is not in Debian's list."""
+    return (Way, HAProxy, Squid, *([Mitmproxy] if MITMDUMP.exists() else []), Gateway)
