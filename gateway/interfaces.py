@@ -225,6 +225,8 @@ class ISession(Interface):
             destination, it must be one that the client could have connected to
             by itself, to be inspected by this very service: an inspector
             believes a peer when it says where to go, and the policy does not.
+            An announced connection may go to the peers of the session that
+            announced it.
         @return: fires with the address that was reached, or fails with
             L{Unreachable}, or with L{Denied} if the policy does not have it.
             The failure need not be handled: the client is then answered with

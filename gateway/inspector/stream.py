@@ -86,11 +86,11 @@ class StreamInspector(Inspector):
         The rest of this session is for the inspector of another service, which
         gets what is unread. Neither coroutine reads anything more.
         """
-        self._released = True
         unread = {side: each.read.rest() for side, each in self._directions.items()}
+        self.session.hand_over(service, unread)
+        self._released = True
         for direction in self._directions.values():
             direction.leave()
-        self.session.hand_over(service, unread)
 
     # Told by the session
 

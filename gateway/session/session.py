@@ -240,7 +240,18 @@ class Session:
 
     def permits(self, address: Address) -> bool:
         """See L{ISession.permits}."""
-        return address.host == self.server.host or self._home.permits(self, address)
+        return address.host in self._peers or self._home.permits(self, address)
+
+    @property
+    def _peers(self) -> set[str]:
+        """The hosts that this session is between; and the one that announced it, if one did."""
+        peers = {self.server.host}
+        parent = self._announced_by
+        if parent is not None:
+            peers |= {parent.client.host, parent.server.host}
+            if parent._upstream is not None:
+                peers.add(parent._upstream.address.host)
+        return peers
 
     def resolve(self, name: str) -> Deferred[tuple[str, ...]]:
         """See L{ISession.resolve}."""
@@ -384,9 +395,16 @@ class Session:
         if started is None:
             self._give(unread)
             return
-        started.addCallback(lambda _: self._give(unread))
-        for side in self._wires:
-            self._await(side, started)
+        for gate in self._gates.values():
+            gate.shut(reason.STARTING)
+        started.addCallback(self._handed_over, unread)
+        started.addErrback(guard.failed, self)
+
+    def _handed_over(self, _: Any, unread: Mapping[Side, bytes]) -> None:
+        self._give(unread)
+        if self._state not in _ENDING:
+            for gate in self._gates.values():
+                gate.open(reason.STARTING)
 
     def _give(self, unread: Mapping[Side, bytes]) -> None:
         """What the former inspector has not used is the present one's."""

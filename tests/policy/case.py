@@ -74,6 +74,25 @@ class TeaSettings:
     checked: int = field(default=1, validator=validators.in_([1, 2]))
 
 
+@frozen
+class Guest:
+    """A table that names a service."""
+
+    served_by: str = option("Who serves.", "", names_service=True)
+    name: str = option("No service.", "")
+
+
+@frozen
+class PartySettings:
+    """Services are named here, in all the ways there are."""
+
+    main: str = option("One.", "", names_service=True)
+    several: tuple[str, ...] = option("Several.", (), names_service=True)
+    by_name: dict[str, str] = option("By name.", {}, names_service=True)
+    host: Guest = option("In a table.", Guest())
+    guests: tuple[Guest, ...] = option("In tables.", ())
+
+
 @implementer(IInspectorMaker)
 @frozen
 class Maker:
@@ -98,6 +117,7 @@ MAKERS = {
     "relay": Maker("relay"),
     "tea": Maker("tea", TeaSettings),
     "house.tea:Tea": Maker("Tea", TeaSettings),
+    "party": Maker("party", PartySettings),
     "limits": Maker("limits", Inner),
     "broken": BrokenMaker("broken"),
 }
