@@ -20,6 +20,7 @@ from gateway.interfaces import (
     ISession,
     Outcome,
     Side,
+    Unreachable,
     Verdict,
 )
 from gateway.testing import (
@@ -275,6 +276,60 @@ class SessionTests(SynchronousTestCase):
         session.says(CLIENT, b"x")
         decision.errback(ZeroDivisionError())
         self.assertRaises(ZeroDivisionError, session.over)
+
+    def test_time(self) -> None:
+        """A test lets time pass: what was to happen happens in order, once, if not cancelled."""
+        happened: list[str] = []
+
+        class Timed(Inspector):
+            def started(self) -> None:
+                self.session.after(2, lambda: happened.append(f"second at {self.session.now}"))
+                self.session.after(1, lambda: self.session.after(3, self.fourth))
+                self.session.after(3, lambda: happened.append("third")).cancel()
+
+            def fourth(self) -> None:
+                happened.append(f"fourth at {self.session.date()}")
+                raise Denied("too slow")
+
+        session = FakeSession(Timed, now=0.0).start()
+        session.advance(1.5)
+        self.assertEqual(happened, [])
+        session.advance(10)
+        self.assertEqual(happened, ["second at 2.0", "fourth at 4.0"])
+        self.assertEqual(session.verdict, Verdict(Outcome.DENIED, "too slow"))
+
+    def test_bug_in_time(self) -> None:
+        """An exception of what was to happen later is the test's to see."""
+
+        class Timed(Inspector):
+            def started(self) -> None:
+                self.session.after(1, lambda: 1 // 0)
+
+        session = FakeSession(Timed).start()
+        self.assertRaises(ZeroDivisionError, session.advance, 2)
+
+    def test_elsewhere(self) -> None:
+        """Names have the addresses, and the policy permits the servers, that the test says."""
+        session = FakeSession(Inspector, names={"a": ("192.0.2.7",), "b": None}, elsewhere=False)
+        self.assertEqual(self.successResultOf(session.resolve("a")), ("192.0.2.7",))
+        self.assertEqual(self.successResultOf(session.resolve("c")), ())
+        self.failureResultOf(session.resolve("b"), Unreachable)
+        self.failureResultOf(session.connect(Address("192.0.2.7", 7)), Denied)
+        self.assertEqual(session.connected, [])
+
+    def test_handed_over(self) -> None:
+        """What is handed over passes; the inspector is told nothing more of it."""
+
+        class Handing(StreamInspector):
+            async def from_client(self, read: Reader) -> None:
+                await read.line(10)
+                self.hand_over("other")
+
+        session = FakeSession(Handing).start()
+        session.says(CLIENT, b"a\r\nrest")
+        session.says(CLIENT, b" and more")
+        self.assertEqual(session.handed, ("other", {CLIENT: b"rest"}))
+        self.assertEqual(session.sent[SERVER], b" and more")
 
     def test_close(self) -> None:
         """An inspector that closes on purpose gets that verdict."""
