@@ -73,9 +73,10 @@ class Answering:
             named = options(response.headers)
             framing = of_response(response)
             if response.status < 200:
-                return self._interim(transaction, response, named)
+                return self._interim(transaction, response, named, size)
             transaction.response = response
             transaction.status = response.status
+            transaction.response_head = size
             limits = self._settings.limits
             body = body_of(framing, self._read, limits, limits.response_body_bytes, size)
             transaction.response_body = body
@@ -90,10 +91,12 @@ class Answering:
         except Denied as denied:
             raise self._refused(transaction, denied) from None
 
-    def _interim(self, transaction: Transaction, response: Response, named: frozenset[str]) -> bool:
+    def _interim(
+        self, transaction: Transaction, response: Response, named: frozenset[str], size: int
+    ) -> bool:
         """Pass a 1xx response on (RFC 9110, section 15.2)."""
         if response.status == SWITCHING:
-            return self._switch(transaction, response, named)
+            return self._switch(transaction, response, named, size)
         transaction.interim += 1
         if transaction.version == "1.0":
             raise Malformed(f"a response of status {response.status} to a client of HTTP/1.0")
@@ -103,11 +106,14 @@ class Answering:
         self._session.send(CLIENT, response.with_headers(headers).head())
         return True
 
-    def _switch(self, transaction: Transaction, response: Response, named: frozenset[str]) -> bool:
+    def _switch(
+        self, transaction: Transaction, response: Response, named: frozenset[str], size: int
+    ) -> bool:
         accepted = upgrades(response.headers, named)
         if not accepted or not set(accepted) <= set(transaction.upgrades) or not transaction.asked:
             raise Malformed("a response of status 101 that no upgrade was asked for")
         transaction.response = response
+        transaction.response_head = size
         transaction.status = SWITCHING
         message = self._decided(transaction, response).message
         self._release(transaction, message.with_headers(onward(message.headers, named, True)))

@@ -15,22 +15,23 @@ from twisted.internet.defer import Deferred
 from gateway.inspector import Reader
 from gateway.interfaces import CLIENT, SERVER, Denied, Unreachable
 from protocols.http.admission import admit, offered
-from protocols.http.body import body_of
+from protocols.http.body import Body, body_of
 from protocols.http.connection import is_persistent, onward, options, upgrades
 from protocols.http.decision import Decision, Pass, Redirect, Refuse
 from protocols.http.framing import Framing, of_request, written
 from protocols.http.head import read_request
 from protocols.http.malformed import Malformed
-from protocols.http.message import Request
+from protocols.http.message import Headers, Request, Response
 from protocols.http.stacked import Sink, reframed, through
 from protocols.http.transaction import DENIED, FAILED, Transaction
-from protocols.http.transfer import transfer
+from protocols.http.transfer import NOTHING, Beginning, beginning, transfer
 
 if TYPE_CHECKING:
     from protocols.http.inspector import HttpInspector
 
 BAD_GATEWAY = 502
 GATEWAY_TIMEOUT = 504
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Asking:
@@ -61,6 +62,7 @@ class Asking:
         try:
             request, size = await read_request(self._read, self._settings.limits)
             transaction.request = request
+            transaction.request_head = size
             return await self._admitted(transaction, request, size)
         except Denied as denied:
             await self._refuse(transaction, denied)
@@ -83,21 +85,52 @@ class Asking:
         decision = await self._decide(request)
         if not isinstance(decision, Pass):
             return await self._answer(transaction, framing, decision)
-        message = decision.message
-        headers = onward(written(message.headers), named, bool(transaction.upgrades))
-        if request.version == "1.0":
-            headers = headers.only(lambda name: name.lower() != "expect")
+        transaction.user = decision.user
+        transaction.request_body = body
+        begun = NOTHING
+        if decision.look and not framing.empty:
+            begun = await self._look(transaction, body, decision.look)
+            refusal = self._inspector.decisions.content(request, begun.content[: decision.look])
+            if refusal is not None:
+                return await self._answer(transaction, framing, refusal)
         if not await self._connect(transaction):
             return False
+        message = decision.message
+        headers = onward(written(message.headers), named, bool(transaction.upgrades))
+        if "expect" in headers and not transaction.expects:
+            headers = headers.only(lambda name: name.lower() != "expect")
         self._pending.add(transaction)
-        transaction.request_body = body
-        service = settings.stack.request
+        await self._pass(message, headers, framing, body, begun)
+        return await self._asked(transaction)
+
+    async def _look(self, transaction: Transaction, body: Body, count: int) -> Beginning:
+        """
+        Read how the body begins. Whoever waits to be asked for it is asked by the gateway
+        (RFC 9110, section 10.1.1), as the server does not know yet that there is one.
+        """
+        if transaction.expects:
+            await self._pending.at_most(0)
+            self._session.send(CLIENT, CONTINUE)
+            transaction.expects = False
+        return await beginning(body, count)
+
+    async def _pass(
+        self,
+        message: Request | Response,
+        headers: Headers,
+        framing: Framing,
+        body: Body,
+        begun: Beginning,
+    ) -> None:
+        """Send a request to its end, through the stacked service if it has a body."""
+        service = self._settings.stack.request
         if service and not framing.empty:
             head = message.with_headers(reframed(headers, chunked=True)).head()
-            await through(self._session, service, body, Sink(head, True, self._send))
+            sink = Sink(head, True, self._send)
+            await through(self._session, service, body, sink, begun.content)
         else:
-            await transfer(self._read, message.with_headers(headers).head(), body, self._send)
-        return await self._asked(transaction)
+            head = message.with_headers(headers).head()
+            await transfer(self._read, head + begun.framed, body, self._send)
 
     def _send(self, data: bytes) -> None:
         self._session.send(SERVER, data)
@@ -183,6 +216,7 @@ class Asking:
             raise denied
         await self._pending.at_most(1 if transaction in self._pending else 0)
         malformed = denied if isinstance(denied, Malformed) else Malformed(denied.reason)
+        transaction.line = malformed.line
         if transaction.answered and self._read.ended:
             self._give_up(transaction, malformed.reason)
             return

@@ -28,12 +28,14 @@ class Pass:
 
     @ivar message: a L{Request} or a L{Response}: the one that was asked about,
         or one made of it, whose headers the policy changed.
-    @ivar look: so many first bytes of a response's body are shown to
-        L{IDecisions.content} before anything of the response is sent.
+    @ivar look: so many first bytes of the body are shown to L{IDecisions.content}
+        before anything of the message is sent.
+    @ivar user: who asks, if that is known.
     """
 
     message: Request | Response
     look: int = 0
+    user: str = ""
 
 
 @frozen
@@ -77,10 +79,12 @@ class Page:
     What a client reads when the gateway answers in the server's place.
 
     @ivar type: the media type, such as C{text/html; charset=utf-8}.
+    @ivar headers: more headers of the answer.
     """
 
     type: str
     content: bytes
+    headers: tuple[Field, ...] = ()
 
 
 class IDecisions(Protocol):
@@ -98,7 +102,7 @@ class IDecisions(Protocol):
     def response(self, response: Response) -> Decision:
         """May it be answered? Called for final responses (status 200 and above) and 101."""
 
-    def content(self, response: Response, beginning: bytes) -> Refuse | None:
+    def content(self, message: Request | Response, beginning: bytes) -> Refuse | None:
         """
         What the body is by its first bytes: see L{Pass.look}.
 

@@ -13,7 +13,7 @@ from protocols.http.framing import Framing, Kind, written
 from protocols.http.message import Headers, Response
 from protocols.http.stacked import Sink, reframed, through
 from protocols.http.transaction import Transaction
-from protocols.http.transfer import beginning, transfer
+from protocols.http.transfer import NOTHING, Beginning, beginning, transfer
 
 if TYPE_CHECKING:
     from protocols.http.inspector import HttpInspector
@@ -75,16 +75,14 @@ class Final:
         @raise Answered: the policy refuses its body.
         """
         head = passed.message.with_headers(self._headers(passed.message.headers)).head()
-        content = framed = b""
-        if passed.look:
-            content, framed = await self._look(passed.look)
+        begun = await self._look(passed.look) if passed.look else NOTHING
         if self._service:
             sink = Sink(head, self._chunked, self._put)
             session = self._inspector.session
-            await through(session, self._service, self._body, sink, content)
+            await through(session, self._service, self._body, sink, begun.content)
         else:
             self._transaction.answering = True
-            await transfer(read, head + framed, self._body, self._put)
+            await transfer(read, head + begun.framed, self._body, self._put)
 
     def _headers(self, headers: Headers) -> Headers:
         """As they are sent."""
@@ -97,19 +95,18 @@ class Final:
             headers = closing(headers)
         return headers
 
-    async def _look(self, count: int) -> tuple[bytes, bytes]:
+    async def _look(self, count: int) -> Beginning:
         """
         Show the policy how the body begins.
 
-        @return: that, and the same as it is to be sent.
         @raise Answered: it does not pass.
         """
-        content, framed = await beginning(self._body, count)
-        refusal = self._inspector.decisions.content(self._response, content[:count])
+        begun = await beginning(self._body, count)
+        refusal = self._inspector.decisions.content(self._response, begun.content[:count])
         if refusal is not None:
             reply = self._inspector.decided(self._transaction, refusal, close=True)
             raise Answered(refusal.reason, reply)
-        return content, framed
+        return begun
 
     def _put(self, data: bytes) -> None:
         self._transaction.answering = True

@@ -34,10 +34,14 @@ async def read_request(read: Reader, limits: Limits) -> tuple[Request, int]:
     if found is None:
         raise _no_first_line(line, "request line")
     method, target, *digits = found.groups()
-    version = _version(digits)
-    lines = await read_lines(read, limits, len(line) + 2)
-    headers = parse(lines, limits, len(line) + 2)
-    return _request(method, target, version, headers), len(line) + len(lines) + 4
+    try:
+        version = _version(digits)
+        lines = await read_lines(read, limits, len(line) + 2)
+        headers = parse(lines, limits, len(line) + 2)
+        return _request(method, target, version, headers), len(line) + len(lines) + 4
+    except Malformed as malformed:
+        malformed.line = line
+        raise
 
 
 def _request(method: str, text: str, version: str, headers: Headers) -> Request:

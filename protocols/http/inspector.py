@@ -15,6 +15,7 @@ from gateway.interfaces import ISession, Verdict
 from protocols.http.answering import Answering
 from protocols.http.asking import Asking
 from protocols.http.decision import IDecisions, Redirect, Refuse
+from protocols.http.message import Field
 from protocols.http.policy.settings import HttpSettings
 from protocols.http.reply import reply
 from protocols.http.settings import CoreSettings
@@ -77,9 +78,10 @@ class HttpInspector(StreamInspector):
 
     def reply(self, transaction: Transaction, status: int, reason: str) -> bytes:
         """The gateway's own answer to what can't be dealt with."""
-        transaction.status = status
         page = self.decisions.page(status, reason, transaction.request)
-        return reply(status, page, transaction.request)
+        transaction.status = status
+        transaction.reply = reply(status, page, transaction.request)
+        return transaction.reply
 
     def decided(self, transaction: Transaction, decision: Refuse | Redirect, close: bool) -> bytes:
         """The policy's answer."""
@@ -89,6 +91,8 @@ class HttpInspector(StreamInspector):
         transaction.status = status
         page = self.decisions.page(status, decision.reason, request)
         if isinstance(decision, Redirect):
-            return reply(status, page, request, close, (("Location", decision.location),))
-        page = decision.page or page
-        return reply(status, page, request, close, decision.headers)
+            headers: tuple[Field, ...] = (("Location", decision.location),)
+        else:
+            page, headers = decision.page or page, decision.headers
+        transaction.reply = reply(status, page, request, close, headers)
+        return transaction.reply

@@ -12,7 +12,10 @@ class Malformed(Denied):
     @ivar offset: of the offending bytes, from the beginning of the message; L{None} if
         it is not about a place.
     @ivar status: of the answer to the client. For what a server sent it is always 502.
+    @ivar line: the first line of the message, if that could be read.
     """
+
+    line = ""
 
     def __init__(self, reason: str, offset: int | None = None, status: int = 400) -> None:
         super().__init__(reason)

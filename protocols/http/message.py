@@ -87,6 +87,17 @@ class Headers:
         _free(name)
         return self.replaced(name, value)
 
+    def added(self, name: str, *values: str) -> Headers:
+        """
+        With one more of this name for each value.
+
+        @raise ValueError: one can't be written, or frames the message.
+        """
+        _free(name)
+        for value in values:
+            _writable(name, value)
+        return Headers((*self.fields, *((name, value) for value in values))) if values else self
+
     def renamed(self, name: str, to: str) -> Headers:
         """
         With all of one name called C{to}.

@@ -19,7 +19,7 @@ class PassAll:
         """It may be answered."""
         return Pass(response)
 
-    def content(self, response: Response, beginning: bytes) -> Refuse | None:
+    def content(self, message: Request | Response, beginning: bytes) -> Refuse | None:
         """Nobody asked to see it."""
         return None
 

@@ -29,6 +29,7 @@ def reply(
         ("Content-Type", page.type),
         ("Content-Length", str(len(page.content))),
         ("Cache-Control", "no-store"),
+        *page.headers,
         *[("Connection", "close")] * close,
     ]
     lines = Headers(fields).lines()

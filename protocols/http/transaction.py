@@ -9,6 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from protocols.http.body import Body
+from protocols.http.grammar import REQUEST_LINE
 from protocols.http.message import Request, Response
 
 PASSED = "passed"
@@ -32,6 +33,10 @@ class Transaction:
     @ivar status: of the answer that the client got; the server's, or the gateway's own.
     @ivar request_body: as far as it was sent; L{None} before.
     @ivar response_body: likewise.
+    @ivar request_head: how long the request's head was, in bytes.
+    @ivar response_head: likewise.
+    @ivar line: the first line of a request that was none.
+    @ivar user: who asks, if that is known.
     """
 
     __slots__ = (
@@ -40,14 +45,19 @@ class Transaction:
         "asked",
         "expects",
         "interim",
+        "line",
         "persistent",
         "recorded",
+        "reply",
         "request",
         "request_body",
+        "request_head",
         "response",
         "response_body",
+        "response_head",
         "status",
         "upgrades",
+        "user",
     )
 
     def __init__(self, request: Request | None) -> None:
@@ -57,8 +67,9 @@ class Transaction:
         self.expects = False
         self.upgrades: tuple[str, ...] = ()
         self.asked = self.answering = self.answered = self.recorded = False
-        self.interim = 0
-        self.status = 0
+        self.interim = self.status = self.request_head = self.response_head = 0
+        self.line = self.user = ""
+        self.reply: bytes | None = None
         self.request_body: Body | None = None
         self.response_body: Body | None = None
 
@@ -75,22 +86,44 @@ class Transaction:
     def record(self, verdict: str, reason: str = "", offset: int | None = None) -> dict[str, Any]:
         """The fields of the audit record, in EVE's names; what is not known is left out."""
         self.recorded = True
-        fields: dict[str, Any] = {}
-        if self.request is not None:
-            fields.update(_asked(self.request))
+        fields = _asked(self.request) if self.request is not None else _misread(self.line)
+        if self.user:
+            fields["username"] = self.user
         if self.response is not None:
             fields.update(_answered(self.response))
         if self.status:
             fields["status"] = self.status
-        fields["length"] = self.response_body.size if self.response_body is not None else 0
-        if self.request_body is not None and self.request_body.size:
-            fields["request_length"] = self.request_body.size
+        self._measure(fields)
         fields["verdict"] = verdict
         if reason:
             fields["reason"] = reason
         if offset is not None:
             fields["offset"] = offset
         return fields
+
+    def _measure(self, fields: dict[str, Any]) -> None:
+        """Bytes of content, and with the heads; of the answer that the client got."""
+        asked = self.request_body.size if self.request_body is not None else 0
+        answered, head = 0, self.response_head
+        if self.reply is not None:
+            head = self.reply.index(b"\r\n\r\n") + 4
+            answered = len(self.reply) - head
+        elif self.response_body is not None:
+            answered = self.response_body.size
+        fields["length"] = answered
+        if asked:
+            fields["request_length"] = asked
+        fields["request_bytes"] = self.request_head + asked
+        fields["response_bytes"] = head + answered
+
+
+def _misread(line: str) -> dict[str, Any]:
+    """What can be said of a request whose first line was all that could be read."""
+    found = REQUEST_LINE.fullmatch(line)
+    if found is None:
+        return {}
+    method, url, major, minor = found.groups()
+    return {"url": url, "http_method": method, "protocol": f"HTTP/{major}.{minor}"}
 
 
 def _asked(request: Request) -> dict[str, Any]:

@@ -8,6 +8,7 @@ message that came at once also leaves at once. Large ones leave as they are, wit
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from gateway.inspector import Reader
 from protocols.http.body import Body
@@ -48,12 +49,18 @@ def _send_large(before: bytes, piece: bytes, after: bytes, send: Send) -> bytes:
     return after
 
 
-async def beginning(body: Body, count: int) -> tuple[bytes, bytes]:
-    """
-    Read at least C{count} bytes of content, or all if that is less.
+class Beginning(NamedTuple):
+    """How a body begins: the content, and the same as it is to be sent."""
 
-    @return: them, and the same as it is to be sent.
-    """
+    content: bytes
+    framed: bytes
+
+
+NOTHING = Beginning(b"", b"")
+
+
+async def beginning(body: Body, count: int) -> Beginning:
+    """Read at least C{count} bytes of content, or all if that is less."""
     content, framed = [], []
     read = 0
     while read < count:
@@ -63,4 +70,4 @@ async def beginning(body: Body, count: int) -> tuple[bytes, bytes]:
             break
         content.append(piece)
         read += len(piece)
-    return b"".join(content), b"".join(framed)
+    return Beginning(b"".join(content), b"".join(framed))

@@ -57,6 +57,8 @@ class Authentication:
     """
     Who asks in this session. A password that was right is not computed again; of
     it, a digest is kept.
+
+    @ivar user: whose password was right last.
     """
 
     def __init__(self, settings: AuthenticationSettings, compute: Compute) -> None:
@@ -64,6 +66,7 @@ class Authentication:
         self._compute = compute
         self._known = b""
         self._failed = 0
+        self.user = ""
 
     async def refusal(self, request: Request) -> Refuse | None:
         """Why this request can't pass; L{None} if it is known who asks."""
@@ -75,6 +78,7 @@ class Authentication:
             return self._refuse("an Authorization that is not Basic")
         user, password = credentials
         if await self._right(user, password):
+            self.user = user.decode("utf-8", "backslashreplace")
             return None
         self._failed += 1
         return self._refuse(f"a wrong password for {user!r}, or no such user")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from attrs import frozen
 
 from gateway.inspector import option
-from protocols.http.message import Headers, Response
+from protocols.http.message import Headers, Request, Response
 from protocols.http.policy.magic import DECODED, LOOK, Kind, decoded, recognise
 from protocols.http.policy.patterns import Texts, media_type, read_types
+from protocols.http.policy.test import length
 
 UNKNOWN = "application/octet-stream"
 """What a body without a Content-Type may be taken for (RFC 9110, section 8.3)."""
@@ -18,7 +19,7 @@ READABLE = "gzip, deflate, identity"
 @frozen
 class ContentPolicy:
     """
-    The table C{[http.content]}, for responses.
+    The table C{[http.request_content]}.
 
     With L{look}, both names must be allowed: that of the header, and that which the first bytes
     have (L{protocols.http.policy.magic}), if they have one.
@@ -38,37 +39,25 @@ class ContentPolicy:
     look: bool = option(
         "Whether the first bytes of a body are looked at, and not only its header.", True
     )
-    ranges: bool = option(
-        "Whether clients may ask for parts of a body although bodies are looked at. The type of a "
-        "part that is not the first can't be seen.",
-        False,
-    )
 
     @property
     def looks(self) -> bool:
         """Whether first bytes matter."""
         return self.look and (self.allow is not None or self.refuse is not None)
 
-    def prepare(self, headers: Headers) -> Headers:
-        """A request's headers, so that the answer can be looked at."""
-        if not self.looks:
-            return headers
-        if not self.ranges:
-            headers = headers.without("range", "if-range")
-        codings = headers.members("accept-encoding")
-        return headers.with_("Accept-Encoding", READABLE) if codings else headers
-
-    def head(self, response: Response) -> str | None:
-        """Why a response can't pass, by its header; L{None} if it may."""
-        type = media_type(response.headers.get("content-type"))
-        if is_empty(response):
+    def head(self, message: Request | Response) -> str | None:
+        """Why a message can't pass, by its header; L{None} if it may."""
+        if self.allow is None and self.refuse is None:
+            return None
+        type = media_type(message.headers.get("content-type"))
+        if is_empty(message):
             return None
         if not type:
             return None if self.looks else self._named(UNKNOWN)
-        return self._named(type) or self._coded(response)
+        return self._named(type) or self._coded(message)
 
-    def _coded(self, response: Response) -> str | None:
-        coding = coding_of(response)
+    def _coded(self, message: Request | Response) -> str | None:
+        coding = coding_of(message)
         if self.looks and coding not in DECODED:
             return f"the body is coded as {coding!r}, which can't be looked into"
         return None
@@ -80,22 +69,22 @@ class ContentPolicy:
             return f"content of type {type}, which is not allowed"
         return None
 
-    def wants(self, response: Response) -> int:
+    def wants(self, message: Request | Response) -> int:
         """How many bytes of the body are to be looked at."""
-        return LOOK if self.looks and not is_empty(response) else 0
+        return LOOK if self.looks and not is_empty(message) else 0
 
-    def body(self, response: Response, beginning: bytes) -> str | None:
-        """Why a response can't pass, by its first bytes; L{None} if it may."""
+    def body(self, message: Request | Response, beginning: bytes) -> str | None:
+        """Why a message can't pass, by its first bytes; L{None} if it may."""
         if not beginning:
             return None
-        coding = coding_of(response)
+        coding = coding_of(message)
         if coding not in DECODED:
-            return self._coded(response)
+            return self._coded(message)
         try:
             kind = recognise(decoded(beginning, coding))
         except ValueError as error:
             return f"a body that says that it is {coding}: {error}"
-        type = media_type(response.headers.get("content-type"))
+        type = media_type(message.headers.get("content-type"))
         if kind is None:
             return self._named(UNKNOWN) if not type else None
         return self._recognised(kind, type)
@@ -111,15 +100,37 @@ class ContentPolicy:
         return f"content that is {kind.type}, which is not allowed, and is called {type!r}"
 
 
-def is_empty(response: Response) -> bool:
+@frozen
+class AnswerPolicy(ContentPolicy):
+    """The table C{[http.content]}, for responses."""
+
+    ranges: bool = option(
+        "Whether clients may ask for parts of a body although bodies are looked at. The type of a "
+        "part that is not the first can't be seen.",
+        False,
+    )
+
+    def prepare(self, headers: Headers) -> Headers:
+        """A request's headers, so that the answer can be looked at."""
+        if not self.looks:
+            return headers
+        if not self.ranges:
+            headers = headers.without("range", "if-range")
+        codings = headers.members("accept-encoding")
+        return headers.with_("Accept-Encoding", READABLE) if codings else headers
+
+
+def is_empty(message: Request | Response) -> bool:
     """Whether there is certainly no body."""
+    if isinstance(message, Request):
+        return length(message) == 0
     return (
-        response.status in (101, 204, 304)
-        or response.request.method == "HEAD"
-        or response.headers.get("content-length") == "0"
+        message.status in (101, 204, 304)
+        or message.request.method == "HEAD"
+        or message.headers.get("content-length") == "0"
     )
 
 
-def coding_of(response: Response) -> str:
+def coding_of(message: Request | Response) -> str:
     """The content codings, in small letters; empty if there are none."""
-    return ",".join(response.headers.members("content-encoding")).lower()
+    return ",".join(message.headers.members("content-encoding")).lower()

@@ -114,8 +114,12 @@ class Decisions:
         long = policy.too_long(headers)
         if long is not None:
             return Refuse(431, _too_long(long, policy))
+        content = self._settings.request_content
+        wrong = content.head(request)
+        if wrong is not None:
+            return Refuse(415, wrong)
         headers = self._settings.content.prepare(policy.apply(headers))
-        return Pass(_changed(request, headers))
+        return Pass(_changed(request, headers), content.wants(request))
 
     # Responses
 
@@ -146,10 +150,14 @@ class Decisions:
         look = self._settings.content.wants(response)
         return Pass(_changed(response, policy.apply(headers)), look)
 
-    def content(self, response: Response, beginning: bytes) -> Refuse | None:
+    def content(self, message: Request | Response, beginning: bytes) -> Refuse | None:
         """What the body is by its first bytes."""
-        wrong = self._settings.content.body(response, beginning)
-        return None if wrong is None else Refuse(403, wrong)
+        settings = self._settings
+        if isinstance(message, Request):
+            wrong, status = settings.request_content.body(message, beginning), 415
+        else:
+            wrong, status = settings.content.body(message, beginning), 403
+        return None if wrong is None else Refuse(status, wrong)
 
     # Pages
 
@@ -164,7 +172,8 @@ async def _known(authentication: Authentication, request: Request, decision: Pas
     if refusal is not None:
         return refusal
     assert isinstance(decision.message, Request)
-    return Pass(authentication.hidden(decision.message), decision.look)
+    message = authentication.hidden(decision.message)
+    return Pass(message, decision.look, authentication.user)
 
 
 def _too_long(name: str, policy: HeaderPolicy) -> str:

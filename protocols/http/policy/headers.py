@@ -8,8 +8,11 @@ from attrs import field, frozen
 
 from gateway.inspector import option
 from protocols.http.message import Headers
-from protocols.http.policy.patterns import read_name
-from protocols.http.policy.test import KEPT, read_free_name
+from protocols.http.policy.patterns import KEPT, read_free_name, read_name
+from protocols.http.policy.replacement import Replacement
+
+Values = Mapping[str, tuple[str, ...]]
+"""Values of headers, by their names."""
 
 
 def read_free_names(names: frozenset[str]) -> frozenset[str]:
@@ -21,15 +24,20 @@ def read_free_names(names: frozenset[str]) -> frozenset[str]:
     return frozenset(map(read_free_name, names))
 
 
-def read_values(values: Mapping[str, str]) -> Mapping[str, str]:
+def read_values(values: Mapping[str, str | tuple[str, ...]]) -> Values:
     """
-    Headers to be set.
+    Headers to be set or added: one value, or several.
 
-    @raise ValueError: one can't be.
+    @raise ValueError: one can't be, or there is none.
     """
+    read: dict[str, tuple[str, ...]] = {}
     for name, value in values.items():
-        Headers().with_(name if read_free_name(name) else "", value)
-    return dict(values)
+        read[name] = (value,) if isinstance(value, str) else value
+        if not read[name]:
+            raise ValueError(f'{name}: no value; "remove" takes a header away')
+        for each in read[name]:
+            Headers().with_(name if read_free_name(name) else "", each)
+    return read
 
 
 def read_new_names(names: Mapping[str, str]) -> Mapping[str, str]:
@@ -71,11 +79,22 @@ class HeaderPolicy:
     )
     only: frozenset[str] = option("Only these pass; empty: all.", frozenset(), read=read_free_names)
     remove: frozenset[str] = option("These do not pass.", frozenset(), read=read_free_names)
+    replace: tuple[Replacement, ...] = option(
+        "Parts of values that become others, in the order of the file.", ()
+    )
     rename: Mapping[str, str] = option(
         "New names, by the names that they come with.", {}, read=read_new_names
     )
-    set: Mapping[str, str] = option(
-        "These are there in any case, with this value alone.", {}, read=read_values
+    set: Values = option(
+        "These are there in any case, with this value alone, or with these, if it is an array.",
+        {},
+        read=read_values,
+    )
+    add: Values = option(
+        "These are added to those of the same name: a value, or an array of values.",
+        {},
+        read=read_values,
+        precedent="Zorp's HTTP_HDR_INSERT",
     )
     _dropping: bool = field(init=False, repr=False, eq=False)
 
@@ -94,11 +113,16 @@ class HeaderPolicy:
         """The headers that pass."""
         if self._dropping:
             headers = headers.only(self._passes)
+        for replacement in self.replace:
+            if replacement.name in headers:
+                headers = replacement.apply(headers)
         for name, new in self.rename.items():
             if name in headers:
                 headers = headers.renamed(name, new)
-        for name, value in self.set.items():
-            headers = headers.with_(name, value)
+        for name, (first, *more) in self.set.items():
+            headers = headers.with_(name, first).added(name, *more)
+        for name, values in self.add.items():
+            headers = headers.added(name, *values)
         return headers
 
     def _passes(self, name: str) -> bool:

@@ -10,11 +10,12 @@ from html import escape
 from http import HTTPStatus
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from gateway.inspector import option
 from protocols.http.decision import Page
-from protocols.http.message import Request
+from protocols.http.message import Field, Request
+from protocols.http.policy.headers import Values, read_values
 
 PLACES = ("status", "phrase", "message", "method", "host", "url")
 """What a template may have in it, with a "$" before."""
@@ -54,6 +55,22 @@ TEXT = "$status $phrase\n\n$message\n"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 _QUALITY = re.compile(r"q\s*=\s*([01](?:\.[0-9]{0,3})?)", re.IGNORECASE)
+
+
+_OWN = frozenset({"content-type", "cache-control"})
+"""Headers of every page."""
+
+
+def read_page_headers(values: Mapping[str, str | tuple[str, ...]]) -> Values:
+    """
+    Headers of pages.
+
+    @raise ValueError: one can't be set, or is the page's own.
+    """
+    for name in values:
+        if name.lower() in _OWN:
+            raise ValueError(f'"{name}" is the page\'s own')
+    return read_values(values)
 
 
 class Template(string.Template):
@@ -97,12 +114,24 @@ class Pages:
         None,
         file=read_template,
     )
+    headers: Values = option(
+        "More headers of what the gateway answers: a value, or an array of values.",
+        {},
+        read=read_page_headers,
+        precedent="Zorp's error_headers",
+    )
     details: bool = option(
         "Whether clients read why the gateway refused, in the words of the audit record. They may "
         "tell how it is configured.",
         False,
         precedent="Zorp's manual recommends not to",
     )
+
+    _fields: tuple[Field, ...] = field(init=False, repr=False, eq=False)
+
+    @_fields.default
+    def _header_fields(self) -> tuple[Field, ...]:
+        return tuple((name, each) for name, values in self.headers.items() for each in values)
 
     def page(
         self,
@@ -123,14 +152,14 @@ class Pages:
         values = _values(status, said, request)
         form = wanted(request)
         if form in _JSON:
-            return Page(form, _json(status, said))
+            return Page(form, _json(status, said), self._fields)
         if form == "text/html":
             values = {name: escape(value) for name, value in values.items()}
             template = html or self.html or Template(HTML)
         else:
             template = self.text or Template(TEXT)
         content = template.substitute(values).encode("utf-8", "replace")
-        return Page(f"{form}; charset=utf-8", content)
+        return Page(f"{form}; charset=utf-8", content, self._fields)
 
 
 def _values(status: int, message: str, request: Request | None) -> dict[str, str]:

@@ -7,10 +7,14 @@ from collections.abc import Callable, Mapping
 
 from gateway.inspector import pattern
 from protocols.http.grammar import TOKEN
+from protocols.http.message import OURS
 from protocols.http.policy.hosts import REGULAR
 
 # RFC 9110, section 12.5.1: media-range.
 _RANGE = re.compile(r"(\*/\*)|([!#$&^_.+\w-]+/(\*|[!#$&^_.+\w-]+))", re.ASCII)
+
+KEPT = frozenset({*OURS, "host"})
+"""Headers that say where a message goes and where it ends: nothing here changes them."""
 
 _PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", re.ASCII)
 
@@ -76,6 +80,17 @@ def read_name(name: str) -> str:
     """
     if not TOKEN.fullmatch(name):
         raise ValueError(f'"{name}" is not the name of a header')
+    return name.lower()
+
+
+def read_free_name(name: str) -> str:
+    """
+    The name of a header that may be changed, in small letters.
+
+    @raise ValueError: it may not.
+    """
+    if read_name(name) in KEPT:
+        raise ValueError(f'"{name}" says where the message goes or ends: it can\'t be changed')
     return name.lower()
 
 

@@ -9,7 +9,7 @@ from gateway.interfaces import ISession
 from protocols.http.decision import IDecisions
 from protocols.http.grammar import TOKEN
 from protocols.http.policy.authentication import AuthenticationSettings
-from protocols.http.policy.content import ContentPolicy
+from protocols.http.policy.content import AnswerPolicy, ContentPolicy
 from protocols.http.policy.decisions import Decisions
 from protocols.http.policy.headers import HeaderPolicy
 from protocols.http.policy.hosts import Hosts, read_hosts
@@ -93,7 +93,11 @@ class HttpSettings(CoreSettings):
     response_headers: HeaderPolicy = option(
         "Which headers of responses pass, and how.", HeaderPolicy()
     )
-    content: ContentPolicy = option("Which media types may be answered.", ContentPolicy())
+    content: AnswerPolicy = option("Which media types may be answered.", AnswerPolicy())
+    request_content: ContentPolicy = option(
+        "Which media types bodies of requests may have. What is refused is answered with 415.",
+        ContentPolicy(),
+    )
     authentication: AuthenticationSettings | None = option(
         "Who may ask, by name and password (Basic, RFC 7617). Without this table, anybody.", None
     )

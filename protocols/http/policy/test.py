@@ -15,7 +15,7 @@ from attrs import field, frozen
 
 from gateway.inspector import option, written_at
 from protocols.http.decision import Redirect, Refuse
-from protocols.http.message import OURS, Headers, Request, Response
+from protocols.http.message import Headers, Request, Response
 from protocols.http.policy.hosts import Hosts, read_hosts
 from protocols.http.policy.lists import UrlList, read_list
 from protocols.http.policy.pages import Pages, Template, read_template
@@ -23,7 +23,7 @@ from protocols.http.policy.patterns import (
     Numbers,
     Texts,
     media_type,
-    read_name,
+    read_free_name,
     read_paths,
     read_statuses,
     read_texts,
@@ -44,20 +44,6 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "set-header": ("name", "value"),
 }
 """Which keys an action can't do without, and no other action has."""
-
-KEPT = frozenset({*OURS, "host"})
-"""Headers that say where a message goes and where it ends: nothing here changes them."""
-
-
-def read_free_name(name: str) -> str:
-    """
-    The name of a header that may be changed, in small letters.
-
-    @raise ValueError: it may not.
-    """
-    if read_name(name) in KEPT:
-        raise ValueError(f'"{name}" says where the message goes or ends: it can\'t be changed')
-    return name.lower()
 
 
 @frozen
@@ -89,6 +75,9 @@ class Test:
         "expression. Of several of one name, one must be. A missing header is an empty one.",
         {},
         read=read_values,
+    )
+    version: frozenset[Literal["1.0", "1.1"]] = option(
+        "One of these versions of HTTP, which the message says that it has.", frozenset()
     )
     content_type: Texts | None = option(
         'One of these media types, by the message\'s header; "image/*" is any image.',
@@ -133,6 +122,7 @@ class Test:
             (self._is_path, self.path is not None),
             (self._is_query, self.query is not None),
             (self._has_headers, self.header),
+            (self._is_version, self.version),
             (self._is_type, self.content_type is not None),
             (self._is_longer, self.longer_than is not None),
         )
@@ -183,6 +173,9 @@ class Test:
             any(value in wanted for value in message.headers.every(name) or [""])
             for name, wanted in self.header.items()
         )
+
+    def _is_version(self, message: Request | Response, url: Url) -> bool:
+        return message.version in self.version
 
     def _is_type(self, message: Request | Response, url: Url) -> bool:
         found = media_type(message.headers.get("content-type"))

@@ -78,7 +78,10 @@ def bare(meanings: list[Meaning] | None) -> list[Meaning] | None:
     return None if meanings is None else [each.bare() for each in meanings]
 
 
-METHODS = st.sampled_from([b"GET", b"POST", b"PUT", b"DELETE", b"HEAD", b"OPTIONS"])
+KNOWN = (b"GET", b"POST", b"PUT", b"DELETE", b"HEAD", b"OPTIONS")
+"""Methods that llhttp knows. Bytes after a request may make another method of the next one's."""
+
+METHODS = st.sampled_from(KNOWN)
 TARGETS = st.sampled_from(
     [b"/", b"/a/b;c=d?e=f&g[]=h", b"/%41%zz", b"/?", b"//a", b"http://a/", b"*", b"/a#b", b"/\xff"]
 )
@@ -167,7 +170,7 @@ class RequestTests(SynchronousTestCase):
         """Whether it passed."""
         passed = passed_requests(data)
         one, two = attempt(h11_requests, data), attempt(llhttp_requests, data)
-        if passed is None:
+        if passed is None or any(each.start[0] not in KNOWN for each in one or ()):
             return False
         self.assertEqual(bare(one), bare(two), data)
         self.assertIsNotNone(one, data)

@@ -559,10 +559,35 @@ class RecordTests(SynchronousTestCase):
                     "status": 301,
                     "length": 2,
                     "request_length": 3,
+                    "request_bytes": len(request),
+                    "response_bytes": len(response),
                     "verdict": "passed",
                 }
             ],
         )
+
+    def test_own_answer(self) -> None:
+        """What the gateway answers itself is measured as the client gets it."""
+        for method in (b"TRACE", b"HEAD"):
+            request = method + b" /%zz HTTP/1.1\r\nHost: a\r\n\r\n"
+            session = ask(request)
+            (record,) = records(session)
+            head, _, page = session.sent[CLIENT].partition(b"\r\n\r\n")
+            self.assertEqual(record["length"], len(page))
+            self.assertEqual(record["response_bytes"], len(head) + 4 + len(page))
+            self.assertEqual(record["request_bytes"], len(request))
+            self.assertEqual(bool(page), method == b"TRACE")
+
+    def test_misread(self) -> None:
+        """Of a request that can't be understood, the record has what its first line says."""
+        (record,) = records(ask(b"GET /x HTTP/1.1\r\nHost : a\r\n\r\n"))
+        self.assertEqual(
+            [record[key] for key in ("http_method", "url", "protocol", "status", "verdict")],
+            ["GET", "/x", "HTTP/1.1", 400, "denied"],
+        )
+        (record,) = records(ask(b"nonsense\r\n"))
+        self.assertNotIn("url", record)
+        self.assertEqual((record["status"], record["verdict"]), (400, "denied"))
 
     def test_broken_off(self) -> None:
         """What was under way when the session ended has a record as well."""

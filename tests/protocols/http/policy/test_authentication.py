@@ -89,6 +89,17 @@ class AuthenticationTests(PolicyCase):
         passed = self.passed(self.decide(self.begin("forward = true"), RIGHT))
         self.assertIn("authorization", passed.headers)
 
+    def test_named(self) -> None:
+        """The audit record says who it was; what is no text stays readable."""
+        decision = self.decide(self.begin(), RIGHT)
+        assert isinstance(decision, Pass)
+        self.assertEqual(decision.user, "alibaba")
+        settings = self.settings(TEXT, {"users": b"ali\xe9:" + HASH})
+        decisions = Decisions(settings, SERVER, self.computer.compute)
+        decision = self.decide(decisions, says(basic(b"ali\xe9", b"sesame")))
+        assert isinstance(decision, Pass)
+        self.assertEqual(decision.user, "ali\\xe9")
+
     def test_waits(self) -> None:
         """The decision is awaited."""
         decision = self.begin().request(RIGHT, SERVER, CLIENT)

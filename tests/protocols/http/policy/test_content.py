@@ -152,6 +152,45 @@ class ContentTests(PolicyCase):
         ):
             self.assertIsInstance(decisions.response(response), Pass)
 
+    def asked(self, text: str, beginning: bytes, *fields: tuple[str, str]) -> int:
+        """The status that a request with a body is refused with; 0 if it is not."""
+        decisions = self.decisions(f"[http.request_content]\n{text}")
+        length = ("Content-Length", str(len(beginning)))
+        request = asks("/", "POST", "h", length, *fields)
+        decision = self.decide(decisions, request)
+        if not isinstance(decision, Pass):
+            return self.refused(decision).status
+        refusal = decisions.content(request, beginning) if decision.look else None
+        return refusal.status if refusal else 0
+
+    def test_requests(self) -> None:
+        """Bodies of requests have a table of their own, and go by both names too."""
+        png, html = ("Content-Type", "image/png"), ("Content-Type", "text/html; charset=x")
+        for text, beginning, fields, status in (
+            ('refuse = ["image/*"]', b"x", (png,), 415),
+            ('refuse = ["image/*"]', b"x", (html,), 0),
+            ('refuse = ["application/x-executable"]', b"MZ\x90", (png,), 415),
+            ('refuse = ["application/x-executable"]\nlook = false', b"MZ\x90", (png,), 0),
+            ('allow = ["text/*"]', b"hello", (html,), 0),
+            ('allow = ["text/*"]', b"", (png,), 0),
+            ('allow = ["text/*"]', b"hello", (), 415),
+            ('allow = ["text/*"]', b"x", (html, ("Content-Encoding", "br")), 415),
+            ('allow = ["image/*"]', gzip.compress(b"MZ"), (png, ("Content-Encoding", "gzip")), 415),
+        ):
+            self.assertEqual(self.asked(text, beginning, *fields), status, (text, fields))
+
+    def test_requests_are_not_answers(self) -> None:
+        """Neither table is about the other direction."""
+        decisions = self.decisions('[http.request_content]\nallow = ["image/*"]')
+        decision = decisions.response(answers())
+        assert isinstance(decision, Pass)
+        self.assertEqual(decision.look, 0)
+        decisions = self.decisions('[http.content]\nallow = ["image/*"]')
+        request = asks("/", "POST", "h", ("Content-Type", "text/html"), ("Content-Length", "3"))
+        decided = self.decide(decisions, request)
+        assert isinstance(decided, Pass)
+        self.assertEqual(decided.look, 0)
+
     def test_asked_readable(self) -> None:
         """Servers are asked for what can be looked at: whole, and in a coding that is known."""
         fields = (("Range", "bytes=5-"), ("Accept-Encoding", "br, gzip"))

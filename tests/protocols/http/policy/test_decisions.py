@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
+import bcrypt
+
 from gateway.interfaces import CLIENT, SERVER
 from gateway.policy.reference import reference
 from gateway.testing import FakeSession
@@ -130,6 +134,55 @@ class SessionTests(PolicyCase):
         session.says(CLIENT, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
         self.assertEqual(session.sent[CLIENT], b"")
         self.assertIsNotNone(session.verdict)
+
+    def test_user(self) -> None:
+        """The record says who asked."""
+        hashed = bcrypt.hashpw(b"sesame", bcrypt.gensalt(4))
+        text = '[http.authentication]\nusers = "users"'
+        settings = self.settings(text, {"users": b"alibaba:" + hashed})
+        session = FakeSession(HttpInspector, settings).start()
+        given = b64encode(b"alibaba:sesame")
+        session.says(
+            CLIENT, b"GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Basic %s\r\n\r\n" % given
+        )
+        session.says(SERVER, b"HTTP/1.1 204 No\r\n\r\n")
+        ((_, record),) = session.logged
+        self.assertEqual(record["username"], "alibaba")
+
+    def upload(self, request: bytes) -> FakeSession:
+        session = self.session('[http.request_content]\nrefuse = ["application/x-executable"]')
+        session.says(CLIENT, request)
+        return session
+
+    def test_uploaded(self) -> None:
+        """A program that is called a picture does not reach the server; a picture does, whole."""
+        head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Type: image/png\r\n%s\r\n"
+        length, chunks = b"Content-Length: 4\r\n", b"Transfer-Encoding: chunked\r\n"
+        for framing, body in ((length, b"MZ\x90\0"), (chunks, b"1\r\nM\r\n1\r\nZ\r\n0\r\n\r\n")):
+            session = self.upload(head % framing + body)
+            self.assertIn(b"HTTP/1.1 415 ", session.sent[CLIENT])
+            self.assertEqual((session.sent[SERVER], session.connected), (b"", []))
+        for framing, body in ((length, b"abcd"), (chunks, b"1\r\na\r\n2\r\nbc\r\n0\r\n\r\n")):
+            session = self.upload(head % framing + body)
+            self.assertEqual(session.sent[SERVER], head % framing + body)
+
+    def test_uploaded_at_length(self) -> None:
+        """Of a long body no more is held than is looked at."""
+        request = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2000\r\n\r\n"
+        session = self.upload(request + b"a" * 511)
+        self.assertEqual(session.sent[SERVER], b"")
+        session.says(CLIENT, b"a")
+        self.assertEqual(session.sent[SERVER], request + b"a" * 512)
+        session.says(CLIENT, b"b" * 1488)
+        self.assertEqual(session.sent[SERVER], request + b"a" * 512 + b"b" * 1488)
+
+    def test_uploaded_after_asking(self) -> None:
+        """A client that waits to be asked for its body is asked by the gateway, once."""
+        head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n"
+        session = self.upload(head + b"Expect: 100-continue\r\n\r\n")
+        self.assertEqual(session.sent[CLIENT], b"HTTP/1.1 100 Continue\r\n\r\n")
+        session.says(CLIENT, b"abcd")
+        self.assertEqual(session.sent[SERVER], head + b"\r\nabcd")
 
     def test_disguised(self) -> None:
         """A program that is called a picture does not reach the client."""

@@ -43,6 +43,59 @@ class HeaderPolicyTests(PolicyCase):
             self.passing('set = {DNT = "1"}', *twice), (FIELDS[0], twice[0], ("DNT", "1"))
         )
 
+    def test_set_several(self) -> None:
+        """They can be there several times, in this order, instead of what was there."""
+        passing = self.passing('set = {Via = ["1", "2"]}', ("Via", "a"), ("Via", "b"))
+        self.assertEqual(passing, (FIELDS[0], ("Via", "1"), ("Via", "2")))
+
+    def test_add(self) -> None:
+        """One more of a name, or several, leaves those that are there."""
+        passing = self.passing('add = {Via = "1", X = ["2", "3"]}', ("Via", "a"))
+        added = (("Via", "a"), ("Via", "1"), ("X", "2"), ("X", "3"))
+        self.assertEqual(passing, (FIELDS[0], *added))
+
+    def replaced(self, table: str, *values: str) -> list[str]:
+        """What becomes of these values of X."""
+        text = f"[[http.request_headers.replace]]\n{table}"
+        request = asks("/", "GET", "h", *(("X", value) for value in values))
+        decided = self.decide(self.decisions(text), request)
+        return self.passed(decided).headers.every("x")
+
+    def test_replace(self) -> None:
+        """Parts of values become others, in each header of the name, as often as they are there."""
+        for table, value, made in (
+            ('name = "x"\npattern = "b"\nwith = "c"', "abab", ["acac"]),
+            ('name = "x"\npattern = "(a)(z)?b"\nwith = "<$1$2${0}$$>"', "ab", ["<aab$>"]),
+            ('name = "x"\npattern = "secret=[^;]*"', "secret=1; a=2", ["; a=2"]),
+            ('name = "x"\npattern = ".*"', "all of it", []),
+            ('name = "x"\npattern = "^a"\nwith = " "', "ab", ["b"]),
+            ('name = "Y"\npattern = "a"', "ab", ["ab"]),
+            ('name = "x"\npattern = "a"', "", [""]),
+        ):
+            self.assertEqual(self.replaced(table, value), made, table)
+        twice = self.replaced('name = "X"\npattern = "a"\nwith = "b"', "a", "ca")
+        self.assertEqual(twice, ["b", "cb"])
+
+    def test_replace_in_order(self) -> None:
+        """Each takes what the one before has made."""
+        one = 'name = "X"\npattern = "%s"\nwith = "%s"\n'
+        tables = one % ("a", "b") + "[[http.request_headers.replace]]\n" + one % ("b", "c")
+        self.assertEqual(self.replaced(tables, "ab"), ["cc"])
+
+    def test_wrong_replacements(self) -> None:
+        """What could not be written is refused when the policy is loaded."""
+        for table, said in {
+            'name = "Host"\npattern = "a"': "can't be changed",
+            'name = "a"\npattern = "("': "not a regular expression",
+            'name = "a"\npattern = "(a)"\nwith = "$2"': "no group",
+            'name = "a"\npattern = "a"\nwith = "$x"': "no group",
+            'name = "a"\npattern = "a"\nwith = "b\\nc"': "can't be the value",
+            'pattern = "a"': "missing",
+        }.items():
+            problems = self.problems(f"[[http.response_headers.replace]]\n{table}")
+            self.assertEqual(len(problems), 1, (table, problems))
+            self.assertIn(said, problems[0])
+
     def test_limit(self) -> None:
         """A header that is too long is refused, in both directions."""
         decisions = self.decisions("[http.request_headers]\nlimit = {Cookie = 3}")
@@ -70,6 +123,9 @@ class HeaderPolicyTests(PolicyCase):
             'set = {a = "b\\nc"}': "can't be the value",
             'remove = ["a b"]': "not the name",
             "limit = {a = -1}": "shorter than 0",
+            "set = {a = []}": "no value",
+            'add = {a = ["b", "c\\r"]}': "can't be the value",
+            'add = {Host = "b"}': "can't be changed",
         }.items():
             problems = self.problems(f"[http.request_headers]\n{text}")
             self.assertEqual(len(problems), 1, (text, problems))
@@ -85,6 +141,7 @@ class HeaderPolicyProperties(SynchronousTestCase):
         st.frozensets(FREE),
         st.frozensets(FREE),
         st.dictionaries(FREE, st.sampled_from("34"), max_size=2),
+        st.dictionaries(FREE, st.tuples(st.sampled_from("56")), max_size=2),
     )
     @settings(max_examples=200, deadline=None)
     def test_model(
@@ -93,9 +150,12 @@ class HeaderPolicyProperties(SynchronousTestCase):
         only: frozenset[str],
         remove: frozenset[str],
         values: dict[str, str],
+        more: dict[str, tuple[str, ...]],
     ) -> None:
-        """What frames them passes, what is removed does not, what is set is there once."""
-        made = HeaderPolicy(only=only, remove=remove, set=values).apply(Headers(fields))
+        """What frames them passes, what is removed does not, what is set or added is there."""
+        once = {name: (value,) for name, value in values.items()}
+        policy = HeaderPolicy(only=only, remove=remove, set=once, add=more)
+        made = policy.apply(Headers(fields))
         kept = {*OURS, "host"}
 
         def framing(headers: Headers) -> list[Field]:
@@ -106,4 +166,4 @@ class HeaderPolicyProperties(SynchronousTestCase):
             gone = name in remove or bool(only and name not in only)
             before = [] if gone else Headers(fields).every(name)
             after = [values[name]] if name in values else before
-            self.assertEqual(made.every(name), after)
+            self.assertEqual(made.every(name), [*after, *more.get(name, ())])

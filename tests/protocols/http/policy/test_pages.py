@@ -6,6 +6,7 @@ import json
 
 from protocols.http.decision import Page
 from protocols.http.policy.pages import wanted
+from protocols.http.reply import reply
 from tests.protocols.http.policy.case import PolicyCase, asks
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -63,6 +64,17 @@ class PagesTests(PolicyCase):
             **{"p.html": "<i>$status ${phrase} $method $host $url</i> $$5"},
         )
         self.assertEqual(page.content, b"<i>403 Forbidden GET www.example.com /a&amp;b</i> $5")
+
+    def test_headers(self) -> None:
+        """Answers have the headers that the operator wants, in every form."""
+        text = '[http.pages]\nheaders = {X-By = "gw", Link = ["<a>", "<b>"]}'
+        for accept in (BROWSER, "application/json", "*/*"):
+            page = self.page(accept, text=text)
+            self.assertEqual(page.headers, (("X-By", "gw"), ("Link", "<a>"), ("Link", "<b>")))
+            sent = reply(403, page, None)
+            self.assertIn(b"\r\nX-By: gw\r\nLink: <a>\r\nLink: <b>\r\n", sent)
+        for header in ("Content-Type", "content-length", "Connection", "cache-control"):
+            self.assertEqual(len(self.problems(f'[http.pages]\nheaders = {{{header} = "a"}}')), 1)
 
     def test_text_template(self) -> None:
         """Plain text has its own."""
