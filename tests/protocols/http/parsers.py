@@ -28,7 +28,14 @@ class Meaning:
 
     def bare(self) -> Meaning:
         """Without what is for the next hop alone."""
-        dropped = {b"connection", b"te", b"upgrade", b"proxy-connection", b"http2-settings"}
+        dropped = {
+            b"connection",
+            b"te",
+            b"upgrade",
+            b"proxy-connection",
+            b"http2-settings",
+            b"expect",
+        }
         connection = b",".join(value for name, value in self.headers if name == b"connection")
         dropped |= {name.strip().lower() for name in connection.split(b",")}
         dropped -= {b"keep-alive"}
