@@ -213,10 +213,12 @@ class ISession(Interface):
     settings: Any = Attribute("the inspector's Settings, from the table of its name")
     now: float = Attribute("seconds, for differences only; a quarter of one coarse, and free")
 
-    def connect(address: Address | None = None) -> Deferred[Address]:
+    def connect(address: Address | None = None, port: int | None = None) -> Deferred[Address]:
         """
         Open the server side, by default as the service says, usually to the
         original destination and from the client's own address.
+
+        @param port: the port that it should come from, in place of the client's.
 
         What is sent to the server before is kept (bounded by the session's
         buffer) and follows as soon as it is open.
@@ -302,7 +304,9 @@ class ISession(Interface):
             tried to have it taken for protected (STARTTLS injection).
         """
 
-    def expect(side: Side, address: Address, service: str | Callable[[Any], Any]) -> Deferred[Any]:
+    def expect(
+        side: Side, address: Address, service: str | Callable[[Any], Any] | None
+    ) -> Deferred[Any]:
         """
         One connection was announced: C{side} will connect to C{address},
         which belongs to the other side. (A port of 0: choose a free one.)
@@ -313,9 +317,35 @@ class ISession(Interface):
         session is not idle.
 
         @param service: the name of a service, or a callable that takes the new
-            L{ISession} and returns its L{IInspector}.
+            L{ISession} and returns its L{IInspector}. L{None}: it becomes no
+            session, but the server side of one that will L{join} it.
         @return: fires with an L{IExpectation} as soon as the gateway listens:
             from then on the announcement may be passed on.
+        """
+
+    def join(expectation: Any) -> Deferred[Address]:
+        """
+        In place of L{connect}: the server side is whoever comes to
+        C{expectation}, which was asked for (by any session) with no service.
+
+        @return: fires with the address of who came, or fails with
+            L{Unreachable} if nobody did; as L{connect}'s.
+        """
+
+    def dial(
+        side: Side, address: Address, service: str | Callable[[Any], Any]
+    ) -> Deferred[Address]:
+        """
+        The sibling of L{expect}: C{side} has announced that it listens at
+        C{address}. Connect to it, from the other side's address.
+
+        It becomes a session of its own, in which the side that was connected
+        to is the CLIENT, and from whose address the other side is then
+        connected to.
+
+        @return: fires with C{address} after that session has begun, or fails
+            with L{Unreachable}, or with L{Denied} if it is nobody's address.
+            Cancel it to give up.
         """
 
     def stack(service: str, sink: Any) -> Any:

@@ -194,6 +194,51 @@ class SessionTests(SynchronousTestCase):
         self.assertTrue(session.expected[0].cancelled)
         self.assertEqual((session.logged, session.released), ([("x", {"a": 1})], True))
 
+    def test_join(self) -> None:
+        """A session's server side may be somebody who comes, before or after, or never."""
+        for order in ("before", "after", "never"):
+            control = FakeSession(Inspector).start()
+            far = self.successResultOf(control.expect(SERVER, Address("192.0.2.1", 0), None))
+
+            class Data(Inspector):
+                expectation = far
+
+                def started(self) -> None:
+                    self.session.join(self.expectation)
+
+            if order == "before":
+                far.joins(Address("198.51.100.2", 20))
+            data = FakeSession(Data).start()
+            if order == "after":
+                self.assertFalse(data.opened)
+                far.joins(Address("198.51.100.2", 20))
+            if order == "never":
+                far.cancel()
+                self.assertIs(data.verdict.outcome, Outcome.FAILED)
+            else:
+                data.says(SERVER, b"hello")
+                self.assertEqual(data.sent[CLIENT], b"hello")
+                self.assertEqual(data.connected, [Address("198.51.100.2", 20)])
+            self.assertTrue(far.gone.called)
+
+    def test_dial(self) -> None:
+        """A side that listens is connected to, or not; whoever asked may give up."""
+        control = FakeSession(Inspector).start()
+        address = Address("198.51.100.2", 40000)
+        dialed = control.dial(SERVER, address, Inspector)
+        data = control.dialed[0].answers()
+        self.assertEqual(self.successResultOf(dialed), address)
+        self.assertEqual((data.client, data.server.host), (address, control.client.host))
+        refused = control.dial(SERVER, address, Inspector)
+        control.dialed[1].refuses()
+        self.failureResultOf(refused, Unreachable)
+        given_up = control.dial(CLIENT, address, Inspector)
+        given_up.addErrback(lambda failure: None)
+        given_up.cancel()
+        self.assertTrue(control.dialed[2].cancelled)
+        self.assertEqual(control.dialed[2].source.host, control.server.host)
+        self.failureResultOf(control.dial(CLIENT, Address("203.0.113.9", 1), Inspector), Denied)
+
     def test_stack(self) -> None:
         """A stacked body passes as it is, to the sink."""
         course: list[Any] = []

@@ -44,6 +44,14 @@ class Origin(NamedTuple):
         """Whether a certain port was asked for."""
         return self.address is not None and self.address.port != 0
 
+    def with_port(self, port: int) -> Origin:
+        """From this port, if the address is not our own."""
+        return (
+            self
+            if self.address is None
+            else self._replace(address=self.address._replace(port=port))
+        )
+
     def towards(self, server: Address) -> Address | None:
         """The address to bind to; our own if the server speaks another IP version."""
         if self.address is None or (":" in self.address.host) != (":" in server.host):

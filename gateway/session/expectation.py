@@ -6,6 +6,8 @@ accepts there one connection, from one host, for a limited time. Where the
 divert brings such a connection to the ordinary listener (a rule for all ports;
 client and server on one host, where the address is taken by the server itself),
 L{Sessions} finds the expectation by its addresses.
+
+A connection that another session is to join, and that comes first, waits here.
 """
 
 from __future__ import annotations
@@ -30,6 +32,10 @@ STRANGERS = 16
 """Strangers who are turned away before the announcement is taken back."""
 
 
+Taker = Callable[[socket.socket, Address, Address], None]
+"""Takes a socket, the address of whoever connected, and where to."""
+
+
 @implementer(IReadDescriptor, IExpectation)
 class Expectation:
     """
@@ -38,9 +44,10 @@ class Expectation:
     @param initiator: the only host that may connect.
     @param sock: listens at the announced address; L{None} if the ordinary
         listener will get the connection.
-    @param came: takes the socket and its two addresses.
+    @param taker: takes the connection; L{None}: whoever joins it does.
     @param stranger: is told who else connected.
     @param gone: is called once, when it is not expected any more.
+    @ivar came: the connection is there.
     """
 
     def __init__(
@@ -49,8 +56,8 @@ class Expectation:
         initiator: str,
         address: Address,
         sock: socket.socket | None,
-        came: Callable[[socket.socket, Address, Address], None],
-        stranger: Callable[[socket.socket, Address, Address], None],
+        taker: Taker | None,
+        stranger: Taker,
         gone: Callable[[Expectation], None],
     ) -> None:
         self.initiator = initiator
@@ -58,7 +65,9 @@ class Expectation:
         self.gone: Deferred[None] = Deferred()
         self._reactor = reactor
         self._socket = sock
-        self._came = came
+        self._taker = taker
+        self._held: tuple[socket.socket, Address, Address] | None = None
+        self.came = False
         self._stranger = stranger
         self._strangers = 0
         self._gone: Callable[[Expectation], None] | None = gone
@@ -76,10 +85,22 @@ class Expectation:
         self.cancel()
 
     def take(self, sock: socket.socket, client: Address, server: Address) -> None:
-        """It came."""
+        """It came; if nobody wants it yet, it waits."""
+        self.came = True
+        self._stop_listening()
+        if self._taker is None:
+            self._held = sock, client, server
+            return
         self._leave()
-        self._came(sock, client, server)
+        self._taker(sock, client, server)
         self.gone.callback(None)
+
+    def join(self, taker: Taker) -> None:
+        """C{taker} takes it, if it is there or as soon as it is."""
+        self._taker = taker
+        held, self._held = self._held, None
+        if held is not None:
+            self.take(*held)
 
     def cancel(self) -> None:
         """See L{IExpectation.cancel}."""
@@ -87,17 +108,24 @@ class Expectation:
             self.gone.callback(None)
 
     def _leave(self) -> bool:
-        """Listen no more. False if that was so already."""
+        """Not expected any more. False if that was so already."""
         gone, self._gone = self._gone, None
         if gone is None:
             return False
         if self._bucket is not None:
             self._bucket.discard(self)
+        self._stop_listening()
+        held, self._held = self._held, None
+        if held is not None:
+            sockets.reset(held[0])
+        gone(self)
+        return True
+
+    def _stop_listening(self) -> None:
         if self._socket is not None:
             self._reactor.removeReader(self)
             self._socket.close()
-        gone(self)
-        return True
+            self._socket = None
 
     def doRead(self) -> None:
         """The reactor: somebody connected."""

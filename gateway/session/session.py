@@ -45,8 +45,10 @@ from gateway.policy.service import Service, Target
 from gateway.session import gate as reason
 from gateway.session import guard
 from gateway.session.connector import Opening, Origin, Reached, origin
+from gateway.session.dialing import Dialing
 from gateway.session.expectation import Expectation
 from gateway.session.gate import Gate
+from gateway.session.joining import Joining
 from gateway.session.patience import Patience
 from gateway.session.secure import SecureWire
 from gateway.session.stack import Body, Stacked, inspecting, stack
@@ -156,7 +158,7 @@ class Session:
         self._verdict: Verdict | None = None
         self._patience = Patience(equipment.ticker, service.limits, self)
         self._inspector: IInspector | None = None
-        self._opening: Opening | None = None
+        self._opening: Opening | Joining | None = None
         self._connected: Deferred[Address] | None = None
         self._connect_started = 0.0
         self._upstream: Upstream | None = None
@@ -167,7 +169,7 @@ class Session:
         self._recorded = False
         self._released = False
         self._stacked: set[Stacked] = set()
-        self.expected: set[Expectation] = set()
+        self.expected: set[Expectation | Dialing] = set()
         self.timers: set[Timer] = set()
         self._former: tuple[IInspector, ...] = ()
         self._origin = origin(service.source, identity.client)
@@ -214,7 +216,7 @@ class Session:
         """See L{ISession}."""
         return self.client if self._upstream is None else self._upstream.source
 
-    def connect(self, address: Address | None = None) -> Deferred[Address]:
+    def connect(self, address: Address | None = None, port: int | None = None) -> Deferred[Address]:
         """See L{ISession.connect}."""
         if self._state in _ENDING:
             return Deferred()
@@ -224,13 +226,11 @@ class Session:
             return fail(RuntimeError("the session was asked to connect twice"))
         if address is not None and not self.permits(address):
             return fail(Denied(f"the policy has no connection to {address} by {self.service}"))
-        equipment = self._equipment
-        self._state = State.CONNECTING
-        self._gates[CLIENT].shut(reason.CONNECTING)
+        if port is not None:
+            self._origin = self._origin.with_port(port)
+        connected = self._begin_to_connect()
         self._patience.connecting()
-        connected = self._connected = Deferred()
-        self._connect_started = equipment.clock.seconds()
-        self._opening = equipment.connector.open(
+        self._opening = self._equipment.connector.open(
             self._targets if address is None else (Target(*address),),
             self._origin,
             self._reached,
@@ -240,22 +240,39 @@ class Session:
 
     def permits(self, address: Address) -> bool:
         """See L{ISession.permits}."""
-        return address.host in self._peers or self._home.permits(self, address)
+        announced_by = self._announced_by
+        if announced_by is not None and address.host in announced_by._hosts:
+            return True
+        return address.host == self.server.host or self._home.permits(self, address)
 
     @property
-    def _peers(self) -> set[str]:
-        """The hosts that this session is between; and the one that announced it, if one did."""
-        peers = {self.server.host}
-        parent = self._announced_by
-        if parent is not None:
-            peers |= {parent.client.host, parent.server.host}
-            if parent._upstream is not None:
-                peers.add(parent._upstream.address.host)
-        return peers
+    def _hosts(self) -> tuple[str, ...]:
+        """Its peers: where connections that they agree on may go."""
+        reached = () if self._upstream is None else (self._upstream.address.host,)
+        return (self.client.host, self.server.host, *reached)
 
     def resolve(self, name: str) -> Deferred[tuple[str, ...]]:
         """See L{ISession.resolve}."""
         return self._equipment.names.resolve(name)
+
+    def join(self, expectation: Expectation) -> Deferred[Address]:
+        """See L{ISession.join}."""
+        if self._state in _ENDING:
+            return Deferred()
+        if self._state is not State.ALONE:
+            return fail(RuntimeError("the session was asked to connect twice"))
+        connected = self._begin_to_connect()
+        self._origin = Origin(None)
+        opening = self._opening = Joining(expectation, self._reached, self._unreachable)
+        opening.start()
+        return connected
+
+    def _begin_to_connect(self) -> Deferred[Address]:
+        self._state = State.CONNECTING
+        self._gates[CLIENT].shut(reason.CONNECTING)
+        connected = self._connected = Deferred()
+        self._connect_started = self._equipment.clock.seconds()
+        return connected
 
     def send(self, side: Side, data: bytes) -> None:
         """See L{ISession.send}."""
@@ -359,14 +376,26 @@ class Session:
         self,
         side: Side,
         address: Address,
-        service: str | Callable[[ISession], IInspector],
+        service: str | Callable[[ISession], IInspector] | None,
     ) -> Deferred[Any]:
         """See L{ISession.expect}."""
         if self._state in _ENDING:
             return Deferred()
         reached = self._upstream.address if self._upstream is not None else self.server
         initiator = self.client if side is CLIENT else reached
-        return self._home.expect(self, side, initiator.host, address, service)
+        return self._home.related.expect(self, side, initiator.host, address, service)
+
+    def dial(
+        self, side: Side, address: Address, service: str | Callable[[ISession], IInspector]
+    ) -> Deferred[Address]:
+        """See L{ISession.dial}."""
+        if self._state in _ENDING:
+            return Deferred()
+        if address.host not in self._hosts:
+            return fail(Denied(f"{address} is neither peer's address"))
+        known_as = self.server if side is CLIENT else self.source
+        source = Origin(Address(known_as.host, 0))
+        return self._home.related.dial(self, side, address, source, service)
 
     def stack(self, service: str, sink: Any) -> Body:
         """See L{ISession.stack}."""
@@ -437,7 +466,8 @@ class Session:
         self._upstream = Upstream(
             reached.server, reached.source, reached.port_kept, seconds, reached.attempts
         )
-        equipment.metrics.connected(self.service, seconds)
+        if reached.attempts:
+            equipment.metrics.connected(self.service, seconds)
         if not reached.port_kept and self._origin.wants_port:
             equipment.metrics.fallback(self.service)
         wire = Wire(equipment.reactor, equipment.ticker, reached.socket, SERVER, self)

@@ -9,24 +9,12 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
-from collections.abc import Callable
 from itertools import count
 from typing import Any, Protocol, cast
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, succeed
 
-from gateway.interfaces import (
-    CLIENT,
-    SERVER,
-    Address,
-    Denied,
-    IInspector,
-    ISession,
-    Outcome,
-    Side,
-    Unreachable,
-    Verdict,
-)
+from gateway.interfaces import Address, Outcome, Verdict
 from gateway.kernel import sockets
 from gateway.observe.identity import Identity
 from gateway.observe.metrics import Refusal
@@ -35,7 +23,7 @@ from gateway.policy.connection import Connection
 from gateway.policy.policy import Policy
 from gateway.policy.service import Action, Service, Target
 from gateway.session.equipment import Equipment
-from gateway.session.expectation import BACKLOG, Expectation
+from gateway.session.related import Related
 from gateway.session.session import Session
 
 TCP = connection.Protocol.TCP
@@ -81,7 +69,7 @@ class Sessions:
         self.policy = policy
         self.running: dict[int, Running] = {}
         self.descriptors = descriptors
-        self._expected: dict[tuple[str, Address], Expectation] = {}
+        self.related = Related(self)
         self._by_client: Counter[str] = Counter()
         self._by_service: Counter[str] = Counter()
         self._by_both: Counter[tuple[str, str]] = Counter()
@@ -103,7 +91,7 @@ class Sessions:
 
     @property
     def _used(self) -> int:
-        return DESCRIPTORS_EACH * len(self.running) + len(self._expected)
+        return DESCRIPTORS_EACH * len(self.running) + self.related.count
 
     def wait(self, listener: Waiting) -> None:
         """Resume C{listener} as soon as there is room."""
@@ -139,20 +127,20 @@ class Sessions:
         @param interface: the one that the connection came in by, if rules name it.
         @param port: the listener's own port.
         """
-        if self._expected:
-            expectation = self._expected.get((client.host, server))
+        if self.related.count:
+            expectation = self.related.find(client.host, server)
             if expectation is not None:
                 expectation.take(sock, client, server)
                 return
         identity, service = self.identify(client, server, TCP, interface, port)
         refused = self.refusal(identity, service)
         if refused is not None:
-            self._refuse(sock, identity, *refused)
+            self.turn_away(sock, identity, *refused)
             return
         assert service is not None and service.maker is not None
         make = cast(Any, service.maker.make)
         targets = _with_ports(service.targets, server.port) if service.targets else ()
-        self._begin(Session(self, self.policy, service, identity, sock, targets, make))
+        self.begin(Session(self, self.policy, service, identity, sock, targets, make))
 
     def identify(
         self,
@@ -210,7 +198,10 @@ class Sessions:
             return Refusal.CLIENT_LIMIT, f"limits.sessions_per_client = {most} of the service"
         return None
 
-    def _refuse(self, sock: socket.socket, identity: Identity, refusal: Refusal, why: str) -> None:
+    def turn_away(
+        self, sock: socket.socket, identity: Identity, refusal: Refusal, why: str
+    ) -> None:
+        """Refuse a connection that was accepted, with a reset."""
         sockets.reset(sock)
         self.refuse(identity, refusal, why)
 
@@ -233,7 +224,8 @@ class Sessions:
         self._by_both[identity.client.host, identity.service] += 1
         self.equipment.metrics.started(identity.service)
 
-    def _begin(self, session: Session) -> None:
+    def begin(self, session: Session) -> None:
+        """Count a session, and start it."""
         self.enter(session)
         session.start()
 
@@ -251,104 +243,6 @@ class Sessions:
         if self._emptied is not None and not self.running:
             emptied, self._emptied = self._emptied, None
             emptied.callback(None)
-
-    # Announced connections
-
-    def expect(
-        self,
-        session: Session,
-        side: Side,
-        initiator: str,
-        address: Address,
-        service: str | Callable[[ISession], IInspector],
-    ) -> Deferred[Any]:
-        """See L{ISession.expect}. C{initiator} is the only host that may connect."""
-        limits = session.policy.services[session.service].limits
-        if len(session.expected) >= limits.expectations:
-            return fail(Denied(f"limits.expectations = {limits.expectations}"))
-        mark = self.equipment.listener_mark if side is CLIENT else self.equipment.upstream_mark
-        try:
-            sock = self._listen(session.policy, initiator, address, mark)
-        except OSError as error:
-            return fail(Unreachable(f"{address} can't be listened at: {error.strerror}"))
-        if sock is not None:
-            address = sockets.name_of(sock)
-        expectation = self._expectation(session, side, initiator, address, sock, service)
-        self._expected[initiator, address] = expectation
-        session.expected.add(expectation)
-        expectation.watch(self.equipment.ticker, limits.expect_seconds)
-        return succeed(expectation)
-
-    def _listen(
-        self, policy: Policy, initiator: str, address: Address, mark: int
-    ) -> socket.socket | None:
-        """
-        Listen at C{address}, unless somebody on this very host does and the
-        divert will bring the connection to us all the same.
-        """
-        try:
-            return sockets.listen(address, mark, BACKLOG)
-        except OSError as error:
-            rule = policy.decide(Connection(Address(initiator, 0), address, TCP, "lo"))
-            if error.errno not in sockets.IN_USE or rule is None:
-                raise
-            if policy.services[rule.service].action is not Action.INSPECT:
-                raise
-            return None
-
-    def _expectation(
-        self,
-        session: Session,
-        side: Side,
-        initiator: str,
-        address: Address,
-        sock: socket.socket | None,
-        service: str | Callable[[ISession], IInspector],
-    ) -> Expectation:
-        def came(sock: socket.socket, client: Address, server: Address) -> None:
-            self._related(session, side, sock, client, server, service)
-
-        def stranger(sock: socket.socket, client: Address, server: Address) -> None:
-            identity = session.identity._replace(
-                id=next(self._numbers), client=client, server=server, parent=session.id
-            )
-            why = f"{server} was announced to {initiator} only"
-            self._refuse(sock, identity, Refusal.UNEXPECTED, why)
-
-        def gone(expectation: Expectation) -> None:
-            self._expected.pop((initiator, expectation.address), None)
-            session.expected.discard(expectation)
-
-        return Expectation(self.equipment.reactor, initiator, address, sock, came, stranger, gone)
-
-    def _related(
-        self,
-        session: Session,
-        side: Side,
-        sock: socket.socket,
-        client: Address,
-        server: Address,
-        service: str | Callable[[ISession], IInspector],
-    ) -> None:
-        """Begin the session of a connection that was announced and came."""
-        services = session.policy.services
-        make: Callable[[ISession], IInspector] | None
-        if isinstance(service, str):
-            chosen = services[service]
-            make = chosen.maker.make if chosen.maker is not None else None
-        else:
-            chosen, make = services[session.service], service
-        identity = Identity(next(self._numbers), client, server, TCP, chosen.name, None, session.id)
-        if make is None:
-            why = f"{chosen.name!r} is no inspecting service"
-            self._refuse(sock, identity, Refusal.NO_RULE, why)
-            return
-        related = Session(self, session.policy, chosen, identity, sock, (), make)
-        if side is SERVER:
-            # However the server was reached, its client knows it by this address only.
-            related.come_from(Address(session.server.host, client.port))
-        session.adopt(related)
-        self._begin(related)
 
     # The end
 

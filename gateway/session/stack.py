@@ -195,7 +195,7 @@ class Stacked:
         """The address that the server of the session below sees."""
         return self._below.source
 
-    def connect(self, address: Address | None = None) -> Deferred[Address]:
+    def connect(self, address: Address | None = None, port: int | None = None) -> Deferred[Address]:
         """There is nothing to open: the sink is there."""
         return succeed(self.server)
 
@@ -264,6 +264,14 @@ class Stacked:
         raise Unstackable(f"{self.service} can't be stacked: it speaks TLS")
 
     def expect(self, side: Side, address: Address, service: Any) -> Deferred[Any]:
+        """There is no connection."""
+        raise Unstackable(f"{self.service} can't be stacked: it announces connections")
+
+    def join(self, expectation: Any) -> Deferred[Address]:
+        """There is nobody to come."""
+        raise Unstackable(f"{self.service} can't be stacked: it announces connections")
+
+    def dial(self, side: Side, address: Address, service: Any) -> Deferred[Address]:
         """There is no connection."""
         raise Unstackable(f"{self.service} can't be stacked: it announces connections")
 

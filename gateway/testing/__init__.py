@@ -12,7 +12,7 @@ C{docs/writing-an-inspector.md} shows them at work.
 
 from gateway.testing.conversation import END, Conversation, converse
 from gateway.testing.hostile import hostile
-from gateway.testing.session import FakeBody, FakeExpectation, FakeSession
+from gateway.testing.session import FakeBody, FakeDialing, FakeExpectation, FakeSession
 from gateway.testing.split import bytewise, every_split
 from gateway.testing.suite import InspectorSuite
 
@@ -20,6 +20,7 @@ __all__ = [
     "END",
     "Conversation",
     "FakeBody",
+    "FakeDialing",
     "FakeExpectation",
     "FakeSession",
     "InspectorSuite",

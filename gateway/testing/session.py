@@ -49,11 +49,29 @@ class FakeExpectation:
     service: Any
     cancelled: bool = False
     gone: Deferred[None] = field(init=False, factory=Deferred)
+    _came: Address | None = field(init=False, default=None)
+    _joined: Callable[[Address], None] | None = field(init=False, default=None)
 
     def cancel(self) -> None:
         """See L{IExpectation.cancel}. A test's way to say that time ran out, too."""
         if not self.gone.called:
             self.cancelled = True
+            self.gone.callback(None)
+
+    def joins(self, initiator: Address) -> None:
+        """The connection comes, for an expectation with no service."""
+        assert self.service is None and not self.gone.called, "nobody listens any more"
+        self._came = initiator
+        self._meet()
+
+    def join(self, joined: Callable[[Address], None]) -> None:
+        """Whoever joins it."""
+        self._joined = joined
+        self._meet()
+
+    def _meet(self) -> None:
+        if self._came is not None and self._joined is not None and not self.gone.called:
+            self._joined(self._came)
             self.gone.callback(None)
 
     def comes(self, initiator: Address, **session: Any) -> FakeSession:
@@ -80,6 +98,46 @@ class FakeTimer:
     def cancel(self) -> None:
         """See L{ITimer.cancel}."""
         self.call = None
+
+
+@define
+class FakeDialing:
+    """
+    A connection that the session was asked to make.
+
+    @ivar side: who listens.
+    @ivar service: as it was given to L{ISession.dial}.
+    """
+
+    side: Side
+    address: Address
+    service: Any
+    source: Address
+    cancelled: bool = False
+    reached: Deferred[Address] = field(init=False)
+
+    @reached.default
+    def _reached(self) -> Deferred[Address]:
+        return Deferred(self._cancel)
+
+    def _cancel(self, _: Any) -> None:
+        self.cancelled = True
+
+    def answers(self, **session: Any) -> FakeSession:
+        """
+        The side accepts, for a callable as service.
+
+        @param session: more arguments of L{FakeSession}.
+        @return: its session, started.
+        """
+        begun = FakeSession(self.service, client=self.address, server=self.source, **session)
+        begun.start()
+        self.reached.callback(self.address)
+        return begun
+
+    def refuses(self, why: str = "connection refused") -> None:
+        """The side can't be reached."""
+        self.reached.errback(Unreachable(why))
 
 
 @implementer(IBody)
@@ -128,7 +186,9 @@ class FakeSession:
     @ivar halves: the sides towards which it was half-closed.
     @ivar connected: where to, each time it was asked.
     @ivar secured: sides that were asked to speak TLS, with what was read before.
+    @ivar ports: the ports that it should come from, likewise.
     @ivar expected: the announced connections.
+    @ivar dialed: the connections that it was asked to make.
     @ivar bodies: what was given to inspectors of other services.
     @ivar logged: the audit records: event and fields.
     @ivar released: nothing is inspected any more.
@@ -156,8 +216,10 @@ class FakeSession:
     sent: dict[Side, bytes] = field(init=False, factory=lambda: {CLIENT: b"", SERVER: b""})
     halves: set[Side] = field(init=False, factory=set)
     connected: list[Address] = field(init=False, factory=list)
+    ports: list[int | None] = field(init=False, factory=list)
     secured: list[tuple[Side, bytes]] = field(init=False, factory=list)
     expected: list[FakeExpectation] = field(init=False, factory=list)
+    dialed: list[FakeDialing] = field(init=False, factory=list)
     bodies: list[FakeBody] = field(init=False, factory=list)
     logged: list[tuple[str, dict[str, Any]]] = field(init=False, factory=list)
     released: bool = field(init=False, default=False)
@@ -172,6 +234,7 @@ class FakeSession:
     _timers: list[FakeTimer] = field(init=False, factory=list)
     _depth: int = field(init=False, default=0)
     _connecting: Deferred[Address] | None = field(init=False, default=None)
+    _joining: FakeExpectation | None = field(init=False, default=None)
     _open: bool = field(init=False, default=False)
     _holds: dict[Side, int] = field(init=False, factory=lambda: {CLIENT: 0, SERVER: 0})
     _queued: dict[Side, list[Callable[[], None]]] = field(
@@ -271,20 +334,18 @@ class FakeSession:
 
     # What the inspector asks for
 
-    def connect(self, address: Address | None = None) -> Deferred[Address]:
+    def connect(self, address: Address | None = None, port: int | None = None) -> Deferred[Address]:
         """See L{ISession.connect}."""
         target = address or self.server
         connecting: Deferred[Address] = Deferred()
         if not self._note(f"connect to {target}"):
             return connecting
-        if self._open or self._connecting is not None:
-            raise RuntimeError("the session was asked to connect twice")
         if not self.permits(target):
             connecting.errback(Denied(f"the policy has no connection to {target}"))
             return connecting
+        self._begin_to_connect(connecting)
         self.connected.append(target)
-        self._connecting = connecting
-        self._holds[CLIENT] += 1
+        self.ports.append(port)
         self._settle()
         return connecting
 
@@ -306,6 +367,32 @@ class FakeSession:
     def date(self) -> float:
         """See L{ISession.date}. It is C{now}."""
         return self.now
+
+    def join(self, expectation: FakeExpectation) -> Deferred[Address]:
+        """See L{ISession.join}."""
+        connecting: Deferred[Address] = Deferred()
+        if not self._note(f"join {expectation.address}"):
+            return connecting
+        self._begin_to_connect(connecting)
+        self._joining = expectation
+        expectation.join(self._joined)
+        expectation.gone.addCallback(self._missed)
+        return connecting
+
+    def _begin_to_connect(self, connecting: Deferred[Address]) -> None:
+        if self._open or self._connecting is not None:
+            raise RuntimeError("the session was asked to connect twice")
+        self._connecting = connecting
+        self._holds[CLIENT] += 1
+
+    def _joined(self, address: Address) -> None:
+        if self._connecting is not None:
+            self.connected.append(address)
+            self.reach()
+
+    def _missed(self, _: Any) -> None:
+        if self._connecting is not None:
+            self.refuse("nobody came")
 
     def send(self, side: Side, data: bytes) -> None:
         """See L{ISession.send}."""
@@ -355,6 +442,20 @@ class FakeSession:
             address = address._replace(port=40000 + len(self.expected))
         self.expected.append(FakeExpectation(side, address, service))
         return succeed(self.expected[-1])
+
+    def dial(self, side: Side, address: Address, service: Any) -> Deferred[Address]:
+        """See L{ISession.dial}."""
+        if not self._note(f"dial the {side.value} at {address}"):
+            return Deferred()
+        if address.host not in {
+            self.client.host,
+            self.server.host,
+            *(one.host for one in self.connected),
+        }:
+            return fail(Denied(f"{address} is neither peer's address"))
+        source = Address((self.server if side is CLIENT else self.source).host, 40100)
+        self.dialed.append(FakeDialing(side, address, service, source))
+        return self.dialed[-1].reached
 
     def stack(self, service: str, sink: Any) -> FakeBody:
         """See L{ISession.stack}."""
@@ -408,6 +509,8 @@ class FakeSession:
             self._note(f"closed: {verdict.outcome.value} {verdict.reason}".rstrip())
             self.verdict = verdict
             self._connecting = None
+            if self._joining is not None:
+                self._joining.cancel()
             self._closing = True
             self.inspector.closed(verdict)
             self._closing = False
@@ -454,6 +557,8 @@ class FakeSession:
     def _settle(self) -> None:
         """Nothing is reached while the inspector is still asking for it."""
         if self._connecting is None or self._depth or self.reachable is None:
+            return
+        if self._joining is not None:
             return
         if self.reachable:
             self.reach()

@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import evolve
 from twisted.internet import reactor
-from twisted.internet.defer import gatherResults
+from twisted.internet.defer import CancelledError, gatherResults
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
@@ -39,6 +39,17 @@ class Announcing(Inspector):
         self.made.append(self)
 
 
+async def visit(case: TestCase, address: Address, source: str = "127.0.0.1") -> socket.socket:
+    """Somebody connects."""
+    sock = socket.socket()
+    case.addCleanup(sock.close)
+    sock.settimeout(10)
+    sock.bind((source, 0))
+    with contextlib.suppress(ConnectionResetError):
+        await in_thread(sock.connect, address)
+    return sock
+
+
 class ExpectationTests(TestCase):
     """C{session.expect}."""
 
@@ -60,15 +71,6 @@ class ExpectationTests(TestCase):
         arguments.setdefault("others", (service(RelayInspector, "data"),))
         return Scene(self, Announcing, **arguments)
 
-    async def visit(self, address: Address, source: str = "127.0.0.1") -> socket.socket:
-        sock = socket.socket()
-        self.addCleanup(sock.close)
-        sock.settimeout(10)
-        sock.bind((source, 0))
-        with contextlib.suppress(ConnectionResetError):
-            await in_thread(sock.connect, address)
-        return sock
-
     @asynchronous
     async def test_it_comes(self) -> None:
         """
@@ -78,7 +80,7 @@ class ExpectationTests(TestCase):
         scene = self.scene()
         expectation, *_ = await self.announced(scene)
         self.assertNotEqual(expectation.address.port, 0)
-        data = await self.visit(expectation.address)
+        data = await visit(self, expectation.address)
         # The real server would listen there; on loopback the address was ours for one accept.
         with self.assertRaises(OSError):
             await receive(data, 1)
@@ -104,7 +106,7 @@ class ExpectationTests(TestCase):
 
         scene = self.scene()
         expectation, *_ = await self.announced(scene, service=Data)
-        data = await self.visit(expectation.address)
+        data = await visit(self, expectation.address)
         far = await scene.accepted()
         await send(data, b"to the server")
         self.assertEqual(await receive(far, 13), b"to the server")
@@ -123,7 +125,7 @@ class ExpectationTests(TestCase):
 
         scene = self.scene(limits=ServiceLimits(idle_seconds=1.0))
         expectation, *_ = await self.announced(scene, service=Data)
-        data = await self.visit(expectation.address)
+        data = await visit(self, expectation.address)
         far = await scene.accepted()
         until_then = time() + 2.5
         while time() < until_then:
@@ -145,7 +147,7 @@ class ExpectationTests(TestCase):
         session = Announcing.made[0].session
         came = await session.expect(CLIENT, Address("127.0.0.2", 0), "data")
         given_up = await session.expect(CLIENT, Address("127.0.0.2", 0), "data")
-        await self.visit(came.address)
+        await visit(self, came.address)
         given_up.cancel()
         await gatherResults([late.gone, came.gone, given_up.gone])
 
@@ -154,21 +156,21 @@ class ExpectationTests(TestCase):
         """One connection and no more: the port is closed when it has come."""
         scene = self.scene()
         expectation, *_ = await self.announced(scene)
-        await self.visit(expectation.address)
-        await until(lambda: not scene.sessions._expected)
+        await visit(self, expectation.address)
+        await until(lambda: not scene.sessions.related._expected)
         with self.assertRaises(ConnectionRefusedError):
-            await self.visit(expectation.address)
+            await visit(self, expectation.address)
 
     @asynchronous
     async def test_stranger(self) -> None:
         """A third party that races to the port gets a reset, and the right one still comes in."""
         scene = self.scene()
         expectation, *_ = await self.announced(scene)
-        thief = await self.visit(expectation.address, "127.0.0.9")
+        thief = await visit(self, expectation.address, "127.0.0.9")
         with self.assertRaises(OSError):
             await receive(thief, 1)
-        await self.visit(expectation.address)
-        await until(lambda: not scene.sessions._expected)
+        await visit(self, expectation.address)
+        await until(lambda: not scene.sessions.related._expected)
         scene.sessions.stop()
         reasons = [one["gateway"]["reason"] for one in scene.records()]
         self.assertIn(f"{expectation.address} was announced to 127.0.0.1 only", reasons)
@@ -185,9 +187,9 @@ class ExpectationTests(TestCase):
         """What doesn't come within the time limit is not let in any more."""
         scene = self.scene(limits=ServiceLimits(expect_seconds=0.3))
         expectation, *_ = await self.announced(scene)
-        await until(lambda: not scene.sessions._expected)
+        await until(lambda: not scene.sessions.related._expected)
         with self.assertRaises(ConnectionRefusedError):
-            await self.visit(expectation.address)
+            await visit(self, expectation.address)
 
     @asynchronous
     async def test_session_over(self) -> None:
@@ -196,9 +198,9 @@ class ExpectationTests(TestCase):
         expectation, client, server = await self.announced(scene)
         client.close()
         server.close()
-        await until(lambda: not scene.sessions._expected)
+        await until(lambda: not scene.sessions.related._expected)
         with self.assertRaises(ConnectionRefusedError):
-            await self.visit(expectation.address)
+            await visit(self, expectation.address)
 
     @asynchronous
     async def test_too_many(self) -> None:
@@ -227,6 +229,265 @@ class ExpectationTests(TestCase):
         session.policy = evolve(session.policy, rules=())
         with self.assertRaises(Unreachable):
             await session.expect(CLIENT, address, "data")
+
+
+class JoiningTests(TestCase):
+    """C{session.join}: two announced connections become one session."""
+
+    timeout = 30
+
+    def setUp(self) -> None:
+        Announcing.made.clear()
+
+    async def announced(self, **limits: Any) -> tuple[Scene, Any, Any]:
+        """A session that expects both of its sides, to have them meet."""
+        scene = Scene(self, Announcing, limits=ServiceLimits(**limits))
+        await scene.pair()
+        session = Announcing.made[0].session
+        far = await session.expect(SERVER, Address("127.0.0.3", 0), None)
+
+        class Data(Inspector):
+            def started(self) -> Any:
+                return self.session.join(far)
+
+        near = await session.expect(CLIENT, Address("127.0.0.2", 0), Data)
+        return scene, near, far
+
+    async def assertMeets(self, one: socket.socket, other: socket.socket) -> None:
+        """What one says, the other one hears, and the ends too."""
+        await send(one, b"hello")
+        self.assertEqual(await receive(other, 5), b"hello")
+        await send(other, b"good day")
+        other.shutdown(socket.SHUT_WR)
+        self.assertEqual(await receive_all(one), b"good day")
+
+    @asynchronous
+    async def test_client_first(self) -> None:
+        """The client comes, and then the server: their bytes run."""
+        scene, near, far = await self.announced()
+        client = await visit(self, near.address)
+        await until(lambda: len(scene.sessions.running) == 2)
+        server = await visit(self, far.address)
+        await self.assertMeets(client, server)
+        client.close()
+        await until(lambda: len(scene.sessions.running) == 1)
+        scene.sessions.stop()
+        (flow,) = [one for one in scene.records() if "parent_id" in one]
+        upstream = flow["gateway"]["upstream"]
+        self.assertEqual(flow["gateway"]["verdict"], "passed")
+        self.assertEqual(upstream["attempts"], 0)
+        self.assertEqual(upstream["ip"], "127.0.0.1")
+        self.assertEqual(upstream["source_port"], far.address.port)
+
+    @asynchronous
+    async def test_server_first(self) -> None:
+        """The other way round: who comes first waits, and loses nothing of what it says."""
+        scene, near, far = await self.announced()
+        server = await visit(self, far.address)
+        await send(server, b"early")
+        await until(lambda: far.came)
+        self.assertEqual(len(scene.sessions.running), 1)
+        client = await visit(self, near.address)
+        self.assertEqual(await receive(client, 5), b"early")
+        await self.assertMeets(server, client)
+        self.assertEqual(scene.sessions.related.count, 0)
+
+    @asynchronous
+    async def test_only_one(self) -> None:
+        """While the one that came waits, nobody else can come."""
+        _, _, far = await self.announced()
+        await visit(self, far.address)
+        await until(lambda: far.came)
+        with self.assertRaises(ConnectionRefusedError):
+            await visit(self, far.address)
+
+    @asynchronous
+    async def test_stranger(self) -> None:
+        """A third party gets a reset at either door."""
+        _, near, far = await self.announced()
+        for door in (near, far):
+            thief = await visit(self, door.address, "127.0.0.9")
+            with self.assertRaises(OSError):
+                await receive(thief, 1)
+        await self.assertMeets(await visit(self, near.address), await visit(self, far.address))
+
+    @asynchronous
+    async def test_nobody_joins(self) -> None:
+        """Who waited in vain for the time limit gets a reset."""
+        scene, _, far = await self.announced(expect_seconds=0.3)
+        server = await visit(self, far.address)
+        with self.assertRaises(ConnectionResetError):
+            await receive(server, 1)
+        self.assertEqual(scene.sessions.related.count, 0)
+
+    @asynchronous
+    async def test_nobody_comes(self) -> None:
+        """A session whose server side did not come in time is answered with a reset."""
+        scene, near, _ = await self.announced(expect_seconds=0.3)
+        client = await visit(self, near.address)
+        with self.assertRaises(ConnectionResetError):
+            await receive(client, 1)
+        scene.sessions.stop()
+        (flow,) = [one for one in scene.records() if "parent_id" in one]
+        self.assertEqual(flow["gateway"]["verdict"], "failed")
+        self.assertIn("nobody came to 127.0.0.3", flow["gateway"]["reason"])
+
+    @asynchronous
+    async def test_session_over(self) -> None:
+        """With the session that announced it, one that waits is reset, and one that joins fails."""
+        for first in (0, 1):
+            Announcing.made.clear()
+            scene, *doors = await self.announced()
+            peer = await visit(self, doors[first].address)
+            await until(lambda door=doors[first]: door.came)
+            Announcing.made[0].session.close("the test is over")
+            with self.assertRaises(ConnectionResetError):
+                await receive(peer, 1)
+            self.assertEqual(scene.sessions.related.count, 0)
+
+    @asynchronous
+    async def test_diverted(self) -> None:
+        """
+        A joined connection that the divert brings to the ordinary listener is
+        found there once; the next one is not taken for it.
+        """
+        scene, _, far = await self.announced()
+        related = scene.sessions.related
+        found = related.find("127.0.0.1", far.address)
+        self.assertIs(found, far)
+        far.take(socket.socket(), Address("127.0.0.1", 1), far.address)
+        self.assertIsNone(related.find("127.0.0.1", far.address))
+
+    @asynchronous
+    async def test_twice(self) -> None:
+        """A session has one server side."""
+        scene, _, far = await self.announced()
+        session = Announcing.made[0].session
+        with self.assertRaises(RuntimeError):
+            await session.join(far)
+        del scene
+
+
+class DialingTests(TestCase):
+    """C{session.dial}: the gateway connects to both sides."""
+
+    timeout = 30
+
+    def setUp(self) -> None:
+        Announcing.made.clear()
+
+    async def scene(self, **limits: Any) -> tuple[Scene, Any]:
+        scene = Scene(self, Announcing, limits=ServiceLimits(**limits))
+        await scene.pair()
+        return scene, Announcing.made[0].session
+
+    def listener(self, host: str, backlog: int = 5) -> socket.socket:
+        listener = socket.create_server((host, 0), backlog=backlog)
+        listener.settimeout(10)
+        self.addCleanup(listener.close)
+        return listener
+
+    @asynchronous
+    async def test_both(self) -> None:
+        """
+        Each sees the other one's address, and the port that was asked for; the
+        bytes run.
+        """
+        scene, session = await self.scene()
+        far, near = self.listener("127.0.0.1"), self.listener("127.0.0.1")
+        free = self.listener("127.0.0.4")
+        wanted = free.getsockname()[1]
+
+        class Data(Inspector):
+            def started(self) -> Any:
+                return self.session.connect(Address(*near.getsockname()), wanted)
+
+        reached = await session.dial(SERVER, Address(*far.getsockname()), Data)
+        self.assertEqual(reached, far.getsockname())
+        server, _ = await in_thread(far.accept)
+        client, client_sees = await in_thread(near.accept)
+        self.assertEqual(server.getpeername()[0], session.source.host)
+        self.assertEqual(client_sees, (session.server.host, wanted))
+        await send(server, b"hello")
+        self.assertEqual(await receive(client, 5), b"hello")
+        server.close()
+        self.assertEqual(await receive_all(client), b"")
+        client.close()
+        await until(lambda: len(scene.sessions.running) == 1)
+        scene.sessions.stop()
+        (flow,) = [one for one in scene.records() if "parent_id" in one]
+        self.assertEqual((flow["src_ip"], flow["src_port"]), far.getsockname())
+        self.assertEqual(flow["gateway"]["verdict"], "passed")
+
+    @asynchronous
+    async def test_unreachable(self) -> None:
+        """If nobody listens there is no session; whoever asked is told why."""
+        scene, session = await self.scene()
+        listener = self.listener("127.0.0.1")
+        address = Address(*listener.getsockname())
+        listener.close()
+        with self.assertRaisesRegex(Unreachable, "connection refused"):
+            await session.dial(SERVER, address, Inspector)
+        self.assertEqual(len(scene.sessions.running), 1)
+        self.assertEqual(scene.sessions.related.count, 0)
+
+    @asynchronous
+    async def test_no_answer(self) -> None:
+        """Nor if there is no answer in time."""
+        _, session = await self.scene(connect_seconds=0.3)
+        full = self.listener("127.0.0.1", backlog=0)
+        waiting = [socket.socket() for _ in range(4)]
+        for one in waiting:
+            self.addCleanup(one.close)
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        with self.assertRaisesRegex(Unreachable, "timed out"):
+            await session.dial(SERVER, Address(*full.getsockname()), Inspector)
+
+    @asynchronous
+    async def test_given_up(self) -> None:
+        """Whoever asked may give up, or be over: then there is no session, and nothing is left."""
+        for end in ("cancel", "deny"):
+            Announcing.made.clear()
+            scene, session = await self.scene()
+            listener = self.listener("127.0.0.1")
+            dialed = session.dial(SERVER, Address(*listener.getsockname()), Inspector)
+            self.assertEqual(scene.sessions.related.count, 1)
+            dialed.addErrback(lambda failure: failure.trap(CancelledError))
+            if end == "cancel":
+                dialed.cancel()
+            else:
+                session.deny("over")
+                self.assertFalse(dialed.called)
+            self.assertEqual(scene.sessions.related.count, 0)
+            await deferLater(reactor, 0.05, lambda: None)
+            self.assertLessEqual(len(scene.sessions.running), 1)
+
+    @asynchronous
+    async def test_third_party(self) -> None:
+        """Nobody is connected to but the two peers: not by dialing, and not from there."""
+        scene, session = await self.scene()
+        other, far = self.listener("127.0.0.9"), self.listener("127.0.0.1")
+        with self.assertRaises(Denied):
+            await session.dial(SERVER, Address(*other.getsockname()), Inspector)
+
+        class Data(Inspector):
+            def started(self) -> Any:
+                return self.session.connect(Address(*other.getsockname()))
+
+        await session.dial(SERVER, Address(*far.getsockname()), Data)
+        await until(lambda: len(scene.sessions.running) == 1)
+        scene.sessions.stop()
+        (flow,) = [one for one in scene.records() if "parent_id" in one]
+        self.assertIn("the policy has no connection to 127.0.0.9", flow["gateway"]["reason"])
+
+    @asynchronous
+    async def test_too_many(self) -> None:
+        """They count among what a session may have announced."""
+        _, session = await self.scene(expectations=1)
+        await session.expect(CLIENT, Address("127.0.0.2", 0), "web")
+        with self.assertRaises(Denied):
+            await session.dial(SERVER, Address("127.0.0.1", 1), Inspector)
 
 
 class SpeakingTests(TestCase):

@@ -1,0 +1,68 @@
+"""A Dialing is one connection that the gateway makes to a side that said where it listens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred
+
+from gateway.interfaces import Address, Unreachable
+from gateway.session.connector import Opening, Reached
+from gateway.session.ticker import Bucket, Ticker
+
+
+class Dialing:
+    """
+    One connection that is being made.
+
+    @param began: takes the connection.
+    @param over: is called once, when it is made, or will not be.
+    @ivar reached: what came of it: an address, or L{Unreachable}.
+    """
+
+    def __init__(self, began: Callable[[Reached], None], over: Callable[[Dialing], None]) -> None:
+        self.reached: Deferred[Address] = Deferred(lambda _: self.cancel())
+        self._began = began
+        self._over: Callable[[Dialing], None] | None = over
+        self._bucket: Bucket | None = None
+        self._opening: Opening | None = None
+
+    def watch(self, ticker: Ticker, seconds: float) -> None:
+        """It has so long."""
+        self._bucket = ticker.after(seconds, self)
+
+    def start(self, connect: Callable[..., Opening]) -> None:
+        """Connect."""
+        opening = connect(self._arrived, self._failed)
+        if self._over is not None:
+            self._opening = opening
+
+    def check_time(self) -> None:
+        """It took too long."""
+        self._bucket = None
+        if self._opening is not None:
+            self._opening.expire()
+
+    def cancel(self) -> None:
+        """Nobody wants it any more."""
+        opening = self._opening
+        if self._leave() and opening is not None:
+            opening.abandon()
+
+    def _arrived(self, reached: Reached) -> None:
+        self._leave()
+        self._began(reached)
+        self.reached.callback(reached.server)
+
+    def _failed(self, why: str) -> None:
+        self._leave()
+        self.reached.errback(Unreachable(why))
+
+    def _leave(self) -> bool:
+        over, self._over, self._opening = self._over, None, None
+        if over is None:
+            return False
+        if self._bucket is not None:
+            self._bucket.discard(self)
+        over(self)
+        return True

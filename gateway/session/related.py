@@ -1,0 +1,201 @@
+"""
+Related: the connections that sessions agree on inside, such as FTP's for data.
+
+A side says that it will connect (L{Expectation}) or that it listens
+(L{Dialing}). Of either comes a session of its own, or the server's side of one
+that is there already (L{gateway.session.joining}).
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+
+from gateway.interfaces import (
+    SERVER,
+    Address,
+    Denied,
+    IInspector,
+    ISession,
+    Side,
+    Unreachable,
+)
+from gateway.kernel import sockets
+from gateway.observe.identity import Identity
+from gateway.observe.metrics import Refusal
+from gateway.policy import connection
+from gateway.policy.connection import Connection
+from gateway.policy.policy import Policy
+from gateway.policy.service import Action, Service, Target
+from gateway.session.connector import Origin, Reached
+from gateway.session.dialing import Dialing
+from gateway.session.expectation import BACKLOG, Expectation
+from gateway.session.session import Session
+
+if TYPE_CHECKING:
+    from gateway.session.sessions import Sessions
+
+TCP = connection.Protocol.TCP
+
+Treatment = str | Callable[[ISession], IInspector] | None
+"""What becomes of a connection: a service's name, or what makes its inspector."""
+
+
+class Related:
+    """
+    All connections that were agreed on and are not there yet.
+
+    @ivar count: how many; each may have a descriptor.
+    """
+
+    def __init__(self, home: Sessions) -> None:
+        self._home = home
+        self._expected: dict[tuple[str, Address], Expectation] = {}
+        self.count = 0
+
+    def find(self, initiator: str, address: Address) -> Expectation | None:
+        """What the divert has brought to an ordinary listener, if somebody waits for it."""
+        found = self._expected.get((initiator, address))
+        return None if found is None or found.came else found
+
+    # A side will connect
+
+    def expect(
+        self,
+        session: Session,
+        side: Side,
+        initiator: str,
+        address: Address,
+        treatment: Treatment,
+    ) -> Deferred[Any]:
+        """See L{ISession.expect}. C{initiator} is the only host that may connect."""
+        equipment, limits = self._home.equipment, _service(session).limits
+        if len(session.expected) >= limits.expectations:
+            return fail(Denied(f"limits.expectations = {limits.expectations}"))
+        mark = equipment.upstream_mark if side is SERVER else equipment.listener_mark
+        try:
+            sock = self._listen(session.policy, initiator, address, mark)
+        except OSError as error:
+            return fail(Unreachable(f"{address} can't be listened at: {error.strerror}"))
+        if sock is not None:
+            address = sockets.name_of(sock)
+        expectation = self._expectation(session, side, initiator, address, sock, treatment)
+        self._expected[initiator, address] = expectation
+        self._enter(session, expectation)
+        expectation.watch(equipment.ticker, limits.expect_seconds)
+        return succeed(expectation)
+
+    def _listen(
+        self, policy: Policy, initiator: str, address: Address, mark: int
+    ) -> socket.socket | None:
+        """
+        Listen at C{address}, unless somebody on this very host does and the
+        divert will bring the connection to us all the same.
+        """
+        try:
+            return sockets.listen(address, mark, BACKLOG)
+        except OSError as error:
+            rule = policy.decide(Connection(Address(initiator, 0), address, TCP, "lo"))
+            if error.errno not in sockets.IN_USE or rule is None:
+                raise
+            if policy.services[rule.service].action is not Action.INSPECT:
+                raise
+            return None
+
+    def _expectation(
+        self,
+        session: Session,
+        side: Side,
+        initiator: str,
+        address: Address,
+        sock: socket.socket | None,
+        treatment: Treatment,
+    ) -> Expectation:
+        def came(sock: socket.socket, client: Address, server: Address) -> None:
+            assert treatment is not None
+            self._begin(session, side, sock, client, server, treatment)
+
+        def stranger(sock: socket.socket, client: Address, server: Address) -> None:
+            identity = session.identity._replace(
+                id=self._home.number(), client=client, server=server, parent=session.id
+            )
+            why = f"{server} was announced to {initiator} only"
+            self._home.turn_away(sock, identity, Refusal.UNEXPECTED, why)
+
+        def gone(expectation: Expectation) -> None:
+            self._expected.pop((initiator, expectation.address), None)
+            self._forget(session, expectation)
+
+        taker = None if treatment is None else came
+        reactor = self._home.equipment.reactor
+        return Expectation(reactor, initiator, address, sock, taker, stranger, gone)
+
+    # A side listens
+
+    def dial(
+        self, session: Session, side: Side, address: Address, source: Origin, treatment: Treatment
+    ) -> Deferred[Address]:
+        """See L{ISession.dial}. C{source} is where it comes from."""
+        equipment, limits = self._home.equipment, _service(session).limits
+        if len(session.expected) >= limits.expectations:
+            return fail(Denied(f"limits.expectations = {limits.expectations}"))
+
+        def reached(reached: Reached) -> None:
+            self._begin(session, side, reached.socket, reached.server, reached.source, treatment)
+
+        def over(dialing: Dialing) -> None:
+            self._forget(session, dialing)
+
+        dialing = Dialing(reached, over)
+        self._enter(session, dialing)
+        dialing.watch(equipment.ticker, limits.connect_seconds)
+        dialing.start(lambda *told: equipment.connector.open((Target(*address),), source, *told))
+        return dialing.reached
+
+    # Of both
+
+    def _enter(self, session: Session, pending: Any) -> None:
+        self.count += 1
+        session.expected.add(pending)
+
+    def _forget(self, session: Session, pending: Any) -> None:
+        self.count -= 1
+        session.expected.discard(pending)
+
+    def _begin(
+        self,
+        session: Session,
+        side: Side,
+        sock: socket.socket,
+        client: Address,
+        server: Address,
+        treatment: Treatment,
+    ) -> None:
+        """Begin the session of a connection that was agreed on and is there."""
+        services = session.policy.services
+        make: Callable[[ISession], IInspector] | None
+        if isinstance(treatment, str):
+            chosen = services[treatment]
+            make = chosen.maker.make if chosen.maker is not None else None
+        else:
+            chosen, make = _service(session), treatment
+        number = self._home.number()
+        identity = Identity(number, client, server, TCP, chosen.name, None, session.id)
+        if make is None:
+            why = f"{chosen.name!r} is no inspecting service"
+            self._home.turn_away(sock, identity, Refusal.NO_RULE, why)
+            return
+        related = Session(self._home, session.policy, chosen, identity, sock, (), make)
+        if side is SERVER:
+            # However the server was reached, its client knows it by this address only.
+            related.come_from(Address(session.server.host, client.port))
+        session.adopt(related)
+        self._home.begin(related)
+
+
+def _service(session: Session) -> Service:
+    """A session's own service, in the policy that it began with."""
+    return session.policy.services[session.service]
