@@ -557,6 +557,16 @@ class ReaderTests(SynchronousTestCase):
         for count in (5, -1):
             self.assertIn("announced", self.read(lambda read: read.exactly(count, 4), b"a"))  # noqa: B023
 
+    def test_looking(self) -> None:
+        """What has come can be looked through before it is read; it is counted from there."""
+
+        async def look(read: Reader) -> tuple[Any, ...]:
+            await read.exactly(2, 2)
+            seen = (read.peek(2), read.peek(9), read.find(b"b"), read.rfind(b"b"), read.find(b"x"))
+            return (*seen, read.unread)
+
+        self.assertEqual(self.read(look, b"xxabcb"), (b"ab", b"abcb", 1, 3, -1, 4))
+
     def test_some(self) -> None:
         """Bulk is not copied, and can be bounded."""
         data = bytes(range(100))

@@ -115,6 +115,20 @@ class Reader:
         """Whether everything that has come is read."""
         return self._at == len(self._buffer)
 
+    def peek(self, count: int) -> bytes:
+        """The first C{count} unread bytes, or as many as have come. They stay unread."""
+        return bytes(self._buffer[self._at : self._at + count])
+
+    def find(self, mark: bytes) -> int:
+        """Where C{mark} begins first in what is unread, counted from there; -1 if nowhere."""
+        found = self._buffer.find(mark, self._at)
+        return found - self._at if found >= 0 else -1
+
+    def rfind(self, mark: bytes) -> int:
+        """Where C{mark} begins last in what is unread, counted from there; -1 if nowhere."""
+        found = self._buffer.rfind(mark, self._at)
+        return found - self._at if found >= 0 else -1
+
     # For the direction
 
     def feed(self, data: bytes) -> None:

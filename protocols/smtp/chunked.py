@@ -7,7 +7,7 @@ from protocols.smtp.content import Content
 from protocols.smtp.fault import Fault
 from protocols.smtp.lines import BLOCK, Whole
 from protocols.smtp.reply import Reply
-from protocols.smtp.server import Server
+from protocols.smtp.server import LAST, Server
 from protocols.smtp.settings import SMTPSettings
 
 
@@ -72,4 +72,4 @@ class Chunked:
         """
         ready = self._ready + await self.content.feed(self._whole.end())
         ready += await self.content.end()
-        return await self._server.ask("BDAT", b"BDAT %d LAST\r\n%b" % (len(ready), ready))
+        return await self._server.ask(LAST, b"BDAT %d LAST\r\n%b" % (len(ready), ready))

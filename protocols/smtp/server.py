@@ -17,6 +17,7 @@ from gateway.interfaces import SERVER, Denied, ISession
 from protocols.smtp.reply import Reply
 
 CONTENT = "content"
+LAST = "the last chunk"
 CONTINUATION = "continuation"
 GREETING = "greeting"
 
@@ -29,6 +30,7 @@ POSITIVE: Mapping[str, frozenset[int]] = {
     "DATA": frozenset({354}),
     CONTENT: frozenset({250}),
     "BDAT": frozenset({250}),
+    LAST: frozenset({250}),
     "RSET": frozenset({250}),
     "NOOP": frozenset({250}),
     "VRFY": frozenset({250, 251, 252}),
@@ -57,6 +59,7 @@ class Server:
         self._asked = GREETING
         self._answer: Deferred[Reply] | None = Deferred()
         self._greeting = self._answer
+        self._left = False
         self.greeted = False
 
     # For the client's coroutine
@@ -72,7 +75,13 @@ class Server:
         self._asked = what
         answer = self._answer = Deferred()
         self._session.send(SERVER, data)
+        if what in (CONTENT, LAST):
+            self._left = False
+            self._session.flushed(SERVER).addCallback(self._all_left)
         return answer
+
+    def _all_left(self, nothing: None) -> None:
+        self._left = True
 
     def greeting(self) -> Deferred[Reply]:
         """The server's first words, to be awaited while C{greeted} is false."""
@@ -104,17 +113,35 @@ class Server:
         """Whether a reply is awaited."""
         return self._answer is not None
 
+    @property
+    def doubtful(self) -> bool:
+        """
+        Whether the server has the end of a message and has not answered to it:
+        nobody knows whether it took it.
+        """
+        return self.owes and self._asked in (CONTENT, LAST) and self._left
+
+    def refusal(self, reply: Reply) -> bytes:
+        """
+        What a client is told when the server fails.
+
+        To "try again later" would be a lie about a message that the server may
+        have taken. Silence is what the client would get without a gateway, and it
+        knows what to make of it (RFC 5321, sections 4.2.5, 6.1; RFC 1047).
+        """
+        return b"" if self.doubtful else reply.data()
+
     async def _read(self, read: Reader) -> Reply:
         try:
             return await Reply.read(read)
         except Denied as denied:
             reply = LOST if read.ended else CONFUSED
-            raise Denied(denied.reason, reply.data()) from None
+            raise Denied(denied.reason, self.refusal(reply)) from None
 
     def _check(self, reply: Reply) -> None:
         if reply.positive and reply.code not in POSITIVE[self._asked]:
             reason = f"the server answered {reply.text[:100]!r} to {self._asked}"
-            raise Denied(reason, CONFUSED.data())
+            raise Denied(reason, self.refusal(CONFUSED))
 
 
 def _unasked(reply: Reply) -> Reply:

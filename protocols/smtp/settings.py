@@ -291,6 +291,15 @@ class SMTPSettings:
         (),
     )
     attachments_per_message: int = option("How many a message may have.", MANY, minimum=0)
+    hold_bytes: int = option(
+        "How much of a message waits here until it is judged, if anything judges it. What is "
+        "refused until then costs the client the message; later, the session too, since the "
+        "server has a part of it. Then the answer to DATA is the gateway's; 0: the server's.",
+        131072,
+        unit="bytes",
+        minimum=0,
+        maximum=16777216,
+    )
     nesting: int = option(
         "How deep the parts of a message may be in each other.",
         100,
@@ -303,6 +312,11 @@ class SMTPSettings:
         "rewrite it.",
         "",
     )
+
+    @property
+    def holds(self) -> bool:
+        """Whether messages wait to be judged."""
+        return self.hold_bytes > 0 and bool(self.stack or self.headers or self.judges_parts)
 
     @property
     def judges_parts(self) -> bool:

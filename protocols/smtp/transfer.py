@@ -1,9 +1,9 @@
 """
 Transfer: brings a message from the client to the server, behind DATA or in chunks.
 
-A message that is refused behind DATA costs the session, since nothing else
-can take back what the server has of it: the connection to the server is reset
-before the dot. In chunks, RSET does it.
+A message that is refused costs the session only if the server has a part of it
+behind DATA: the connection to the server is then reset before the dot. In
+chunks, and if it was held, RSET ends the transaction there.
 """
 
 from __future__ import annotations
@@ -11,66 +11,83 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.inspector import Reader
-from gateway.interfaces import SERVER, Denied, ISession
+from gateway.interfaces import Denied, ISession
 from protocols.smtp.chunked import Chunk, Chunked
 from protocols.smtp.content import Content
+from protocols.smtp.dotted import Dotted
 from protocols.smtp.fault import Fault
-from protocols.smtp.lines import END, GREEDY, Dotted, stuffed
+from protocols.smtp.outgoing import Outgoing
 from protocols.smtp.reply import Reply
-from protocols.smtp.server import CONTENT, Server
+from protocols.smtp.server import Server
 from protocols.smtp.settings import SMTPSettings
 from protocols.smtp.transaction import queue_id
 
+GREEDY = 4
+"""After a refusal, so many times the limit is still read, so that the client hears of it."""
+
 
 class Transfer:
-    """
-    The messages of one session, one after the other.
-
-    @ivar open: a message has begun, and its end has not been sent.
-    """
+    """The messages of one session, one after the other."""
 
     def __init__(self, session: ISession, server: Server) -> None:
-        self.open = False
         self._session = session
         self._settings: SMTPSettings = session.settings
         self._server = server
+        self._outgoing: Outgoing | None = None
         self._chunked: Chunked | None = None
 
-    async def dotted(self, read: Reader, envelope: dict[str, Any]) -> Reply:
+    @property
+    def open(self) -> bool:
+        """Whether a message has begun, and its end has not been sent to the server."""
+        return self._chunked is not None or (self._outgoing is not None and self._outgoing.open)
+
+    async def dotted(self, read: Reader, envelope: dict[str, Any], begun: bool) -> Reply:
         """
         What follows DATA.
 
         @param envelope: audit fields.
-        @return: the server's answer.
+        @param begun: the server has agreed to DATA; else the message is held.
+        @return: the answer: the server's, or to a message that was refused in
+            good time the gateway's.
         @raise Denied: the message is refused, or has no end.
         """
         content = Content(self._session)
         source = Dotted(read, self._settings.bare_newline == "repair", self._settings.line_bytes)
-        self.open = True
+        outgoing = Outgoing(self._session, self._server, self._settings.hold_bytes, begun)
+        self._outgoing = outgoing
         try:
-            rest = await self._stream(source, content)
+            while block := await source.block():
+                await outgoing.put(await content.feed(block))
+            reply = await outgoing.end(await content.end())
         except Fault as refused:
             self._log(envelope, content, refused.reply, refused.reason)
-            await self._drain(source)
-            raise Denied(refused.reason, refused.reply.data()) from None
+            reply = await self._refuse(source, outgoing, refused)
+        else:
+            self._log(envelope, content, reply)
         finally:
             content.cancel()
-        reply = await self._server.ask(CONTENT, rest + END)
-        self.open = False
-        self._log(envelope, content, reply)
+            self._outgoing = None
         return reply
 
-    async def _stream(self, source: Dotted, content: Content) -> bytes:
-        """Send all but the rest, which goes with the dot."""
-        while block := await source.block():
-            self._session.send(SERVER, stuffed(await content.feed(block)))
-        return stuffed(await content.end())
+    async def _refuse(self, source: Dotted, outgoing: Outgoing, refused: Fault) -> Reply:
+        """
+        @raise Denied: nothing can follow: the server has a part of the message,
+            or nobody knows where it ends.
+        """
+        ended = await source.skip(GREEDY * self._settings.message_bytes)
+        if outgoing.open or not ended:
+            raise Denied(refused.reason, refused.reply.data())
+        await self._take_back(refused.reply)
+        return refused.reply
 
-    async def _drain(self, source: Dotted) -> None:
-        """Read on for a while, so that the client listens when it is told."""
-        most = source.size + GREEDY * self._settings.message_bytes
-        while source.size < most and await source.block():
-            pass
+    async def _take_back(self, reply: Reply) -> None:
+        """End the transaction at the server, unless it has ended the session itself."""
+        if reply.code == 421:
+            return
+        answer = await self._server.ask("RSET", b"RSET\r\n")
+        if answer.code == 421:
+            reason = f"the server ended the session: {answer.text}"
+            raise Denied(reason, reply.data() + answer.data())
 
     async def chunk(self, chunk: Chunk, last: bool, envelope: dict[str, Any]) -> Reply:
         """
@@ -78,12 +95,10 @@ class Transfer:
 
         @return: the server's answer, or the gateway's own: a refusal, or 250
             for a chunk that is not the last one.
-        @raise Denied: there is a line that may not be.
         """
         chunked = self._chunked
         if chunked is None:
             chunked = self._chunked = Chunked(Content(self._session), self._server, self._settings)
-            self.open = True
         try:
             await chunked.take(chunk)
             if not last:
@@ -94,8 +109,7 @@ class Transfer:
             self._log(envelope, chunked.content, refused.reply, refused.reason)
             await chunk.skip()
             reply = refused.reply
-            if reply.code != 421:
-                await self._server.ask("RSET", b"RSET\r\n")
+            await self._take_back(reply)
         self.forget()
         return reply
 
@@ -115,7 +129,6 @@ class Transfer:
 
     def forget(self) -> None:
         """The transaction is over."""
-        self.open = False
         if self._chunked is not None:
             self._chunked.content.cancel()
         self._chunked = None

@@ -129,7 +129,7 @@ class SMTPSuite(InspectorSuite, SynchronousTestCase):
         ),
         Conversation("a lone LF", [*DATA, (CLIENT, BARE)], outcome=Outcome.DENIED),
         Conversation("cut off", [*DATA, (CLIENT, b"a\r\n"), (CLIENT, END)], outcome=Outcome.DENIED),
-        Conversation("a server that is gone", [*DATA, (SERVER, END)], outcome=Outcome.DENIED),
+        Conversation("a server that is gone", [*DATA, (SERVER, END)], outcome=Outcome.FAILED),
         Conversation("not asked", [*HELLO, (SERVER, OK)], outcome=Outcome.DENIED),
         Conversation(
             "HTTP", [(SERVER, GREETING), (CLIENT, b"GET / HTTP/1.1\r\n")], outcome=Outcome.DENIED
@@ -272,12 +272,37 @@ class ServerTests(SynchronousTestCase):
             self.assertEqual(session.sent[CLIENT].count(b"421"), 1)
 
     def test_died(self) -> None:
-        """A server that dies is told from one that took the mail: never a 250, always a 421."""
+        """A client whose server dies before it has the dot, or after it has answered, hears 421."""
         dot = (CLIENT, b"x\r\n.\r\n")
-        for steps in (DATA, [*DATA, dot], ENVELOPE, [*DATA, dot, (SERVER, TAKEN)]):
+        for steps in (DATA, [*DATA, (CLIENT, b"x\r\n")], ENVELOPE, [*DATA, dot, (SERVER, TAKEN)]):
             session = talk([*steps, (SERVER, END)])
             self.assertTrue(session.sent[CLIENT].endswith(b"try again later\r\n"), steps[-1])
             self.assertIn(b"\r\n421 4.4.2 ", session.sent[CLIENT])
+
+    def test_in_doubt(self) -> None:
+        """
+        A server that dies with the dot and without an answer may have taken the
+        mail. The client is told neither that it has nor that it has not.
+        """
+        dotted = [*DATA, (CLIENT, b"x\r\n.\r\n")]
+        chunked = [*ENVELOPE, (CLIENT, b"BDAT 3 LAST\r\nx\r\n")]
+        for steps in (dotted, chunked):
+            before = talk(steps).sent[CLIENT]
+            for last in (
+                [(SERVER, END)],
+                [(SERVER, b"250-Ok, queu"), (SERVER, END)],
+                [(SERVER, b"hello\r\n")],
+                [(SERVER, b"354 Go on\r\n")],
+            ):
+                session = talk([*steps, *last])
+                self.assertEqual(session.sent[CLIENT], before, last)
+                self.assertIsNotNone(session.verdict)
+            self.assertIn("may have taken", talk([*steps, (SERVER, END)]).logged[-1][1]["doubt"])
+
+    def test_dot_that_did_not_leave(self) -> None:
+        """A server that dies before the dot has left the gateway can't have taken the mail."""
+        session = talk([*DATA, (CLIENT, b"x\r\n.\r\n"), (SERVER, END)], slow={SERVER})
+        self.assertIn(b"\r\n421 4.4.2 ", session.sent[CLIENT])
 
     def test_unreachable(self) -> None:
         """A client whose server can't be reached hears what the operator chose."""

@@ -8,8 +8,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from gateway.interfaces import CLIENT, SERVER, Denied, Outcome
+from gateway.inspector import Reader, StreamInspector
+from gateway.interfaces import CLIENT, SERVER, Outcome
 from gateway.testing import FakeSession, every_split
+from protocols.smtp.dotted import Dotted
+from protocols.smtp.fault import Fault
 from protocols.smtp.lines import Whole, stuffed
 from protocols.smtp.settings import SMTPSettings
 from tests.protocols.smtp.conversations import DATA, OK, TAKEN, said, talk
@@ -112,6 +115,101 @@ class SmugglingTests(SynchronousTestCase):
             self.assertNotIn(b"250 b", session.sent[CLIENT])
 
 
+class Plodder:
+    """
+    What follows DATA, read as slowly and simply as can be: one byte, one line
+    at a time. L{Dotted} takes big pieces, and has to come to the same.
+    """
+
+    def __init__(self, repair: bool, limit: int) -> None:
+        self.repair = repair
+        self.limit = limit
+        self.lines: list[bytes] = []
+        self.ended = False
+        self.refused = False
+        self.rest = b""
+
+    def read(self, data: bytes) -> Plodder:
+        line, clean = b"", True
+        for at in range(len(data)):
+            byte = data[at : at + 1]
+            if byte != b"\n":
+                line += byte
+                self.refused = self.refused or len(line) > self.limit + 1
+                continue
+            if clean and line == b".\r":
+                self.ended, self.rest = True, data[at + 1 :]
+                return self
+            text = line.removeprefix(b".") if clean else line
+            clean = line.endswith(b"\r")
+            text = text[:-1] if clean else text
+            wrong = not clean or b"\r" in text or b"\0" in text
+            self.refused = self.refused or (wrong and not self.repair)
+            self.lines.append(text.replace(b"\r", b"\r\n").replace(b"\0", b"") + b"\r\n")
+            line = b""
+        return self
+
+
+class Taker(StreamInspector):
+    """Takes one message and gives it back; what it can't take, to the last byte, it refuses."""
+
+    settings = (True, 998)
+
+    async def from_client(self, read: Reader) -> None:
+        source = Dotted(read, *self.settings)
+        try:
+            while block := await source.block():
+                self.session.send(SERVER, block)
+        except Fault:
+            self.session.log("refused", ended=await source.skip(100000))
+        else:
+            self.session.log("taken")
+        self.session.log("rest", data=read.rest())
+
+
+class PlodderTests(SynchronousTestCase):
+    """Big pieces, and the strictness of somebody who looks at every byte."""
+
+    pieces = st.lists(
+        st.sampled_from(
+            [
+                *(b"\r", b"\n", b".", b"\r\n", b"\r\n.", b".\r\n", b"\r\n.\r\n", b"\0", b"a"),
+                *(b"\r\n..", b"x" * 6, b"abc\r\ndef\r\n"),
+            ]
+        ),
+        max_size=14,
+    )
+
+    @settings(max_examples=1500, deadline=None)
+    @given(pieces, st.integers(1, 40), st.booleans())
+    @example([b"x" * 6, b"\r", b"\n", b".\r\n"], 1, False)
+    @example([b"x" * 6, b"x" * 6, b"\r", b"\r\n.\r\n"], 1, False)
+    def test_same(self, pieces: list[bytes], step: int, repair: bool) -> None:
+        """The same lines, the same refusals, the same end, however it is cut."""
+        data = b"".join(pieces) + b"end\r\n.\r\nNOOP\r\n"
+        plodder = Plodder(repair, 8).read(data)
+
+        class Small(Taker):
+            settings = (repair, 8)
+
+        session = FakeSession(Small).start()
+        for at in range(0, len(data), step):
+            if session.verdict is None:
+                session.says(CLIENT, data[at : at + step])
+        events = dict(session.logged)
+        self.assertEqual("refused" in events, plodder.refused)
+        if plodder.refused:
+            self.assertTrue(plodder.ended)
+            if not events["refused"]["ended"]:  # it saw a dot that might have been meant
+                self.assertRegex(data, rb"(?:^|[\r\n])\.[\r\n]")
+                return
+        else:
+            self.assertEqual(session.sent[SERVER], b"".join(plodder.lines))
+        taken = len(data) - len(plodder.rest)
+        came = -(-taken // step) * step
+        self.assertEqual(events["rest"]["data"], data[taken:came])
+
+
 class StuffingTests(SynchronousTestCase):
     """Dots that are added for the way (RFC 5321, section 4.5.2)."""
 
@@ -191,6 +289,6 @@ class WholeTests(SynchronousTestCase):
         """A lone CR, LF or NUL is denied, wherever the cut is; so is a line that is too long."""
         for pieces in ([b"a\n"], [b"a\rb\r\n"], [b"a\r", b"b\n"], [b"\0\r\n"], [b"a" * 1001]):
             whole = Whole(False, 998)
-            with self.assertRaises(Denied):
+            with self.assertRaises(Fault):
                 for piece in pieces:
                     whole.feed(piece)

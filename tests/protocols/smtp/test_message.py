@@ -16,12 +16,12 @@ from gateway.inspector import Reader, StreamInspector
 from gateway.interfaces import CLIENT, SERVER, Denied, Outcome
 from gateway.policy.policy import Policy
 from gateway.session.stack import stack
-from gateway.testing import FakeSession, hostile
+from gateway.testing import FakeSession, every_split, hostile
 from protocols.smtp.fault import Fault
 from protocols.smtp.inspector import SMTPInspector
 from protocols.smtp.message import Message
 from protocols.smtp.settings import AttachmentRule, HeaderRule, SMTPSettings
-from tests.protocols.smtp.conversations import DATA, ENVELOPE, OK, TAKEN, said
+from tests.protocols.smtp.conversations import DATA, ENVELOPE, GO_AHEAD, OK, TAKEN, said
 from tests.session.scene import service
 
 
@@ -311,9 +311,9 @@ class StackingSession(FakeSession):
         self.events.append("forgotten")
 
 
-def stacking(name: str, steps: Any) -> StackingSession:
+def stacking(name: str, steps: Any, hold: int = 0) -> StackingSession:
     """A session in which this was said, with an inspector for the whole message."""
-    session = StackingSession(SMTPInspector, SMTPSettings(stack=name))
+    session = StackingSession(SMTPInspector, SMTPSettings(stack=name, hold_bytes=hold))
     session.start()
     said(session, steps)
     return session
@@ -375,3 +375,85 @@ class StackTests(SynchronousTestCase):
         self.assertIs(session.verdict.outcome, Outcome.DENIED)
         self.assertFalse(session.sent[SERVER].endswith(b".\r\n"))
         self.assertIn("forgotten", session.events)
+
+
+class HoldTests(SynchronousTestCase):
+    """Messages that wait here until they are judged."""
+
+    def test_order(self) -> None:
+        """The gateway agrees to DATA, and the server hears of it when the message was judged."""
+        session = stacking("refuse", [*ENVELOPE, (CLIENT, b"DATA\r\n")], hold=99)
+        self.assertTrue(
+            session.sent[CLIENT].endswith(b"\r\n354 End the message with <CR><LF>.<CR><LF>\r\n")
+        )
+        said(session, [(CLIENT, b"a: b\r\n\r\n..\r\n")])
+        self.assertNotIn(b"DATA", session.sent[SERVER])
+        said(session, [(CLIENT, b".\r\n")])
+        self.assertTrue(session.sent[SERVER].endswith(b"\r\nDATA\r\n"))
+        said(session, [(SERVER, GO_AHEAD), (SERVER, TAKEN)])
+        self.assertTrue(session.sent[SERVER].endswith(b"\r\nDATA\r\na: b\r\n\r\n..\r\n.\r\n"))
+        self.assertTrue(session.sent[CLIENT].endswith(TAKEN))
+
+    def test_refused(self) -> None:
+        """A refusal costs the message only: the server hears RSET, and the next mail may come."""
+        wire = b"DATA\r\na: b\r\n\r\nEVIL\r\nmore\r\n.\r\nNOOP\r\n"
+        session = stacking("refuse", [*ENVELOPE, (CLIENT, wire)], hold=99)
+        self.assertTrue(session.sent[SERVER].endswith(b"<bob@b.example>\r\nRSET\r\n"))
+        said(session, [(SERVER, OK)])
+        self.assertTrue(session.sent[CLIENT].endswith(b"\r\n554 5.7.1 No evil here\r\n"))
+        self.assertTrue(session.sent[SERVER].endswith(b"RSET\r\nNOOP\r\n"))
+        said(session, [(SERVER, OK), *ENVELOPE[3:]])
+        self.assertIsNone(session.verdict)
+        self.assertTrue(session.sent[SERVER].endswith(b"RCPT TO:<bob@b.example>\r\n"))
+
+    def test_malformed(self) -> None:
+        """The same for what is no message: read to its end, it costs nothing else."""
+        for wrong, code in ((b"a\nb\r\n", b"550 5.6.11 "), (b"x" * 2049 + b"\r\n", b"554 5.6.0 ")):
+            wire = b"DATA\r\na: b\r\n\r\n" + wrong + b"\r\n.\r\nNOOP\r\n"
+            session = stacking("refuse", [*ENVELOPE, (CLIENT, wire), (SERVER, OK)], hold=99)
+            self.assertIn(b"\r\n" + code, session.sent[CLIENT])
+            self.assertTrue(session.sent[SERVER].endswith(b"RSET\r\nNOOP\r\n"))
+
+    def test_another_end(self) -> None:
+        """A client that ends its message with LF dot LF is answered, and not listened to again."""
+        for wire in (b"a: b\n\nx\n.\n", b"a: b\n\nx\n.\nMAIL FROM:<a@b>\r\n"):
+            for cut in every_split(b"DATA\r\n" + wire):
+                steps = [*ENVELOPE, *((CLIENT, piece) for piece in cut)]
+                session = stacking("refuse", steps, hold=99)
+                self.assertTrue(session.sent[CLIENT].endswith(b"has a lone CR or LF, or a NUL\r\n"))
+                self.assertIs(session.verdict.outcome, Outcome.DENIED)
+                self.assertEqual(session.sent[SERVER].count(b"MAIL"), 1)
+
+    def test_too_large_to_hold(self) -> None:
+        """What does not fit goes on; what is refused then costs the session."""
+        wire = [(CLIENT, b"DATA\r\na: b\r\n\r\n" + b"x" * 100 + b"\r\n"), (SERVER, GO_AHEAD)]
+        session = stacking("refuse", [*ENVELOPE, *wire], hold=99)
+        self.assertTrue(session.sent[SERVER].endswith(b"x\r\n"))
+        self.assertEqual(session.sent[CLIENT].count(b"354"), 1)
+        said(session, [(CLIENT, b".\r\n"), (SERVER, TAKEN)])
+        self.assertTrue(session.sent[CLIENT].endswith(TAKEN))
+        session = stacking("refuse", [*ENVELOPE, *wire, (CLIENT, b"EVIL\r\n.\r\n")], hold=99)
+        self.assertTrue(session.sent[CLIENT].endswith(b"554 5.7.1 No evil here\r\n"))
+        self.assertIs(session.verdict.outcome, Outcome.DENIED)
+
+    def test_server_refuses(self) -> None:
+        """A server that does not want DATA after all is the one who answers to the message."""
+        steps = [
+            *ENVELOPE,
+            (CLIENT, b"DATA\r\na: b\r\n\r\n.\r\n"),
+            (SERVER, b"451 4.3.0 Not now\r\n"),
+        ]
+        session = stacking("refuse", [*steps, (SERVER, OK)], hold=99)
+        self.assertTrue(session.sent[CLIENT].endswith(b"\r\n451 4.3.0 Not now\r\n"))
+        self.assertTrue(session.sent[SERVER].endswith(b"DATA\r\nRSET\r\n"))
+        self.assertIsNone(session.verdict)
+
+    def test_the_server_has_enough(self) -> None:
+        """A server that says 421 to RSET, or to DATA, ends the session: the client hears all."""
+        wire = b"DATA\r\na: b\r\n\r\nEVIL\r\n.\r\n"
+        session = stacking("refuse", [*ENVELOPE, (CLIENT, wire), (SERVER, b"421 Bye\r\n")], hold=99)
+        self.assertTrue(session.sent[CLIENT].endswith(b"554 5.7.1 No evil here\r\n421 Bye\r\n"))
+        wire = b"DATA\r\na: b\r\n\r\n.\r\n"
+        session = stacking("refuse", [*ENVELOPE, (CLIENT, wire), (SERVER, b"421 Bye\r\n")], hold=99)
+        self.assertTrue(session.sent[CLIENT].endswith(b"<CR><LF>.<CR><LF>\r\n421 Bye\r\n"))
+        self.assertIsNotNone(session.verdict)

@@ -1,0 +1,143 @@
+"""A mail transaction: MAIL, RCPT, and DATA or BDAT (RFC 5321, section 3.3; RFC 3030); RSET."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.inspector import Reader
+from gateway.interfaces import Denied
+from protocols.smtp.chunked import Chunk
+from protocols.smtp.command import Command
+from protocols.smtp.content import too_large
+from protocols.smtp.dialogue import Dialogue, Over
+from protocols.smtp.fault import Fault, fault
+from protocols.smtp.parameter import MAIL, RCPT, Parameter
+from protocols.smtp.permission import check_recipient, check_sender
+from protocols.smtp.reply import Reply
+from protocols.smtp.transaction import Transaction
+
+GO_AHEAD = Reply.of(354, "End the message with <CR><LF>.<CR><LF>")
+
+
+async def begin(dialogue: Dialogue, command: Command, read: Reader) -> None:
+    """MAIL (section 4.1.1.2)."""
+    assert command.path is not None
+    _check_may_begin(dialogue)
+    _check_parameters(dialogue, command, MAIL)
+    if int(command.parameter("SIZE") or 0) > dialogue.settings.message_bytes:
+        raise too_large(dialogue.settings.message_bytes)
+    check_sender(command.path, dialogue.settings)
+    reply = await dialogue.forward(command)
+    if reply.positive:
+        international = command.parameter("SMTPUTF8") is not None
+        dialogue.transaction = Transaction(command.path.mailbox, international)
+
+
+def _check_may_begin(dialogue: Dialogue) -> None:
+    settings = dialogue.settings
+    if not dialogue.helo:
+        raise fault(503, "5.5.1 Say EHLO first")
+    if settings.starttls == "require":
+        raise fault(530, "5.7.0 Say STARTTLS first", "mail in plaintext (setting 'starttls')")
+    if settings.auth_required and not dialogue.authenticated:
+        raise fault(530, "5.7.0 Say AUTH first", "mail without AUTH (setting 'auth_required')")
+    if dialogue.messages >= settings.messages_per_session:
+        reason = f"more than {dialogue.messages} messages (setting 'messages_per_session')"
+        raise Denied(reason, b"421 4.7.0 So many messages are enough; connect again\r\n")
+    if dialogue.transaction is not None:
+        raise fault(503, "5.5.1 One sender at a time")
+
+
+def _check_parameters(dialogue: Dialogue, command: Command, table: Mapping[str, Parameter]) -> None:
+    for name, _ in command.parameters:
+        if table[name].extension not in dialogue.offered:
+            raise fault(555, f"5.5.4 {name} is not available", f"{name}, not offered")
+    assert command.path is not None
+    transaction = dialogue.transaction
+    international = command.parameter("SMTPUTF8") is not None or (
+        transaction is not None and transaction.international
+    )
+    if not (command.path.mailbox.ascii or international):
+        raise fault(553, "5.6.7 Not without SMTPUTF8", f"{command.path} without SMTPUTF8")
+
+
+async def address(dialogue: Dialogue, command: Command, read: Reader) -> None:
+    """RCPT (section 4.1.1.3)."""
+    assert command.path is not None
+    transaction = _begun(dialogue, "RCPT")
+    if transaction.chunked:
+        raise fault(503, "5.5.1 RCPT after BDAT")
+    _check_parameters(dialogue, command, RCPT)
+    try:
+        _check_recipient(dialogue, command, transaction)
+    except Fault:
+        transaction.refused += 1
+        raise
+    reply = await dialogue.forward(command)
+    if reply.positive:
+        transaction.recipients.append(command.path.mailbox)
+    else:
+        transaction.refused += 1
+
+
+def _check_recipient(dialogue: Dialogue, command: Command, transaction: Transaction) -> None:
+    assert command.path is not None
+    most = dialogue.settings.recipients_per_message
+    if len(transaction.recipients) >= most:
+        reason = f"more than {most} recipients (setting 'recipients_per_message')"
+        raise fault(452, "4.5.3 Too many recipients", reason)
+    check_recipient(command.path, dialogue.session.client.host, dialogue.settings)
+
+
+def _begun(dialogue: Dialogue, verb: str) -> Transaction:
+    if dialogue.transaction is None:
+        raise fault(503, "5.5.1 Say MAIL first", f"{verb} out of sequence")
+    return dialogue.transaction
+
+
+def _addressed(dialogue: Dialogue, verb: str) -> Transaction:
+    transaction = _begun(dialogue, verb)
+    if not transaction.recipients:
+        raise fault(503, "5.5.1 No valid recipients", f"{verb} without recipients")
+    return transaction
+
+
+async def send(dialogue: Dialogue, command: Command, read: Reader) -> None:
+    """DATA (section 4.1.1.4). Where the message is held, the server hears of it later."""
+    if _addressed(dialogue, "DATA").chunked:
+        raise fault(503, "5.5.1 DATA after BDAT")
+    held = dialogue.settings.holds
+    if held:
+        dialogue.tell(GO_AHEAD)
+    elif (await dialogue.forward(command)).code != 354:
+        return
+    reply = await dialogue.transfer.dotted(read, dialogue.envelope(), begun=not held)
+    _answered(dialogue, reply)
+
+
+async def send_chunk(dialogue: Dialogue, command: Command, read: Reader) -> None:
+    """BDAT (RFC 3030, section 2)."""
+    transaction = _addressed(dialogue, "BDAT")
+    transaction.chunked = True
+    chunk = Chunk(read, command.size)
+    reply = await dialogue.transfer.chunk(chunk, command.last, dialogue.envelope())
+    if command.last or not reply.positive:
+        _answered(dialogue, reply)
+    else:
+        dialogue.tell(reply)
+
+
+def _answered(dialogue: Dialogue, reply: Reply) -> None:
+    """A message came to its end."""
+    dialogue.messages += 1
+    dialogue.end_transaction()
+    dialogue.tell(reply)
+    if reply.code == 421:
+        dialogue.session.close(f"the server ended the session: {reply.text}")
+        raise Over
+
+
+async def reset(dialogue: Dialogue, command: Command, read: Reader) -> None:
+    """RSET (section 4.1.1.5)."""
+    await dialogue.forward(command)
+    dialogue.end_transaction()

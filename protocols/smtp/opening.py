@@ -1,0 +1,81 @@
+"""How a session begins: EHLO and HELO, STARTTLS, AUTH."""
+
+from __future__ import annotations
+
+import re
+
+from gateway.inspector import Reader
+from gateway.interfaces import Denied
+from protocols.smtp.command import Command, is_base64
+from protocols.smtp.dialogue import Dialogue
+from protocols.smtp.extension import EXTENSIONS, Offer
+from protocols.smtp.fault import fault
+from protocols.smtp.permission import check_hello
+from protocols.smtp.reply import Reply
+from protocols.smtp.server import CONTINUATION
+from protocols.smtp.settings import SMTPSettings
+
+_TLS = re.compile(rb"\x16\x03[\x00-\x04]")
+
+
+async def hello(dialogue: Dialogue, command: Command, read: Reader) -> None:
+    """EHLO and HELO (RFC 5321, section 4.1.1.1)."""
+    check_hello(command.argument, dialogue.settings)
+    dialogue.end_transaction()
+    reply = await dialogue.ask(command.verb, command.line())
+    if reply.positive:
+        dialogue.helo = command.argument
+        offer = _offer(reply, dialogue.settings)
+        dialogue.offered = offer.extensions if command.verb == "EHLO" else {}
+        reply = offer.reply() if command.verb == "EHLO" else Reply.of(250, reply.lines[0])
+    dialogue.tell(reply)
+
+
+def _offer(reply: Reply, settings: SMTPSettings) -> Offer:
+    """What the client may hear of the server's answer to EHLO."""
+    allowed = set(settings.extensions) & set(EXTENSIONS)
+    if settings.starttls == "hide":
+        allowed.discard("STARTTLS")
+    offer = Offer.parse(reply).only(allowed).limited(settings.message_bytes)
+    return offer.mechanisms(settings.auth_mechanisms if settings.auth == "always" else ())
+
+
+async def authenticate(dialogue: Dialogue, command: Command, read: Reader) -> None:
+    """AUTH, and the lines of the exchange that it begins (RFC 4954, section 4)."""
+    mechanism = command.argument.split()[0]
+    if dialogue.authenticated or dialogue.transaction is not None:
+        raise fault(503, "5.5.1 AUTH is out of place")
+    if mechanism not in dialogue.offered["AUTH"].split():
+        raise fault(504, "5.5.4 Not with this mechanism", "AUTH with another mechanism")
+    reply = await dialogue.forward(command)
+    while reply.code == 334:
+        line = await dialogue.line(read, dialogue.settings.auth_bytes)
+        if line != b"*" and not is_base64(line.decode("latin-1")):
+            raise Denied("an AUTH line that is not base64", b"421 4.5.0 Not base64\r\n")
+        reply = await dialogue.ask(CONTINUATION, line + b"\r\n")
+        dialogue.tell(reply)
+    dialogue.authenticated = reply.code == 235
+    dialogue.session.log("smtp", helo=dialogue.helo, auth=mechanism, answer=reply.text)
+
+
+async def secure(dialogue: Dialogue, command: Command, read: Reader) -> None:
+    """
+    STARTTLS (RFC 3207): TLS passes blindly. What came in plaintext behind it would be
+    taken for protected by a careless server (CVE-2011-0411), so it is denied.
+    """
+    if not read.empty:
+        raise Denied("plaintext behind STARTTLS", b"421 4.7.0 Nothing may follow STARTTLS\r\n")
+    if dialogue.settings.starttls == "refuse":
+        raise fault(454, "4.7.0 TLS is not available (setting 'starttls')")
+    if dialogue.transaction is not None:
+        raise fault(503, "5.5.1 STARTTLS within a transaction")
+    reply = await dialogue.forward(command)
+    if reply.code == 220:
+        await _begin(dialogue, read)
+
+
+async def _begin(dialogue: Dialogue, read: Reader) -> None:
+    beginning = await read.exactly(3, 3)
+    if not _TLS.fullmatch(beginning):
+        raise Denied(f"{beginning!r} after STARTTLS, which is not TLS")
+    dialogue.go_blind(beginning)
