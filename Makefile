@@ -37,7 +37,7 @@ format: .make/environment
 docs: .make/environment
 	$(BIN)/tproxygw reference > docs/configuration.md
 
-# Other people's test suites, driven through the gateway: up to ten minutes.
+# Other people's test suites, driven through the gateway: up to fifteen minutes.
 conformance: .make/environment
 	$(BIN)/python -m conformance
 

@@ -11,6 +11,7 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
@@ -19,8 +20,10 @@ from attrs import frozen
 
 from conformance.comparison import Difference, Known, differences, known_differences, unknown
 from conformance.driven import Run, drive
-from conformance.install import Installed
+from conformance.install import CACHE, Installed
+from conformance.loopback import SERVICES
 from conformance.suites import SUITES, Suite
+from conformance.verdict import HEAD, LINE, Verdict, table
 
 AT_ONCE = 2
 """Suites that run at the same time: most of their time they wait."""
@@ -28,77 +31,36 @@ AT_ONCE = 2
 AGAIN = 2
 """How often what differs is run again."""
 
-HEAD = (
-    "suite",
-    "inspector",
-    "direct",
-    "gateway",
-    "connections",
-    "sessions",
-    "differ",
-    "unknown",
-    "seconds",
-)
-LINE = "{:10} {:9} {:>14} {:>14} {:>11} {:>8} {:>6} {:>7} {:>7}"
+SECONDS = 900.0
 
 
 @frozen
-class Verdict:
-    """
-    One line of the table.
+class Task:
+    """A suite and what it is to be driven through."""
 
-    @ivar different: how many tests ended differently.
-    @ivar unknown: those of them that are not listed and differed every time.
-    """
-
-    suite: str
-    inspector: str
-    direct: Run
-    through: Run
-    different: int
-    unknown: tuple[Difference, ...]
-
-    @property
-    def bypassed(self) -> int:
-        """Connections that no session is recorded for."""
-        return max(0, self.through.connections - self.through.sessions.total())
-
-    @property
-    def good(self) -> bool:
-        """Everything ran, everything went through, and nothing differs that should not."""
-        cut_off = self.direct.cut_off or self.through.cut_off
-        went_through = self.through.sessions.total() > 0 and not self.bypassed
-        return went_through and not cut_off and not self.unknown
-
-    def __str__(self) -> str:
-        return LINE.format(
-            self.suite,
-            self.inspector,
-            f"{self.direct}",
-            f"{self.through}",
-            self.through.connections,
-            self.through.sessions.total(),
-            f"{self.different}",
-            f"{len(self.unknown)}",
-            f"{self.direct.seconds:.0f}/{self.through.seconds:.0f}",
-        )
+    suite: Suite
+    inspectors: tuple[str, ...]
 
 
 def main() -> None:
-    """Run, print, and exit."""
+    """Install, run, print, and exit."""
     arguments = parser().parse_args()
     if os.geteuid():
         sys.exit("conformance: network namespaces need root")
     started = time.monotonic()
+    todo = tasks(arguments.suites, arguments.inspector)
+    for origin in {task.suite.origin.name: task.suite.origin for task in todo}.values():
+        Installed(origin).install()
     print("passed/failed/skipped, directly and through the gateway:")
     print(LINE.format(*HEAD), flush=True)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         judged = pool.map(
-            partial(judge, known_differences(), started + arguments.seconds),
-            arguments.suites or SUITES,
+            partial(judge, known_differences(), time.monotonic() + arguments.seconds), todo
         )
         verdicts = list(chain.from_iterable(judged))
-    tell(verdicts)
+    for complaint in chain.from_iterable(verdict.complaints() for verdict in verdicts):
+        print(complaint)
+    (CACHE / "table.md").write_text(table(verdicts))
     print(f"{time.monotonic() - started:.0f} seconds")
     sys.exit(not all(verdict.good for verdict in verdicts))
 
@@ -109,7 +71,15 @@ def parser() -> argparse.ArgumentParser:
     names = ", ".join(suite.name for suite in SUITES)
     made.add_argument("suites", nargs="*", type=named, metavar="SUITE", help=names)
     made.add_argument(
-        "--seconds", type=float, default=580, help="time for everything (default: 580)"
+        "--inspector",
+        choices=sorted(service.stem for service in SERVICES.glob("*.toml")),
+        help="only through this one; without SUITE, the suites that are known to go through it",
+    )
+    made.add_argument(
+        "--seconds",
+        type=float,
+        default=SECONDS,
+        help=f"time for all runs together (default: {SECONDS:.0f})",
     )
     return made
 
@@ -126,57 +96,47 @@ def named(name: str) -> Suite:
     raise argparse.ArgumentTypeError(f"no suite is called {name!r}")
 
 
-def judge(known: tuple[Known, ...], until: float, suite: Suite) -> list[Verdict]:
-    """Install a suite, run it directly once, and through each of its inspectors."""
-    installed = Installed(suite)
-    installed.install()
-    direct = drive(installed, "", until)
-    verdicts = [
-        compare(installed, direct, inspector, known, until) for inspector in suite.inspectors
-    ]
-    for verdict in verdicts:
-        print(verdict, flush=True)
+def tasks(suites: Sequence[Suite], inspector: str | None) -> tuple[Task, ...]:
+    """What is to be run. A suite that is named goes through any inspector, listed or not."""
+    if inspector is None:
+        return tuple(Task(suite, suite.inspectors) for suite in suites or SUITES)
+    chosen = suites or [suite for suite in SUITES if inspector in suite.inspectors]
+    return tuple(Task(suite, (inspector,)) for suite in chosen)
+
+
+def judge(known: tuple[Known, ...], until: float, task: Task) -> list[Verdict]:
+    """Run a suite directly once, and through each of its inspectors."""
+    direct = drive(task.suite, "", until)
+    verdicts = []
+    for inspector in task.inspectors:
+        verdicts.append(compare(task.suite, direct, inspector, known, until))
+        print(verdicts[-1], flush=True)
     return verdicts
 
 
 def compare(
-    installed: Installed, direct: Run, inspector: str, known: tuple[Known, ...], until: float
+    suite: Suite, direct: Run, inspector: str, known: tuple[Known, ...], until: float
 ) -> Verdict:
     """Run through one inspector. What differs is run again on both sides: tests are flaky."""
-    name = installed.suite.name
-    through = drive(installed, inspector, until)
+    through = drive(suite, inspector, until)
     found = differences(direct.outcomes, through.outcomes)
-    strange = unknown(found, known, name, inspector)
-    for _ in range(AGAIN if strange else 0):
-        strange = again(installed, inspector, strange, until)
-    return Verdict(name, inspector, direct, through, len(found), strange)
+    strange = unknown(found, known, suite.name, inspector)
+    listed = len(found) - len(strange)
+    for _ in range(0 if through.cut_off else AGAIN):
+        strange = again(suite, inspector, strange, until)
+    return Verdict(suite.name, inspector, direct, through, len(found), listed, strange)
 
 
 def again(
-    installed: Installed, inspector: str, found: tuple[Difference, ...], until: float
+    suite: Suite, inspector: str, found: tuple[Difference, ...], until: float
 ) -> tuple[Difference, ...]:
     """Those of the differences that are still there when only those tests run."""
     if not found:
         return ()
     tests = [one.test for one in found]
-    direct = drive(installed, "", until, tests)
-    through = drive(installed, inspector, until, tests)
+    direct = drive(suite, "", until, tests)
+    through = drive(suite, inspector, until, tests)
     return differences(direct.outcomes, through.outcomes)
-
-
-def tell(verdicts: list[Verdict]) -> None:
-    """Name every difference that is not known, and everything else that is wrong."""
-    for verdict in verdicts:
-        for difference in verdict.unknown:
-            print(f"{verdict.suite} ({verdict.inspector}): {difference}")
-        if not verdict.through.sessions.total():
-            print(f"{verdict.suite}: no session in the audit")
-        if verdict.bypassed:
-            print(f"{verdict.suite}: {verdict.bypassed} connections went past the gateway")
-        if verdict.direct.cut_off or verdict.through.cut_off:
-            print(
-                f"{verdict.suite}: cut off by the time limit, see .conformance/{verdict.suite}/runs"
-            )
 
 
 if __name__ == "__main__":

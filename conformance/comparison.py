@@ -28,7 +28,7 @@ class Difference:
 
 @frozen
 class Known:
-    """Differences that are as they should be, and why."""
+    """Differences that are as they should be, and why. All but the reason may be patterns."""
 
     suite: str
     tests: str
@@ -38,7 +38,7 @@ class Known:
     def covers(self, suite: str, inspector: str, test: str) -> bool:
         """Whether it speaks of this test."""
         return (
-            suite == self.suite
+            fnmatchcase(suite, self.suite)
             and fnmatchcase(inspector, self.inspector)
             and fnmatchcase(test, self.tests.replace("[", "[[]"))
         )

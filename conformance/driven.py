@@ -13,7 +13,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from conformance.install import Installed
+from conformance.install import CACHE, Installed
 from conformance.loopback import Loopback, loopback
 from conformance.suites import Runner, Suite
 
@@ -45,31 +45,37 @@ class Run:
         return "/".join(str(counted[outcome]) for outcome in ("passed", "failed", "skipped"))
 
 
-def drive(installed: Installed, inspector: str, until: float, tests: Sequence[str] = ()) -> Run:
+def drive(suite: Suite, inspector: str, until: float, tests: Sequence[str] = ()) -> Run:
     """
-    Run a suite, or some tests of it, in a namespace of its own.
+    Run a suite that is installed, or some tests of it, in a namespace of its own.
 
     @param inspector: what it goes through; "" for a direct run.
     @param until: when to cut it off, in seconds of L{time.monotonic}, whatever its own limit.
     """
-    folder = installed.base / "runs"
-    folder.mkdir(exist_ok=True)
+    folder = runs(suite)
+    folder.mkdir(parents=True, exist_ok=True)
     with loopback(folder, inspector) as place:
         record = folder / f"record-{place.name}.json"
         record.write_text("")
         before, started = place.connections(), time.monotonic()
-        seconds = min(installed.suite.seconds, max(0.0, until - started))
-        cut_off = execute(installed, place, record, tests or installed.suite.tests, seconds)
+        seconds = min(suite.seconds, max(0.0, until - started))
+        cut_off = execute(suite, place, record, tests or suite.tests, seconds)
         took = time.monotonic() - started
         connections = place.connections() - before
     return Run(read(record), connections, took, place.sessions(), cut_off)
 
 
+def runs(suite: Suite) -> Path:
+    """Where everything is kept that a suite's runs say."""
+    return CACHE / "runs" / suite.name
+
+
 def execute(
-    installed: Installed, place: Loopback, record: Path, tests: Sequence[str], seconds: float
+    suite: Suite, place: Loopback, record: Path, tests: Sequence[str], seconds: float
 ) -> bool:
     """Run the suite's own runner to its end or to the time limit. Say which."""
-    command = place.command(installed.python, *arguments(installed.suite, tests))
+    installed = Installed(suite.origin)
+    command = place.command(installed.python, *arguments(suite, tests))
     with record.with_suffix(".log").open("wb") as log:
         process = subprocess.Popen(
             command,

@@ -1,4 +1,4 @@
-"""Each suite in an environment of its own, in a folder that can be thrown away."""
+"""Each origin in an environment of its own, in a folder that can be thrown away."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from conformance.suites import Suite
+from conformance.origins import Origin
 
 CACHE = Path(__file__).resolve().parent.parent / ".conformance"
 DEBIAN_PYTHON = "/usr/bin/python3"
@@ -23,47 +23,47 @@ SAFELY: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
 
 
 class Installed:
-    """Where a suite lies: the interpreter that runs it, and the folder to run it in."""
+    """Where an origin's tests lie: the interpreter that runs them, and where it runs."""
 
-    def __init__(self, suite: Suite) -> None:
-        self.suite = suite
-        self.base = CACHE / suite.name
+    def __init__(self, origin: Origin) -> None:
+        self.origin = origin
+        self.base = CACHE / origin.name
         self.environment = self.base / "environment"
         self.stamp = self.base / "installed"
 
     @property
     def python(self) -> str:
-        """The interpreter of the suite's environment, or one that has CPython's own tests."""
-        if self.suite.requirements:
+        """The interpreter of the environment, or one that has CPython's own tests."""
+        if self.origin.requirements:
             return str(self.environment / "bin" / "python")
         return python_with_tests()
 
     @property
     def folder(self) -> Path:
-        """Where the suite's tests are."""
-        if self.suite.source:
+        """Where the tests are."""
+        if self.origin.source:
             return self.base / "source"
         packages = list(self.environment.glob("lib/python*/site-packages"))
         return packages[0] if packages else self.base
 
     def install(self) -> None:
         """Install what is not there yet, or not in these versions."""
-        wanted = repr((self.suite.requirements, self.suite.source))
+        wanted = repr((self.origin.requirements, self.origin.source))
         if self.stamp.exists() and self.stamp.read_text() == wanted:
             return
         shutil.rmtree(self.base, ignore_errors=True)
         self.base.mkdir(parents=True)
-        if self.suite.requirements:
+        if self.origin.requirements:
             run(sys.executable, "-m", "venv", "--without-pip", str(self.environment))
-            pip("--python", self.python, "install", *self.suite.requirements)
-        if self.suite.source:
+            pip("--python", self.python, "install", *self.origin.requirements)
+        if self.origin.source:
             self._fetch_tests()
         self.stamp.write_text(wanted)
 
     def _fetch_tests(self) -> None:
         """Only the folder of tests: what they test is the installed package."""
         download = self.base / "download"
-        release = self.suite.source
+        release = self.origin.source
         name = release.partition("==")[0]
         pip("download", "--no-deps", "--no-binary", name, "--dest", str(download), release)
         (archive,) = download.glob("*.tar.gz")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -26,12 +27,8 @@ sessions_per_client = 0
 audit = "{audit}"
 """
 
-SERVICE = """
-inspector = "{inspector}"
-source = "gateway"
-[[rule]]
-interfaces = ["lo"]
-"""
+SERVICES = Path(__file__).with_name("services")
+"""The service that goes with each inspector."""
 
 COUNTER = """
 table inet conformance {
@@ -78,11 +75,10 @@ class Loopback:
         )
 
     def configure(self, inspector: str) -> None:
-        """A policy by which everything on loopback goes through C{inspector}."""
+        """A policy by which everything on loopback goes through the service C{inspector}."""
         (self.config / "services").mkdir(parents=True)
         (self.config / "gateway.toml").write_text(GATEWAY.format(audit=self.audit))
-        service = self.config / "services" / f"{inspector}.toml"
-        service.write_text(SERVICE.format(inspector=inspector))
+        shutil.copy(SERVICES / f"{inspector}.toml", self.config / "services")
 
     def intercepts(self) -> bool:
         """Whether a connection to a port at which nobody listens is accepted."""

@@ -8,7 +8,10 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from conformance.driven import Run, arguments, read
+from conformance.origins import Origin
 from conformance.suites import Runner, Suite
+
+ORIGIN = Origin("o")
 
 
 class ReadTests(SynchronousTestCase):
@@ -36,10 +39,10 @@ class ArgumentsTests(SynchronousTestCase):
 
     def test_left_out(self) -> None:
         """Tests that are left out are not run by pytest."""
-        suite = Suite("s", Runner.PYTEST, ("tests",), left_out={"tests/a.py::b": "why"})
+        suite = Suite("s", ORIGIN, Runner.PYTEST, ("tests",), left_out={"tests/a.py::b": "why"})
         self.assertIn("--deselect=tests/a.py::b", arguments(suite, suite.tests))
 
     def test_some(self) -> None:
         """Only the tests asked for are run."""
-        suite = Suite("s", Runner.UNITTEST, ("test.a",))
+        suite = Suite("s", ORIGIN, Runner.UNITTEST, ("test.a",))
         self.assertEqual(arguments(suite, ["test.a.B.c"])[1:], ["test.a.B.c"])

@@ -1,0 +1,78 @@
+"""Where the tests come from: packages in fixed versions."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+
+@frozen
+class Origin:
+    """
+    A third party's tests, installed once for all the suites that are made of them.
+
+    @ivar requirements: what pip installs in an environment of its own; none: the
+        tests come with Python itself.
+    @ivar source: the release whose source distribution holds the tests; "" if
+        they are installed with the package.
+    """
+
+    name: str
+    requirements: tuple[str, ...] = ()
+    source: str = ""
+
+
+CPYTHON = Origin("cpython")
+
+TWISTED = Origin("twisted", ("Twisted[tls,http2]==26.10.0", "hypothesis", "pyhamcrest", "httpx"))
+
+AIOHTTP = Origin(
+    "aiohttp",
+    (
+        "aiohttp==3.14.5",
+        "pytest==9.2.0",
+        "pytest-mock",
+        "pytest-aiohttp",
+        "pytest-asyncio",
+        "trustme",
+        "proxy.py",
+        "freezegun",
+        "re-assert",
+        "isal",
+        "zlib_ng",
+        "blockbuster",
+        "pytest_codspeed",
+        "uvloop",
+    ),
+    "aiohttp==3.14.5",
+)
+
+REQUESTS = Origin(
+    "requests",
+    ("requests[socks]==2.34.2", "pytest==9.2.0", "pytest-httpbin", "pytest-mock", "trustme"),
+    "requests==2.34.2",
+)
+
+HTTPX = Origin(
+    "httpx",
+    (
+        "httpx[cli,http2,socks,brotli,zstd]==0.28.1",
+        "pytest==9.2.0",
+        "uvicorn",
+        "trio",
+        "trustme",
+        "chardet",
+        "cryptography",
+    ),
+    "httpx==0.28.1",
+)
+
+PYFTPDLIB = Origin(
+    "pyftpdlib",
+    ("pyftpdlib==2.2.0", "pytest==9.2.0", "psutil", "pyOpenSSL", "setuptools"),
+    "pyftpdlib==2.2.0",
+)
+
+AIOSMTPD = Origin(
+    "aiosmtpd",
+    ("aiosmtpd==1.4.6", "pytest==9.2.0", "pytest-mock", "pytest-asyncio", "setuptools<80"),
+)
