@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.inspector import Reader
 from protocols.smtp.content import Content
+from protocols.smtp.deadline import Waits
 from protocols.smtp.fault import Fault
 from protocols.smtp.lines import BLOCK, Whole
 from protocols.smtp.reply import Reply
@@ -18,8 +19,9 @@ class Chunk:
     @ivar size: in bytes.
     """
 
-    def __init__(self, read: Reader, size: int) -> None:
+    def __init__(self, read: Reader, size: int, waits: Waits) -> None:
         self.size = size
+        self._waits = waits
         self._read = read
         self._left = size
 
@@ -27,7 +29,9 @@ class Chunk:
         """What has come of it; empty at the end."""
         if not self._left:
             return b""
+        self._waits("data_seconds")
         piece = await self._read.some(min(self._left, BLOCK))
+        self._waits(None)
         self._left -= len(piece)
         return piece
 

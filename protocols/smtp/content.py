@@ -22,13 +22,14 @@ class Content:
     Takes the blocks of one message, and gives back those that may pass: first
     judged here, then by the stacked inspector, if there is one.
 
+    @param trace: a field for the top of its header.
     @ivar size: bytes that came.
     """
 
-    def __init__(self, session: ISession) -> None:
+    def __init__(self, session: ISession, trace: bytes = b"") -> None:
         self.size = 0
         self._settings: SMTPSettings = session.settings
-        self._message = Message(self._settings)
+        self._message = Message(self._settings, trace)
         self._stacked = Stacked(session, self._settings) if self._settings.stack else None
 
     async def feed(self, block: bytes) -> bytes:

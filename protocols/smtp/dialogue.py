@@ -8,12 +8,20 @@ from typing import Any
 from gateway.inspector import Reader
 from gateway.interfaces import CLIENT, Denied, ISession, Outcome
 from protocols.smtp.command import Command
+from protocols.smtp.deadline import Deadline, pause
 from protocols.smtp.fault import Fault
 from protocols.smtp.reply import Reply
 from protocols.smtp.server import LOST, Server
 from protocols.smtp.settings import SMTPSettings
+from protocols.smtp.trace import received
 from protocols.smtp.transaction import Transaction
 from protocols.smtp.transfer import Transfer
+
+SILENT = Reply.of(421, "4.4.2 Timeout, closing the connection")
+
+
+MOST_DELAY = 60
+"""Seconds. A client waits for five minutes (RFC 5321, section 4.5.3.2), and so do the limits."""
 
 
 class Over(Exception):
@@ -25,6 +33,7 @@ class Dialogue:
     What the client's commands have in common.
 
     @ivar helo: what the client calls itself; empty before EHLO.
+    @ivar extended: it said EHLO, not HELO.
     @ivar offered: the extensions that it heard of.
     @ivar authenticated: it logged in.
     @ivar transaction: the mail that has begun.
@@ -37,9 +46,11 @@ class Dialogue:
     def __init__(self, session: ISession, go_blind: Callable[[bytes], None]) -> None:
         self.session = session
         self.settings: SMTPSettings = session.settings
-        self.server = Server(session)
-        self.transfer = Transfer(session, self.server)
+        self.deadline = Deadline(session)
+        self.server = Server(session, self.deadline)
+        self.transfer = Transfer(session, self.server, self.waits)
         self.helo = ""
+        self.extended = False
         self.offered: Mapping[str, str] = {}
         self.authenticated = False
         self.transaction: Transaction | None = None
@@ -55,11 +66,29 @@ class Dialogue:
 
         @raise Denied: it is too long, or does not end in CRLF.
         """
+        self.waits("command_seconds")
         try:
             return await read.line(limit)
         except Denied as denied:
             reply = b"" if read.ended else b"500 5.5.2 Lines end in CRLF, and are not that long\r\n"
             raise Denied(denied.reason, reply) from None
+
+    def waits(self, setting: str | None) -> None:
+        """The client is to say something, within that many seconds. L{None}: it said it."""
+        if setting is None:
+            self.deadline.clear()
+            return
+        self.deadline.set(getattr(self.settings, setting), lambda: self._missed(setting))
+
+    def _missed(self, setting: str) -> None:
+        """
+        @raise Denied: the server has the half of something.
+        """
+        reason = f"the client took too long (setting '{setting}')"
+        if self.transfer.open:
+            raise Denied(reason, SILENT.data())
+        self.tell(SILENT)
+        self.session.close(reason, Outcome.FAILED)
 
     def tell(self, reply: Reply) -> None:
         """Answer to the client."""
@@ -83,12 +112,15 @@ class Dialogue:
         self.tell(reply)
         return reply
 
-    def refuse(self, refused: Fault) -> None:
+    async def refuse(self, refused: Fault) -> None:
         """
-        Answer in the gateway's own words.
+        Answer in the gateway's own words, after a while if that was told.
 
         @raise Denied: that was once too often.
         """
+        self.deadline.clear()
+        if self._errors and self.settings.error_delay:
+            await pause(self.session, min(self._errors * self.settings.error_delay, MOST_DELAY))
         self._errors += refused.reply.code >= 500
         if self._errors >= self.settings.errors:
             reason = f"{self._errors} commands were refused (setting 'errors'): {refused.reason}"
@@ -116,8 +148,7 @@ class Dialogue:
         if self.server.doubtful:
             reason = f"{reason}, and may have taken the message"
             self.session.log("smtp", **self.envelope(), answer="", doubt=reason)
-        self.session.send(CLIENT, self.server.refusal(LOST))
-        self.session.close(reason, Outcome.FAILED)
+        self.server.fail(reason, LOST)
 
     def envelope(self) -> dict[str, Any]:
         """What is known of the transaction, as audit fields."""
@@ -129,6 +160,19 @@ class Dialogue:
             "mail_from": f"<{transaction.sender}>",
             "rcpt_to": [f"<{each}>" for each in transaction.recipients],
         }
+
+    def trace(self) -> bytes:
+        """The Received field for the next message, if there is to be one."""
+        by = self.settings.received_by
+        if not by:
+            return b""
+        assert self.transaction is not None
+        protocol = "UTF8SMTP" if self.transaction.international else "SMTP"
+        if protocol == "SMTP" and self.extended:
+            protocol = "ESMTP"
+        if self.authenticated:
+            protocol += "A"
+        return received(self.session, by, self.helo, protocol, self.messages + 1)
 
     def end_transaction(self) -> None:
         """No mail has begun any more."""

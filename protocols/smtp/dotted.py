@@ -6,6 +6,7 @@ import re
 
 from gateway.inspector import Reader
 from gateway.interfaces import Denied
+from protocols.smtp.deadline import Waits
 from protocols.smtp.lines import bare_newline, check_lengths, long_line, repaired, sound
 
 _MARK = b"\r\n.\r\n"
@@ -22,12 +23,13 @@ class Dotted:
     @ivar over: the dot was read.
     """
 
-    def __init__(self, read: Reader, repair: bool, limit: int) -> None:
+    def __init__(self, read: Reader, repair: bool, limit: int, waits: Waits) -> None:
         self.size = 0
         self.over = False
         self._read = read
         self._repair = repair
         self._limit = limit
+        self._waits = waits
         self._clean = True  # the line before ended in CRLF, as the line "DATA" did
         self._abandoned = False
 
@@ -55,12 +57,15 @@ class Dotted:
 
     async def _line(self) -> bytes:
         """The next line without its LF."""
+        self._waits("data_seconds")
         try:
             return await self._read.until(b"\n", self._limit + 1)
         except Denied:
             if self._read.ended:
                 raise
             raise long_line(self._limit) from None
+        finally:
+            self._waits(None)
 
     def _whole(self) -> int:
         """How many bytes have come of whole lines, up to the line with the dot."""
@@ -91,6 +96,7 @@ class Dotted:
         """
         begin, most = b"", self.size + most
         while not self.over and not self._abandoned and self.size < most:
+            self._waits("data_seconds")
             try:
                 line = begin[-1:] + await self._read.until(b"\n", self._limit + 1)
             except Denied:
@@ -103,4 +109,5 @@ class Dotted:
             self._abandoned = not begin and not self.over and line.strip(b"\r") == b"."
             self._clean, begin = line.endswith(b"\r"), b""
             self.size += len(line)
+        self._waits(None)
         return self.over

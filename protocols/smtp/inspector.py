@@ -15,7 +15,7 @@ from typing import Any
 from twisted.python.failure import Failure
 
 from gateway.inspector import Reader, StreamInspector
-from gateway.interfaces import SERVER, Denied, ISession, Unreachable
+from gateway.interfaces import SERVER, Address, Denied, ISession, Unreachable
 from protocols.smtp import mailing, opening
 from protocols.smtp.chunked import Chunk
 from protocols.smtp.command import Command, parse_command
@@ -50,7 +50,11 @@ class SMTPInspector(StreamInspector):
 
     def started(self) -> None:
         """Connect: the server speaks first."""
-        self.session.connect().addErrback(self._unreachable)
+        self.session.connect().addCallbacks(self._connected, self._unreachable)
+
+    def _connected(self, address: Address) -> None:
+        if not self._server.greeted:
+            self._server.wait()
 
     def _unreachable(self, failure: Failure) -> None:
         failure.trap(Unreachable)  # type: ignore[no-untyped-call]
@@ -72,6 +76,7 @@ class SMTPInspector(StreamInspector):
     def _greet(self, reply: Reply) -> Reply:
         self._dialogue.tell(reply)
         self._dialogue.refused = not reply.positive
+        self._dialogue.waits("command_seconds")
         return reply
 
     # What the client says
@@ -81,7 +86,7 @@ class SMTPInspector(StreamInspector):
         try:
             if not self._server.greeted and await read.more():
                 await self._server.greeting()
-            while not self._dialogue.quit and await read.more():
+            while not self._dialogue.quit and await self._more(read):
                 await self._turn(read)
         except Over:
             return
@@ -89,13 +94,18 @@ class SMTPInspector(StreamInspector):
             raise Denied("the client ended before the last chunk of its message")
         self._dialogue.quit = True
 
+    async def _more(self, read: Reader) -> bool:
+        """Wait for a command."""
+        self._dialogue.waits("command_seconds")
+        return await read.more()
+
     async def _turn(self, read: Reader) -> None:
         line = await self._dialogue.line(read, self._settings.command_bytes)
         try:
             command = self._parse(line)
             await self._decide(command, read)
         except Fault as refused:
-            self._dialogue.refuse(refused)
+            await self._dialogue.refuse(refused)
 
     def _parse(self, line: bytes) -> Command:
         if _ANOTHER_PROTOCOL.match(line):
@@ -116,7 +126,7 @@ class SMTPInspector(StreamInspector):
             await _COMMANDS[command.verb](self._dialogue, command, read)
         except Fault:
             if command.verb == "BDAT":
-                await Chunk(read, command.size).skip()
+                await Chunk(read, command.size, self._dialogue.waits).skip()
             raise
 
     def _check(self, verb: str) -> None:
@@ -136,6 +146,7 @@ class SMTPInspector(StreamInspector):
         helo = self._dialogue.helo
         self.session.log("smtp", helo=helo, starttls="passed, not inspected from here on")
         self._dialogue.quit = True
+        self._dialogue.deadline.clear()
         self.session.send(SERVER, beginning)
         self.release()
 

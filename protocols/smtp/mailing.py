@@ -111,7 +111,8 @@ async def send(dialogue: Dialogue, command: Command, read: Reader) -> None:
         dialogue.tell(GO_AHEAD)
     elif (await dialogue.forward(command)).code != 354:
         return
-    reply = await dialogue.transfer.dotted(read, dialogue.envelope(), begun=not held)
+    envelope, trace = dialogue.envelope(), dialogue.trace()
+    reply = await dialogue.transfer.dotted(read, envelope, trace, begun=not held)
     _answered(dialogue, reply)
 
 
@@ -119,8 +120,9 @@ async def send_chunk(dialogue: Dialogue, command: Command, read: Reader) -> None
     """BDAT (RFC 3030, section 2)."""
     transaction = _addressed(dialogue, "BDAT")
     transaction.chunked = True
-    chunk = Chunk(read, command.size)
-    reply = await dialogue.transfer.chunk(chunk, command.last, dialogue.envelope())
+    chunk = Chunk(read, command.size, dialogue.waits)
+    envelope, trace = dialogue.envelope(), dialogue.trace()
+    reply = await dialogue.transfer.chunk(chunk, command.last, envelope, trace)
     if command.last or not reply.positive:
         _answered(dialogue, reply)
     else:

@@ -23,7 +23,8 @@ class Message:
     It is held back until its header is complete; the body passes as it comes.
     """
 
-    def __init__(self, settings: SMTPSettings) -> None:
+    def __init__(self, settings: SMTPSettings, trace: bytes = b"") -> None:
+        self._trace = trace
         self._settings = settings
         self._parts = Parts(settings)
         self._waiting: bytes | None = b""
@@ -65,10 +66,17 @@ class Message:
             if self._settings.headers or self._settings.judges_parts:
                 raise ambiguous("a line in the header is no field")
             self._parts.feed(rest)
-            return data + rest
+            return self._traced(data + rest)
         header.apply(self._settings.headers)
         self._parts.feed(rest.removeprefix(b"\r\n"))
-        return header.data() + rest
+        return self._traced(header.data() + rest)
+
+    def _traced(self, message: bytes) -> bytes:
+        """With the gateway's own field on top, which must not run into a body without a header."""
+        if not self._trace:
+            return message
+        headless = message[:2] != b"\r\n" and _NO_FIELD.match(message)
+        return self._trace + (b"\r\n" if headless else b"") + message
 
     def record(self) -> dict[str, Any]:
         """Fields of the audit record C{email}."""

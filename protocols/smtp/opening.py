@@ -25,9 +25,10 @@ async def hello(dialogue: Dialogue, command: Command, read: Reader) -> None:
     reply = await dialogue.ask(command.verb, command.line())
     if reply.positive:
         dialogue.helo = command.argument
+        dialogue.extended = command.verb == "EHLO"
         offer = _offer(reply, dialogue.settings)
-        dialogue.offered = offer.extensions if command.verb == "EHLO" else {}
-        reply = offer.reply() if command.verb == "EHLO" else Reply.of(250, reply.lines[0])
+        dialogue.offered = offer.extensions if dialogue.extended else {}
+        reply = offer.reply() if dialogue.extended else Reply.of(250, reply.lines[0])
     dialogue.tell(reply)
 
 

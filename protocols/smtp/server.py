@@ -13,8 +13,10 @@ from collections.abc import Mapping
 from twisted.internet.defer import Deferred
 
 from gateway.inspector import Reader
-from gateway.interfaces import SERVER, Denied, ISession
+from gateway.interfaces import CLIENT, SERVER, Denied, ISession, Outcome
+from protocols.smtp.deadline import Deadline
 from protocols.smtp.reply import Reply
+from protocols.smtp.settings import SMTPSettings
 
 CONTENT = "content"
 LAST = "the last chunk"
@@ -48,14 +50,17 @@ of the extensions. 252 for RCPT is in the wild; a client takes it as 250.
 """
 
 LOST = Reply.of(421, "4.4.2 The mail server broke the connection off; try again later")
+SLOW = Reply.of(421, "4.4.2 The mail server does not answer; try again later")
 CONFUSED = Reply.of(421, "4.5.0 The mail server made no sense; try again later")
 
 
 class Server:
     """The server's replies, for the client's coroutine to await."""
 
-    def __init__(self, session: ISession) -> None:
+    def __init__(self, session: ISession, deadline: Deadline) -> None:
         self._session = session
+        self._settings: SMTPSettings = session.settings
+        self._deadline = deadline
         self._asked = GREETING
         self._answer: Deferred[Reply] | None = Deferred()
         self._greeting = self._answer
@@ -78,7 +83,18 @@ class Server:
         if what in (CONTENT, LAST):
             self._left = False
             self._session.flushed(SERVER).addCallback(self._all_left)
+        self.wait()
         return answer
+
+    def wait(self) -> None:
+        """From now on, it takes its time to answer."""
+        final = self._asked in (CONTENT, LAST)
+        limit = self._settings.message_seconds if final else self._settings.reply_seconds
+        self._deadline.set(limit, self._missed)
+
+    def _missed(self) -> None:
+        what = "message_seconds" if self._asked in (CONTENT, LAST) else "reply_seconds"
+        self.fail(f"the server did not answer to {self._asked} (setting '{what}')", SLOW)
 
     def _all_left(self, nothing: None) -> None:
         self._left = True
@@ -105,6 +121,7 @@ class Server:
             self._check(reply)
             answer, self._answer = self._answer, None
             self.greeted = True
+            self._deadline.clear()
             answer.callback(reply)
         return None
 
@@ -130,6 +147,11 @@ class Server:
         knows what to make of it (RFC 5321, sections 4.2.5, 6.1; RFC 1047).
         """
         return b"" if self.doubtful else reply.data()
+
+    def fail(self, reason: str, reply: Reply) -> None:
+        """It is of no use any more. Not said to be the client's fault, or its own doing."""
+        self._session.send(CLIENT, self.refusal(reply))
+        self._session.close(reason, Outcome.FAILED)
 
     async def _read(self, read: Reader) -> Reply:
         try:

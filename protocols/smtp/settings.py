@@ -9,6 +9,7 @@ from typing import Literal
 from attrs import frozen
 
 from gateway.inspector import option, pattern
+from protocols.smtp.address import is_domain
 from protocols.smtp.command import RULES
 from protocols.smtp.extension import EXTENSIONS
 from protocols.smtp.reply import configured
@@ -62,6 +63,13 @@ def domains(words: tuple[str, ...]) -> tuple[str, ...]:
         ):
             raise ValueError(f'{word!r} is no domain: write "a.example", ".example" or "*"')
     return tuple(word.lower() for word in words)
+
+
+def host_name(text: str) -> str:
+    """Read the name of a host, or nothing."""
+    if text and not (is_domain(text) and text.isascii()):
+        raise ValueError(f"{text!r} is not the name of a host")
+    return text
 
 
 def refusal(text: str) -> str:
@@ -269,6 +277,50 @@ class SMTPSettings:
         minimum=1,
         precedent="Postfix: smtpd_hard_error_limit",
     )
+    error_delay: float = option(
+        "How long the answer to a refused command waits, times the number of those that were "
+        "refused before it in the session; a minute at most.",
+        0.0,
+        unit="seconds",
+        minimum=0,
+        maximum=60,
+        precedent="Postfix: smtpd_error_sleep_time is 1 s",
+    )
+    command_seconds: int = option(
+        "How long a client may take for a command. The service's idle_seconds must allow it, and "
+        "the following ones.",
+        300,
+        unit="seconds",
+        minimum=1,
+        precedent="RFC 5321, section 4.5.3.2.7",
+    )
+    data_seconds: int = option(
+        "How long a client may take for the next lines of a message.",
+        180,
+        unit="seconds",
+        minimum=1,
+        precedent="RFC 5321, section 4.5.3.2.5",
+    )
+    reply_seconds: int = option(
+        "How long a server may take for its greeting, and for an answer.",
+        300,
+        unit="seconds",
+        minimum=1,
+        precedent="RFC 5321, sections 4.5.3.2.1 to 4.5.3.2.3",
+    )
+    message_seconds: int = option(
+        "How long a server may take to answer to a message.",
+        600,
+        unit="seconds",
+        minimum=1,
+        precedent="RFC 5321, section 4.5.3.2.6",
+    )
+    received_by: str = option(
+        "What the gateway calls itself in a Received field that it adds to every message: its "
+        "full name. Empty: it adds none.",
+        "",
+        read=host_name,
+    )
     unreachable: str = option(
         "What a client hears in place of a greeting if the server can't be reached.",
         "421 4.4.1 The mail server can't be reached; try again later",
@@ -311,6 +363,7 @@ class SMTPSettings:
         "The service whose inspector the whole message runs through, and which may refuse or "
         "rewrite it.",
         "",
+        names_service=True,
     )
 
     @property

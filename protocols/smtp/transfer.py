@@ -14,6 +14,7 @@ from gateway.inspector import Reader
 from gateway.interfaces import Denied, ISession
 from protocols.smtp.chunked import Chunk, Chunked
 from protocols.smtp.content import Content
+from protocols.smtp.deadline import Waits
 from protocols.smtp.dotted import Dotted
 from protocols.smtp.fault import Fault
 from protocols.smtp.outgoing import Outgoing
@@ -29,10 +30,16 @@ GREEDY = 4
 class Transfer:
     """The messages of one session, one after the other."""
 
-    def __init__(self, session: ISession, server: Server) -> None:
+    def __init__(
+        self,
+        session: ISession,
+        server: Server,
+        waits: Waits,
+    ) -> None:
         self._session = session
         self._settings: SMTPSettings = session.settings
         self._server = server
+        self._waits = waits
         self._outgoing: Outgoing | None = None
         self._chunked: Chunked | None = None
 
@@ -41,18 +48,22 @@ class Transfer:
         """Whether a message has begun, and its end has not been sent to the server."""
         return self._chunked is not None or (self._outgoing is not None and self._outgoing.open)
 
-    async def dotted(self, read: Reader, envelope: dict[str, Any], begun: bool) -> Reply:
+    async def dotted(
+        self, read: Reader, envelope: dict[str, Any], trace: bytes, begun: bool
+    ) -> Reply:
         """
         What follows DATA.
 
         @param envelope: audit fields.
+        @param trace: a field for the top of the header.
         @param begun: the server has agreed to DATA; else the message is held.
         @return: the answer: the server's, or to a message that was refused in
             good time the gateway's.
         @raise Denied: the message is refused, or has no end.
         """
-        content = Content(self._session)
-        source = Dotted(read, self._settings.bare_newline == "repair", self._settings.line_bytes)
+        content = Content(self._session, trace)
+        repair = self._settings.bare_newline == "repair"
+        source = Dotted(read, repair, self._settings.line_bytes, self._waits)
         outgoing = Outgoing(self._session, self._server, self._settings.hold_bytes, begun)
         self._outgoing = outgoing
         try:
@@ -89,7 +100,9 @@ class Transfer:
             reason = f"the server ended the session: {answer.text}"
             raise Denied(reason, reply.data() + answer.data())
 
-    async def chunk(self, chunk: Chunk, last: bool, envelope: dict[str, Any]) -> Reply:
+    async def chunk(
+        self, chunk: Chunk, last: bool, envelope: dict[str, Any], trace: bytes
+    ) -> Reply:
         """
         One chunk of a message (RFC 3030, section 2), all of which is read.
 
@@ -98,7 +111,9 @@ class Transfer:
         """
         chunked = self._chunked
         if chunked is None:
-            chunked = self._chunked = Chunked(Content(self._session), self._server, self._settings)
+            chunked = self._chunked = Chunked(
+                Content(self._session, trace), self._server, self._settings
+            )
         try:
             await chunked.take(chunk)
             if not last:

@@ -156,7 +156,7 @@ class Taker(StreamInspector):
     settings = (True, 998)
 
     async def from_client(self, read: Reader) -> None:
-        source = Dotted(read, *self.settings)
+        source = Dotted(read, *self.settings, waits=lambda setting: None)
         try:
             while block := await source.block():
                 self.session.send(SERVER, block)

@@ -1,0 +1,30 @@
+"""The Received field that the gateway may add to a message (RFC 5321, section 4.4)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+from gateway.interfaces import ISession
+from protocols.smtp.address import is_domain
+from protocols.smtp.command import is_literal
+
+
+def received(session: ISession, by: str, helo: str, protocol: str, number: int) -> bytes:
+    """
+    The field, with its line breaks.
+
+    @param by: what the gateway calls itself.
+    @param protocol: how the message came, in the words of RFC 3848 and RFC 6531, section 4.3.
+    @param number: of the message in its session.
+    """
+    host = session.client.host
+    literal = f"[IPv6:{host}]" if ":" in host else f"[{host}]"
+    # What is no host name might be half a comment.
+    name = helo if is_literal(helo) or (is_domain(helo) and helo.isascii()) else literal
+    date = format_datetime(datetime.fromtimestamp(int(session.date()), UTC))
+    return (
+        f"Received: from {name} ({literal})\r\n"
+        f"\tby {by} with {protocol} id {session.service}.{session.id}.{number};\r\n"
+        f"\t{date}\r\n"
+    ).encode()
