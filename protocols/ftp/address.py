@@ -24,6 +24,11 @@ FAMILY = {"1": 4, "2": 6}
 """What RFC 2428 calls the IP versions."""
 
 
+def family_of(host: str) -> int:
+    """The IP version of an address in text form."""
+    return 6 if ":" in host else 4
+
+
 class WrongAddress(Exception):
     """It is no address, in words for the operator."""
 

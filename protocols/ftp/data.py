@@ -50,7 +50,7 @@ class DataInspector(Inspector):
         self._transfer.came(self.session, self._begin)
         if self._transfer.flow is not None:
             self._begin()
-        self.session.connect(self._transfer.target)
+        self._transfer.link()
         return None
 
     def _begin(self) -> None:

@@ -22,11 +22,14 @@ class Exchange:
     """
     One command that was passed to the server.
 
+    @ivar command: as the server gets it.
+    @ivar asked: as the client sent it, if that is another one (C{data_mode}).
     @ivar begun: a preliminary reply has come: the transfer is on.
     @ivar replies: so far.
     """
 
     command: Command
+    asked: Command | None = None
     transfer: Transfer | None = None
     begun: bool = False
     replies: list[Reply] = field(factory=list)
@@ -61,9 +64,12 @@ class Exchange:
     def fields(self) -> dict[str, Any]:
         """For the audit, in the names of EVE. Never a password, nor what may echo it."""
         secret = self.verb.secret
-        fields: dict[str, Any] = {"command": self.command.verb}
-        if self.command.argument is not None and not secret:
-            fields["command_data"] = self.command.argument
+        command = self.asked or self.command
+        fields: dict[str, Any] = {"command": command.verb}
+        if command.argument is not None and not secret:
+            fields["command_data"] = command.argument
+        if command.verb != self.command.verb:
+            fields["server_command"] = self.command.verb
         fields["completion_code"] = [str(reply.code) for reply in self.replies]
         if not secret:
             fields["reply"] = [reply.text for reply in self.replies]

@@ -141,7 +141,7 @@ class FtpInspector(StreamInspector):
 
     async def _pass(self, command: Command) -> None:
         asked = await self._channel.ask(command) if command.verb in ANNOUNCING else command
-        exchange = Exchange(asked)
+        exchange = Exchange(asked, command)
         if VERBS[command.verb].flow is not None:
             exchange.transfer = self._channel.begin(command, self._login.restart)
             self._transfers.add(exchange.transfer)
@@ -208,7 +208,7 @@ class FtpInspector(StreamInspector):
         command = exchange.command
         self._login.answered(command, reply)
         if command.verb in ANNOUNCING:
-            reply = await self._channel.answered(command, reply)
+            reply = await self._channel.answered(reply)
         elif exchange.transfer is not None:
             reply = await self._transferred(exchange, exchange.transfer, reply)
         elif command.verb in _TEXTS:
@@ -225,17 +225,17 @@ class FtpInspector(StreamInspector):
             exchange.begun = True
             self._next_turn()  # ABOR may come
             await self._delivered(transfer)
-        elif not exchange.begun or transfer.data is None:
+        elif not exchange.begun or not transfer.linked:
             transfer.abandon("the server refused the transfer")
         self._transfers.discard(transfer)
         transfer.record(self.session, reply.code)
-        if transfer.refused:
-            return Reply(451, b"The transfer was denied.")
+        if reply.completed or transfer.refused:
+            return transfer.answer or reply
         return reply
 
     async def _delivered(self, transfer: Transfer) -> None:
-        if transfer.initiator is SERVER:
-            await transfer.arrived()  # the server's connection may wait to be accepted
+        if transfer.overtaken:
+            await transfer.arrived()
         if transfer.data is None:
             transfer.abandon("the server says that it is done")
         else:

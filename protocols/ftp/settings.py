@@ -97,6 +97,17 @@ class FtpSettings:
         None,
         read=pattern,
     )
+    data_mode: Literal["keep", "passive", "active"] = option(
+        "How data connections are made with the server: as the client wants it, or always passive "
+        "(to the server) or active (from the server), whatever the client does.",
+        "keep",
+    )
+    pasv_address: Literal["deny", "server"] = option(
+        "What becomes of a server that announces another address than its own (as many behind "
+        "NAT do): the session ends, or its own address is used in place of the announced one.",
+        "deny",
+        precedent="curl and lftp use the server's own",
+    )
     auth: Literal["refuse", "deny"] = option(
         "What a client gets that wants to encrypt (AUTH): an answer that it can't, so that it "
         "may go on without, or the end of the session.",
@@ -112,10 +123,14 @@ class FtpSettings:
         "Files and listings in one session. 0: no limit.", 0, unit="transfers", minimum=0
     )
     stack_download: str | None = option(
-        "The service whose inspector every file that is read has to pass.", None
+        "The service whose inspector every file that is read has to pass.",
+        None,
+        names_service=True,
     )
     stack_upload: str | None = option(
-        "The service whose inspector every file that is written has to pass.", None
+        "The service whose inspector every file that is written has to pass.",
+        None,
+        names_service=True,
     )
     banner: str | None = option(
         "The text of the greeting, in place of the server's. It may have several lines.", None

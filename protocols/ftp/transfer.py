@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
 
 from gateway.interfaces import (
     CLIENT,
@@ -16,9 +17,11 @@ from gateway.interfaces import (
     ISession,
     Outcome,
     Side,
+    Unreachable,
     Verdict,
 )
 from protocols.ftp.command import Command
+from protocols.ftp.reply import Reply
 from protocols.ftp.settings import FtpSettings
 from protocols.ftp.verbs import VERBS, Flow
 
@@ -27,31 +30,42 @@ class Transfer:
     """
     What the control connection and the data connection know of each other.
 
-    @ivar initiator: which of the control connection's sides connects.
-    @ivar target: where the gateway connects to, in turn.
-    @ivar expectation: as soon as the gateway listens.
+    @ivar initiator: which of the control connection's sides is the CLIENT of
+        the data connection: it connects, or is connected to first.
+    @ivar mode: the server's.
+    @ivar opens: gives the data connection its other side.
+    @ivar dials: begins the data connection, if neither side does.
+    @ivar expectation: as soon as the gateway listens for the initiator.
+    @ivar far: as soon as it listens for the server too.
     @ivar command: what is transferred; L{None} before that is known.
     @ivar offset: where in the file it begins.
     @ivar data: the data connection's session, if it has come.
+    @ivar linked: it has both sides.
     @ivar size: bytes that were let through.
     @ivar verdict: how the data connection ended, if it has.
     """
 
-    def __init__(self, settings: FtpSettings, initiator: Side, target: Address) -> None:
+    def __init__(self, settings: FtpSettings, initiator: Side, mode: str) -> None:
         self.settings = settings
         self.initiator = initiator
-        self.target = target
+        self.mode = mode
+        self.opens: Callable[[ISession], Deferred[Address]] = lambda data: data.connect()
+        self.dials: Callable[[], Deferred[Address]] | None = None
         self.expectation: IExpectation | None = None
+        self.far: IExpectation | None = None
         self.command: Command | None = None
         self.offset = 0
         self.data: ISession | None = None
+        self.linked = False
         self.size = 0
         self.verdict: Verdict | None = None
         self._recorded = False
         self._dropped = ""
         self._begin: Callable[[], None] | None = None
         self._done = False
+        self._arriving: Deferred[None] | None = None
         self._waiting: Deferred[None] | None = None
+        self._dialing: Deferred[Any] | None = None
 
     # What the control connection says
 
@@ -61,6 +75,15 @@ class Transfer:
         self.offset = offset
         if self._begin is not None:
             self._begin()
+        if self.dials is not None:
+            self._dialing = self.dials()
+            self._dialing.addCallbacks(lambda _: None, self._not_reached)
+
+    def _not_reached(self, failure: Failure) -> None:
+        if isinstance(failure.value, CancelledError):
+            return  # nobody wants it any more
+        outcome = Outcome.FAILED if isinstance(failure.value, Unreachable) else Outcome.DENIED
+        self.closed(Verdict(outcome, str(failure.value)))
 
     def drop(self, why: str) -> None:
         """It can't be completed: what came of it must not be taken for complete."""
@@ -76,33 +99,44 @@ class Transfer:
 
     def _cancel(self, why: str) -> None:
         self._dropped = why
-        if self.expectation is not None:
-            self.expectation.cancel()
+        for expectation in (self.expectation, self.far):
+            if expectation is not None:
+                expectation.cancel()
+        if self._dialing is not None:
+            self._dialing.cancel()
+
+    @property
+    def overtaken(self) -> bool:
+        """Whether the server can be done before there is a data connection here."""
+        return self.initiator is SERVER or self.far is not None
 
     async def arrived(self) -> None:
         """Wait until the data connection is here, or will not come any more."""
-        if self.expectation is not None and self.data is None and not self._done:
-            self.expectation.gone.addCallback(lambda _: self._go_on())
-            await self._wait()
+        if self.data is not None or self._done:
+            return
+        if self.expectation is not None:
+            self.expectation.gone.addCallback(lambda _: self._arrived())
+        self._arriving = Deferred()
+        await self._arriving
+
+    def _arrived(self) -> None:
+        arriving, self._arriving = self._arriving, None
+        if arriving is not None:
+            arriving.callback(None)
 
     async def done(self) -> None:
         """Wait until everything has left for whom it is meant, or nothing more will."""
         if not self._done:
-            await self._wait()
-
-    def _wait(self) -> Deferred[None]:
-        self._waiting = Deferred()
-        return self._waiting
-
-    def _go_on(self) -> None:
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            waiting.callback(None)
+            self._waiting = Deferred()
+            await self._waiting
 
     def give_up(self) -> None:
         """Nobody shall wait for it: it is done, or the client wants it aborted."""
         self._done = True
-        self._go_on()
+        self._arrived()
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.callback(None)
 
     # What the data connection says
 
@@ -128,6 +162,16 @@ class Transfer:
             raise Denied(self._dropped)
         self.data = data
         self._begin = begin
+        self._arrived()
+
+    def link(self) -> None:
+        """Give the data connection its other side."""
+        assert self.data is not None
+        self.opens(self.data).addCallback(self._linked)
+
+    def _linked(self, address: Address) -> Address:
+        self.linked = True
+        return address
 
     def count(self, size: int) -> None:
         """
@@ -158,6 +202,17 @@ class Transfer:
             return self.verdict.reason
         return ""
 
+    @property
+    def answer(self) -> Reply | None:
+        """What the client hears in place of a server's reply that all is well, if it isn't."""
+        if self.refused:
+            return Reply(451, b"The transfer was denied.")
+        if self.verdict is not None and self.verdict.outcome is Outcome.FAILED:
+            return Reply(426, b"The data connection failed.")
+        if self.far is not None and self.data is None:
+            return Reply(425, b"Nobody came to the data connection.")
+        return None
+
     def record(self, session: ISession, completion: int | None) -> None:
         """Write the audit record, once; not for a connection that was used for nothing."""
         if self._recorded or self.command is None:
@@ -179,6 +234,8 @@ class Transfer:
             "verdict": Outcome.PASSED.value if verdict is None else verdict.outcome.value,
             "reason": "" if verdict is None else verdict.reason,
         }
+        if self.mode != fields["mode"]:
+            fields["server_mode"] = self.mode
         if self.data is not None:
             fields["data_flow_id"] = self.data.id
         return fields
