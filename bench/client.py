@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from itertools import cycle
+from itertools import count, cycle
 from typing import NamedTuple
 
 from bench import server
@@ -28,14 +28,14 @@ from bench.server import (
 )
 
 HTTP_REQUEST = (
-    "GET /news/2026/11/24/index.html?page=3&sort=new HTTP/1.1\r\n"
+    "GET /news/2026/11/24/article-%d.html?page=3&sort=new HTTP/1.1\r\n"
     "Host: {host}:{port}\r\n"
     "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n"
     "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n"
     "Accept-Language: en-US,en;q=0.5\r\n"
     "Accept-Encoding: gzip, deflate\r\n"
     "Referer: http://{host}:{port}/news/\r\n"
-    "Cookie: session=6b1f0c7e9a8d4f52; theme=dark; consent=all\r\n"
+    "Cookie: session=6b1f0c7e9a8d4f%02x; theme=dark; consent=all\r\n"
     "Connection: keep-alive\r\n\r\n"
 )
 """What a browser says."""
@@ -50,19 +50,20 @@ class Result(NamedTuple):
 
 
 class Exchange(NamedTuple):
-    """What is asked, and how the whole of the answer is known."""
+    """What is asked on a connection, and how the whole of the answer is known."""
 
-    request: bytes
+    request: Callable[[int], bytes]
     done: Callable[[bytes], bool]
 
 
-PLAIN = Exchange(REQUEST, lambda reply: len(reply) == len(REPLY))
+PLAIN = Exchange(lambda connection: REQUEST, lambda reply: len(reply) == len(REPLY))
 
 
 def http(port: int) -> Exchange:
-    """A request for a page, and the page."""
+    """A request for a page, never the same one, and the page."""
     request = HTTP_REQUEST.format(host=HTTP_HOST, port=port).encode()
-    return Exchange(request, is_page)
+    numbers = count()
+    return Exchange(lambda connection: request % (next(numbers), connection % 256), is_page)
 
 
 def is_page(reply: bytes) -> bool:
@@ -104,7 +105,7 @@ class Connections:
         """Connected: ask. Answered: close, and begin another."""
         try:
             if events & select.EPOLLOUT and not events & select.EPOLLERR:
-                sock.send(exchange.request)
+                sock.send(exchange.request(sock.fileno()))
                 self.epoll.modify(sock, select.EPOLLIN)
                 return
             piece = sock.recv(4096)
@@ -151,19 +152,19 @@ def exchanged(port: int, exchange: Exchange, seconds: float, size: int) -> Resul
     begun = dict.fromkeys(sockets, b"")
     for sock in sockets.values():
         poller.register(sock, select.EPOLLIN)
-        sock.send(exchange.request)
-    count, started = 0, time.monotonic()
+        sock.send(exchange.request(sock.fileno()))
+    done, started = 0, time.monotonic()
     while time.monotonic() < started + seconds:
         for descriptor, _ in poller.poll(0.5, 256):
             piece = sockets[descriptor].recv(4096)
             if not piece:
-                return Result(count, time.monotonic() - started, 1)
+                return Result(done, time.monotonic() - started, 1)
             begun[descriptor] += piece
             if exchange.done(begun[descriptor]):
                 begun[descriptor] = b""
-                sockets[descriptor].send(exchange.request)
-                count += 1
-    return Result(count, time.monotonic() - started)
+                sockets[descriptor].send(exchange.request(descriptor))
+                done += 1
+    return Result(done, time.monotonic() - started)
 
 
 def download(seconds: float, size: int) -> Result:
@@ -174,7 +175,7 @@ def download(seconds: float, size: int) -> Result:
 def http_download(seconds: float, size: int) -> Result:
     """The same as bodies of HTTP."""
     port = server.HTTP_DOWNLOAD_PORT
-    return downloaded(port, http(port).request, seconds, size)
+    return downloaded(port, http(port).request(0), seconds, size)
 
 
 def downloaded(port: int, request: bytes, seconds: float, size: int) -> Result:
@@ -184,14 +185,14 @@ def downloaded(port: int, request: bytes, seconds: float, size: int) -> Result:
     for sock in sockets.values():
         poller.register(sock, select.EPOLLIN)
         sock.send(request)
-    buffer, count, started = bytearray(PIECE), 0, time.monotonic()
+    buffer, total, started = bytearray(PIECE), 0, time.monotonic()
     while time.monotonic() < started + seconds:
         for descriptor, _ in poller.poll(0.5):
             taken = sockets[descriptor].recv_into(buffer, PIECE, socket.MSG_TRUNC)
             if not taken:
-                return Result(count / 2**30, time.monotonic() - started, 1)
-            count += taken
-    return Result(count / 2**30, time.monotonic() - started)
+                return Result(total / 2**30, time.monotonic() - started, 1)
+            total += taken
+    return Result(total / 2**30, time.monotonic() - started)
 
 
 def upload(seconds: float, size: int) -> Result:
@@ -207,8 +208,8 @@ def upload(seconds: float, size: int) -> Result:
     for sock in sockets.values():
         sock.setblocking(True)
         sock.shutdown(socket.SHUT_WR)
-    count = sum(int.from_bytes(sock.recv(8), "big") for sock in sockets.values())
-    return Result(count / 2**30, time.monotonic() - started)
+    total = sum(int.from_bytes(sock.recv(8), "big") for sock in sockets.values())
+    return Result(total / 2**30, time.monotonic() - started)
 
 
 def idle(seconds: float, size: int) -> Result:
@@ -234,16 +235,16 @@ def stuck(seconds: float, size: int) -> Result:
     """C{size} GiB towards a server that never reads, until nothing has moved for C{seconds}."""
     (sock,) = connected(server.STUCK_PORT, 1)
     sock.settimeout(seconds)
-    source, count = bulk_file(), 0
+    source, total = bulk_file(), 0
     try:
-        while count < size << 30:
-            count += sock.send(bytes(PIECE))
+        while total < size << 30:
+            total += sock.send(bytes(PIECE))
     except TimeoutError:
         pass
     os.close(source)
-    report(Result(count / 2**30, seconds))
+    report(Result(total / 2**30, seconds))
     sys.stdin.read()
-    return Result(count / 2**30, seconds)
+    return Result(total / 2**30, seconds)
 
 
 def connected(port: int, size: int) -> Iterator[socket.socket]:

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from itertools import count
 
 CONNECTION_PORTS = range(7001, 7017)
 """Several, so that no client port to one of them comes back within a run."""
@@ -34,19 +35,19 @@ HTTP_HOST = "www.bench.example"
 
 HTTP_END = b"</html>\n"
 
-HTTP_REPLY = (
+HTTP_HEAD = (
     b"HTTP/1.1 200 OK\r\n"
     b"Server: nginx/1.22.1\r\n"
     b"Date: Tue, 24 Nov 2026 12:00:00 GMT\r\n"
     b"Content-Type: text/html; charset=utf-8\r\n"
-    b"Content-Length: 1024\r\n"
-    b"Last-Modified: Mon, 23 Nov 2026 08:15:42 GMT\r\n"
+    b"Content-Length: %d\r\n"
+    b"Last-Modified: Mon, 23 Nov 2026 08:%02d:%02d GMT\r\n"
     b"Connection: keep-alive\r\n"
-    b'ETag: "6740f0fe-400"\r\n'
+    b'ETag: "6740f0fe-%x"\r\n'
     b"Cache-Control: max-age=0\r\n"
-    b"Accept-Ranges: bytes\r\n\r\n" + HTTP_END.rjust(1024, b"x")
+    b"Accept-Ranges: bytes\r\n\r\n"
 )
-"""What nginx says, with a page of 1 KiB."""
+"""What nginx says."""
 
 HTTP_BULK = (
     b"HTTP/1.1 200 OK\r\n"
@@ -95,10 +96,10 @@ def feed_http(sock: socket.socket) -> None:
 
 def drain(sock: socket.socket) -> None:
     """Take everything without looking at it, then say how much it was."""
-    count, buffer = 0, bytearray(PIECE)
+    total, buffer = 0, bytearray(PIECE)
     while taken := sock.recv_into(buffer, PIECE, socket.MSG_TRUNC):
-        count += taken
-    sock.sendall(count.to_bytes(8, "big"))
+        total += taken
+    sock.sendall(total.to_bytes(8, "big"))
 
 
 def hold(sock: socket.socket) -> None:
@@ -113,9 +114,22 @@ FORKED: dict[int, Callable[[socket.socket], None]] = {
     HTTP_DOWNLOAD_PORT: feed_http,
 }
 
-REPLIES = {
-    **dict.fromkeys((*CONNECTION_PORTS, EXCHANGE_PORT, IDLE_PORT), REPLY),
-    **dict.fromkeys((*HTTP_CONNECTION_PORTS, HTTP_EXCHANGE_PORT), HTTP_REPLY),
+
+def plain_reply(number: int) -> bytes:
+    """Always the same."""
+    return REPLY
+
+
+def http_reply(number: int) -> bytes:
+    """A page of some 1 KiB, of which there are many: what is seen twice can be remembered."""
+    size = 512 + number * 7919 % 1024
+    head = HTTP_HEAD % (size, number // 60 % 60, number % 60, number)
+    return head + HTTP_END.rjust(size, b"x")
+
+
+REPLIES: dict[int, Callable[[int], bytes]] = {
+    **dict.fromkeys((*CONNECTION_PORTS, EXCHANGE_PORT, IDLE_PORT), plain_reply),
+    **dict.fromkeys((*HTTP_CONNECTION_PORTS, HTTP_EXCHANGE_PORT), http_reply),
 }
 
 
@@ -125,7 +139,8 @@ class Server:
     def __init__(self) -> None:
         self.epoll = select.epoll()
         self.listeners: dict[int, tuple[socket.socket, int]] = {}
-        self.sockets: dict[int, tuple[socket.socket, bytes]] = {}
+        self.sockets: dict[int, tuple[socket.socket, Callable[[int], bytes]]] = {}
+        self.numbers = count()
         for port in (*REPLIES, *FORKED):
             listener = listen(port)
             listener.setblocking(False)
@@ -155,11 +170,11 @@ class Server:
                 self.sockets[sock.fileno()] = sock, REPLIES[port]
                 self.epoll.register(sock, select.EPOLLIN)
 
-    def answer(self, sock: socket.socket, reply: bytes) -> None:
+    def answer(self, sock: socket.socket, reply: Callable[[int], bytes]) -> None:
         """One reply for one request, all of which is there at once."""
         try:
             if sock.recv(4096):
-                sock.send(reply)
+                sock.send(reply(next(self.numbers)))
                 return
         except OSError:
             pass
