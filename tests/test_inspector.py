@@ -402,6 +402,20 @@ class CloseTests(SynchronousTestCase):
 
         self.assertEqual(run(Echoed, b"first\r\n").sent[SERVER], b"firstsecond")
 
+    def test_peeked(self) -> None:
+        """What has come can be looked at first, and then be read without copying it again."""
+        seen: list[bytes] = []
+
+        class Peeking(StreamInspector):
+            async def from_client(self, read: Reader) -> None:
+                await read.line(10)
+                seen.append(read.peek(2))
+                read.skip(4)
+                seen.append(await read.line(10))
+
+        run(Peeking, b"first\r\n12\r\n3\r\n")
+        self.assertEqual(seen, [b"12", b"3"])
+
     def test_nothing_is_kept(self) -> None:
         """When the session lets go of an inspector, it is gone without the garbage collector."""
         gc.disable()

@@ -129,6 +129,10 @@ class Reader:
         found = self._buffer.rfind(mark, self._at)
         return found - self._at if found >= 0 else -1
 
+    def skip(self, count: int) -> None:
+        """Read so many bytes that L{peek} has shown."""
+        self._take(0, count)
+
     # For the direction
 
     def feed(self, data: bytes) -> None:

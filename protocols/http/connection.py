@@ -35,11 +35,15 @@ _END_TO_END = frozenset(
     }
 )
 
+_NONE: frozenset[str] = frozenset()
+
 # The options that are not names of headers.
 _WORDS = frozenset({"close", "keep-alive"})
 
 _HEADERS = frozenset({"connection", "upgrade", "te", "http2-settings", "proxy-connection"})
 """What has to be looked at; most messages have none but C{Connection}, if any."""
+
+_OTHERS = _HEADERS - {"connection"}
 
 
 def options(headers: Headers) -> frozenset[str]:
@@ -48,7 +52,11 @@ def options(headers: Headers) -> frozenset[str]:
 
     @raise Malformed: it is no list of tokens, or names a header that is not about the connection.
     """
+    if "connection" not in headers:
+        return _NONE
     named = frozenset(member.lower() for member in headers.members("connection"))
+    if named <= _WORDS:
+        return named
     for option in named:
         if not TOKEN.fullmatch(option):
             raise Malformed(f"not a connection option: {option[:100]!r}")
@@ -80,7 +88,7 @@ def onward(headers: Headers, named: frozenset[str], upgrade: bool) -> Headers:
 
     @param upgrade: whether the offer or acceptance of another protocol is passed on.
     """
-    if not any(name in headers for name in _HEADERS):
+    if _HEADERS.isdisjoint(headers.names) or _is_plain(headers):
         return headers
     trailers = "te" in named and headers.get("te") == "trailers"
     dropped = (named | _HEADERS) - {"keep-alive", "connection"}
@@ -93,6 +101,11 @@ def onward(headers: Headers, named: frozenset[str], upgrade: bool) -> Headers:
     if not left:
         return kept.only(lambda name: name.lower() != "connection")
     return kept.replaced("Connection", left)
+
+
+def _is_plain(headers: Headers) -> bool:
+    """Whether a single word in Connection is all there is, as in nearly every message."""
+    return headers.get("connection") in _WORDS and _OTHERS.isdisjoint(headers.names)
 
 
 def _left(named: frozenset[str], upgrade: bool, trailers: bool) -> str:

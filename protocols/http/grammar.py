@@ -21,7 +21,7 @@ quoted_string = r'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80
 field_line_rest = r"[\t\x20-\x7e\x80-\xff]*+"
 
 # RFC 9112, section 5, without obs-fold (section 5.2).
-field_line = rf"{token}:{field_line_rest}\r\n"
+field_line = rf"({token}):({field_line_rest})"
 
 # RFC 3986, section 3.3, and what browsers leave unescaped (WHATWG URL, "path percent-encode
 # set", older ones). Neither "\", which some servers take for "/", nor "#".
@@ -39,7 +39,7 @@ port = r"[0-9]{1,5}"
 
 TOKEN = re.compile(token)
 FIELD_VALUE = re.compile(r"(?![\t ])[\t\x20-\x7e\x80-\xff]*+(?<![\t ])")
-FIELD_LINES = re.compile(rf"(?:{field_line})*+")
+FIELD_LINE = re.compile(field_line)
 
 # RFC 9112, section 3: single spaces, nothing around.
 REQUEST_LINE = re.compile(rf"({token}) ([\x21-\x7e]++) HTTP/([0-9])\.([0-9])")

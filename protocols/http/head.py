@@ -1,25 +1,37 @@
 """
-Heads of messages: read, and understood in one pass.
+Heads of messages: read, and understood.
 
-The first line is read for itself, so that whoever does not speak HTTP is
-answered at once; the headers are read as a whole.
+A head that is there as a whole, which is what nearly all are, is read in one piece. Else, and
+to say what is wrong with it if something is, the first line is read for itself, so that whoever
+does not speak HTTP is answered at once; then the headers as a whole.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from gateway.inspector import Reader
 from gateway.interfaces import Denied
 from protocols.http.fault import fault_in
-from protocols.http.grammar import FIELD_LINES, REQUEST_LINE, STATUS_LINE
+from protocols.http.grammar import FIELD_LINE, REQUEST_LINE, STATUS_LINE
 from protocols.http.limits import Limits
 from protocols.http.malformed import Malformed
-from protocols.http.message import Headers, Request, Response
+from protocols.http.message import Field, Headers, Request, Response
 from protocols.http.target import read_host, read_target
 
-VERSIONS = {("1", "0"): "1.0", ("1", "1"): "1.1"}
+VERSIONS: dict[tuple[str, ...], str] = {("1", "0"): "1.0", ("1", "1"): "1.1"}
 TOO_LONG_LINE = 414
 TOO_LARGE = 431
 UNKNOWN_VERSION = 505
+
+END = b"\r\n\r\n"
+"""Of a head."""
+
+SHORT = 128
+"""Characters: header lines that are no longer are remembered, as most come again and again."""
+
+REMEMBERED = 4096
+"""So many of them: no more than some 2 MiB, whoever sends what."""
 
 
 async def read_request(read: Reader, limits: Limits) -> tuple[Request, int]:
@@ -29,22 +41,54 @@ async def read_request(read: Reader, limits: Limits) -> tuple[Request, int]:
     @return: and how many bytes it was.
     @raise Malformed: it is none; the reason, the offset, and the status to answer with.
     """
+    head = _at_once(read, limits)
+    if head is not None:
+        try:
+            request = _request(_request_line(head[0]), parse(head[1], limits, 0))
+        except Malformed:
+            pass  # read again, for what is wrong and where
+        else:
+            return request, _taken(read, head)
     line = await read_line(read, limits, TOO_LONG_LINE)
-    found = REQUEST_LINE.fullmatch(line)
-    if found is None:
-        raise _no_first_line(line, "request line")
-    method, target, *digits = found.groups()
+    begin = _request_line(line)
     try:
-        version = _version(digits)
+        _version(begin)
         lines = await read_lines(read, limits, len(line) + 2)
-        headers = parse(lines, limits, len(line) + 2)
-        return _request(method, target, version, headers), len(line) + len(lines) + 4
+        return _request(begin, parse(lines, limits, len(line) + 2)), len(line) + len(lines) + 4
     except Malformed as malformed:
         malformed.line = line
         raise
 
 
-def _request(method: str, text: str, version: str, headers: Headers) -> Request:
+def _at_once(read: Reader, limits: Limits) -> tuple[str, str] | None:
+    """First line and headers of a head that is there and within the limits; not read yet."""
+    size = read.find(END)
+    if not 0 < size <= limits.request_line_bytes + limits.head_bytes:
+        return None
+    line, _, lines = read.peek(size).decode("latin-1").partition("\r\n")
+    if "\n" in line or len(line) > limits.request_line_bytes or len(lines) > limits.head_bytes:
+        return None
+    return line, f"{lines}\r\n" if lines else ""
+
+
+def _taken(read: Reader, head: tuple[str, str]) -> int:
+    """Read that head: how many bytes it was."""
+    size = len(head[0]) + len(head[1]) + 4
+    read.skip(size)
+    return size
+
+
+def _request_line(line: str) -> tuple[str, ...]:
+    """Method, target and version, as two digits."""
+    found = REQUEST_LINE.fullmatch(line)
+    if found is None:
+        raise _no_first_line(line, "request line")
+    return found.groups()
+
+
+def _request(line: tuple[str, ...], headers: Headers) -> Request:
+    method, text = line[:2]
+    version = _version(line)
     target = read_target(method, text, len(method) + 1)
     host, port = read_host(headers, version, target)
     return Request(method, target, version, headers, host, port)
@@ -57,16 +101,33 @@ async def read_response(read: Reader, limits: Limits, request: Request) -> tuple
     @return: and how many bytes it was.
     @raise Malformed: it is none; the reason and the offset.
     """
+    head = _at_once(read, limits)
+    if head is not None:
+        try:
+            response = _response(_status_line(head[0]), parse(head[1], limits, 0), request)
+        except Malformed:
+            pass  # read again, for what is wrong and where
+        else:
+            return response, _taken(read, head)
     line = await read_line(read, limits)
+    begin = _status_line(line)
+    _version(begin)
+    lines = await read_lines(read, limits, len(line) + 2)
+    headers = parse(lines, limits, len(line) + 2)
+    return _response(begin, headers, request), len(line) + len(lines) + 4
+
+
+def _status_line(line: str) -> tuple[str, ...]:
+    """Status, reason and version, as two digits."""
     found = STATUS_LINE.fullmatch(line)
     if found is None:
         raise _no_first_line(line, "status line")
-    *digits, status, reason = found.groups("")
-    version = _version(digits)
-    lines = await read_lines(read, limits, len(line) + 2)
-    headers = parse(lines, limits, len(line) + 2)
-    response = Response(version, int(status), reason, headers, request)
-    return response, len(line) + len(lines) + 4
+    major, minor, status, reason = found.groups("")
+    return status, reason, major, minor
+
+
+def _response(line: tuple[str, ...], headers: Headers, request: Request) -> Response:
+    return Response(_version(line), int(line[0]), line[1], headers, request)
 
 
 async def read_line(read: Reader, limits: Limits, status: int = 400) -> str:
@@ -112,25 +173,35 @@ def parse(lines: str, limits: Limits, offset: int) -> Headers:
 
     @raise Malformed: they are none, too many or too long.
     """
-    if FIELD_LINES.fullmatch(lines) is None:
+    each = lines.split("\r\n")
+    each.pop()  # behind the last CRLF
+    understood = [_known(line) if len(line) <= SHORT else _field(line) for line in each]
+    fields = [field for field in understood if field]
+    if len(fields) < len(each):
         raise fault_in(lines, offset)
-    fields = []
     longest = limits.header_line_bytes
-    for line in lines.split("\r\n"):
-        if len(line) > longest:
-            raise Malformed(f"a header of more than {longest} bytes", offset, TOO_LARGE)
-        name, _, value = line.partition(":")
-        fields.append((name, value.strip(" \t")))
-    fields.pop()  # behind the last CRLF
+    if len(lines) > longest and max(map(len, each)) > longest:
+        raise Malformed(f"a header of more than {longest} bytes", offset, TOO_LARGE)
     if len(fields) > limits.headers:
         raise Malformed(f"{len(fields)} headers; {limits.headers} are allowed", None, TOO_LARGE)
     return Headers(fields)
 
 
-def _version(digits: list[str]) -> str:
-    version = VERSIONS.get((digits[0], digits[1]))
+def _field(line: str) -> Field | None:
+    """A header, by its line without CRLF; L{None} if it is none."""
+    found = FIELD_LINE.fullmatch(line)
+    return None if found is None else (found[1], found[2].strip(" \t"))
+
+
+_known = lru_cache(maxsize=REMEMBERED)(_field)
+
+
+def _version(line: tuple[str, ...]) -> str:
+    """By the last two of these texts."""
+    digits = line[-2:]
+    version = VERSIONS.get(digits)
     if version is None:
-        what = f"HTTP/{digits[0]}.{digits[1]}, where 1.0 and 1.1 are known"
+        what = f"HTTP/{'.'.join(digits)}, where 1.0 and 1.1 are known"
         raise Malformed(what, None, UNKNOWN_VERSION)
     return version
 

@@ -8,10 +8,10 @@ alters one makes a new one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, KeysView
 from enum import Enum
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from protocols.http.grammar import FIELD_VALUE, TOKEN
 
@@ -29,14 +29,12 @@ class Headers:
     @ivar fields: all of them.
     """
 
-    __slots__ = ("_values", "fields")
+    __slots__ = ("_first", "fields")
 
     def __init__(self, fields: Iterable[Field] = ()) -> None:
         self.fields = tuple(fields)
-        values: dict[str, list[str]] = {}
-        for name, value in self.fields:
-            values.setdefault(name.lower(), []).append(value)
-        self._values = values
+        # Backwards, so that the first one of each name is what stays.
+        self._first = {name.lower(): value for name, value in self.fields[::-1]}
 
     def __iter__(self) -> Iterator[Field]:
         return iter(self.fields)
@@ -45,7 +43,7 @@ class Headers:
         return len(self.fields)
 
     def __contains__(self, name: str) -> bool:
-        return name.lower() in self._values
+        return name.lower() in self._first
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Headers) and self.fields == other.fields
@@ -55,17 +53,29 @@ class Headers:
     def __repr__(self) -> str:
         return f"Headers({self.fields!r})"
 
+    @property
+    def names(self) -> KeysView[str]:
+        """All names, in small letters."""
+        return self._first.keys()
+
     def get(self, name: str) -> str | None:
         """The value of the first one of this name; L{None} if there is none."""
-        values = self._values.get(name.lower())
-        return values[0] if values else None
+        return self._first.get(name.lower())
 
     def every(self, name: str) -> list[str]:
         """The values of all of this name."""
-        return self._values.get(name.lower(), [])
+        key = name.lower()
+        first = self._first.get(key)
+        if first is None:
+            return []
+        if len(self._first) == len(self.fields):
+            return [first]
+        return [value for name, value in self.fields if name.lower() == key]
 
     def members(self, name: str) -> list[str]:
         """The members of a list that may be on several lines (RFC 9110, section 5.6.1)."""
+        if name.lower() not in self._first:
+            return []
         each = (member for value in self.every(name) for member in value.split(","))
         return [member for padded in each if (member := padded.strip(" \t"))]
 
@@ -211,7 +221,9 @@ class Request:
 
     def with_headers(self, headers: Headers) -> Request:
         """The same with other headers."""
-        return evolve(self, headers=headers)
+        if headers is self.headers:
+            return self
+        return Request(self.method, self.target, self.version, headers, self.host, self.port)
 
 
 @frozen
@@ -236,4 +248,6 @@ class Response:
 
     def with_headers(self, headers: Headers) -> Response:
         """The same with other headers."""
-        return evolve(self, headers=headers)
+        if headers is self.headers:
+            return self
+        return Response(self.version, self.status, self.reason, headers, self.request)

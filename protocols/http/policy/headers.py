@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attrs import field, frozen
+from attrs import frozen
 
 from gateway.inspector import option
 from protocols.http.message import Headers
@@ -96,11 +96,6 @@ class HeaderPolicy:
         read=read_values,
         precedent="Zorp's HTTP_HDR_INSERT",
     )
-    _dropping: bool = field(init=False, repr=False, eq=False)
-
-    @_dropping.default
-    def _drops(self) -> bool:
-        return bool(self.only or self.remove)
 
     def too_long(self, headers: Headers) -> str | None:
         """The name of a header that is longer than it may be."""
@@ -111,7 +106,7 @@ class HeaderPolicy:
 
     def apply(self, headers: Headers) -> Headers:
         """The headers that pass."""
-        if self._dropping:
+        if self.only or not self.remove.isdisjoint(headers.names):
             headers = headers.only(self._passes)
         for replacement in self.replace:
             if replacement.name in headers:

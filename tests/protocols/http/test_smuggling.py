@@ -301,6 +301,15 @@ class SmugglingTests(SynchronousTestCase):
         for row in HOSTS:
             self.refused(row)
 
+    def test_in_pieces(self) -> None:
+        """However it comes, byte by byte or at once, the same is refused for the same reason."""
+        for name, request, _, _ in (*LENGTHS, *CODINGS, *CHUNKS, *LINES, *HOSTS):
+            whole, pieces = ask(request), FakeSession(HttpInspector).start()
+            for at in range(len(request)):
+                pieces.says(CLIENT, request[at : at + 1])
+            self.assertEqual(pieces.verdict, whole.verdict, name)
+            self.assertEqual(pieces.sent[CLIENT], whole.sent[CLIENT], name)
+
     def test_responses(self) -> None:
         """What a server says is read as strictly; the client gets a 502 of ours."""
         for name, request, head, reason in RESPONSES:
