@@ -1,5 +1,5 @@
 """
-pyftpdlib, of Debian, as a server to test with: /usr/bin/python3 ftp_server.py HOST PORT FOLDER
+pyftpdlib, of Debian, as a server to test with: /usr/bin/python3 ftp_pyftpdlib.py FOLDER HOST ...
 
 Anonymous users may do everything below FOLDER.
 """
@@ -11,13 +11,14 @@ from pyftpdlib.handlers import FTPHandler
 from pyftpdlib.servers import FTPServer
 
 
-def main(host: str, port: str, folder: str) -> None:
+def main(folder: str, *hosts: str) -> None:
     """Serve until killed."""
     authorizer = DummyAuthorizer()
     authorizer.add_anonymous(folder, perm="elradfmwMT")
     FTPHandler.authorizer = authorizer
     FTPHandler.tcp_no_delay = True
-    FTPServer((host, int(port)), FTPHandler).serve_forever()
+    servers = [FTPServer((host, 21), FTPHandler) for host in hosts]
+    servers[0].serve_forever()
 
 
 if __name__ == "__main__":
