@@ -54,6 +54,11 @@ class Direction:
         self._decision: Deferred[Any] | None = None
         self._waiting: Deferred[None] | None = None
 
+    @property
+    def reads(self) -> bool:
+        """Whether the coroutine waits for more of its side, and for nothing else."""
+        return not (self.over or self._returned) and self._decision is None
+
     # Told
 
     def received(self, data: bytes) -> Deferred[None] | None:

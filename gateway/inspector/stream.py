@@ -56,6 +56,11 @@ class StreamInspector(Inspector):
         while await read.more():
             self.session.send(CLIENT, await read.some())
 
+    def reads(self, side: Side) -> bool:
+        """Whether the coroutine of a side has begun and waits for more of it, not for a decision."""
+        direction = self._directions.get(side)
+        return direction is not None and direction.reads
+
     # To be asked, in place of the session's own
 
     def secure(self, side: Side, hello: bytes = b"") -> None:

@@ -7,10 +7,11 @@ belongs to none is refused.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gateway.inspector import Reader
-from gateway.interfaces import CLIENT, Denied
+from gateway.interfaces import CLIENT, Denied, Outcome
 from protocols.http.body import body_of
 from protocols.http.connection import onward, options, upgrades
 from protocols.http.decision import Pass
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 BAD_GATEWAY = 502
 SWITCHING = 101
+GOODBYES = (b"HTTP/1.1 408", b"HTTP/1.0 408")
 
 
 class Answering:
@@ -45,10 +47,38 @@ class Answering:
         while not self._inspector.over and await self._read.more():
             transaction = self._pending.oldest
             if transaction is None:
-                raise Denied("the server sent a response that answers no request")
+                await self._unasked()
+                return
             if not await self._response(transaction):
+                if await self._read.more():
+                    await self._unasked()
                 return
         self._ended()
+
+    async def _unasked(self) -> None:
+        """
+        The server said something that answers no request. The client does not get it, but all
+        that it was sent before; nothing is asked on this connection any more.
+
+        A 408 is how some servers part from a client that asks for nothing (RFC 9110, section
+        15.5.9). All else is a second answer, by mistake or by attack.
+        """
+        self._inspector.last = True
+        if await self._is_goodbye():
+            self._session.close("the server waited for a request no longer (408)")
+        else:
+            reason = "the server sent a response that answers no request"
+            self._session.close(reason, Outcome.DENIED)
+
+    async def _is_goodbye(self) -> bool:
+        """Whether the server says 408. No more is waited for than what may still become that."""
+        said = b""
+        with suppress(Denied):
+            while any(each.startswith(said) for each in GOODBYES):
+                if said in GOODBYES:
+                    return True
+                said += await self._read.some(1)
+        return False
 
     def _ended(self) -> None:
         """The server closed. A request that it did not answer is not answered."""
@@ -62,7 +92,7 @@ class Answering:
             self._session.send(CLIENT, self._inspector.reply(transaction, BAD_GATEWAY, reason))
         for each in tuple(self._pending):
             self._inspector.record(each, FAILED, reason)
-        self._session.close(reason)
+        self._session.close(reason, Outcome.FAILED)
 
     async def _response(self, transaction: Transaction) -> bool:
         """Read one response; whether there may be another."""
@@ -80,6 +110,8 @@ class Answering:
             limits = self._settings.limits
             body = body_of(framing, self._read, limits, limits.response_body_bytes, size)
             transaction.response_body = body
+            if self._settings.times.response_bytes_per_second:
+                transaction.since = self._session.now
             message = self._decided(transaction, response)
             if transaction.is_tunnel and response.status < 300:
                 self._release(transaction, message.message)
@@ -98,6 +130,7 @@ class Answering:
         if response.status == SWITCHING:
             return self._switch(transaction, response, named, size)
         transaction.interim += 1
+        transaction.since = self._session.now
         if transaction.version == "1.0":
             raise Malformed(f"a response of status {response.status} to a client of HTTP/1.0")
         if transaction.interim > self._settings.limits.interim_responses:
@@ -136,18 +169,22 @@ class Answering:
         transaction.answering = transaction.answered = True
         self._session.send(CLIENT, message.head())
         self._inspector.complete(transaction)
+        self._inspector.watch.stop()
         self._inspector.release()
 
     def _answered(self, transaction: Transaction, goes_on: bool) -> None:
         """A response was sent to its end."""
         transaction.answered = True
+        self._inspector.rested = self._session.now
         self._count += 1
         self._pending.remove()
         self._inspector.complete(transaction)
         if not goes_on:
             self._inspector.last = True
             self._session.end(CLIENT)
-        self._pending.wake()
+        if self._pending.oldest is not None or self._read.empty:
+            self._pending.wake()
+        # Else the server has already answered what it was not asked yet: so it is not asked.
 
     def _refused(self, transaction: Transaction, denied: Denied) -> Denied:
         """What becomes of a response that must not pass: our own, unless it had begun."""

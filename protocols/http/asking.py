@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred
 
 from gateway.inspector import Reader
-from gateway.interfaces import CLIENT, SERVER, Denied, Unreachable
+from gateway.interfaces import CLIENT, SERVER, Denied, Outcome, Unreachable
 from protocols.http.admission import admit, offered
 from protocols.http.body import Body, body_of
 from protocols.http.connection import is_persistent, onward, options, upgrades
@@ -58,7 +58,7 @@ class Asking:
         if self._inspector.last:
             self._session.close("the client sent a request after the last response")
             return False
-        transaction = self._inspector.current = Transaction(None)
+        transaction = self._inspector.current = Transaction(self._session.now)
         try:
             request, size = await read_request(self._read, self._settings.limits)
             transaction.request = request
@@ -100,6 +100,8 @@ class Asking:
         if "expect" in headers and not transaction.expects:
             headers = headers.only(lambda name: name.lower() != "expect")
         self._pending.add(transaction)
+        if not framing.empty:
+            transaction.since = self._session.now
         await self._pass(message, headers, framing, body, begun)
         return await self._asked(transaction)
 
@@ -112,6 +114,7 @@ class Asking:
             await self._pending.at_most(0)
             self._session.send(CLIENT, CONTINUE)
             transaction.expects = False
+        transaction.since = self._session.now
         return await beginning(body, count)
 
     async def _pass(
@@ -150,6 +153,7 @@ class Asking:
     async def _asked(self, transaction: Transaction) -> bool:
         """A request was sent to its end; whether there may be another one."""
         transaction.asked = True
+        transaction.since = self._session.now
         self._inspector.current = None
         self._inspector.complete(transaction)
         if transaction.upgrades or transaction.is_tunnel:
@@ -186,7 +190,7 @@ class Asking:
         if status:
             self._session.send(CLIENT, self._inspector.reply(transaction, status, reason))
         self._inspector.record(transaction, FAILED, reason)
-        self._session.close(reason)
+        self._session.close(reason, Outcome.FAILED)
 
     # Answers of our own
 
@@ -203,6 +207,7 @@ class Asking:
         if not goes_on:
             raise Denied(reason, reply)
         self._session.send(CLIENT, reply)
+        self._inspector.rested = self._session.now
         return True
 
     async def _refuse(self, transaction: Transaction, denied: Denied) -> None:

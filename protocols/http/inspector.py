@@ -20,6 +20,7 @@ from protocols.http.policy.settings import HttpSettings
 from protocols.http.reply import reply
 from protocols.http.settings import CoreSettings
 from protocols.http.transaction import FAILED, PASSED, Pending, Transaction
+from protocols.http.watch import Watch
 
 
 class HttpInspector(StreamInspector):
@@ -29,6 +30,7 @@ class HttpInspector(StreamInspector):
     @ivar pending: requests that wait for the end of their answers.
     @ivar current: the request that is being read, decided or sent.
     @ivar last: the last response was sent; no request may follow.
+    @ivar rested: when the last answer was complete.
     @ivar server_ended: the server will send no more.
     @ivar over: the session is.
     """
@@ -42,9 +44,12 @@ class HttpInspector(StreamInspector):
         self.pending = Pending()
         self.last = self.server_ended = self.over = False
         self.current: Transaction | None = None
+        self.rested = session.now
+        self.watch = Watch(self)
 
     def started(self) -> None:
         """Nothing to connect for yet: in HTTP, the client speaks first."""
+        self.watch.start()
 
     async def from_client(self, read: Reader) -> None:
         """See L{Asking}."""

@@ -11,6 +11,7 @@ from gateway.interfaces import ISession
 from protocols.http.decision import IDecisions
 from protocols.http.limits import Limits
 from protocols.http.passall import PassAll
+from protocols.http.times import Times
 
 
 @frozen
@@ -29,6 +30,7 @@ class CoreSettings:
     """
 
     limits: Limits = option("How large messages may be.", Limits())
+    times: Times = option("How long clients and servers may take.", Times())
     host_check: Literal["off", "literal"] = option(
         "Whether the Host header has to agree with where the connection was going to: with "
         '"literal", its port, and its address if it is no name, must be those of the '

@@ -21,6 +21,8 @@ class Transaction:
     """
     What is known of one request and its response.
 
+    @ivar began: when its first byte came.
+    @ivar since: since when the body is read, or the server's answer is waited for.
     @ivar request: as the client sent it; L{None} if it was none.
     @ivar response: the final one, as the server sent it.
     @ivar persistent: whether the client expects to go on after it.
@@ -43,6 +45,7 @@ class Transaction:
         "answered",
         "answering",
         "asked",
+        "began",
         "expects",
         "interim",
         "line",
@@ -55,13 +58,15 @@ class Transaction:
         "response",
         "response_body",
         "response_head",
+        "since",
         "status",
         "upgrades",
         "user",
     )
 
-    def __init__(self, request: Request | None) -> None:
-        self.request = request
+    def __init__(self, began: float = 0.0) -> None:
+        self.began = self.since = began
+        self.request: Request | None = None
         self.response: Response | None = None
         self.persistent = False
         self.expects = False
@@ -82,6 +87,12 @@ class Transaction:
     def is_tunnel(self) -> bool:
         """Whether a tunnel is asked for."""
         return self.request is not None and self.request.method == "CONNECT"
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the client waits to be asked for the body."""
+        body = self.request_body
+        return self.expects and not self.interim and (body is None or not body.size)
 
     def record(self, verdict: str, reason: str = "", offset: int | None = None) -> dict[str, Any]:
         """The fields of the audit record, in EVE's names; what is not known is left out."""

@@ -16,6 +16,7 @@ from protocols.http.limits import Limits
 from protocols.http.message import Request, Response
 from protocols.http.policy.settings import HttpSettings
 from protocols.http.settings import Stack
+from protocols.http.times import Times
 
 GET = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -89,7 +90,7 @@ class Scripted:
         return Page("text/plain", b"no\n")
 
 
-def scripted(script: IDecisions) -> FakeSession:
+def scripted(script: IDecisions, times: Times | None = None) -> FakeSession:
     """A session whose policy is the test's."""
 
     class ScriptedInspector(HttpInspector):
@@ -97,7 +98,7 @@ def scripted(script: IDecisions) -> FakeSession:
             super().__init__(session)
             self.decisions = script
 
-    return FakeSession(ScriptedInspector).start()
+    return FakeSession(ScriptedInspector, HttpSettings(times=times or Times())).start()
 
 
 class OrderTests(SynchronousTestCase):
@@ -163,13 +164,46 @@ class OrderTests(SynchronousTestCase):
         self.assertIn(b"\r\nConnection: close\r\n", session.sent[CLIENT])
         self.assertIn(CLIENT, session.halves)
 
-    def test_server_speaks_first(self) -> None:
-        """A response before a request, such as a 408 for an idle client, answers nothing."""
+    def test_goodbye(self) -> None:
+        """A server that parts from an idle client by a 408 is no attacker; the client just ends."""
         session = ask(GET % 1)
         session.says(SERVER, OK)
         session.says(SERVER, b"HTTP/1.1 408 Timeout\r\nContent-Length: 0\r\n\r\n")
         self.assertEqual(session.sent[CLIENT], OK)
+        self.assertIs(session.verdict.outcome, Outcome.CLOSED)  # type: ignore[union-attr]
+        self.assertEqual([one["verdict"] for one in records(session)], ["passed"])
+
+    def test_second_answer(self) -> None:
+        """
+        Whatever a server says behind an answer reaches nobody; the client keeps what it has, which
+        was complete, and the connection ends in an orderly way.
+        """
+        close = OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+        for first in (OK, close):
+            for second in (OK, b"more", b"\n", b"x" * 100000, b"HTTP/1.1 40"):
+                session = ask(GET % 1)
+                session.says(SERVER, first)
+                session.says(SERVER, second)
+                session.hangs_up(SERVER)
+                self.assertEqual(session.sent[CLIENT], first)
+                self.assertIn("answers no request", str(session.verdict))
+                self.assertIs(session.verdict.outcome, Outcome.DENIED)  # type: ignore[union-attr]
+                self.assertTrue(session.events[-2].startswith("close: "), session.events)
+
+    def test_answered_before_asked(self) -> None:
+        """An answer that came before its request was sent is not that request's."""
+        session = ask(GET % 1 + GET % 2)
+        session.says(SERVER, OK + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+        self.assertEqual((session.sent[CLIENT], session.sent[SERVER]), (OK, GET % 1))
         self.assertIn("answers no request", str(session.verdict))
+
+    def test_half_an_answer_before_the_request(self) -> None:
+        """Nor if it has only begun by then."""
+        session = ask(GET % 1)
+        session.says(SERVER, OK + b"HTTP/1.1 4")
+        session.says(CLIENT, GET % 2)
+        session.says(SERVER, b"00 OK\r\nContent-Length: 4\r\n\r\nevil")
+        self.assertEqual((session.sent[CLIENT], session.sent[SERVER]), (OK, GET % 1))
 
 
 class PersistenceTests(SynchronousTestCase):
@@ -204,6 +238,7 @@ class PersistenceTests(SynchronousTestCase):
         session = ask(GET % 1)
         session.hangs_up(SERVER)
         self.assertTrue(session.sent[CLIENT].startswith(b"HTTP/1.1 502 "))
+        self.assertIs(session.verdict.outcome, Outcome.FAILED)  # type: ignore[union-attr]
         session = ask(GET % 1)
         session.says(SERVER, OK)
         session.says(CLIENT, GET % 2)
@@ -227,6 +262,7 @@ class PersistenceTests(SynchronousTestCase):
             self.assertTrue(session.sent[CLIENT].startswith(b"HTTP/1.1 %d " % status))
             (record,) = records(session)
             self.assertEqual((record["verdict"], record["status"]), ("failed", status))
+            self.assertIs(session.verdict.outcome, Outcome.FAILED)  # type: ignore[union-attr]
 
     def test_refused_never_connects(self) -> None:
         """The server is spared whoever is refused at once."""

@@ -1,0 +1,79 @@
+"""Times: how long a client, and a server, may take. What needs no policy, but a bound."""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+
+from gateway.inspector import option
+
+
+@frozen
+class Times:
+    """The table C{[http.times]}. 0 is any time. Limits are kept to within a second."""
+
+    head_seconds: float = option(
+        "How long the head of a request may take from its first byte on; else it is answered "
+        "with 408.",
+        30,
+        unit="seconds",
+        minimum=0,
+        precedent="Apache's RequestReadTimeout is 20 to 40, nginx's client_header_timeout 60",
+    )
+    request_seconds: float = option(
+        "How long a whole request may take, its body included; else it is answered with 408.",
+        0,
+        unit="seconds",
+        minimum=0,
+        precedent="HAProxy's http-request timeout, Zorp's timeout_request",
+    )
+    request_bytes_per_second: int = option(
+        "How much of a request's body has to come on an average, in each window_seconds in which "
+        "the server takes it; else it is answered with 408.",
+        240,
+        unit="bytes",
+        minimum=0,
+        precedent="Kestrel's 240, Apache's MinRate=500",
+    )
+    response_seconds: float = option(
+        "How long the server may take until its answer begins; else the gateway answers with 504.",
+        240,
+        unit="seconds",
+        minimum=0,
+        precedent="Zorp's timeout_response is 300, nginx's proxy_read_timeout 60",
+    )
+    response_bytes_per_second: int = option(
+        "How much of a response's body has to come on an average, in each window_seconds in which "
+        "the client takes it; else the connection is broken off. Streams of events are slow.",
+        0,
+        unit="bytes",
+        minimum=0,
+        precedent="curl's --speed-limit",
+    )
+    window_seconds: float = option(
+        "Over how long the progress of a body is measured.",
+        30,
+        unit="seconds",
+        minimum=1,
+        precedent="curl's --speed-time is 30",
+    )
+    keepalive_seconds: float = option(
+        "How long a client may ask for nothing before its connection is closed.",
+        120,
+        unit="seconds",
+        minimum=0,
+        precedent="Squid's client_idle_pconn_timeout; nginx's keepalive_timeout is 75",
+    )
+    shortest: float = field(init=False, repr=False, eq=False)
+
+    @shortest.default
+    def _shortest(self) -> float:
+        """The shortest limit; 0 if there is none."""
+        rates = self.request_bytes_per_second or self.response_bytes_per_second
+        limits = (
+            self.head_seconds,
+            self.request_seconds,
+            self.response_seconds,
+            self.keepalive_seconds,
+            self.window_seconds if rates else 0,
+        )
+        return min((limit for limit in limits if limit), default=0.0)

@@ -1,0 +1,220 @@
+"""
+Watch: whether the client and the server keep to their times.
+
+Nothing is noted when bytes come. Now and then, by one timer for all limits, the watch looks at
+what is under way, since when, and how far it has come. It never looks later than the
+shortest limit after anything has begun, and then knows when to look again: so limits are exact.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+
+from gateway.interfaces import CLIENT, SERVER, Denied, ISession, Outcome, Side
+from protocols.http.body import Body
+from protocols.http.transaction import DENIED, FAILED, Transaction
+
+if TYPE_CHECKING:
+    from protocols.http.inspector import HttpInspector
+
+REQUEST_TIMEOUT = 408
+GATEWAY_TIMEOUT = 504
+
+LEAST = 0.25
+"""Seconds between two looks."""
+
+
+class Progress:
+    """
+    How fast one body comes, where somebody else takes it.
+
+    A window counts only if all that was sent to the other side had left at both its ends. Then
+    whoever sends was not held up: what fits into the buffer between is more than what is asked for.
+
+    @param towards: who takes it.
+    """
+
+    __slots__ = (
+        "_began",
+        "_body",
+        "_clear",
+        "_flushed",
+        "_session",
+        "_since",
+        "_size",
+        "_towards",
+    )
+
+    def __init__(self, session: ISession, towards: Side) -> None:
+        self._session = session
+        self._towards = towards
+        self._body: Body | None = None
+        self._began = 0.0
+        self._since = 0.0
+        self._size = 0
+        self._clear = False
+        self._flushed: Deferred[None] | None = None
+
+    def left(self, body: Body, began: float, window: float) -> float:
+        """
+        Seconds that the present window still has.
+
+        @param began: since when C{body} is read. Another time: it has been read anew since then.
+        """
+        if body is not self._body or began != self._began:
+            self._body, self._began = body, began
+            self._since, self._size, self._clear = began, 0, True
+        return self._since + window - self._session.now
+
+    def is_slow(self, body: Body, rate: int) -> bool:
+        """Whether less than C{rate} came in the window that is over. Another one begins."""
+        now, clear, was_clear = self._session.now, self.is_clear(), self._clear
+        slow = body.size - self._size < rate * (now - self._since)
+        self._since, self._size, self._clear = now, body.size, clear
+        return slow and clear and was_clear
+
+    def is_clear(self) -> bool:
+        """Whether the other side has taken all."""
+        if self._flushed is None or self._flushed.called:
+            self._flushed = self._session.flushed(self._towards)
+        return self._flushed.called
+
+
+class Watch:
+    """The time limits of one session."""
+
+    __slots__ = (
+        "_answering",
+        "_inspector",
+        "_over",
+        "_sending",
+        "_session",
+        "_shortest",
+        "_times",
+    )
+
+    def __init__(self, inspector: HttpInspector) -> None:
+        self._inspector = inspector
+        self._session = inspector.session
+        self._times = times = inspector.settings.times
+        self._over = False
+        self._sending = Progress(self._session, SERVER)
+        self._answering = Progress(self._session, CLIENT)
+        self._shortest = times.shortest
+
+    def start(self) -> None:
+        """Look when the first limit may run out."""
+        if self._shortest:
+            self._session.after(self._shortest, self._look)
+
+    def stop(self) -> None:
+        """What follows is not HTTP."""
+        self._over = True
+
+    def _look(self) -> None:
+        """
+        See what is under way.
+
+        @raise Denied: the client took too long.
+        """
+        if self._over:
+            return
+        left = self._shortest
+        for side in (self._client, self._server):
+            left = min(left, side())
+        self._session.after(max(left, LEAST), self._look)
+
+    def _client(self) -> float:
+        """Seconds until the client may be too slow."""
+        current = self._inspector.current
+        if current is None:
+            return self._shortest if self._inspector.pending.oldest else self._idle()
+        return self._asking(current)
+
+    def _idle(self) -> float:
+        left = self._since(self._inspector.rested, self._times.keepalive_seconds)
+        if left <= 0 and not self._answering.is_clear():
+            return self._shortest  # the client has not got the last answer yet
+        if left <= 0:
+            self._session.close(self._reason("nothing was asked", "keepalive_seconds"))
+        return left
+
+    def _asking(self, current: Transaction) -> float:
+        if not self._inspector.reads(CLIENT):
+            return self._shortest
+        left = self._since(current.began, self._times.request_seconds)
+        if left <= 0:
+            self._late(current, "a request took too long", "request_seconds")
+        return min(left, self._body(current) if current.request else self._head(current))
+
+    def _head(self, current: Transaction) -> float:
+        left = self._since(current.began, self._times.head_seconds)
+        if left <= 0:
+            self._late(current, "the head of a request took too long", "head_seconds")
+        return left
+
+    def _body(self, current: Transaction) -> float:
+        rate, window = self._times.request_bytes_per_second, self._times.window_seconds
+        body = current.request_body
+        if body is None or not rate:
+            return self._shortest
+        left = self._sending.left(body, current.since, window)
+        if left > 0:
+            return left
+        if self._sending.is_slow(body, rate) and not current.is_waiting:
+            self._late(current, "a request's body comes too slowly", "request_bytes_per_second")
+        return window
+
+    def _server(self) -> float:
+        """Seconds until the server may be too slow."""
+        oldest = self._inspector.pending.oldest
+        if oldest is None:
+            return self._shortest
+        return self._awaited(oldest) if oldest.response is None else self._answered(oldest)
+
+    def _awaited(self, oldest: Transaction) -> float:
+        if not (oldest.asked or oldest.is_waiting):
+            return self._shortest
+        left = self._since(oldest.since, self._times.response_seconds)
+        if left <= 0:
+            reason = self._reason("the server did not answer", "response_seconds")
+            self._session.send(CLIENT, self._inspector.reply(oldest, GATEWAY_TIMEOUT, reason))
+            self._inspector.record(oldest, FAILED, reason)
+            self._session.close(reason, Outcome.FAILED)
+        return left
+
+    def _answered(self, oldest: Transaction) -> float:
+        rate, window = self._times.response_bytes_per_second, self._times.window_seconds
+        body = oldest.response_body
+        if body is None or not rate:
+            return self._shortest
+        left = self._answering.left(body, oldest.since, window)
+        if left > 0:
+            return left
+        if self._answering.is_slow(body, rate) and self._inspector.reads(SERVER):
+            reason = self._reason("the answer comes too slowly", "response_bytes_per_second")
+            self._inspector.record(oldest, FAILED, reason)
+            raise Denied(reason)
+        return window
+
+    def _since(self, moment: float, limit: float) -> float:
+        """Seconds that are left of a limit."""
+        return moment + limit - self._session.now if limit else self._shortest
+
+    def _reason(self, what: str, limit: str) -> str:
+        return f"{what} (times.{limit} = {getattr(self._times, limit):g})"
+
+    def _late(self, current: Transaction, what: str, limit: str) -> None:
+        """
+        The client took too long.
+
+        @raise Denied: with an answer, if it is the one that the client waits for.
+        """
+        reason = self._reason(what, limit)
+        reply = b""
+        if self._inspector.pending.oldest in (None, current) and not current.answering:
+            reply = self._inspector.reply(current, REQUEST_TIMEOUT, reason)
+        self._inspector.record(current, DENIED, reason)
+        raise Denied(reason, reply)
