@@ -57,7 +57,7 @@ class StreamInspector(Inspector):
             self.session.send(CLIENT, await read.some())
 
     def reads(self, side: Side) -> bool:
-        """Whether the coroutine of a side has begun and waits for more of it, not for a decision."""
+        """Whether the coroutine of a side waits for more of it, and not for a decision."""
         direction = self._directions.get(side)
         return direction is not None and direction.reads
 
