@@ -32,6 +32,8 @@ class NginxTests(NginxCase):
         """A file comes as it is, and there is a record in EVE's words."""
         self.assertEqual(self.curl("-A", "test/1", f"{URL}/small?q=1"), "hello\n")
         (record,) = self.http_records(1, http_user_agent="test/1")
+        for size in ("request_bytes", "response_bytes"):
+            self.assertGreater(record.pop(size), 50)
         self.assertEqual(
             record,
             {
