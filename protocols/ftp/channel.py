@@ -36,7 +36,7 @@ from protocols.ftp.command import Command
 from protocols.ftp.data import DataInspector
 from protocols.ftp.reply import Reply
 from protocols.ftp.rights import Refused
-from protocols.ftp.transfer import Transfer
+from protocols.ftp.transfer import Total, Transfer
 
 _ONLY_EPSV = Reply(501, b"EPSV ALL was agreed on.")
 _NO_ALL = Reply(504, b"EPSV ALL can't be agreed on here.")
@@ -83,6 +83,7 @@ class DataChannel:
         self._only_epsv = False
         self._agreement: Agreement | None = None
         self._transfer: Transfer | None = None
+        self._total = Total(session.settings.session_bytes)
         self.reached = session.server
 
     # From the client
@@ -168,7 +169,7 @@ class DataChannel:
         """Listen for the server, in the client's place."""
         transfer = None
         if address is not None:
-            transfer = Transfer(self._session.settings, SERVER, "active")
+            transfer = self._new(SERVER, "active")
             transfer.opens = _connecting(address)
         ours = Address(self._session.source.host, 0 if address is None else address.port)
         try:
@@ -212,18 +213,18 @@ class DataChannel:
     async def _server_listens(self, agreement: Agreement, address: Address) -> Reply:
         """The server is passive."""
         if agreement.address is not None:
-            transfer = Transfer(self._session.settings, SERVER, "passive")
+            transfer = self._new(SERVER, "passive")
             transfer.opens = _connecting(agreement.address, self._session.server.port - 1)
             transfer.dials = self._dialing(transfer, address)
             self._transfer = transfer
             return Reply(200, b"%s command successful." % agreement.near.verb.encode("ascii"))
-        transfer = Transfer(self._session.settings, CLIENT, "passive")
+        transfer = self._new(CLIENT, "passive")
         transfer.opens = _connecting(address)
         return await self._listen(agreement.near, transfer, address.port)
 
     async def _server_connects(self, near: Command, expected: IExpectation) -> Reply:
         """The server is active, the client is not."""
-        transfer = Transfer(self._session.settings, CLIENT, "active")
+        transfer = self._new(CLIENT, "active")
         transfer.opens = lambda data: data.join(expected)
         transfer.far = expected
         reply = await self._listen(near, transfer, 0)
@@ -270,6 +271,9 @@ class DataChannel:
             ) from None
 
     # Both
+
+    def _new(self, initiator: Side, mode: str) -> Transfer:
+        return Transfer(self._session.settings, self._total, initiator, mode)
 
     async def _expect(
         self, transfer: Transfer | None, side: Side, address: Address

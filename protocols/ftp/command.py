@@ -14,9 +14,12 @@ _COMMAND = re.compile(rb"([A-Za-z]{3,4})(?: (.*))?", re.DOTALL)
 # section 4.1.3; RFC 854): interrupt process, data mark, abort output, no operation.
 _SIGNALS = re.compile(rb"(?:\xff[\xf1\xf2\xf4\xf5])+")
 
-# Control characters, and Telnet's IAC. A file name may have neither here: what one server
-# takes for a part of it, the next one takes for the end of a command.
-_SMUGGLING = re.compile(rb"[\x00-\x1f\x7f\xff]")
+# Control characters, and Telnet's IAC if it isn't doubled. What one server takes for a part of
+# a file name, the next one takes for the end of a command.
+_SMUGGLING = re.compile(rb"[\x00-\x1f\x7f]|(?<!\xff)(?:\xff\xff)*\xff(?!\xff)")
+
+IAC = b"\xff"
+_TWICE = IAC + IAC
 
 
 @frozen
@@ -25,7 +28,8 @@ class Command:
     What a client asks for.
 
     @ivar verb: in capital letters.
-    @ivar argument: L{None} if there is none.
+    @ivar argument: L{None} if there is none. The byte that is Telnet's IAC is
+        doubled on the wire (RFC 854), and single here.
     """
 
     verb: str
@@ -43,17 +47,20 @@ class Command:
         text = line[signals.end() :] if signals else line
         found = _SMUGGLING.search(text)
         if found is not None:
-            reason = f"a command with the byte 0x{found[0][0]:02x} in it"
+            reason = f"a command with the byte 0x{found[0][-1]:02x} in it"
             raise Denied(reason, b"501 That is no command.\r\n")
         command = _COMMAND.fullmatch(text)
         if command is None:
             return None
-        return cls(command[1].decode("ascii").upper(), command[2] or None)
+        argument = command[2].replace(_TWICE, IAC) if command[2] else None
+        return cls(command[1].decode("ascii").upper(), argument)
 
     def line(self) -> bytes:
         """The command as it is sent, with its CRLF."""
         verb = self.verb.encode("ascii")
-        return verb + b"\r\n" if self.argument is None else b"%s %s\r\n" % (verb, self.argument)
+        if self.argument is None:
+            return verb + b"\r\n"
+        return b"%s %s\r\n" % (verb, self.argument.replace(IAC, _TWICE))
 
     def __str__(self) -> str:
         """For messages: without the argument, which may be a password."""

@@ -9,11 +9,12 @@ from attrs import define, field
 from protocols.ftp.command import Command
 from protocols.ftp.reply import Reply
 from protocols.ftp.transfer import Transfer
-from protocols.ftp.verbs import GREETING, VERBS, Verb
+from protocols.ftp.verbs import AUTH, GREETING, VERBS, Verb
 
 GREETED = "(greeting)"
 """In place of a verb: what the server's first reply answers."""
 
+_VERBS = {**VERBS, "AUTH": AUTH}
 _ANNOUNCEMENTS = {227: "PASV", 228: "", 229: "EPSV"}
 
 
@@ -37,7 +38,7 @@ class Exchange:
     @property
     def verb(self) -> Verb:
         """What kind of command it is."""
-        return VERBS.get(self.command.verb, GREETING)
+        return _VERBS.get(self.command.verb, GREETING)
 
     def fault(self, reply: Reply) -> str:
         """Why C{reply} can't be the next one; empty if it can."""
@@ -51,6 +52,8 @@ class Exchange:
             return f"{verb} can't be answered so"
         if reply.code in _ANNOUNCEMENTS and verb != _ANNOUNCEMENTS[reply.code]:
             return "no such announcement was asked for"
+        if verb == "AUTH" and reply.completed and reply.code != 234:
+            return "that is no agreement on encryption"
         return self._missing(reply)
 
     def _missing(self, reply: Reply) -> str:

@@ -10,7 +10,6 @@ while a transfer is on.
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
 
 from twisted.internet.defer import Deferred
 
@@ -21,21 +20,28 @@ from protocols.ftp.command import Command
 from protocols.ftp.exchange import GREETED, Exchange
 from protocols.ftp.login import MOST, Login
 from protocols.ftp.path import quoted
+from protocols.ftp.patience import Patience
 from protocols.ftp.reply import Reply
 from protocols.ftp.rights import Refused, Rights
 from protocols.ftp.settings import FtpSettings
+from protocols.ftp.texts import Texts
 from protocols.ftp.transfer import Transfer
-from protocols.ftp.verbs import REFUSED, VERBS
+from protocols.ftp.verbs import AUTH, REFUSED, SECURITY, VERBS
 
 _UNKNOWN = Reply(500, b"That is no command.")
 _NOT_HERE = Reply(502, b"That command is not allowed here.")
 _NO_TLS = Reply(534, b"Encryption is not allowed here.")
+_AUTH_FIRST = Reply(503, b"Please send AUTH first.")
 _SYNTAX = Reply(501, b"That is no argument for this command.")
 _UNSUPPORTED = Reply(504, b"That is not supported here.")
 _GOODBYE = b"421 That is not allowed here; goodbye.\r\n"
 
 _MOVING = frozenset({"CWD", "XCWD", "CDUP", "XCUP", "USER", "PASS", "ACCT"})
-_PARAMETERS = frozenset({"TYPE", "STRU", "MODE", "OPTS"})
+_PARAMETERS = frozenset({"TYPE", "STRU", "MODE", "OPTS", "AUTH"})
+
+_BEHIND_AUTH = "the client sent plaintext behind AUTH, to be taken for encrypted"
+_HELLO = b"\x16\x03"
+"""How TLS begins: a handshake, of version 3."""
 
 
 class FtpInspector(StreamInspector):
@@ -47,16 +53,21 @@ class FtpInspector(StreamInspector):
         super().__init__(session)
         self._settings: FtpSettings = session.settings
         self._rights = Rights(self._settings)
+        self._texts = Texts(self._settings, self._rights)
         self._login = Login()
         self._channel = DataChannel(session)
+        self._patience = Patience(session, self._settings)
         self._exchanges = deque([Exchange(Command(GREETED))])
         self._transfers: set[Transfer] = set()
         self._spoken = False
         self._server_over = False
+        self._encrypting = False
+        self._client: Reader | None = None
         self._turn_comes: Deferred[None] | None = None
 
     def started(self) -> None:
         """The server speaks first."""
+        self._patience.begin()
         self.session.connect().addCallback(self._connected)
 
     def _connected(self, address: Address) -> Address:
@@ -67,9 +78,14 @@ class FtpInspector(StreamInspector):
 
     async def from_client(self, read: Reader) -> None:
         """Commands."""
+        self._client = read
         while await read.more():
+            if self._encrypting:
+                await self._let_go(read)
+                return
             line = await read.line(self._settings.command_bytes)
             command = self._parse(line)
+            self._check_plaintext()
             await self._turn(command)
             if self._server_over:
                 break
@@ -91,6 +107,20 @@ class FtpInspector(StreamInspector):
         while self._exchanges and not self._server_over and not self._interrupts(command):
             self._turn_comes = Deferred()
             await self._turn_comes
+
+    def _check_plaintext(self) -> None:
+        """@raise Denied: a command came behind AUTH, to be taken for an encrypted one."""
+        if self._exchanges and self._exchanges[-1].command.verb == "AUTH":
+            raise Denied(_BEHIND_AUTH)
+
+    async def _let_go(self, read: Reader) -> None:
+        """The two have agreed to encrypt, and the policy is to let them."""
+        hello = await read.exactly(len(_HELLO), len(_HELLO))
+        if hello != _HELLO:
+            raise Denied("the client agreed to encrypt, and does not")
+        self._patience.release()
+        self.session.send(SERVER, hello)
+        self.release()
 
     def _interrupts(self, command: Command | None) -> bool:
         if command is None or command.verb != "ABOR" or len(self._exchanges) > 1:
@@ -117,24 +147,34 @@ class FtpInspector(StreamInspector):
 
     def _check(self, command: Command) -> None:
         """@raise Refused: it is answered here."""
-        if command.verb not in VERBS:
+        if command.verb not in VERBS and not self._may_encrypt(command):
             raise self._refusal(command)
-        verb = VERBS[command.verb]
+        verb = VERBS.get(command.verb, AUTH)
         if not verb.fits(command.argument):
-            wrong = _UNSUPPORTED if command.verb in _PARAMETERS else _SYNTAX
+            known = command.argument is not None and command.verb in _PARAMETERS
+            wrong = _UNSUPPORTED if known else _SYNTAX
             raise Refused(wrong, f"not an argument of {command}")
         if command.verb == "REST" and int(command.argument or b"0") >= MOST:
             raise Refused(_SYNTAX, "no file is that long")
+        if verb is AUTH:
+            return
         out_of_order = self._login.refusal(command)
         if out_of_order is not None:
             raise Refused(out_of_order)
         self._rights.check(command)
 
+    def _may_encrypt(self, command: Command) -> bool:
+        return command.verb == "AUTH" and self._settings.auth == "release"
+
     def _refusal(self, command: Command) -> Refused:
         if command.verb not in REFUSED:
             return Refused(_UNKNOWN)
-        if command.verb != "AUTH":
+        if command.verb not in SECURITY:
             return Refused(_NOT_HERE, "never allowed")
+        if self._settings.auth == "hide":
+            return Refused(_UNKNOWN, "encryption is not allowed (setting 'auth')")
+        if command.verb != "AUTH":
+            return Refused(_AUTH_FIRST)
         if self._settings.auth == "deny":
             raise Denied("the client wants to encrypt (setting 'auth')", _GOODBYE)
         return Refused(_NO_TLS, "encryption is not allowed (setting 'auth')")
@@ -142,12 +182,13 @@ class FtpInspector(StreamInspector):
     async def _pass(self, command: Command) -> None:
         asked = await self._channel.ask(command) if command.verb in ANNOUNCING else command
         exchange = Exchange(asked, command)
-        if VERBS[command.verb].flow is not None:
+        if exchange.verb.flow is not None:
             exchange.transfer = self._channel.begin(command, self._login.restart)
             self._transfers.add(exchange.transfer)
         if command.verb == "ABOR":
             self._abort()
         self._exchanges.append(exchange)
+        self._patience.for_reply()
         self.session.send(SERVER, asked.line())
 
     def _abort(self) -> None:
@@ -164,6 +205,8 @@ class FtpInspector(StreamInspector):
             answer=str(refused.reply.code),
         )
         self.session.send(CLIENT, refused.reply.written())
+        if not self._exchanges:
+            self._patience.for_command()
 
     def _log_denied(self, command: Command | None, reason: str) -> None:
         asked = command or Command("(unknown)")
@@ -174,6 +217,8 @@ class FtpInspector(StreamInspector):
     async def from_server(self, read: Reader) -> None:
         """Replies."""
         while await read.more():
+            if self._encrypting:
+                raise Denied("the server sent plaintext after it had agreed to encrypt")
             reply = await self._reply(read)
             if self._exchanges:
                 await self._take_reply(self._exchanges[0], reply, read)
@@ -198,7 +243,8 @@ class FtpInspector(StreamInspector):
         exchange.replies.append(reply)
         exchange.begun = exchange.begun or reply.preliminary
         if reply.preliminary:
-            self.session.send(CLIENT, reply.written())
+            self._patience.wait()
+            self.session.send(CLIENT, self._texts.shown(exchange.command.verb, reply).written())
         else:
             await self._complete(exchange, reply, read)
         self._next_turn()
@@ -211,18 +257,37 @@ class FtpInspector(StreamInspector):
             reply = await self._channel.answered(reply)
         elif exchange.transfer is not None:
             reply = await self._transferred(exchange, exchange.transfer, reply)
-        elif command.verb in _TEXTS:
-            reply = _TEXTS[command.verb](self, reply)
-        self.session.send(CLIENT, reply.written())
+        self.session.send(CLIENT, self._texts.shown(exchange.command.verb, reply).written())
         self.session.log("ftp", **exchange.fields())
+        if command.verb == "AUTH" and reply.completed:
+            self._encrypt(read)
         if self._rights.wants_directory and command.verb in _MOVING and reply.completed:
             self._rights.directory = await self._directory(read)
         self._exchanges.popleft()
+        self._answered()
+
+    def _answered(self) -> None:
+        """Whose turn is it?"""
+        if self._login.complete:
+            self._patience.logged_in()
+        if self._exchanges:
+            self._patience.for_reply()
+        else:
+            self._patience.for_command()
+
+    def _encrypt(self, read: Reader) -> None:
+        """@raise Denied: either side has sent plaintext behind its agreement."""
+        if self._client is not None and not self._client.empty:
+            raise Denied(_BEHIND_AUTH)
+        if not read.empty:
+            raise Denied("the server sent plaintext after it had agreed to encrypt")
+        self._encrypting = True
 
     async def _transferred(self, exchange: Exchange, transfer: Transfer, reply: Reply) -> Reply:
         """The reply does not overtake the data."""
         if reply.completed:
             exchange.begun = True
+            self._patience.wait()
             self._next_turn()  # ABOR may come
             await self._delivered(transfer)
         elif not exchange.begun or not transfer.linked:
@@ -251,17 +316,6 @@ class FtpInspector(StreamInspector):
             raise Denied(f"the server sent {reply.code} to PWD")
         return quoted(reply.text) if reply.code == 257 else None
 
-    # Replies that the policy has another text for
-
-    def _greeting(self, reply: Reply) -> Reply:
-        return _texted(reply, self._settings.banner)
-
-    def _welcome(self, reply: Reply) -> Reply:
-        return _texted(reply, self._settings.welcome)
-
-    def _features(self, reply: Reply) -> Reply:
-        return self._rights.features(reply) if reply.completed else reply
-
     # The end
 
     def closed(self, verdict: Verdict) -> None:
@@ -273,20 +327,3 @@ class FtpInspector(StreamInspector):
                 transfer.record(transfer.data, None)
             if verdict.outcome is not Outcome.PASSED:
                 transfer.drop("the control connection is over")
-
-
-def _texted(reply: Reply, text: str | None) -> Reply:
-    """Another text, for a reply of success."""
-    if text is None or not reply.completed:
-        return reply
-    *before, last = text.splitlines() or [""]
-    return Reply(reply.code, last.encode("utf-8"), tuple(f" {line}".encode() for line in before))
-
-
-_TEXTS: dict[str, Any] = {
-    GREETED: FtpInspector._greeting,
-    "PASS": FtpInspector._welcome,
-    "USER": FtpInspector._welcome,
-    "ACCT": FtpInspector._welcome,
-    "FEAT": FtpInspector._features,
-}

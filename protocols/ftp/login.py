@@ -22,6 +22,7 @@ _NEXT = {331: State.PASSWORD, 332: State.ACCOUNT}
 
 _FIRST = Reply(530, b"Please log in first.")
 _USER_FIRST = Reply(503, b"Please send USER first.")
+_HOST_FIRST = Reply(503, b"HOST comes before USER.")
 _RENAME_FIRST = Reply(503, b"Please send RNFR first.")
 
 MOST = 2**63
@@ -51,6 +52,8 @@ class Login:
             return _USER_FIRST
         if command.verb == "ACCT" and self.state not in (State.ACCOUNT, State.IN):
             return _USER_FIRST
+        if command.verb == "HOST" and self.state is not State.USER:
+            return _HOST_FIRST
         if not VERBS[command.verb].early and not self.complete:
             return _FIRST
         if command.verb == "RNTO" and not self._renaming:

@@ -50,6 +50,11 @@ def absolute(path: bytes, directory: bytes | None) -> bytes | None:
     return b"/" + b"/".join(names)
 
 
+def names(path: bytes) -> list[bytes]:
+    """What a path is made of."""
+    return [name for name in path.split(b"/") if name]
+
+
 def quoted(text: bytes) -> bytes | None:
     """The path in the text of a 257, where a quote is doubled (RFC 959, appendix II)."""
     found = re.match(rb'"((?:[^"]|"")+)"', text)

@@ -22,7 +22,7 @@ class Reply:
     What a server answers.
 
     @ivar code: three digits.
-    @ivar text: of one line.
+    @ivar text: of one line; the byte that is Telnet's IAC is single here.
     @ivar before: the lines before the last one, without number on the first.
         None of those that follow can be taken for a reply of its own.
     """
@@ -46,6 +46,10 @@ class Reply:
         """Whether the server wants another command to go with it: 3yz."""
         return 300 <= self.code < 400
 
+    def stripped(self) -> Reply:
+        """Without its texts."""
+        return Reply(self.code, b"")
+
     def lines(self) -> Iterator[bytes]:
         """As they are sent, without CRLF."""
         if self.before:
@@ -55,7 +59,7 @@ class Reply:
 
     def written(self) -> bytes:
         """The reply as it is sent."""
-        return b"".join(line + b"\r\n" for line in self.lines())
+        return b"".join(line.replace(b"\xff", b"\xff\xff") + b"\r\n" for line in self.lines())
 
     @classmethod
     async def read(cls, read: Reader, line_bytes: int, reply_bytes: int) -> Reply:
@@ -84,8 +88,8 @@ class Reply:
 
 
 def _plain(line: bytes) -> bytes:
-    """Without what drives a terminal, or Telnet."""
-    return _CONTROL.sub(b"?", line)
+    """Without what drives a terminal, or Telnet; its IAC, doubled, is a byte as any other."""
+    return b"\xff".join(_CONTROL.sub(b"?", part) for part in line.split(b"\xff\xff"))
 
 
 def _inner(line: bytes, code: bytes) -> bytes:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from gateway.interfaces import Denied
-from protocols.ftp.command import Command
-from protocols.ftp.path import absolute, path_of, sets_time
+from protocols.ftp.command import IAC, Command
+from protocols.ftp.path import absolute, names, path_of, sets_time
 from protocols.ftp.reply import Reply
 from protocols.ftp.settings import Decision, FtpSettings
-from protocols.ftp.verbs import VERBS, Access
+from protocols.ftp.verbs import SECURITY, VERBS, Access
 
 ANONYMOUS = frozenset({"anonymous", "ftp"})
 
@@ -17,9 +17,12 @@ _NO_COMMAND = Reply(502, b"That command is not allowed here.")
 _NO_USER = Reply(530, b"That user may not log in here.")
 _NO_PATH = Reply(550, b"That path is not allowed here.")
 _TOO_LONG = Reply(501, b"That argument is too long.")
+_NO_HOST = Reply(504, b"That host is not allowed here.")
 _NO_TRANSFER = Reply(552, b"No more transfers are allowed in this session.")
 
 _FEATURE = re.compile(rb" ([A-Za-z0-9]+)(?: .*)?", re.DOTALL)
+_HARMLESS = frozenset({"HELP", "UMASK"})
+_SECURE_FEATURES = SECURITY & {"AUTH", "PBSZ", "PROT"}
 _NEEDED = {"REST": "REST", "MLST": "MLST", "UTF8": "OPTS"}
 
 
@@ -69,7 +72,9 @@ class Rights:
         if check is not None:
             check(self, command)
         if VERBS[command.verb].path:
-            self._check_path(command)
+            self._check_names(command)
+            if VERBS[command.verb].access is not Access.NONE:
+                self._check_path(command)
         if VERBS[command.verb].flow is not None:
             self._check_count()
 
@@ -103,10 +108,28 @@ class Rights:
         word = (command.argument or b"").split(b" ")[0].decode("ascii", "replace").upper()
         if word not in self._settings.site_commands:
             raise Refused(_NO_COMMAND, f"SITE {word} is not allowed (setting 'site_commands')")
+        if self._settings.write_paths is not None and word not in _HARMLESS:
+            reason = f"whose path SITE {word} means is not known (setting 'write_paths')"
+            raise Refused(_NO_COMMAND, reason)
 
     def _check_time(self, command: Command) -> None:
         if sets_time(command) and self.decision("MFMT") != "pass":
             raise Refused(_NO_COMMAND, "MDTM that sets a time is not allowed, as MFMT is not")
+
+    def _check_host(self, command: Command) -> None:
+        name = (command.argument or b"").decode("ascii", "backslashreplace")
+        allowed = self._settings.virtual_hosts
+        if allowed is not None and not allowed.fullmatch(name.lower()):
+            raise Refused(_NO_HOST, f"the host {name!r} is not allowed (setting 'virtual_hosts')")
+
+    def _check_names(self, command: Command) -> None:
+        settings, found = self._settings, names(path_of(command))
+        if settings.path_depth and len(found) > settings.path_depth:
+            reason = f"a path of more than {settings.path_depth} names (setting 'path_depth')"
+            raise Refused(_NO_PATH, reason)
+        if any(len(name) > settings.name_bytes for name in found):
+            reason = f"a name of more than {settings.name_bytes} bytes (setting 'name_bytes')"
+            raise Refused(_NO_PATH, reason)
 
     def _check_path(self, command: Command) -> None:
         writes = VERBS[command.verb].access is Access.WRITE or sets_time(command)
@@ -115,6 +138,8 @@ class Rights:
         if allowed is None:
             return
         path = absolute(path_of(command), self.directory)
+        if IAC in (path or b""):
+            path = None  # one server reads it as one byte, the next one as two
         if path is None or not allowed.fullmatch(path.decode("utf-8", "backslashreplace")):
             name = "write_paths" if writes else "read_paths"
             shown = (path or path_of(command)).decode("utf-8", "backslashreplace")
@@ -146,10 +171,17 @@ class Rights:
         if found is None:
             return False
         name = found[1].decode("ascii").upper()
+        if name in _SECURE_FEATURES:
+            return self._settings.auth == "release"
         if name not in self._settings.features:
             return False
         needed = _NEEDED.get(name, name)
         return needed not in VERBS or self.decision(needed) == "pass"
 
 
-_CHECKS = {"USER": Rights._check_user, "SITE": Rights._check_site, "MDTM": Rights._check_time}
+_CHECKS = {
+    "USER": Rights._check_user,
+    "HOST": Rights._check_host,
+    "SITE": Rights._check_site,
+    "MDTM": Rights._check_time,
+}

@@ -108,9 +108,17 @@ class FtpSettings:
         "deny",
         precedent="curl and lftp use the server's own",
     )
-    auth: Literal["refuse", "deny"] = option(
+    virtual_hosts: re.Pattern[str] | None = option(
+        "Names that HOST may ask for (RFC 7151): a regular expression for all of the name. Left "
+        "out: any.",
+        None,
+        read=pattern,
+    )
+    auth: Literal["refuse", "hide", "deny", "release"] = option(
         "What a client gets that wants to encrypt (AUTH): an answer that it can't, so that it "
-        "may go on without, or the end of the session.",
+        "may go on without ('refuse'); the same as for a command that there is not ('hide'); the "
+        "end of the session ('deny'); or encryption with the server, of which nothing is "
+        "inspected any more, nor are data connections let through ('release').",
         "refuse",
     )
     download_bytes: int = option(
@@ -121,6 +129,34 @@ class FtpSettings:
     )
     transfers: int = option(
         "Files and listings in one session. 0: no limit.", 0, unit="transfers", minimum=0
+    )
+    session_bytes: int = option(
+        "All files and listings of one session together. 0: no limit.",
+        0,
+        unit="bytes",
+        minimum=0,
+    )
+    login_seconds: float = option(
+        "Time for a client to log in. 0: no limit.",
+        300.0,
+        unit="seconds",
+        precedent="proftpd's TimeoutLogin",
+        minimum=0,
+    )
+    command_seconds: float = option(
+        "A client that is logged in, has no transfer and sends no command for so long is told "
+        "goodbye. 0: never.",
+        0.0,
+        unit="seconds",
+        precedent="vsftpd's idle_session_timeout, which is 300",
+        minimum=0,
+    )
+    reply_seconds: float = option(
+        "A server that does not answer a command for so long is given up. Not while data flow. "
+        "0: never.",
+        0.0,
+        unit="seconds",
+        minimum=0,
     )
     stack_download: str | None = option(
         "The service whose inspector every file that is read has to pass.",
@@ -138,6 +174,11 @@ class FtpSettings:
     welcome: str | None = option(
         "The text of the reply to a login, in place of the server's.", None
     )
+    reply_texts: Literal["keep", "strip"] = option(
+        "Whether the client gets the texts of the server's replies, or only their codes, but where "
+        "the text is the answer (sizes, times, paths, features, status, help).",
+        "keep",
+    )
     command_bytes: int = option(
         "The longest command.",
         4096,
@@ -147,6 +188,16 @@ class FtpSettings:
         maximum=65536,
     )
     path_bytes: int = option("The longest path.", 1024, unit="bytes", minimum=1)
+    name_bytes: int = option(
+        "The longest name in a path.",
+        255,
+        unit="bytes",
+        precedent="Linux's NAME_MAX",
+        minimum=1,
+    )
+    path_depth: int = option(
+        "Names in a path. 0: no limit but the path's length.", 0, unit="names", minimum=0
+    )
     user_bytes: int = option(
         "The longest user name.",
         128,

@@ -26,6 +26,24 @@ from protocols.ftp.settings import FtpSettings
 from protocols.ftp.verbs import VERBS, Flow
 
 
+class Total:
+    """What all transfers of one session have let through."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._size = 0
+
+    def count(self, size: int) -> None:
+        """
+        So many bytes more.
+
+        @raise Denied: they are too many.
+        """
+        self._size += size
+        if self._limit and self._size > self._limit:
+            raise Denied(f"more than {self._limit} bytes in all (setting 'session_bytes')")
+
+
 class Transfer:
     """
     What the control connection and the data connection know of each other.
@@ -45,8 +63,9 @@ class Transfer:
     @ivar verdict: how the data connection ended, if it has.
     """
 
-    def __init__(self, settings: FtpSettings, initiator: Side, mode: str) -> None:
+    def __init__(self, settings: FtpSettings, total: Total, initiator: Side, mode: str) -> None:
         self.settings = settings
+        self._total = total
         self.initiator = initiator
         self.mode = mode
         self.opens: Callable[[ISession], Deferred[Address]] = lambda data: data.connect()
@@ -180,6 +199,7 @@ class Transfer:
         @raise Denied: they are too many.
         """
         self.size += size
+        self._total.count(size)
         upload = self.flow is Flow.UPLOAD
         limit = self.settings.upload_bytes if upload else self.settings.download_bytes
         if limit and self.size > limit:

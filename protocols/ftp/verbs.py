@@ -105,8 +105,8 @@ VERBS: dict[str, Verb] = {
     # Where
     "PWD": Verb(),
     "XPWD": Verb(),
-    "CWD": Verb(_TEXT),
-    "XCWD": Verb(_TEXT),
+    "CWD": Verb(_TEXT, path=True),
+    "XCWD": Verb(_TEXT, path=True),
     "CDUP": Verb(),
     "XCUP": Verb(),
     # Reading
@@ -134,9 +134,15 @@ VERBS: dict[str, Verb] = {
 }
 """Commands that are understood."""
 
+SECURITY = frozenset({"AUTH", "ADAT", "PROT", "PBSZ", "CCC", "MIC", "CONF", "ENC"})
+"""RFC 2228. Of these, only AUTH can be let through (C{auth}), and nothing is read after it."""
+
+AUTH = Verb(_any(rb"TLS(?:-[CP])?|SSL"), replies="245", early=True)
+"""As RFC 4217 has it, and some before it."""
+
 REFUSED = frozenset(
     {
-        *("AUTH", "ADAT", "PROT", "PBSZ", "CCC", "MIC", "CONF", "ENC"),  # RFC 2228
+        *SECURITY,
         *("LPRT", "LPSV"),  # RFC 1639: addresses of any kind
         *("SMNT", "MLFL", "MAIL", "MSND", "MSOM", "MSAM", "MRSQ", "MRCP"),
         *("XRSQ", "XRCP", "XSEM", "XSEN", "XCRC", "MDCA", "AVBL", "CSID", "MFCT", "MFF"),

@@ -2,41 +2,45 @@
 
 from __future__ import annotations
 
-import ftplib
 import io
 from itertools import product
+from pathlib import Path
 from typing import Any, ClassVar
 
-from gateway.lab.network import CLIENT, CLIENT6, SERVER, SERVER6
+from gateway.lab.network import CLIENT, CLIENT6
 from tests.netns.case import hear
-from tests.netns.test_ftp import CONTENT, FTP, PORTS, FtpCase
+from tests.netns.ftp_case import CONTENT, FTP, FtpCase
+from tests.netns.ftp_clients import Visit
+from tests.netns.ftp_servers import SERVERS
 
-PORT, OTHER_PORT = PORTS["vsftpd"], PORTS["pyftpdlib"]
 
-
-def service(port: int, mode: str) -> str:
-    """A service for one of the two servers."""
-    return FTP.replace("[21, 2121]", f"[{port}]") + f'data_mode = "{mode}"\n'
+def service(name: str, mode: str) -> str:
+    """A service for one of the servers."""
+    networks = [f'"{host}"' for host in SERVERS[name].hosts.values()]
+    rule = f"ports = [21]\nto = [{', '.join(networks)}]"
+    return FTP.replace("ports = [21]", rule) + f'data_mode = "{mode}"\n'
 
 
 class ModeTests(FtpCase):
     """Towards vsftpd always one way, towards pyftpdlib always the other way."""
 
+    servers = ("vsftpd", "pyftpdlib")
     services: ClassVar[dict[str, str]] = {
-        "ftp": service(PORT, "active"),
-        "other": service(OTHER_PORT, "passive"),
+        "ftp": service("vsftpd", "active"),
+        "other": service("pyftpdlib", "passive"),
     }
 
     def test_files(self) -> None:
         """Files arrive whole both ways, in all combinations, over IPv4 and IPv6."""
         before = len(self.transfers())
-        for server, family, mode in product(PORTS, (4, 6), ("passive", "active")):
-            with self.ftplib(server, family, mode) as client:
+        for name, version, mode in product(self.servers, (4, 6), ("passive", "active")):
+            inside = self.root(SERVERS[name]) / "in" / "mode"
+            with Visit(self.client, SERVERS[name], version, mode, Path()).ftplib() as client:
                 got = io.BytesIO()
                 client.retrbinary("RETR file", got.write)
                 self.assertEqual(got.getvalue(), CONTENT)
                 client.storbinary("STOR in/mode", io.BytesIO(CONTENT))
-                self.assertEqual((self.folder / "in/mode").read_bytes(), CONTENT)
+                self.assertEqual(inside.read_bytes(), CONTENT)
                 self.assertIn("file", client.nlst())
                 client.retrbinary("RETR empty", got.write)
                 client.delete("in/mode")
@@ -46,29 +50,26 @@ class ModeTests(FtpCase):
         modes = {(one["mode"], one.get("server_mode", one["mode"])) for one in records}
         self.assertEqual(modes, set(product(("passive", "active"), repeat=2)))
         self.assertEqual({one["verdict"] for one in records}, {"passed"})
-        self.ends()
 
     def test_addresses(self) -> None:
         """
-        An active client is connected to from the server's address, and the
-        port below its control port; the server sees the client's address.
+        An active client is connected to from the server's address and port 20;
+        the server sees the client's address.
         """
-        for host, ours in ((SERVER, CLIENT), (SERVER6, CLIENT6)):
-            with self.client.entered(), ftplib.FTP(timeout=10) as client:
-                client.connect(host, OTHER_PORT)
-                client.login()
-                client.set_pasv(False)
+        server = SERVERS["pyftpdlib"]
+        for version, ours in ((4, CLIENT), (6, CLIENT6)):
+            with Visit(self.client, server, version, "active", Path()).ftplib() as client:
                 with client.transfercmd("RETR file") as data:
-                    self.assertEqual(data.getpeername()[:2], (host, OTHER_PORT - 1))
+                    self.assertEqual(data.getpeername()[:2], (server.hosts[version], 20))
                     wanted = data.getsockname()[1]
                     while data.recv(65536):
                         pass
                 client.voidresp()
                 client.quit()
             (flow,) = self.flows(wanted)
-            self.assertEqual(flow["src_ip"], host)
-            self.assertEqual(flow["gateway"]["upstream"]["ip"], ours)
+            self.assertEqual(flow["src_ip"], server.hosts[version])
             self.assertEqual(flow["dest_ip"], ours)
+            self.assertEqual(flow["gateway"]["upstream"]["ip"], ours)
 
     def flows(self, port: int) -> list[dict[str, Any]]:
         """Those of data connections to the client's port."""
@@ -88,18 +89,15 @@ class ModeTests(FtpCase):
 class ThiefTests(FtpCase):
     """The test is the server."""
 
-    services: ClassVar[dict[str, str]] = {"ftp": service(PORT, "active")}
-
-    def prepare(self) -> None:
-        """No other servers."""
+    services: ClassVar[dict[str, str]] = {"ftp": FTP + 'data_mode = "active"\n'}
 
     def test_thief(self) -> None:
         """
         A passive client's server is active: a third party that races to
         either door gets nothing, and disturbs nobody.
         """
-        listener = self.listen(PORT, "203.0.113.9")
-        ours = self.dial(("203.0.113.9", PORT))
+        listener = self.listen(21, "203.0.113.9")
+        ours = self.dial(("203.0.113.9", 21))
         theirs, _ = self.accept(listener)
         for said, answer in ((b"", b"220 ready\r\n"), (b"USER ftp\r\n", b"230 in\r\n")):
             ours.sendall(said)

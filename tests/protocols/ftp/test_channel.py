@@ -254,6 +254,20 @@ class TransferTests(SynchronousTestCase):
             self.assertEqual(control.server(b"226 done\r\n")[:3], b"451")
             self.assertIn("_bytes", control.transfers[0]["reason"])
 
+    def test_session_size(self) -> None:
+        """Nor more than so much in one session."""
+        settings = evolve(READ_WRITE, session_bytes=8)
+        control, data = self.begun(b"RETR a", settings)
+        data.says(SERVER, b"x" * 5)
+        data.hangs_up(SERVER)
+        control.server(b"226 done\r\n")
+        data = control.passive().comes(DATA)
+        control.ask(b"STOR a", b"150 here")
+        data.says(CLIENT, b"x" * 3)
+        self.assertIsNone(data.verdict)
+        data.says(CLIENT, b"x")
+        self.assertIn("session_bytes", data.verdict.reason)
+
     def test_count(self) -> None:
         """Only so many transfers in one session."""
         control = Control(evolve(READ_WRITE, transfers=1)).log_in()

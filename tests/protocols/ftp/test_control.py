@@ -8,9 +8,9 @@ from typing import Any
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from gateway.interfaces import CLIENT, SERVER, Outcome
+from gateway.interfaces import CLIENT, SERVER, Address, Outcome
 from protocols.ftp.settings import FtpSettings, commands, replies
-from protocols.ftp.verbs import REFUSED, VERBS, Access
+from protocols.ftp.verbs import REFUSED, SECURITY, VERBS, Access
 from tests.protocols.ftp.speak import READ_WRITE, Control
 
 READ_ONLY = FtpSettings()
@@ -145,7 +145,11 @@ class EveryCommandTests(SynchronousTestCase):
         """With everything allowed, each reaches the server, and its answers the client."""
         settings = evolve(READ_WRITE, site_commands=frozenset({"X"}))
         for verb, kind in VERBS.items():
-            control = Control(settings).log_in()
+            control = Control(settings)
+            if verb == "HOST":
+                control.server(b"220 ready\r\n")
+            else:
+                control.log_in()
             if verb == "PASS":
                 control.ask(b"USER x", b"331 and?")
             if verb == "RNTO":
@@ -192,7 +196,8 @@ class EveryCommandTests(SynchronousTestCase):
             control = Control().log_in()
             passed, heard = control.client(verb.encode() + b" x\r\n")
             self.assertEqual(passed, b"")
-            self.assertEqual(heard[:3], b"534" if verb == "AUTH" else b"502")
+            wanted = b"534" if verb == "AUTH" else b"503" if verb in SECURITY else b"502"
+            self.assertEqual(heard[:3], wanted)
 
     def test_oversized(self) -> None:
         """A command without end ends the session."""
@@ -243,6 +248,12 @@ class AttackTests(SynchronousTestCase):
         control.client(b"AUTH TLS\r\n\x16\x03\x01\x02\x00\x01\x00\r\n")
         self.assertIs(control.session.verdict.outcome, Outcome.DENIED)
 
+    def test_auth_hidden(self) -> None:
+        """Or the gateway knows nothing of it."""
+        for verb in SECURITY:
+            control = Control(FtpSettings(auth="hide")).log_in()
+            self.assertEqual(control.client(verb.encode() + b" TLS\r\n")[1][:3], b"500")
+
     def test_auth_denied(self) -> None:
         """Or AUTH ends the session."""
         control = Control(FtpSettings(auth="deny")).log_in()
@@ -258,6 +269,162 @@ class AttackTests(SynchronousTestCase):
         control = Control()
         control.server(b"220-a\r\n" + (b"b" * 62 + b"\r\n") * 1100)
         self.assertIn("more than 65536 bytes", control.reason)
+
+
+HELLO = b"\x16\x03\x01\x02\x00\x01\x00"
+RELEASE = FtpSettings(auth="release")
+
+
+class EncryptionTests(SynchronousTestCase):
+    """C{auth = "release"}."""
+
+    def agreed(self) -> Control:
+        """The two have agreed to encrypt."""
+        control = Control(RELEASE)
+        control.server(b"220 ready\r\n")
+        self.assertEqual(control.ask(b"AUTH TLS", b"234 go on"), b"234 go on\r\n")
+        return control
+
+    def test_released(self) -> None:
+        """From TLS's first bytes on everything passes, both ways."""
+        control = self.agreed()
+        for byte in HELLO:
+            control.session.says(CLIENT, bytes([byte]))
+        self.assertTrue(control.session.released)
+        self.assertEqual(control.client(b"\x00\n")[0], HELLO + b"\x00\n")
+        self.assertEqual(control.server(b"\x16\x03\x03"), b"\x16\x03\x03")
+        self.assertEqual(control.records[-1][1]["command_data"], b"TLS")
+
+    def test_not_encrypted(self) -> None:
+        """What is not TLS is not passed."""
+        for said in (b"USER a\r\n", b"\x16\x02", b"\x17\x03\x03"):
+            control = self.agreed()
+            self.assertEqual(control.client(said)[0], b"")
+            self.assertFalse(control.session.released)
+            self.assertIn("does not", control.reason)
+
+    def test_behind_auth(self) -> None:
+        """What comes behind AUTH before its answer ends the session, whole lines and parts."""
+        for said in (b"AUTH TLS\r\nUSER a\r\n", b"AUTH TLS\r\nUS", b"AUTH TLS\r\n" + HELLO):
+            control = Control(RELEASE)
+            control.server(b"220 ready\r\n")
+            control.client(said)
+            if control.session.verdict is None:
+                control.server(b"234 go on\r\n")
+            self.assertIn("behind AUTH", control.reason)
+            self.assertNotIn(b"US", control.session.sent[SERVER])
+
+    def test_behind_agreement(self) -> None:
+        """And what the server says in the clear behind its agreement."""
+        for cut in (b"", b"2"):
+            control = Control(RELEASE)
+            control.server(b"220 ready\r\n")
+            control.client(b"AUTH TLS\r\n")
+            control.server(b"234 go on\r\n" + cut)
+            if control.session.verdict is None:
+                control.server(b"230 in\r\n")
+            self.assertIn("plaintext", control.reason)
+            self.assertNotIn(b"230", control.session.sent[CLIENT])
+
+    def test_no(self) -> None:
+        """A server that doesn't encrypt: all goes on as it was."""
+        control = Control(RELEASE)
+        control.server(b"220 ready\r\n")
+        control.ask(b"AUTH TLS", b"502 no")
+        control.ask(b"AUTH SSL", b"431 not now")
+        control.ask(b"USER a", b"230 in")
+        control.ask(b"PWD", b'257 "/"')
+        self.assertFalse(control.session.released)
+
+    def test_other_agreements(self) -> None:
+        """Nothing but TLS is agreed on, and with nothing but 234."""
+        control = Control(RELEASE).log_in()
+        self.assertEqual(control.client(b"AUTH GSSAPI\r\n")[1][:3], b"504")
+        self.assertEqual(control.client(b"AUTH\r\n")[1][:3], b"501")
+        self.assertEqual(control.client(b"PROT P\r\n")[1][:3], b"503")
+        for reply in (b"200 fine", b"334 more", b"235 fine"):
+            control = Control(RELEASE).log_in()
+            control.ask(b"AUTH TLS", reply)
+            self.assertIs(control.session.verdict.outcome, Outcome.DENIED)
+
+    def test_features(self) -> None:
+        """FEAT tells of it."""
+        said = b"211-Features:\r\n AUTH TLS\r\n PBSZ\r\n CCC\r\n PROT\r\n211 End"
+        heard = Control(RELEASE).log_in().ask(b"FEAT", said)
+        self.assertEqual(heard, said.replace(b" CCC\r\n", b"") + b"\r\n")
+
+    def test_no_limits(self) -> None:
+        """No time limit of the protocol's goes on."""
+        settings = evolve(RELEASE, login_seconds=5, command_seconds=5, reply_seconds=5)
+        control = Control(settings)
+        control.server(b"220 ready\r\n")
+        control.ask(b"AUTH TLS", b"234 go on")
+        control.client(HELLO)
+        control.session.advance(100)
+        self.assertIsNone(control.session.verdict)
+
+
+class TimeTests(SynchronousTestCase):
+    """How long a client, and a server, may take."""
+
+    def test_login(self) -> None:
+        """A client that doesn't log in is told goodbye, whatever it says meanwhile."""
+        control = Control(FtpSettings(login_seconds=60))
+        control.server(b"220 ready\r\n")
+        control.session.advance(50)
+        control.ask(b"NOOP", b"200 fine")
+        control.session.advance(11)
+        self.assertEqual(control.server(b"")[:3], b"421")
+        self.assertEqual(control.session.verdict.outcome, Outcome.FAILED)
+        self.assertEqual(control.reason, "time limit: login_seconds = 60")
+        control = Control(FtpSettings(login_seconds=60)).log_in()
+        control.session.advance(1000)
+        self.assertIsNone(control.session.verdict)
+
+    def test_command(self) -> None:
+        """A client that sends nothing; each command counts, and so does a transfer."""
+        control = Control(evolve(READ_WRITE, command_seconds=60)).log_in()
+        control.session.advance(50)
+        control.client(b"XXXX\r\n")
+        control.session.advance(50)
+        data = control.passive().comes(Address("192.0.2.1", 50100))
+        control.ask(b"RETR a", b"150 here")
+        control.session.advance(1000)
+        data.hangs_up(SERVER)
+        control.session.advance(1000)
+        control.server(b"226 done\r\n")
+        control.session.advance(59)
+        self.assertIsNone(control.session.verdict)
+        control.session.advance(1)
+        self.assertEqual(control.reason, "time limit: command_seconds = 60")
+
+    def test_reply(self) -> None:
+        """A server that doesn't answer; but not while data flow."""
+        control = Control(evolve(READ_WRITE, reply_seconds=60)).log_in()
+        control.session.advance(1000)
+        data = control.passive().comes(Address("192.0.2.1", 50100))
+        control.ask(b"RETR a", b"150 here")
+        control.session.advance(1000)
+        control.server(b"226 done\r\n")
+        control.session.advance(1000)
+        data.hangs_up(SERVER)
+        self.assertIsNone(control.session.verdict)
+        control.client(b"NOOP\r\n")
+        control.session.advance(59)
+        self.assertIsNone(control.session.verdict)
+        control.session.advance(1)
+        self.assertEqual(control.server(b"")[:3], b"421")
+        self.assertEqual(control.reason, "time limit: reply_seconds = 60")
+
+    def test_after_abort(self) -> None:
+        """A server that answers only once to a transfer that was aborted is not waited for."""
+        control = Control(evolve(READ_WRITE, reply_seconds=60)).log_in()
+        control.passive().comes(Address("192.0.2.1", 50100))
+        control.ask(b"RETR a", b"150 here")
+        control.client(b"ABOR\r\n")
+        control.server(b"426 aborted\r\n")
+        control.session.advance(60)
+        self.assertEqual(control.reason, "time limit: reply_seconds = 60")
 
 
 class PolicyTests(SynchronousTestCase):
@@ -363,6 +530,68 @@ class PolicyTests(SynchronousTestCase):
         self.assertTrue(control.session.sent[SERVER].endswith(b"CWD /in\r\nPWD\r\n"))
         control.server(b'257 "/in"\r\n')
         self.assertTrue(control.session.sent[SERVER].endswith(b"DELE x\r\n"))
+
+    def test_ambiguous(self) -> None:
+        """
+        A path that one server may read in another way than the next one can't
+        be judged: one with Telnet's IAC, and those of SITE's commands.
+        """
+        control = Control(evolve(READ_WRITE, write_paths=re.compile(".*")))
+        control.server(b"220 ready\r\n")
+        control.ask(b"USER a", b"230 in")
+        control.server(b'257 "/"\r\n')
+        self.assertEqual(control.client(b"DELE /a\xff\xff\r\n")[1][:3], b"550")
+        self.assertEqual(control.client(b"SITE CHMOD 777 /a\r\n")[1][:3], b"502")
+        self.assertEqual(control.client(b"SITE UMASK 022\r\n")[1], b"")
+        control = Control().log_in()
+        control.ask(b"DELE /a\xff\xff", b"250 done")
+
+    def test_names(self) -> None:
+        """How long a name may be, and how deep a path, of all that has a path."""
+        settings = evolve(READ_WRITE, name_bytes=5, path_depth=3)
+        control = Control(settings).log_in()
+        for command in (b"DELE", b"CWD", b"SIZE", b"MFMT 20200101000000", b"LIST -la"):
+            heard = control.client(command + b" /a/b/c/d\r\n")[1]
+            self.assertEqual(heard[:3], b"550", command)
+            self.assertIn("path_depth", control.records[-1][1]["refused"])
+            heard = control.client(command + b" /a/b/sixsix\r\n")[1]
+            self.assertEqual(heard[:3], b"550", command)
+            self.assertIn("name_bytes", control.records[-1][1]["refused"])
+        control.ask(b"DELE /a//b/five5/", b"250 done")
+
+    def test_virtual_hosts(self) -> None:
+        """Which hosts HOST may ask for, in whatever letters; before the login only (RFC 7151)."""
+        control = Control(FtpSettings(virtual_hosts=re.compile("ftp[.].*")))
+        control.server(b"220 ready\r\n")
+        self.assertEqual(control.client(b"HOST www.example\r\n")[1][:3], b"504")
+        control.ask(b"HOST FTP.example", b"220 fine")
+        control.ask(b"HOST ftp.[2001:db8::1]", b"504 no")
+        control.ask(b"USER a", b"331 and?")
+        self.assertEqual(control.client(b"HOST ftp.example\r\n")[1][:3], b"503")
+        control.ask(b"PASS a", b"230 in")
+        self.assertEqual(control.client(b"HOST ftp.example\r\n")[1][:3], b"503")
+
+    def test_no_texts(self) -> None:
+        """Codes alone, but where the text is the answer; our own words stay."""
+        settings = evolve(READ_WRITE, reply_texts="strip", welcome="come in")
+        control = Control(settings)
+        self.assertEqual(control.server(b"220-vsFTPd 3\r\n220 ready\r\n"), b"220 \r\n")
+        control.ask(b"USER a", b"331 and?")
+        self.assertEqual(control.ask(b"PASS a", b"230 hello"), b"230 come in\r\n")
+        control.passive()
+        heard = control.ask(b"RETR a", b"150 here", b"426 broken")
+        self.assertEqual(heard, b"150 \r\n426 \r\n")
+        self.assertEqual(control.ask(b"DELE x", b"550-no\r\n550 x"), b"550 \r\n")
+        for command, reply in (
+            (b"PWD", b'257 "/"'),
+            (b"SIZE x", b"213 5"),
+            (b"SYST", b"215 UNIX"),
+            (b"MLST x", b"250-\r\n size=5; x\r\n250 end"),
+            (b"STAT", b"211-\r\n fine\r\n211 end"),
+            (b"FEAT", b"211-\r\n SIZE\r\n211 end"),
+            (b"SITE HELP", b"200-\r\n CHMOD\r\n200 end"),
+        ):
+            self.assertEqual(control.ask(command, reply), reply + b"\r\n")
 
     def test_unknown_directory(self) -> None:
         """A server that doesn't say where it stands is asked for absolute paths only."""

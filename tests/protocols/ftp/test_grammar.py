@@ -32,10 +32,18 @@ class CommandTests(SynchronousTestCase):
             ("STOR Zo\u00eb".encode(), "STOR Zo\u00eb\r\n".encode()),
             (b"\xff\xf4\xff\xf2ABOR", b"ABOR\r\n"),
             (b"\xff\xf2ABOR", b"ABOR\r\n"),
+            (b"RETR Ha\xff\xffe", b"RETR Ha\xff\xffe\r\n"),
+            (b"RETR \xff\xff\xff\xff", b"RETR \xff\xff\xff\xff\r\n"),
         ):
             command = Command.parse(line)
             assert command is not None
             self.assertEqual(command.line(), sent)
+
+    def test_doubled(self) -> None:
+        """Telnet's IAC, doubled, is one byte of a name (RFC 854)."""
+        command = Command.parse(b"RETR Ha\xff\xffe")
+        assert command is not None
+        self.assertEqual(command.argument, b"Ha\xffe")
 
     def test_none(self) -> None:
         """What has no verb is no command."""
@@ -51,7 +59,9 @@ class CommandTests(SynchronousTestCase):
             b"RETR a\x1b[2J",
             b"RETR a\x7f",
             b"RETR a\xff\xf4b",
-            b"RETR \xff\xff",
+            b"RETR \xff\xff\xff",
+            b"RETR \xff\xffa\xff",
+            b"RETR \xffa\xff\xff",
             b"\xff\xfd\x06NOOP",
             b"\xff\xf4\xff",
             b"\xff\xfbNOOP",
@@ -128,6 +138,8 @@ class ReplyTests(SynchronousTestCase):
             (b"220-a\r\n530-b\r\n530 c\r\n220 d", b"220-a\r\n 530-b\r\n 530 c\r\n220 d"),
             (b"220 \x1b[2J\x00\x7f\xff\ttab", b"220 ?[2J???\ttab"),
             (b"220-\x1b\r\n\x1b\r\n220 x", b"220-?\r\n?\r\n220 x"),
+            (b'257 "/Ha\xff\xffe"', b'257 "/Ha\xff\xffe"'),
+            (b"220 \xff\xff\xff\xf4", b"220 \xff\xff??"[:-1] + b"\xf4"),
         ):
             self.assertEqual(rewritten(said + b"\r\n")[1], heard + b"\r\n")
 

@@ -1,0 +1,61 @@
+"""Patience: how long a control connection waits for a login, for a command, for a reply."""
+
+from __future__ import annotations
+
+from gateway.interfaces import CLIENT, ISession, ITimer, Outcome
+from protocols.ftp.reply import Reply
+from protocols.ftp.settings import FtpSettings
+
+
+class Patience:
+    """The time limits of one control connection, beside those that every session has."""
+
+    def __init__(self, session: ISession, settings: FtpSettings) -> None:
+        self._session = session
+        self._settings = settings
+        self._login: ITimer | None = None
+        self._turn: ITimer | None = None
+
+    def begin(self) -> None:
+        """The client is there; it has to log in."""
+        self._login = self._after("login_seconds", b"Login took too long; goodbye.")
+
+    def logged_in(self) -> None:
+        """It has."""
+        login, self._login = self._login, None
+        if login is not None:
+            login.cancel()
+
+    def for_command(self) -> None:
+        """It is the client's turn."""
+        self.wait()
+        if self._login is None:
+            self._turn = self._after("command_seconds", b"Nothing to do; goodbye.")
+
+    def for_reply(self) -> None:
+        """It is the server's turn."""
+        self.wait()
+        self._turn = self._after("reply_seconds", b"The server does not answer; goodbye.")
+
+    def wait(self) -> None:
+        """Wait as long as it takes: data flow, or an answer is known already."""
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            turn.cancel()
+
+    def release(self) -> None:
+        """Nothing is known any more of what the two do."""
+        self.wait()
+        self.logged_in()
+
+    def _after(self, limit: str, text: bytes) -> ITimer | None:
+        seconds: float = getattr(self._settings, limit)
+        if not seconds:
+            return None
+
+        def ran_out() -> None:
+            self._session.send(CLIENT, Reply(421, text).written())
+            self._session.close(f"time limit: {limit} = {seconds:g}", Outcome.FAILED)
+
+        timer: ITimer = self._session.after(seconds, ran_out)
+        return timer
