@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from gateway.interfaces import Address
-from protocols.http.framing import Framing
+from protocols.http.framing import Framing, Kind
 from protocols.http.malformed import Malformed
 from protocols.http.message import Request
 from protocols.http.settings import CoreSettings
@@ -35,7 +35,9 @@ def admit(request: Request, framing: Framing, settings: CoreSettings, server: Ad
     """
     method = request.method
     if method in _WITHOUT_BODY and not framing.empty and not settings.request_bodies:
-        raise Malformed(f"{method} with a body (setting 'request_bodies')")
+        name = "content-length" if framing.kind is Kind.LENGTH else "transfer-encoding"
+        reason = f"{method} with a body (setting 'request_bodies')"
+        raise Malformed(reason, request.headers.place(name))
     if method == "CONNECT" and not settings.connect:
         raise Malformed("CONNECT is not allowed (setting 'connect')", None, NOT_ALLOWED)
     if settings.stack.request and request.version == "1.0" and not framing.empty:
@@ -52,9 +54,11 @@ def _check_expectation(request: Request, framing: Framing) -> None:
     values = request.headers.every("expect")
     if len(values) > 1 or values[0].lower() != "100-continue":
         reason = f"an expectation that is not 100-continue: {values[0][:100]!r}"
-        raise Malformed(reason, None, EXPECTATION_FAILED)
+        place = request.headers.place("expect", len(values) - 1)
+        raise Malformed(reason, place, EXPECTATION_FAILED)
     if framing.empty:
-        raise Malformed("Expect: 100-continue in a request without a body")
+        reason = "Expect: 100-continue in a request without a body"
+        raise Malformed(reason, request.headers.place("expect"))
 
 
 def _check_host(request: Request, server: Address) -> None:
@@ -64,7 +68,7 @@ def _check_host(request: Request, server: Address) -> None:
             f"Host says {request.host}:{port}, the connection goes to {server} "
             "(setting 'host_check')"
         )
-        raise Malformed(reason, None, MISDIRECTED)
+        raise Malformed(reason, request.headers.place("host"), MISDIRECTED)
 
 
 def _is_other(host: str, address: str) -> bool:
@@ -92,5 +96,5 @@ def offered(
     denied = [name for name in protocols if name.partition("/")[0] not in settings.upgrades]
     if _BARRED.intersection(denied):
         reason = f"an upgrade to {denied[0][:100]!r} is not allowed (setting 'upgrades')"
-        raise Malformed(reason, None, FORBIDDEN)
+        raise Malformed(reason, request.headers.place("upgrade"), FORBIDDEN)
     return () if denied else protocols

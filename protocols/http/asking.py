@@ -136,6 +136,10 @@ class Asking:
             await transfer(self._read, head + begun.framed, body, self._send)
 
     def _send(self, data: bytes) -> None:
+        current = self._inspector.current
+        if current is not None and current.answered and current.expects and not current.interim:
+            # It was answered instead of asked for the body, and may take that for a request (0.CL).
+            return
         self._session.send(SERVER, data)
 
     def _is_last(self) -> bool:

@@ -190,7 +190,8 @@ class ChunkedBody:
         trailers = parse(lines, self._limits, self._at)
         for name, _ in trailers:
             if name.lower() in _NO_TRAILERS:
-                raise Malformed(f"{name!r} is not allowed as a trailer", self._at)
+                reason = f"{name!r} is not allowed as a trailer"
+                raise Malformed(reason, trailers.place(name))
         return trailers
 
 

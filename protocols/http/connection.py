@@ -59,11 +59,20 @@ def options(headers: Headers) -> frozenset[str]:
         return named
     for option in named:
         if not TOKEN.fullmatch(option):
-            raise Malformed(f"not a connection option: {option[:100]!r}")
+            reason = f"not a connection option: {option[:100]!r}"
+            raise Malformed(reason, _place(headers, option))
     wrong = named & _END_TO_END
     if wrong:
-        raise Malformed(f"Connection names the header {min(wrong)!r}, which is for the other end")
+        reason = f"Connection names the header {min(wrong)!r}, which is for the other end"
+        raise Malformed(reason, _place(headers, min(wrong)))
     return named
+
+
+def _place(headers: Headers, option: str) -> int | None:
+    """Where the Connection header is that has this option."""
+    values = headers.every("connection")
+    number = next(each for each, value in enumerate(values) if option in value.lower())
+    return headers.place("connection", number)
 
 
 def is_persistent(message: Request | Response, named: frozenset[str]) -> bool:

@@ -45,6 +45,9 @@ UNTIL_CLOSE = Framing(Kind.CLOSE)
 
 _WITHOUT_BODY = frozenset({204, 304})
 
+_LOOKALIKES = ("content_length", "transfer_encoding")
+"""Applications of the CGI kind (RFC 3875, section 4.1.18) take them for what frames a message."""
+
 
 def of_request(request: Request) -> Framing:
     """
@@ -53,6 +56,9 @@ def of_request(request: Request) -> Framing:
     @raise Malformed: there is doubt.
     """
     headers = request.headers
+    for name in _LOOKALIKES:
+        if name in headers:
+            raise Malformed(f"the header {name!r}, with an underscore", headers.place(name))
     if "transfer-encoding" in headers:
         return _chunked(headers, request.version)
     return Framing(Kind.LENGTH, length) if (length := _length(headers)) else NONE
@@ -69,11 +75,12 @@ def of_response(response: Response) -> Framing:
     if coded:
         _chunked(headers, response.version)
         if request.version == "1.0":
-            raise Malformed("Transfer-Encoding in the answer to a request of HTTP/1.0")
+            raise _coding("Transfer-Encoding in the answer to a request of HTTP/1.0", headers)
     length = None if coded else _length(headers)
     if status < 200 or status == 204:
         if coded or length:
-            raise Malformed(f"a response of status {status} with a body")
+            place = headers.place("transfer-encoding" if coded else "content-length")
+            raise Malformed(f"a response of status {status} with a body", place)
         return NONE
     if status in _WITHOUT_BODY or request.method == "HEAD" or _is_tunnel(request, status):
         return NONE
@@ -90,15 +97,20 @@ def _chunked(headers: Headers, version: str) -> Framing:
     """RFC 9112, section 6.1, without codings that nobody uses but to confuse."""
     values = headers.every("transfer-encoding")
     if "content-length" in headers:
-        raise Malformed("both Content-Length and Transfer-Encoding")
+        raise _coding("both Content-Length and Transfer-Encoding", headers)
     if version == "1.0":
-        raise Malformed("Transfer-Encoding in a message of HTTP/1.0")
+        raise _coding("Transfer-Encoding in a message of HTTP/1.0", headers)
     if len(values) > 1:
-        raise Malformed("several Transfer-Encoding headers")
+        raise _coding("several Transfer-Encoding headers", headers, 1)
     if values[0].lower() != "chunked":
         what = f"Transfer-Encoding {values[0][:100]!r}, where only 'chunked' is understood"
-        raise Malformed(what, None, NOT_IMPLEMENTED)
+        raise _coding(what, headers, status=NOT_IMPLEMENTED)
     return CHUNKED
+
+
+def _coding(reason: str, headers: Headers, number: int = 0, status: int = 400) -> Malformed:
+    """What is wrong with Transfer-Encoding, and where that is."""
+    return Malformed(reason, headers.place("transfer-encoding", number), status)
 
 
 def _length(headers: Headers) -> int | None:
@@ -106,9 +118,10 @@ def _length(headers: Headers) -> int | None:
     if not values:
         return None
     if len(values) > 1:
-        raise Malformed("several Content-Length headers")
+        raise Malformed("several Content-Length headers", headers.place("content-length", 1))
     if CONTENT_LENGTH.fullmatch(values[0]) is None:
-        raise Malformed(f"not a Content-Length: {values[0][:100]!r}")
+        reason = f"not a Content-Length: {values[0][:100]!r}"
+        raise Malformed(reason, headers.place("content-length"))
     return int(values[0])
 
 

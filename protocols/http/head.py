@@ -44,7 +44,8 @@ async def read_request(read: Reader, limits: Limits) -> tuple[Request, int]:
     head = _at_once(read, limits)
     if head is not None:
         try:
-            request = _request(_request_line(head[0]), parse(head[1], limits, 0))
+            headers = parse(head[1], limits, len(head[0]) + 2)
+            request = _request(_request_line(head[0]), headers)
         except Malformed:
             pass  # read again, for what is wrong and where
         else:
@@ -52,7 +53,7 @@ async def read_request(read: Reader, limits: Limits) -> tuple[Request, int]:
     line = await read_line(read, limits, TOO_LONG_LINE)
     begin = _request_line(line)
     try:
-        _version(begin)
+        _version(begin, len(line) - len("HTTP/1.1"))
         lines = await read_lines(read, limits, len(line) + 2)
         return _request(begin, parse(lines, limits, len(line) + 2)), len(line) + len(lines) + 4
     except Malformed as malformed:
@@ -104,7 +105,8 @@ async def read_response(read: Reader, limits: Limits, request: Request) -> tuple
     head = _at_once(read, limits)
     if head is not None:
         try:
-            response = _response(_status_line(head[0]), parse(head[1], limits, 0), request)
+            headers = parse(head[1], limits, len(head[0]) + 2)
+            response = _response(_status_line(head[0]), headers, request)
         except Malformed:
             pass  # read again, for what is wrong and where
         else:
@@ -181,10 +183,11 @@ def parse(lines: str, limits: Limits, offset: int) -> Headers:
         raise fault_in(lines, offset)
     longest = limits.header_line_bytes
     if len(lines) > longest and max(map(len, each)) > longest:
-        raise Malformed(f"a header of more than {longest} bytes", offset, TOO_LARGE)
+        place = offset + lines.index(next(line for line in each if len(line) > longest))
+        raise Malformed(f"a header of more than {longest} bytes", place, TOO_LARGE)
     if len(fields) > limits.headers:
         raise Malformed(f"{len(fields)} headers; {limits.headers} are allowed", None, TOO_LARGE)
-    return Headers(fields)
+    return Headers(fields, lines, offset)
 
 
 def _field(line: str) -> Field | None:
@@ -196,13 +199,17 @@ def _field(line: str) -> Field | None:
 _known = lru_cache(maxsize=REMEMBERED)(_field)
 
 
-def _version(line: tuple[str, ...]) -> str:
-    """By the last two of these texts."""
+def _version(line: tuple[str, ...], offset: int = 0) -> str:
+    """
+    By the last two of these texts.
+
+    @param offset: where in the message they are.
+    """
     digits = line[-2:]
     version = VERSIONS.get(digits)
     if version is None:
         what = f"HTTP/{'.'.join(digits)}, where 1.0 and 1.1 are known"
-        raise Malformed(what, None, UNKNOWN_VERSION)
+        raise Malformed(what, offset, UNKNOWN_VERSION)
     return version
 
 

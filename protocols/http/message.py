@@ -29,10 +29,16 @@ class Headers:
     @ivar fields: all of them.
     """
 
-    __slots__ = ("_first", "fields")
+    __slots__ = ("_first", "_lines", "_offset", "fields")
 
-    def __init__(self, fields: Iterable[Field] = ()) -> None:
+    def __init__(self, fields: Iterable[Field] = (), lines: str = "", offset: int = 0) -> None:
+        """
+        @param lines: they were read from these.
+        @param offset: where in the message those begin.
+        """
         self.fields = tuple(fields)
+        self._lines = lines
+        self._offset = offset
         # Backwards, so that the first one of each name is what stays.
         self._first = {name.lower(): value for name, value in self.fields[::-1]}
 
@@ -78,6 +84,22 @@ class Headers:
             return []
         each = (member for value in self.every(name) for member in value.split(","))
         return [member for padded in each if (member := padded.strip(" \t"))]
+
+    def place(self, name: str, number: int = 0) -> int | None:
+        """
+        Where in the message the header of this name begins.
+
+        @param number: 0 for the first one of the name.
+        @return: L{None} if it was not read from there.
+        """
+        key, at = name.lower(), self._offset
+        for line in self._lines.split("\r\n"):
+            if line.partition(":")[0].lower() == key:
+                if not number:
+                    return at
+                number -= 1
+            at += len(line) + 2
+        return None
 
     def without(self, *names: str) -> Headers:
         """

@@ -32,7 +32,11 @@ def read_target(method: str, text: str, offset: int) -> Target:
             return Target(text, Form.ORIGIN, found[1], found[2])
     else:
         read = _OTHER_FORMS.get(method, _absolute)
-        target = read(text)
+        try:
+            target = read(text)
+        except Malformed as malformed:
+            malformed.offset = offset
+            raise
         if target is not None:
             return target
     raise Malformed(f"not a target for {method}: {text[:200]!r}", offset)
@@ -76,13 +80,22 @@ def read_host(headers: Headers, version: str, target: Target) -> Authority:
     if len(values) != 1:
         if not values and version == "1.0":
             return target.host, target.port
-        raise Malformed(f"a request with {len(values) or 'no'} Host headers")
-    found = HOST.fullmatch(values[0])
+        reason = f"a request with {len(values) or 'no'} Host headers"
+        raise Malformed(reason, headers.place("host", 1))
+    try:
+        return _host(values[0], target)
+    except Malformed as malformed:
+        malformed.offset = headers.place("host")
+        raise
+
+
+def _host(value: str, target: Target) -> Authority:
+    found = HOST.fullmatch(value)
     if found is None:
-        raise Malformed(f"not a host: {values[0][:200]!r}")
+        raise Malformed(f"not a host: {value[:200]!r}")
     host, port = _authority(found[1], found[2])
     if target.host and not _agree((host, port), target):
-        raise Malformed(f"Host says {values[0]!r}, the target {target.text[:200]!r}")
+        raise Malformed(f"Host says {value!r}, the target {target.text[:200]!r}")
     return host, port
 
 

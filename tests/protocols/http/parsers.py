@@ -20,11 +20,13 @@ class Meaning:
 
     @ivar start: method and target, or status and reason.
     @ivar headers: names in small letters.
+    @ivar trailers: likewise.
     """
 
     start: tuple[bytes, bytes]
     headers: tuple[Field, ...]
     body: bytes
+    trailers: tuple[Field, ...] = ()
 
     def bare(self) -> Meaning:
         """Without what is for the next hop alone."""
@@ -36,11 +38,21 @@ class Meaning:
             b"http2-settings",
             b"expect",
         }
-        connection = b",".join(value for name, value in self.headers if name == b"connection")
-        dropped |= {name.strip().lower() for name in connection.split(b",")}
-        dropped -= {b"keep-alive"}
+        dropped |= self.options - {b"keep-alive"}
         kept = tuple((name, value) for name, value in self.headers if name not in dropped)
-        return Meaning(self.start, kept, self.body)
+        return Meaning(self.start, kept, self.body, self.trailers)
+
+    @property
+    def options(self) -> set[bytes]:
+        """What Connection says."""
+        said = b",".join(value for name, value in self.headers if name == b"connection")
+        return {option.strip().lower() for option in said.split(b",")}
+
+    @property
+    def has_end(self) -> bool:
+        """Whether the end of its body can be told without that of the connection."""
+        names = {name for name, _ in self.headers}
+        return bool(names & {b"content-length", b"transfer-encoding"})
 
 
 class Refused(Exception):
@@ -54,7 +66,8 @@ def h11_requests(data: bytes) -> list[Meaning]:
     @raise Refused: see there.
     """
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)
-    connection.receive_data(data)
+    if data:  # h11 takes nothing for the end
+        connection.receive_data(data)
     found = []
     try:
         while True:
@@ -65,12 +78,18 @@ def h11_requests(data: bytes) -> list[Meaning]:
             connection.send(h11.Response(status_code=200, headers=[("Content-Length", "0")]))
             connection.send(h11.EndOfMessage())
             if connection.our_state is h11.MUST_CLOSE:
-                if connection.trailing_data[0]:
-                    raise Refused("bytes after the last message")
-                return found
+                return found + _h11_behind(connection, meaning)
             connection.start_next_cycle()
     except (h11.RemoteProtocolError, h11.LocalProtocolError) as error:
         raise Refused(str(error)) from error
+
+
+def _h11_behind(connection: h11.Connection, last: Meaning) -> list[Meaning]:
+    """What is behind a message that is the last one, or that h11 takes for it."""
+    data = connection.trailing_data[0]
+    if data and b"keep-alive" not in last.options:
+        raise Refused("bytes after the last message")
+    return h11_requests(data) if data else []
 
 
 def h11_response(request: Meaning, data: bytes) -> list[Meaning]:
@@ -107,7 +126,8 @@ def _h11_message(connection: h11.Connection, kind: Any) -> Meaning | None:
             body += bytes(event.data)
         elif isinstance(event, h11.EndOfMessage):
             assert start is not None
-            return Meaning(_h11_start(start), _fields(start.headers), body)
+            trailers = _fields(event.headers)
+            return Meaning(_h11_start(start), _fields(start.headers), body, trailers)
 
 
 def _h11_start(event: Any) -> tuple[bytes, bytes]:
@@ -138,6 +158,7 @@ class Collector:
     url: bytes = b""
     reason: bytes = b""
     headers: list[Field] = field(factory=list)
+    trailers: list[Field] = field(factory=list)
     body: bytes = b""
     begun: bool = False
     complete_head: bool = False
@@ -145,7 +166,7 @@ class Collector:
     def on_message_begin(self) -> None:
         """The first byte."""
         self.url = self.reason = self.body = b""
-        self.headers = []
+        self.headers, self.trailers = [], []
         self.begun, self.complete_head = True, False
 
     def on_url(self, url: bytes) -> None:
@@ -158,8 +179,8 @@ class Collector:
 
     def on_header(self, name: bytes, value: bytes | None) -> None:
         """A header, or a trailer."""
-        if not self.complete_head:
-            self.headers.append((name, value or b""))
+        fields = self.trailers if self.complete_head else self.headers
+        fields.append((name, value or b""))
 
     def on_headers_complete(self) -> None:
         """The empty line."""
@@ -176,21 +197,32 @@ class Collector:
             start = self.parser.get_method(), self.url
         else:
             start = b"%d" % self.parser.get_status_code(), self.reason
-        self.found.append(Meaning(start, _fields(self.headers), self.body))
+        headers, trailers = _fields(self.headers), _fields(self.trailers)
+        self.found.append(Meaning(start, headers, self.body, trailers))
 
 
-def llhttp(data: bytes, parser: type) -> list[Meaning]:
+def llhttp(data: bytes, parser: type, ended: bool = False) -> list[Meaning]:
     """
-    The messages that llhttp finds. (A response until the end of the connection has none.)
+    The messages that llhttp finds, with every offer of another protocol declined.
 
+    @param ended: the connection ends after that; which is the end of a body that has no other.
     @raise Refused: see there.
     """
     collector = Collector()
-    collector.parser = parser(collector)
-    try:
-        collector.parser.feed_data(data)
-    except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-        raise Refused(str(error)) from error
+    while True:
+        collector.parser = parser(collector)
+        try:
+            collector.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            data = data[upgrade.args[0] :]
+            continue
+        except httptools.HttpParserError as error:
+            raise Refused(str(error)) from error
+        break
+    if collector.begun and ended and collector.complete_head:
+        collector.on_message_complete()
+        if collector.found[-1].has_end:
+            raise Refused("incomplete")
     if collector.begun:
         raise Refused("incomplete")
     return collector.found
