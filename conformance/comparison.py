@@ -28,19 +28,30 @@ class Difference:
 
 @frozen
 class Known:
-    """Differences that are as they should be, and why. All but the reason may be patterns."""
+    """
+    Differences that are as they should be, and why.
+
+    @ivar suite: a name, or a pattern, as are C{tests} and C{inspector}.
+    @ivar run: whether the tests are run through the inspector all the same.
+    """
 
     suite: str
     tests: str
     reason: str
     inspector: str = "*"
+    run: bool = True
+
+    @property
+    def pattern(self) -> str:
+        """Of the tests' names. The brackets of pytest's parameters stand for themselves."""
+        return self.tests.replace("[", "[[]")
 
     def covers(self, suite: str, inspector: str, test: str) -> bool:
         """Whether it speaks of this test."""
         return (
             fnmatchcase(suite, self.suite)
             and fnmatchcase(inspector, self.inspector)
-            and fnmatchcase(test, self.tests.replace("[", "[[]"))
+            and fnmatchcase(test, self.pattern)
         )
 
 
@@ -70,3 +81,23 @@ def unknown(
     return tuple(
         one for one in found if not any(entry.covers(suite, inspector, one.test) for entry in known)
     )
+
+
+def left_out(known: Sequence[Known], suite: str, inspector: str) -> tuple[str, ...]:
+    """Patterns of the tests that are not run through an inspector."""
+    return tuple(
+        entry.pattern
+        for entry in known
+        if not entry.run
+        and fnmatchcase(suite, entry.suite)
+        and fnmatchcase(inspector, entry.inspector)
+    )
+
+
+def without(outcomes: Mapping[str, str], patterns: Sequence[str]) -> dict[str, str]:
+    """Outcomes of the tests that no pattern matches."""
+    return {
+        test: outcome
+        for test, outcome in outcomes.items()
+        if not any(fnmatchcase(test, pattern) for pattern in patterns)
+    }

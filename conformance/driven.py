@@ -19,8 +19,21 @@ from conformance.suites import Runner, Suite
 
 RECORDERS = Path(__file__).resolve().parent / "recorders"
 
+TEST_SECONDS = 20
+"""A test that takes so long has failed. The recorders do so, too."""
+
 SEVERITY = ("passed", "skipped", "failed")
 """A test that is recorded twice (a call and its tear-down) counts as the worse of the two."""
+
+
+def kind(outcome: str) -> str:
+    """An outcome without what may be said about it: C{"failed: why"}."""
+    return outcome.partition(":")[0]
+
+
+def severity(outcome: str) -> int:
+    """How bad it is."""
+    return SEVERITY.index(kind(outcome))
 
 
 @frozen
@@ -41,16 +54,23 @@ class Run:
     cut_off: bool = False
 
     def __str__(self) -> str:
-        counted = Counter(self.outcomes.values())
+        counted = Counter(map(kind, self.outcomes.values()))
         return "/".join(str(counted[outcome]) for outcome in ("passed", "failed", "skipped"))
 
 
-def drive(suite: Suite, inspector: str, until: float, tests: Sequence[str] = ()) -> Run:
+def drive(
+    suite: Suite,
+    inspector: str,
+    until: float,
+    tests: Sequence[str] = (),
+    left_out: Sequence[str] = (),
+) -> Run:
     """
     Run a suite that is installed, or some tests of it, in a namespace of its own.
 
     @param inspector: what it goes through; "" for a direct run.
     @param until: when to cut it off, in seconds of L{time.monotonic}, whatever its own limit.
+    @param left_out: patterns of tests that are not run, beside those that the suite leaves out.
     """
     folder = runs(suite)
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +79,8 @@ def drive(suite: Suite, inspector: str, until: float, tests: Sequence[str] = ())
         record.write_text("")
         before, started = place.connections(), time.monotonic()
         seconds = min(suite.seconds, max(0.0, until - started))
-        cut_off = execute(suite, place, record, tests or suite.tests, seconds)
+        environ = environment(record, [*suite.left_out, *left_out])
+        cut_off = execute(suite, place, environ, tests or suite.tests, seconds)
         took = time.monotonic() - started
         connections = place.connections() - before
     return Run(read(record), connections, took, place.sessions(), cut_off)
@@ -71,16 +92,20 @@ def runs(suite: Suite) -> Path:
 
 
 def execute(
-    suite: Suite, place: Loopback, record: Path, tests: Sequence[str], seconds: float
+    suite: Suite,
+    place: Loopback,
+    environ: Mapping[str, str],
+    tests: Sequence[str],
+    seconds: float,
 ) -> bool:
     """Run the suite's own runner to its end or to the time limit. Say which."""
     installed = Installed(suite.origin)
     command = place.command(installed.python, *arguments(suite, tests))
-    with record.with_suffix(".log").open("wb") as log:
+    with Path(environ["CONFORMANCE_RECORD"]).with_suffix(".log").open("wb") as log:
         process = subprocess.Popen(
             command,
             cwd=installed.folder,
-            env=environment(record),
+            env=environ,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -100,12 +125,12 @@ def arguments(suite: Suite, tests: Sequence[str]) -> list[str]:
     if suite.runner is not Runner.PYTEST:
         return [str(RECORDERS / f"{suite.runner.value}.py"), *tests]
     options = ["-p", suite.runner.value, "-p", "no:cacheprovider", "-c", "/dev/null"]
-    left_out = [f"--deselect={test}" for test in suite.left_out]
-    return ["-m", "pytest", "-q", "--rootdir=.", *options, *left_out, *tests]
+    options.append(f"--timeout={TEST_SECONDS}")
+    return ["-m", "pytest", "-q", "--rootdir=.", *options, *tests]
 
 
-def environment(record: Path) -> dict[str, str]:
-    """The recorders can be imported, and know where to write."""
+def environment(record: Path, left_out: Sequence[str]) -> dict[str, str]:
+    """The recorders can be imported, and know where to write and what not to run."""
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(record.parent),
@@ -113,6 +138,7 @@ def environment(record: Path) -> dict[str, str]:
         "PYTHONPATH": str(RECORDERS),
         "PYTHONDONTWRITEBYTECODE": "1",
         "CONFORMANCE_RECORD": str(record),
+        "CONFORMANCE_LEFT_OUT": json.dumps(left_out),
     }
 
 
@@ -120,6 +146,6 @@ def read(record: Path) -> dict[str, str]:
     """How each test ended."""
     outcomes: dict[str, str] = {}
     for test, outcome in map(json.loads, record.read_text().splitlines()):
-        worst = max(outcomes.get(test, outcome), outcome, key=SEVERITY.index)
+        worst = max(outcomes.get(test, outcome), outcome, key=severity)
         outcomes[test] = worst
     return outcomes

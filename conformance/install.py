@@ -43,12 +43,14 @@ class Installed:
         """Where the tests are."""
         if self.origin.source:
             return self.base / "source"
+        if self.origin.npm:
+            return self.base / "node_modules" / self.origin.npm.rpartition("@")[0]
         packages = list(self.environment.glob("lib/python*/site-packages"))
         return packages[0] if packages else self.base
 
     def install(self) -> None:
         """Install what is not there yet, or not in these versions."""
-        wanted = repr((self.origin.requirements, self.origin.source))
+        wanted = repr(self.origin)
         if self.stamp.exists() and self.stamp.read_text() == wanted:
             return
         shutil.rmtree(self.base, ignore_errors=True)
@@ -58,7 +60,14 @@ class Installed:
             pip("--python", self.python, "install", *self.origin.requirements)
         if self.origin.source:
             self._fetch_tests()
+        if self.origin.npm:
+            self._npm("install", "--prefix", str(self.base), self.origin.npm)
         self.stamp.write_text(wanted)
+
+    def _npm(self, *arguments: str) -> None:
+        """Run the environment's npm; no package's own scripts."""
+        npm = str(self.environment / "bin" / "npm")
+        run(npm, "--no-audit", "--no-fund", "--ignore-scripts", *arguments)
 
     def _fetch_tests(self) -> None:
         """Only the folder of tests: what they test is the installed package."""

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -80,6 +81,13 @@ class Loopback:
         (self.config / "gateway.toml").write_text(GATEWAY.format(audit=self.audit))
         shutil.copy(SERVICES / f"{inspector}.toml", self.config / "services")
 
+    def clear(self) -> None:
+        """End everything that still runs inside."""
+        listed = subprocess.run(["ip", "netns", "pids", self.name], capture_output=True, check=True)
+        for process in listed.stdout.split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(process), signal.SIGKILL)
+
     def intercepts(self) -> bool:
         """Whether a connection to a port at which nobody listens is accepted."""
         probe = f"import socket; socket.create_connection(('127.0.0.1', {CLOSED_PORT}), 5)"
@@ -98,6 +106,7 @@ def loopback(folder: Path, inspector: str = "") -> Iterator[Loopback]:
         with gateway(made, inspector) if inspector else contextlib.nullcontext():
             yield made
     finally:
+        made.clear()
         run("ip", "netns", "del", made.name)
 
 

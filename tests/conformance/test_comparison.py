@@ -12,7 +12,9 @@ from conformance.comparison import (
     Known,
     differences,
     known_differences,
+    left_out,
     unknown,
+    without,
 )
 from conformance.suites import SUITES
 
@@ -63,6 +65,14 @@ class KnownTests(SynchronousTestCase):
         entry = Known("http", "test_a[one]", "why")
         self.assertTrue(entry.covers("http", "relay", "test_a[one]"))
         self.assertFalse(entry.covers("http", "relay", "test_ao"))
+
+    def test_not_run(self) -> None:
+        """What is not run through an inspector is no difference there."""
+        entries = (Known("s", "tls[*]", "why", "http", run=False), Known("s", "a", "why", "http"))
+        patterns = left_out(entries, "s", "http")
+        self.assertEqual(without({"tls[1]": "passed", "a": "passed"}, patterns), {"a": "passed"})
+        self.assertEqual(left_out(entries, "s", "relay"), ())
+        self.assertEqual(left_out(entries, "t", "http"), ())
 
     def test_unknown(self) -> None:
         """What no entry covers is left."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from conformance.driven import Run, arguments, read
+from conformance.driven import Run, arguments, environment, read
 from conformance.origins import Origin
 from conformance.suites import Runner, Suite
 
@@ -38,9 +38,9 @@ class ArgumentsTests(SynchronousTestCase):
     """What is run."""
 
     def test_left_out(self) -> None:
-        """Tests that are left out are not run by pytest."""
-        suite = Suite("s", ORIGIN, Runner.PYTEST, ("tests",), left_out={"tests/a.py::b": "why"})
-        self.assertIn("--deselect=tests/a.py::b", arguments(suite, suite.tests))
+        """The recorders are told which tests are left out."""
+        told = environment(Path("record"), ["tests/a.py::b"])
+        self.assertEqual(json.loads(told["CONFORMANCE_LEFT_OUT"]), ["tests/a.py::b"])
 
     def test_some(self) -> None:
         """Only the tests asked for are run."""

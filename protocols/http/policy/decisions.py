@@ -23,6 +23,9 @@ from protocols.http.policy.url import Url, has_bad_escape
 if TYPE_CHECKING:
     from protocols.http.policy.settings import HttpSettings
 
+ANY = "*"
+"""In place of a method: all of them but CONNECT."""
+
 
 def at_once(function: Callable[[], bool]) -> Deferred[bool]:
     """Compute it now, while nothing else is done."""
@@ -63,7 +66,7 @@ class Decisions:
         settings = self._settings
         if request.target.form is Form.AUTHORITY:
             return self._tunnel(request, url)
-        if request.method not in settings.methods:
+        if request.method not in settings.methods and ANY not in settings.methods:
             return Refuse(403, f"the method {request.method} is not allowed")
         if settings.ports is not None and url.port not in settings.ports:
             return Refuse(403, f"port {url.port} is not allowed")

@@ -43,7 +43,7 @@ class HttpSettings(CoreSettings):
     """What may be asked, of whom, by whom, and what may be answered."""
 
     methods: frozenset[str] = option(
-        "Which methods are allowed.",
+        'Which methods are allowed; "*": any but CONNECT.',
         METHODS,
         read=read_methods,
         precedent="TRACE is off in Apache's hardening guides",

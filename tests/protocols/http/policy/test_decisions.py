@@ -37,6 +37,12 @@ class BasicTests(PolicyCase):
         self.assertEqual(self.status('methods = ["GET"]', "/", "POST"), 403)
         self.assertEqual(self.status('methods = ["GET", "PROPFIND"]', "/", "PROPFIND"), 0)
 
+    def test_any_method(self) -> None:
+        """A star stands for every method, but not for tunnels."""
+        self.assertEqual(self.status('methods = ["*"]', "/", "BREW"), 0)
+        self.assertEqual(self.status('methods = ["*"]', "/", "TRACE"), 0)
+        self.assertEqual(self.status('methods = ["*"]', "a.example:443", "CONNECT"), 403)
+
     def test_hosts(self) -> None:
         """Only those that are listed; tunnels too."""
         text = 'hosts = [".example.com"]\nconnect = true'
