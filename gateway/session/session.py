@@ -263,8 +263,10 @@ class Session:
             return fail(RuntimeError("the session was asked to connect twice"))
         connected = self._begin_to_connect()
         self._origin = Origin(None)
-        opening = self._opening = Joining(expectation, self._reached, self._unreachable)
+        opening = Joining(expectation, self._reached, self._unreachable)
         opening.start()
+        if self._connected is not None:
+            self._opening = opening
         return connected
 
     def _begin_to_connect(self) -> Deferred[Address]:
@@ -497,6 +499,14 @@ class Session:
             self.end(SERVER)
 
     def _unreachable(self, why: str) -> None:
+        if self._opening is None:  # at once: whoever asked could not listen to the answer yet
+            self._equipment.clock.callLater(0, self._not_reached, why)
+        else:
+            self._not_reached(why)
+
+    def _not_reached(self, why: str) -> None:
+        if self._state is not State.CONNECTING:
+            return
         self._opening = None
         self._patience.connected()
         self._state = State.ALONE

@@ -277,17 +277,22 @@ class FakeSession:
         connecting, self._connecting = self._connecting, None
         assert connecting is not None, "the inspector did not ask to connect"
         self._open = True
-        connecting.callback(self.connected[-1])
-        connecting.addErrback(self._failed)
-        self._resume(CLIENT)
+        self._answer(connecting, self.connected[-1])
 
     def refuse(self, why: str = "connection refused") -> None:
         """The server can't be reached."""
         connecting, self._connecting = self._connecting, None
         assert connecting is not None, "the inspector did not ask to connect"
-        connecting.errback(Unreachable(why))
+        self._answer(connecting, Failure(Unreachable(why)))  # type: ignore[no-untyped-call]
+
+    def _answer(self, connecting: Deferred[Address], result: Any) -> None:
+        """Tell whoever asked to connect; nothing else happens meanwhile."""
+        self._depth += 1
+        connecting.callback(result)
         connecting.addErrback(self._failed)
         self._resume(CLIENT)
+        self._depth -= 1
+        self._settle()
 
     def over(self, verdict: Verdict = Verdict(Outcome.CLOSED, "the test is over")) -> None:  # noqa: B008
         """The session ends, if it has not ended: a peer's reset, a time limit, a stop."""

@@ -25,6 +25,7 @@ class Exchange:
 
     @ivar command: as the server gets it.
     @ivar asked: as the client sent it, if that is another one (C{data_mode}).
+    @ivar silent: the client gets none of the replies: it did not ask.
     @ivar begun: a preliminary reply has come: the transfer is on.
     @ivar replies: so far.
     """
@@ -32,6 +33,7 @@ class Exchange:
     command: Command
     asked: Command | None = None
     transfer: Transfer | None = None
+    silent: bool = False
     begun: bool = False
     replies: list[Reply] = field(factory=list)
 

@@ -14,7 +14,16 @@ from collections import deque
 from twisted.internet.defer import Deferred
 
 from gateway.inspector import Reader, StreamInspector
-from gateway.interfaces import CLIENT, SERVER, Address, Denied, ISession, Outcome, Verdict
+from gateway.interfaces import (
+    CLIENT,
+    SERVER,
+    Address,
+    Denied,
+    ISession,
+    Outcome,
+    Unreachable,
+    Verdict,
+)
 from protocols.ftp.channel import ANNOUNCING, DataChannel
 from protocols.ftp.command import Command
 from protocols.ftp.exchange import GREETED, Exchange
@@ -24,6 +33,7 @@ from protocols.ftp.patience import Patience
 from protocols.ftp.reply import Reply
 from protocols.ftp.rights import Refused, Rights
 from protocols.ftp.settings import FtpSettings
+from protocols.ftp.target import GREETING, Target
 from protocols.ftp.texts import Texts
 from protocols.ftp.transfer import Transfer
 from protocols.ftp.verbs import AUTH, REFUSED, SECURITY, VERBS
@@ -57,7 +67,8 @@ class FtpInspector(StreamInspector):
         self._login = Login()
         self._channel = DataChannel(session)
         self._patience = Patience(session, self._settings)
-        self._exchanges = deque([Exchange(Command(GREETED))])
+        self._target = Target(session, self._settings)
+        self._exchanges: deque[Exchange] = deque()
         self._transfers: set[Transfer] = set()
         self._spoken = False
         self._server_over = False
@@ -66,13 +77,37 @@ class FtpInspector(StreamInspector):
         self._turn_comes: Deferred[None] | None = None
 
     def started(self) -> None:
-        """The server speaks first."""
+        """The server speaks first; where nobody knows yet which one, the gateway does."""
         self._patience.begin()
+        if self._target.wanted:
+            self.session.send(CLIENT, self._texts.greeting(GREETING).written())
+            return
+        self._exchanges.append(Exchange(Command(GREETED)))
         self.session.connect().addCallback(self._connected)
 
     def _connected(self, address: Address) -> Address:
         self._channel.reached = address
         return address
+
+    async def _reach(self) -> bool:
+        """Connect to the server that the client has named; whether it lets anybody in."""
+        try:
+            self._connected(await self._target.reach())
+        except Unreachable as error:
+            self._fail(Reply(421, b"That server does not answer."), f"server unreachable: {error}")
+            return False
+        greeting = Exchange(Command(GREETED), silent=True)
+        self._exchanges.append(greeting)
+        await self._turn(None)
+        if greeting.replies and greeting.replies[-1].completed:
+            return True
+        last = greeting.replies[-1] if greeting.replies else Reply(421, b"The server hung up.")
+        self._fail(Reply(421, last.text, last.before), "the server does not let anybody in")
+        return False
+
+    def _fail(self, reply: Reply, reason: str) -> None:
+        self.session.send(CLIENT, reply.written())
+        self.session.close(reason, Outcome.FAILED)
 
     # What the client sends
 
@@ -137,13 +172,24 @@ class FtpInspector(StreamInspector):
         try:
             if command is None:
                 raise Refused(_UNKNOWN)
-            self._check(command)
-            await self._pass(command)
+            await self._take_known(command)
         except Refused as refused:
             self._answer(command, refused)
         except Denied as denied:
             self._log_denied(command, denied.reason)
             raise
+
+    async def _take_known(self, command: Command) -> None:
+        if command.verb == "QUIT" and not self._target.there:
+            self.session.send(CLIENT, Reply(221, b"Goodbye.").written())
+            self.session.close("the client quit before it had named a server")
+            return
+        sent = command
+        if command.verb in VERBS or self._may_encrypt(command):
+            sent = self._target.named(command)
+        self._check(sent)
+        if self._target.there or await self._reach():
+            await self._pass(sent, command)
 
     def _check(self, command: Command) -> None:
         """@raise Refused: it is answered here."""
@@ -179,9 +225,11 @@ class FtpInspector(StreamInspector):
             raise Denied("the client wants to encrypt (setting 'auth')", _GOODBYE)
         return Refused(_NO_TLS, "encryption is not allowed (setting 'auth')")
 
-    async def _pass(self, command: Command) -> None:
-        asked = await self._channel.ask(command) if command.verb in ANNOUNCING else command
-        exchange = Exchange(asked, command)
+    async def _pass(self, command: Command, asked: Command) -> None:
+        """Send a command, for one that the client C{asked}."""
+        if command.verb in ANNOUNCING:
+            command = await self._channel.ask(command)
+        exchange = Exchange(command, asked)
         if exchange.verb.flow is not None:
             exchange.transfer = self._channel.begin(command, self._login.restart)
             self._transfers.add(exchange.transfer)
@@ -189,7 +237,7 @@ class FtpInspector(StreamInspector):
             self._abort()
         self._exchanges.append(exchange)
         self._patience.for_reply()
-        self.session.send(SERVER, asked.line())
+        self.session.send(SERVER, command.line())
 
     def _abort(self) -> None:
         """Nobody waits any more for the data of the transfer that is on."""
@@ -244,7 +292,7 @@ class FtpInspector(StreamInspector):
         exchange.begun = exchange.begun or reply.preliminary
         if reply.preliminary:
             self._patience.wait()
-            self.session.send(CLIENT, self._texts.shown(exchange.command.verb, reply).written())
+            self._show(exchange, reply)
         else:
             await self._complete(exchange, reply, read)
         self._next_turn()
@@ -257,7 +305,7 @@ class FtpInspector(StreamInspector):
             reply = await self._channel.answered(reply)
         elif exchange.transfer is not None:
             reply = await self._transferred(exchange, exchange.transfer, reply)
-        self.session.send(CLIENT, self._texts.shown(exchange.command.verb, reply).written())
+        self._show(exchange, reply)
         self.session.log("ftp", **exchange.fields())
         if command.verb == "AUTH" and reply.completed:
             self._encrypt(read)
@@ -265,6 +313,11 @@ class FtpInspector(StreamInspector):
             self._rights.directory = await self._directory(read)
         self._exchanges.popleft()
         self._answered()
+
+    def _show(self, exchange: Exchange, reply: Reply) -> None:
+        if not exchange.silent:
+            shown = self._texts.shown(exchange.command.verb, reply)
+            self.session.send(CLIENT, shown.written())
 
     def _answered(self) -> None:
         """Whose turn is it?"""

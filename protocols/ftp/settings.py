@@ -86,6 +86,17 @@ class FtpSettings:
         re.compile(".*"),
         read=pattern,
     )
+    user_servers: re.Pattern[str] | None = option(
+        "Clients name the server they want in their user name, as 'joe@ftp.example' or "
+        "'joe@ftp.example:2121': a regular expression for all of the server's name or address, in "
+        "small letters. There has to be a rule of this service for the server's address, too. "
+        "Left out: clients go where they were going.",
+        None,
+        read=pattern,
+    )
+    user_ports: frozenset[int] = option(
+        "Ports that clients may name in their user name.", frozenset({21})
+    )
     read_paths: re.Pattern[str] | None = option(
         "Paths that may be read or listed: a regular expression for the whole absolute path, as "
         "the server shows it. Left out: any.",

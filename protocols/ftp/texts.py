@@ -27,10 +27,12 @@ class Texts:
             return self._rights.features(reply)
         ours = self._ours(verb) if reply.completed else None
         if ours is not None:
-            *before, last = ours.splitlines() or [""]
-            lines = tuple(f" {line}".encode() for line in before)
-            return Reply(reply.code, last.encode("utf-8"), lines)
+            return _reply(reply.code, ours)
         return reply if self._kept(verb, reply) else reply.stripped()
+
+    def greeting(self, text: str) -> Reply:
+        """The gateway's own greeting, where there is no server yet."""
+        return _reply(220, text if self._settings.banner is None else self._settings.banner)
 
     def _ours(self, verb: str) -> str | None:
         if verb == GREETED:
@@ -41,3 +43,8 @@ class Texts:
         if self._settings.reply_texts == "keep" or reply.code in _TELLING:
             return True
         return verb in _TELLING_VERBS and reply.completed
+
+
+def _reply(code: int, text: str) -> Reply:
+    *before, last = text.splitlines() or [""]
+    return Reply(code, last.encode("utf-8"), tuple(f" {line}".encode() for line in before))

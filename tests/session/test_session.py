@@ -7,7 +7,7 @@ import socket
 import weakref
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.trial.unittest import TestCase
 
 from gateway.inspector import Inspector
@@ -552,6 +552,30 @@ class InspectedTests(TestCase):
         scene.server.close()
         client = scene.connect()
         self.assertEqual(await receive_all(client), b"sorry\r\n")
+        client.close()
+        self.assertEqual((await scene.over())["gateway"]["reason"], "server unreachable")
+
+    @asynchronous
+    async def test_unreachable_at_once(self) -> None:
+        """And it may try again, even if the kernel says so before the call returns."""
+
+        class Trying(Inspector):
+            def started(self) -> Any:
+                return ensureDeferred(self.try_twice())
+
+            async def try_twice(self) -> None:
+                for _ in range(2):
+                    try:
+                        await self.session.connect()
+                    except Unreachable as error:
+                        self.session.send(CLIENT, f"{error}\r\n".encode())
+                self.session.close("server unreachable")
+
+        scene = Scene(self, Trying)
+        scene.address = Address("255.255.255.255", 1)
+        client = scene.connect()
+        heard = await receive_all(client)
+        self.assertEqual(heard.count(b"255.255.255.255:1: network is unreachable\r\n"), 2, heard)
         client.close()
         self.assertEqual((await scene.over())["gateway"]["reason"], "server unreachable")
 

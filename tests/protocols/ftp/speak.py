@@ -40,6 +40,10 @@ class Control:
         self.session.says(SERVER, said)
         return self._heard_by(CLIENT)
 
+    def server_silent(self) -> bytes:
+        """What the client hears while nobody speaks."""
+        return self._heard_by(CLIENT)
+
     def _heard_by(self, side: Any) -> bytes:
         sent = self.session.sent[side]
         heard, self._heard[side] = sent[self._heard[side] :], len(sent)

@@ -153,6 +153,37 @@ class FtpSuite(InspectorSuite, SynchronousTestCase):
             ],
         ),
         Conversation(
+            "a server that the client names",
+            [
+                (CLIENT, b"NOOP\r\n"),
+                (CLIENT, b"USER joe@198.51.100.9\r\n"),
+                (SERVER, b"120 wait\r\n220 ready\r\n"),
+                (SERVER, b"230 in\r\n"),
+                *QUIT,
+            ],
+            settings=FtpSettings(user_servers=re.compile(".*")),
+            replays=False,
+        ),
+        Conversation(
+            "encrypted",
+            [
+                (SERVER, b"220 ready\r\n"),
+                (CLIENT, b"AUTH TLS\r\n"),
+                (SERVER, b"234 go on\r\n"),
+                (CLIENT, b"\x16\x03\x01\x00\x05hello"),
+                (SERVER, b"\x16\x03\x03\x00\x05hello"),
+                (SERVER, END),
+                (CLIENT, END),
+            ],
+            settings=FtpSettings(auth="release"),
+        ),
+        Conversation(
+            "plaintext behind AUTH",
+            [(SERVER, b"220 ready\r\n"), (CLIENT, b"AUTH TLS\r\nNOOP\r\n")],
+            outcome=Outcome.DENIED,
+            settings=FtpSettings(auth="release"),
+        ),
+        Conversation(
             "the server says no", [(SERVER, b"530 full\r\n"), (SERVER, END), (CLIENT, END)]
         ),
         Conversation("time out", [*LOGIN, (SERVER, b"421 bye\r\n"), (SERVER, END), (CLIENT, END)]),
