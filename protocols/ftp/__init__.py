@@ -7,7 +7,7 @@ the data connections that are agreed on there.
   - L{protocols.ftp.login}: which command may follow which;
   - L{protocols.ftp.settings}, L{protocols.ftp.rights}: what the operator allows;
   - L{protocols.ftp.target}: which server, if the client may say so;
-  - L{protocols.ftp.texts}, L{protocols.ftp.patience}: what the client gets to read, and how long it may take;
+  - L{protocols.ftp.texts}, L{protocols.ftp.patience}: what it reads, how long it takes;
   - L{protocols.ftp.channel}: what the two agree on for data;
   - L{protocols.ftp.transfer}, L{protocols.ftp.data}: one data connection;
   - L{protocols.ftp.inspector}: all of it, for one control connection.
