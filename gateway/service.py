@@ -49,6 +49,7 @@ from gateway.session.connector import Connector
 from gateway.session.equipment import Equipment
 from gateway.session.listeners import Listeners
 from gateway.session.names import Names
+from gateway.session.poller import Poller
 from gateway.session.sessions import Sessions
 from gateway.session.ticker import Ticker
 
@@ -131,6 +132,7 @@ class Gateway(Service):
         self._keeper: Keeper | None = None
         self._metrics = Metrics()
         self._ticker = Ticker(reactor)
+        self._poller = Poller(reactor)
         self._audit = Audit(
             policy.log, reactor.seconds, reactor.callFromThread, self._audit_changed
         )
@@ -155,9 +157,10 @@ class Gateway(Service):
             reactor=self._reactor,
             clock=self._reactor,
             ticker=self._ticker,
-            connector=Connector(self._reactor, divert.upstream_mark.value, looked_up),
+            connector=Connector(self._poller, divert.upstream_mark.value, looked_up),
             audit=self._audit,
             metrics=self._metrics,
+            poller=self._poller,
             listener_mark=divert.listener_mark.value,
             upstream_mark=divert.upstream_mark.value,
             compute=self._computing.compute,
@@ -361,6 +364,7 @@ class Gateway(Service):
         self._kept.close()
         yield self._in_thread(self._looking_up.stop)  # a name server may take its time
         self._ticker.stop()
+        self._poller.stop()
         self._audit.close()
 
     def _drain(self) -> Deferred[None]:

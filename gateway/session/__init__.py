@@ -9,5 +9,6 @@ two L{Wires <gateway.session.wire.Wire>}, asks its inspector, and keeps the
 books. UDP has a simpler life, in L{gateway.session.datagram}.
 
 Twisted's reactor is used for what it is: it says which descriptor is ready, and
-what time it is. It is handed in from L{gateway.service}.
+what time it is. It is handed in from L{gateway.service}. The sockets of sessions have an
+epoll instance of their own, which is one descriptor of the reactor's: L{gateway.session.poller}.
 """

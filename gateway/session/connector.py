@@ -11,16 +11,16 @@ import errno
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import NamedTuple
 
-from twisted.internet.interfaces import IReactorFDSet, IReadWriteDescriptor
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from gateway.interfaces import Address
 from gateway.kernel import sockets
 from gateway.policy.service import Source, Target
 from gateway.session.names import Names
+from gateway.session.poller import Poller
 
 
 class Reached(NamedTuple):
@@ -74,26 +74,24 @@ _ORIGINS: dict[Source, Callable[[Address], Origin]] = {
 }
 
 
-@implementer(IReadWriteDescriptor)
 class Attempt:
-    """One connection attempt, on the reactor until the kernel knows how it ended."""
+    """One connection attempt, watched until the kernel knows how it ended."""
 
-    __slots__ = ("_done", "_fd", "_reactor", "_socket")
+    __slots__ = ("_done", "_fd", "_poller", "_socket")
 
-    def __init__(
-        self, reactor: IReactorFDSet, sock: socket.socket, done: Callable[[int], None]
-    ) -> None:
-        self._reactor = reactor
+    def __init__(self, poller: Poller, sock: socket.socket, done: Callable[[int], None]) -> None:
+        self._poller = poller
         self._socket = sock
         self._fd = sock.fileno()
         self._done: Callable[[int], None] | None = done
-        reactor.addWriter(self)
+        poller.add_writer(self)
 
     def doWrite(self) -> None:
-        """The reactor: connected, or failed."""
-        done = self._leave()
+        """The poller: connected, or failed."""
+        code = sockets.connect_error(self._socket)
+        done = self._leave(stays=not code)
         if done is not None:
-            done(sockets.connect_error(self._socket))
+            done(code)
 
     def doRead(self) -> None:
         """Never asked for."""
@@ -103,14 +101,18 @@ class Attempt:
         if self._leave() is not None:
             self._socket.close()
 
-    def _leave(self) -> Callable[[int], None] | None:
+    def _leave(self, stays: bool = False) -> Callable[[int], None] | None:
+        """@param stays: the socket goes to whoever is told; else it is closed."""
         done, self._done = self._done, None
         if done is not None:
-            self._reactor.removeWriter(self)
+            if stays:
+                self._poller.remove_writer(self)
+            else:
+                self._poller.forget(self)
         return done
 
     def connectionLost(self, reason: Failure) -> None:
-        """The reactor saw the failure first."""
+        """The poller saw the failure first."""
         done = self._leave()
         if done is not None:
             done(sockets.connect_error(self._socket) or errno.ECONNREFUSED)
@@ -118,10 +120,6 @@ class Attempt:
     def fileno(self) -> int:
         """The descriptor."""
         return self._fd
-
-    def logPrefix(self) -> str:
-        """What Twisted's log calls us."""
-        return "connector"
 
 
 class Connector:
@@ -132,8 +130,8 @@ class Connector:
     @param names: what looks names up, if a service's C{server} is one.
     """
 
-    def __init__(self, reactor: Any, mark: int, names: Names) -> None:
-        self._reactor = reactor
+    def __init__(self, poller: Poller, mark: int, names: Names) -> None:
+        self._poller = poller
         self._mark = mark
         self._names = names
 
@@ -146,7 +144,7 @@ class Connector:
     ) -> Opening:
         """Try C{targets} in turn. Exactly one of the callables is called, unless abandoned."""
         opening = Opening(
-            self._reactor, self._mark, self._names, origin, iter(targets), reached, failed
+            self._poller, self._mark, self._names, origin, iter(targets), reached, failed
         )
         opening.next()
         return opening
@@ -161,10 +159,11 @@ class Opening:
         "_failed",
         "_mark",
         "_names",
+        "_opened",
         "_origin",
         "_over",
+        "_poller",
         "_reached",
-        "_reactor",
         "_resolving",
         "_server",
         "_targets",
@@ -173,7 +172,7 @@ class Opening:
 
     def __init__(
         self,
-        reactor: Any,
+        poller: Poller,
         mark: int,
         names: Names,
         origin: Origin,
@@ -181,7 +180,7 @@ class Opening:
         reached: Callable[[Reached], None],
         failed: Callable[[str], None],
     ) -> None:
-        self._reactor = reactor
+        self._poller = poller
         self._mark = mark
         self._names = names
         self._origin = origin
@@ -189,6 +188,7 @@ class Opening:
         self._reached = reached
         self._failed = failed
         self._attempt: Attempt | None = None
+        self._opened: sockets.Opened | None = None
         self._resolving: Target | None = None
         self._server = Address("", 0)
         self._errors: list[str] = []
@@ -245,15 +245,18 @@ class Opening:
             self._missed(error.errno or errno.EIO)
             return
 
-        def done(code: int) -> None:
-            self._attempt = None
-            if code:
-                opened.socket.close()
-                self._missed(code)
-            else:
-                self._arrived(opened)
+        self._opened = opened
+        self._attempt = Attempt(self._poller, opened.socket, self._done)
 
-        self._attempt = Attempt(self._reactor, opened.socket, done)
+    def _done(self, code: int) -> None:
+        """The attempt succeeded, or failed with this error."""
+        opened, self._opened, self._attempt = self._opened, None, None
+        assert opened is not None
+        if code:
+            opened.socket.close()
+            self._missed(code)
+        else:
+            self._arrived(opened)
 
     def _missed(self, code: int) -> None:
         taken = self._origin.strict and code in sockets.IN_USE
@@ -263,9 +266,11 @@ class Opening:
 
     def _arrived(self, opened: sockets.Opened) -> None:
         self._over = True
+        source = self._origin.address if opened.port_kept else None
         try:
-            source = sockets.name_of(opened.socket)
+            source = source or sockets.name_of(opened.socket)
         except OSError as error:  # reset in the meantime
+            self._poller.forget(opened.socket)
             opened.socket.close()
             self._failed(f"{self._server}: {error.strerror}")
             return
@@ -289,6 +294,7 @@ class Opening:
             self._attempt = None
 
 
+@lru_cache(maxsize=1024)
 def _is_address(host: str) -> bool:
     for family in (socket.AF_INET, socket.AF_INET6):
         try:

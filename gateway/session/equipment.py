@@ -15,6 +15,7 @@ from gateway.observe.metrics import Metrics
 from gateway.policy.service import Service
 from gateway.session.connector import Connector
 from gateway.session.names import Names
+from gateway.session.poller import Poller
 from gateway.session.ticker import Ticker
 
 Credentials = Callable[[Service, Side], Any]
@@ -51,6 +52,7 @@ class Equipment:
     The tools that every session works with, made once by the composition root.
 
     @ivar reactor: adds and removes descriptors.
+    @ivar poller: the same, for the sockets of sessions.
     @ivar clock: wall-clock time, for records.
     """
 
@@ -60,6 +62,7 @@ class Equipment:
     connector: Connector
     audit: Audit
     metrics: Metrics
+    poller: Poller
     listener_mark: int = 0
     upstream_mark: int = 0
     credentials: Credentials = no_credentials

@@ -176,7 +176,7 @@ class Session:
         self._flushing: list[tuple[Side, Deferred[None]]] = []
         self._adopted: set[Session] = set()
         self._announced_by: Session | None = None
-        wire = Wire(equipment.reactor, equipment.ticker, sock, CLIENT, self)
+        wire = Wire(equipment.poller, equipment.ticker, sock, CLIENT, self)
         self._wires: dict[Side, Wire | SecureWire] = {CLIENT: wire}
         self._gates = {CLIENT: Gate(wire.read, wire.pause, reason.STARTING)}
 
@@ -472,7 +472,7 @@ class Session:
             equipment.metrics.connected(self.service, seconds)
         if not reached.port_kept and self._origin.wants_port:
             equipment.metrics.fallback(self.service)
-        wire = Wire(equipment.reactor, equipment.ticker, reached.socket, SERVER, self)
+        wire = Wire(equipment.poller, equipment.ticker, reached.socket, SERVER, self)
         self._wires[SERVER] = wire
         self._gates[SERVER] = Gate(wire.read, wire.pause, reason.CONNECTING)
         self._state = State.OPEN

@@ -1,5 +1,5 @@
 """
-A Wire is one side of a session: a connected, non-blocking socket on the reactor.
+A Wire is one side of a session: a connected, non-blocking socket.
 
 All reading and writing of stream sockets happens in this file. Twisted's own
 TCP transport is not used, for three reasons: it writes at the next turn of the
@@ -14,14 +14,13 @@ import errno
 import socket
 from collections import deque
 from itertools import islice
-from typing import Any, Protocol
+from typing import Protocol
 
-from twisted.internet.interfaces import IReactorFDSet, IReadWriteDescriptor
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from gateway.interfaces import Side
 from gateway.kernel import sockets
+from gateway.session.poller import Poller
 
 READ_SIZE = 65536
 """Bytes that are read at once for an inspector, at most."""
@@ -92,7 +91,6 @@ class _Nobody:
 _NOBODY = _Nobody()
 
 
-@implementer(IReadWriteDescriptor)
 class Wire:
     """
     One side of a session.
@@ -109,7 +107,7 @@ class Wire:
         "_fd",
         "_much",
         "_pending",
-        "_reactor",
+        "_poller",
         "_reading",
         "_socket",
         "_ticker",
@@ -125,13 +123,13 @@ class Wire:
 
     def __init__(
         self,
-        reactor: IReactorFDSet,
+        poller: Poller,
         ticker: Now,
         sock: socket.socket,
         side: Side,
         owner: WireOwner,
     ) -> None:
-        self._reactor = reactor
+        self._poller = poller
         self._ticker = ticker
         self._socket: socket.socket | None = sock
         self._fd = sock.fileno()
@@ -163,16 +161,16 @@ class Wire:
         """Read from now on."""
         self._reading = True
         if self._socket is not None and not self.ended:
-            self._reactor.addReader(self)
+            self._poller.add_reader(self)
 
     def pause(self) -> None:
         """Do not read until L{read}."""
         self._reading = False
         if self._socket is not None and not self.ended:
-            self._reactor.removeReader(self)
+            self._poller.remove_reader(self)
 
     def doRead(self) -> None:
-        """The reactor: there is something to read."""
+        """The poller: there is something to read."""
         sock = self._socket
         if sock is None:
             return
@@ -234,13 +232,16 @@ class Wire:
             return len(view)
         sent = 0 if self.waiting else self._send_now(view)
         if 0 <= sent < len(view):
-            self._reactor.addWriter(self)
+            self._poller.add_writer(self)
             self.owner.wire_full(self.side)
         return sent
 
     def _end_received(self) -> None:
         self.ended = True
-        self._reactor.removeReader(self)
+        if self.waiting:
+            self._poller.remove_reader(self)
+        else:
+            self._poller.forget(self)
         self.owner.wire_ended(self.side)
 
     # Towards the peer
@@ -282,17 +283,17 @@ class Wire:
     def _keep(self, data: bytes | memoryview) -> None:
         self._pending.append(data)
         if not self.waiting:
-            self._reactor.addWriter(self)
+            self._poller.add_writer(self)
         self.waiting += len(data)
 
     def doWrite(self) -> None:
-        """The reactor: the kernel takes bytes again."""
+        """The poller: the kernel takes bytes again."""
         if self._socket is None:
             return
         self.owner.active = self._ticker.now
         pending = self._pending
         if not pending:
-            self._reactor.removeWriter(self)
+            self._poller.remove_writer(self)
             self._drained()
             return
         try:
@@ -312,7 +313,7 @@ class Wire:
                 pending[0] = memoryview(pending[0])[sent:]
                 return
         if not pending:
-            self._reactor.removeWriter(self)
+            self._poller.remove_writer(self)
             self._drained()
 
     def end(self) -> None:
@@ -352,8 +353,7 @@ class Wire:
     def _leave(self) -> socket.socket | None:
         sock, self._socket = self._socket, None
         if sock is not None:
-            self._reactor.removeReader(self)
-            self._reactor.removeWriter(self)
+            self._poller.forget(self)
             self._pending.clear()
             self.onward = None
             self.owner = _NOBODY
@@ -362,23 +362,18 @@ class Wire:
 
     def _lost(self, error: OSError) -> None:
         """The connection is no more. The owner will have the socket closed."""
-        self._reactor.removeReader(self)
-        self._reactor.removeWriter(self)
+        self._poller.forget(self)
         self.owner.wire_lost(self.side, error)
 
-    # What else the reactor wants of a descriptor
+    # What else the poller wants
 
     def fileno(self) -> int:
         """The descriptor, or -1 when closed."""
         return self._fd
 
-    def logPrefix(self) -> str:
-        """What Twisted's log calls us."""
-        return "session"
-
     def connectionLost(self, reason: Failure) -> None:
         """
-        The reactor saw an error or a hang-up and took us off.
+        The poller saw an error or a hang-up and took us off.
 
         It may mean an earlier owner of the same descriptor number, whose event
         was in the same batch: then there is no error, and we go on.
@@ -390,7 +385,7 @@ class Wire:
         if code or not self._alive(sock):
             self._lost(OSError(code or errno.ECONNRESET, ""))
             return
-        self._reactor.addWriter(self)  # if nothing waits, it is taken off again
+        self._poller.add_writer(self)  # if nothing waits, it is taken off again
         if self._reading:
             self.read()
 
@@ -401,7 +396,3 @@ class Wire:
             return True
         except OSError:
             return False
-
-    def readConnectionLost(self, reason: Any) -> None:
-        """Never used: we are not half-closeable in the reactor's sense."""
-        self.connectionLost(reason)

@@ -33,6 +33,7 @@ from gateway.policy.service import Service, Source
 from gateway.session.connector import Connector
 from gateway.session.equipment import Equipment, no_credentials
 from gateway.session.names import Names
+from gateway.session.poller import Poller
 from gateway.session.sessions import Sessions
 from gateway.session.ticker import Ticker
 from protocols.relay import RelayInspector
@@ -88,8 +89,10 @@ class Scene:
             services={one.name: one for one in (main, *others)},
             rules=main.rules,
         )
+        self.poller = Poller(reactor)
+        connector = Connector(self.poller, 0, Names())
         equipment = Equipment(
-            reactor, reactor, self.ticker, Connector(reactor, 0, Names()), self.audit, self.metrics
+            reactor, reactor, self.ticker, connector, self.audit, self.metrics, self.poller
         )
         self.equipment = evolve(equipment, credentials=credentials)
         self.sessions = Sessions(self.equipment, self.policy, descriptors)
@@ -106,6 +109,7 @@ class Scene:
     def _clean(self) -> None:
         self.sessions.stop()
         self.ticker.stop()
+        self.poller.stop()
         self.audit.close()
         self.door.close()
         if self.server is not None:

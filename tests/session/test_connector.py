@@ -13,6 +13,7 @@ from gateway.interfaces import Address
 from gateway.policy.service import Source, Target
 from gateway.session.connector import Connector, Origin, origin
 from gateway.session.names import Names
+from gateway.session.poller import Poller
 from tests.session.scene import asynchronous
 
 CLIENT = Address("127.0.0.77", 45678)
@@ -47,6 +48,8 @@ class ConnectorTests(TestCase):
         self.server = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(self.server.close)
         self.target = Target(*self.server.getsockname())
+        self.poller = Poller(reactor)
+        self.addCleanup(self.poller.stop)
 
     def open(self, *targets: Target, source: Any = Source.CLIENT) -> Deferred[Any]:
         """Fires with what was reached, or with the reason why nothing was."""
@@ -56,7 +59,7 @@ class ConnectorTests(TestCase):
             self.addCleanup(reached.socket.close)
             done.callback(reached)
 
-        self.opening = Connector(reactor, 0, Names()).open(
+        self.opening = Connector(self.poller, 0, Names()).open(
             targets, origin(source, CLIENT), reached, done.callback
         )
         return done

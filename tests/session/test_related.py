@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 from time import time
 from typing import Any
@@ -45,8 +44,10 @@ async def visit(case: TestCase, address: Address, source: str = "127.0.0.1") -> 
     case.addCleanup(sock.close)
     sock.settimeout(10)
     sock.bind((source, 0))
-    with contextlib.suppress(ConnectionResetError):
+    try:
         await in_thread(sock.connect, address)
+    except ConnectionResetError:
+        sock.close()  # so that whoever reads sees an error too, and not just the end
     return sock
 
 

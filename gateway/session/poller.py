@@ -1,0 +1,195 @@
+"""
+Poller: tells which sockets of sessions are ready.
+
+Twisted's reactor can do that too, and the poller is one descriptor of it. But the
+reactor makes a context for the log around every single event, and asks the
+kernel to forget a socket whenever it is not read for a moment, although it is
+read again before anything could have come. Both cost more than what
+many an inspector does.
+
+So here what the kernel was asked for (C{armed}) may be more than what is
+wanted. It is put right when the kernel tells something that nobody wants to know.
+"""
+
+from __future__ import annotations
+
+import select
+from typing import Protocol
+
+from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.internet.main import CONNECTION_LOST
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from gateway.observe.log import PrintableLogger
+
+log = PrintableLogger()
+
+IN, OUT = select.EPOLLIN, select.EPOLLOUT
+
+_GONE = select.EPOLLHUP | select.EPOLLERR
+
+AT_ONCE = 256
+"""Events that are told before the rest of the gateway has its turn again."""
+
+_LOST = Failure(CONNECTION_LOST)  # type: ignore[no-untyped-call]
+
+
+class Numbered(Protocol):
+    """Whoever has a descriptor."""
+
+    def fileno(self) -> int:
+        """The descriptor."""
+
+
+class Polled(Numbered, Protocol):
+    """Whoever has a socket and wants to know when it is ready."""
+
+    def doRead(self) -> None:
+        """There is something to read."""
+
+    def doWrite(self) -> None:
+        """The kernel takes bytes, or has connected."""
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The kernel saw an error or a hang-up, or a bug did. It is not told any more."""
+
+
+class _Watch:
+    """One socket: who wants to know what, and what the kernel was asked for."""
+
+    __slots__ = ("armed", "batch", "polled", "wanted")
+
+    def __init__(self, polled: Polled, batch: int) -> None:
+        self.polled = polled
+        self.batch = batch
+        self.wanted = 0
+        self.armed = 0
+
+
+@implementer(IReadDescriptor)
+class Poller:
+    """An epoll instance for the sockets of all sessions."""
+
+    def __init__(self, reactor: IReactorFDSet) -> None:
+        self._reactor = reactor
+        self._epoll = select.epoll()
+        self._fd = self._epoll.fileno()
+        self._watches: dict[int, _Watch] = {}
+        self._batch = 0
+        self._running = False
+
+    # For those who have sockets
+
+    def add_reader(self, polled: Polled) -> None:
+        """Tell C{polled} when there is something to read, until L{remove_reader}."""
+        self._want(polled, IN)
+
+    def add_writer(self, polled: Polled) -> None:
+        """Tell C{polled} when the kernel takes bytes, until L{remove_writer}."""
+        self._want(polled, OUT)
+
+    def remove_reader(self, polled: Polled) -> None:
+        """Never mind what there is to read. Costs nothing, and so does L{add_reader} after it."""
+        self._mind(polled, ~IN)
+
+    def remove_writer(self, polled: Polled) -> None:
+        """Never mind whether the kernel takes bytes."""
+        self._mind(polled, ~OUT)
+
+    def forget(self, numbered: Numbered) -> None:
+        """Nothing more is wanted. To be called before a socket is closed."""
+        fd = numbered.fileno()
+        watch = self._watches.pop(fd, None)
+        if watch is not None and watch.armed:
+            self._epoll.unregister(fd)
+
+    def _want(self, polled: Polled, event: int) -> None:
+        fd = polled.fileno()
+        watch = self._watches.get(fd)
+        if watch is None:
+            watch = self._watches[fd] = _Watch(polled, self._batch)
+            if not self._running:
+                self._start()
+        elif watch.polled is not polled:  # the socket of an attempt is that of a wire now
+            watch.polled = polled
+            watch.wanted = 0
+        watch.wanted |= event
+        if event & ~watch.armed:
+            self._arm(fd, watch)
+
+    def _mind(self, polled: Polled, events: int) -> None:
+        watch = self._watches.get(polled.fileno())
+        if watch is not None and watch.polled is polled:
+            watch.wanted &= events
+
+    def _arm(self, fd: int, watch: _Watch) -> None:
+        """Ask the kernel for exactly what is wanted."""
+        wanted = watch.wanted
+        if not watch.armed:
+            self._epoll.register(fd, wanted)
+        elif wanted:
+            self._epoll.modify(fd, wanted)
+        else:  # even then it would tell of errors, again and again
+            self._epoll.unregister(fd)
+        watch.armed = wanted
+
+    # For the reactor
+
+    def _start(self) -> None:
+        self._running = True
+        self._reactor.addReader(self)
+
+    def stop(self) -> None:
+        """Nobody is told anything any more."""
+        if self._running:
+            self._running = False
+            self._reactor.removeReader(self)
+        self._watches.clear()
+        self._epoll.close()
+
+    def doRead(self) -> None:
+        """The reactor: some sockets are ready."""
+        self._batch += 1
+        watches = self._watches
+        for fd, event in self._epoll.poll(0, AT_ONCE):
+            watch = watches.get(fd)
+            # One that is new has the number of another one, which was closed in this batch.
+            if watch is not None and watch.batch != self._batch:
+                try:
+                    self._tell(fd, watch, event)
+                except Exception:
+                    self._broken(watch.polled)
+
+    def _tell(self, fd: int, watch: _Watch, event: int) -> None:
+        polled = watch.polled
+        if event & _GONE and not event & IN:
+            self.forget(polled)
+            polled.connectionLost(_LOST)
+            return
+        if event & watch.wanted & IN:
+            polled.doRead()
+            if not event & OUT:
+                return
+        if event & OUT and watch.wanted & OUT and watch.polled is polled:
+            if self._watches.get(fd) is watch:
+                polled.doWrite()
+        elif self._watches.get(fd) is watch and watch.armed != watch.wanted:
+            self._arm(fd, watch)
+
+    def _broken(self, polled: Polled) -> None:
+        log.failure("a bug in {polled}, which goes on without it", polled=type(polled).__name__)
+        self.forget(polled)
+        polled.connectionLost(Failure())  # type: ignore[no-untyped-call]
+
+    def fileno(self) -> int:
+        """The descriptor of the epoll instance."""
+        return self._fd
+
+    def logPrefix(self) -> str:
+        """What Twisted's log calls us."""
+        return "sessions"
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The reactor stops."""
+        self._running = False
