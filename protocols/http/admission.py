@@ -11,7 +11,6 @@ from protocols.http.message import Request
 from protocols.http.settings import CoreSettings
 from protocols.http.target import HTTP_PORT
 
-NOT_ALLOWED = 405
 EXPECTATION_FAILED = 417
 FORBIDDEN = 403
 MISDIRECTED = 421
@@ -39,7 +38,7 @@ def admit(request: Request, framing: Framing, settings: CoreSettings, server: Ad
         reason = f"{method} with a body (setting 'request_bodies')"
         raise Malformed(reason, request.headers.place(name))
     if method == "CONNECT" and not settings.connect:
-        raise Malformed("CONNECT is not allowed (setting 'connect')", None, NOT_ALLOWED)
+        raise Malformed("CONNECT is not allowed (setting 'connect')", None, FORBIDDEN)
     if settings.stack.request and request.version == "1.0" and not framing.empty:
         reason = "a body of HTTP/1.0, where bodies are inspected (setting 'stack.request')"
         raise Malformed(reason, None, LENGTH_UNKNOWN)

@@ -85,7 +85,7 @@ class HttpInspector(StreamInspector):
         """The gateway's own answer to what can't be dealt with."""
         page = self.decisions.page(status, reason, transaction.request)
         transaction.status = status
-        transaction.reply = reply(status, page, transaction.request)
+        transaction.reply = reply(status, page, transaction.request, self.session.date())
         return transaction.reply
 
     def decided(self, transaction: Transaction, decision: Refuse | Redirect, close: bool) -> bytes:
@@ -99,5 +99,5 @@ class HttpInspector(StreamInspector):
             headers: tuple[Field, ...] = (("Location", decision.location),)
         else:
             page, headers = decision.page or page, decision.headers
-        transaction.reply = reply(status, page, request, close, headers)
+        transaction.reply = reply(status, page, request, self.session.date(), close, headers)
         return transaction.reply

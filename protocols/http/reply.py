@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from email.utils import formatdate
 from html import escape
 from http import HTTPStatus
 
@@ -15,6 +16,7 @@ def reply(
     status: int,
     page: Page,
     request: Request | None,
+    date: float,
     close: bool = True,
     headers: tuple[Field, ...] = (),
 ) -> bytes:
@@ -22,9 +24,11 @@ def reply(
     Head and content.
 
     @param request: what it answers; L{None} if that could not be understood.
+    @param date: now, in seconds since the epoch (RFC 9110, section 6.6.1).
     @param close: whether the connection ends with it.
     """
     fields = [
+        ("Date", formatdate(date, usegmt=True)),
         *headers,
         ("Content-Type", page.type),
         ("Content-Length", str(len(page.content))),

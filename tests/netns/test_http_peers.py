@@ -113,7 +113,7 @@ class PeerTests(PeerCase):
     def test_tunnel(self) -> None:
         """CONNECT, where the service allows it, and an answer where it does not."""
         request = b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n"
-        self.assertTrue(hear(self.ask(request)).startswith(b"HTTP/1.1 405 "))
+        self.assertTrue(hear(self.ask(request)).startswith(b"HTTP/1.1 403 "))
         ours, theirs = self.both(request, 82)
         theirs.sendall(b"HTTP/1.1 200 Go on\r\n\r\n220 hello\r\n")
         self.assertEqual(hear(ours, 33), b"HTTP/1.1 200 Go on\r\n\r\n220 hello\r\n")

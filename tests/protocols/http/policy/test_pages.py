@@ -71,7 +71,7 @@ class PagesTests(PolicyCase):
         for accept in (BROWSER, "application/json", "*/*"):
             page = self.page(accept, text=text)
             self.assertEqual(page.headers, (("X-By", "gw"), ("Link", "<a>"), ("Link", "<b>")))
-            sent = reply(403, page, None)
+            sent = reply(403, page, None, 0)
             self.assertIn(b"\r\nX-By: gw\r\nLink: <a>\r\nLink: <b>\r\n", sent)
         for header in ("Content-Type", "content-length", "Connection", "cache-control"):
             self.assertEqual(len(self.problems(f'[http.pages]\nheaders = {{{header} = "a"}}')), 1)
