@@ -58,7 +58,7 @@ def decoded(text: str) -> str:
 @define
 class Header:
     """
-    The fields in their order.
+    The fields in their order. A line that belongs to none is one without a name.
 
     @ivar sound: whether every line belonged to a field.
     """
@@ -76,6 +76,7 @@ class Header:
             if found is not None and not _BLANK.search(raw):
                 header.fields.append(Field(found[1].decode("ascii"), raw))
             elif raw:
+                header.fields.append(Field("", raw))
                 header.sound = False
         return header
 
@@ -139,6 +140,12 @@ _ACTIONS = {
 def ambiguous(why: str) -> Fault:
     """A message that different programs may read differently."""
     return fault(550, "5.6.0 The message is malformed", f"the message is ambiguous: {why}")
+
+
+def too_long(limit: int) -> Fault:
+    """A header of more than C{limit} bytes."""
+    reason = f"a header of more than {limit} bytes (setting 'header_bytes')"
+    return fault(552, "5.3.4 The header is too large", reason)
 
 
 def _refused(rule: HeaderRule, reason: str) -> Fault:

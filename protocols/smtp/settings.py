@@ -16,6 +16,8 @@ from protocols.smtp.reply import configured
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
+ANYTHING = re.compile(".*", re.DOTALL)
+
 MANY = 1000
 """Attachments: so many that nobody meant to set a limit."""
 
@@ -92,6 +94,14 @@ def field_value(text: str) -> str:
     return text
 
 
+def header_line(text: str) -> str:
+    """Read a header field: its name, a colon, its value."""
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise ValueError(f'{text!r} is no header field: write it like "X-Name: value"')
+    return f"{field_name(name)}: {field_value(value.strip())}"
+
+
 def small(words: frozenset[str]) -> frozenset[str]:
     """Read extensions of file names, with or without the dot."""
     return frozenset(word.lower().removeprefix(".") for word in words)
@@ -125,7 +135,7 @@ class HeaderRule:
     match: re.Pattern[str] = option(
         "Only fields with such a value: a regular expression for the whole value, decoded and "
         "without line breaks. Not for set and add.",
-        re.compile(".*", re.DOTALL),
+        ANYTHING,
         read=pattern,
     )
     value: str = option("The value, for set and add.", "", read=field_value)
@@ -145,19 +155,55 @@ class AttachmentRule:
     )
     names: re.Pattern[str] = option(
         "The names of files, in small letters: a regular expression for the whole name.",
-        re.compile(".*", re.DOTALL),
+        ANYTHING,
         read=pattern,
     )
     types: re.Pattern[str] = option(
         'The types that are declared, such as "application/zip", in small letters: a regular '
         "expression for the whole type.",
-        re.compile(".*", re.DOTALL),
+        ANYTHING,
         read=pattern,
     )
-    action: Literal["accept", "reject"] = option("What to do.", "reject")
+    detected: re.Pattern[str] | None = option(
+        "The types that the first bytes show, whatever is declared, of every part: a regular "
+        'expression for the whole type, "application/x-executable" for all programs; empty if '
+        "they show none.",
+        None,
+        read=pattern,
+    )
+    archived: frozenset[str] = option(
+        "The ends of the names of files in it, if it is a ZIP archive, or has one in it.",
+        frozenset(),
+        read=small,
+    )
+    encrypted: bool = option("Only ZIP archives with an encrypted file.", False)
+    action: Literal["accept", "reject", "drop", "mark"] = option(
+        'What to do: "accept" the part; "reject" the message; "drop" the part and put a text in '
+        'its place; "mark" it with a field in its header. What is found too late for that '
+        "(a file in an archive that has begun to pass, a file within a text) is rejected.",
+        "reject",
+    )
     reply: str = option(
         "How the message is refused.", "550 5.7.1 Not accepted with this attachment", read=refusal
     )
+    text: str = option(
+        "What stands in the place of a part that is dropped, above its name.",
+        "An attachment was removed:",
+        read=field_value,
+    )
+    mark: str = option(
+        "The field for mark.", "X-Attachment-Warning: not what it should be", read=header_line
+    )
+
+    @property
+    def looks_inside(self) -> bool:
+        """Whether it takes more than a header to decide."""
+        return self.detected is not None or self.of_archives
+
+    @property
+    def of_archives(self) -> bool:
+        """Whether it is about files in an archive."""
+        return self.encrypted or bool(self.archived)
 
 
 @frozen
@@ -339,9 +385,16 @@ class SMTPSettings:
     )
     attachments: tuple[AttachmentRule, ...] = option(
         "Which attachments may pass; the first rule that matches counts, and what none matches "
-        "may pass. Messages whose structure is ambiguous are refused if there is any rule.",
+        "may pass.",
         (),
     )
+    malformed: Literal["deny", "pass"] = option(
+        "What becomes of messages that programs may read in different ways, if there are rules "
+        'for headers or attachments: those can then be walked around. "pass" applies them to '
+        "one of the ways.",
+        "deny",
+    )
+    parts_per_message: int = option("How many parts a message may have.", 2000, minimum=1)
     attachments_per_message: int = option("How many a message may have.", MANY, minimum=0)
     hold_bytes: int = option(
         "How much of a message waits here until it is judged, if anything judges it. What is "
@@ -370,6 +423,16 @@ class SMTPSettings:
     def holds(self) -> bool:
         """Whether messages wait to be judged."""
         return self.hold_bytes > 0 and bool(self.stack or self.headers or self.judges_parts)
+
+    @property
+    def strict(self) -> bool:
+        """Whether what is ambiguous is refused."""
+        return self.malformed == "deny" and (bool(self.headers) or self.judges_parts)
+
+    @property
+    def looks_inside(self) -> bool:
+        """Whether bodies of parts matter."""
+        return any(rule.looks_inside for rule in self.attachments)
 
     @property
     def judges_parts(self) -> bool:
