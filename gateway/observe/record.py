@@ -167,8 +167,13 @@ def _upstream(upstream: Upstream) -> str:
     )
 
 
+@lru_cache(maxsize=256)
+def _is_event(event_type: str) -> bool:
+    return event_type not in RESERVED and NAME.fullmatch(event_type) is not None
+
+
 def _check(event_type: str, gateway: Mapping[str, object]) -> None:
-    if event_type in RESERVED or not NAME.fullmatch(event_type):
+    if not _is_event(event_type):
         raise ValueError(
             f"{event_type!r} can't be an event: it must be a word, such as 'http', and not one "
             "of the gateway's own"

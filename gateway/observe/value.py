@@ -38,6 +38,14 @@ LEAST_INTEGER, MOST_INTEGER = -(2**63), 2**64 - 1
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 """What may be a key: a word that a programmer wrote, not one that a peer sent."""
 
+MOST_PLAIN, LONGEST_PLAIN = 32, 512
+"""Fields, and characters of each, of a record that is written without further ado."""
+
+MOST_KEYS = 1024
+"""Keys that are remembered to be words."""
+
+_keys: set[str] = set()
+
 _encoder = json.JSONEncoder(
     ensure_ascii=True, check_circular=False, allow_nan=False, separators=(",", ":")
 )
@@ -56,7 +64,37 @@ def shaped(value: object) -> object:
 
 def encoded(fields: Mapping[str, object]) -> str:
     """C{fields} as a JSON object, on one line, of printable ASCII alone."""
+    if len(fields) <= MOST_PLAIN:
+        plain = _plainly(fields)
+        if plain is not None:
+            return plain
     return _encoder.encode(_Shaper(MOST_IN_ALL).mapping(fields, MOST_DEPTH))
+
+
+def _plainly(fields: Mapping[Any, Any]) -> str | None:
+    """The same for a few short texts and numbers, which is what most records are of."""
+    parts = []
+    for key, value in fields.items():
+        kind = type(value)
+        if kind is str and len(value) <= LONGEST_PLAIN and value.isascii():
+            text = encode_basestring_ascii(value)
+        elif kind is int and LEAST_INTEGER <= value <= MOST_INTEGER:
+            text = str(value)
+        else:
+            return None
+        if type(key) is not str or (key not in _keys and not _is_word(key)):
+            return None
+        parts.append(f'"{key}":{text}')
+    return f"{{{','.join(parts)}}}"
+
+
+def _is_word(key: str) -> bool:
+    """Whether this can be a key."""
+    if not NAME.fullmatch(key):
+        return False
+    if len(_keys) < MOST_KEYS:
+        _keys.add(key)
+    return True
 
 
 def decoded(data: bytes) -> str:

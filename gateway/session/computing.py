@@ -47,9 +47,10 @@ class Computing:
         self._pool.start()
 
     def stop(self) -> None:
-        """Wait for what is being computed; nothing more is."""
-        self._stopped = True
-        self._pool.stop()
+        """Wait for what is being computed; nothing more is. To stop twice is harmless."""
+        if not self._stopped:
+            self._stopped = True
+            self._pool.stop()
 
     def compute(self, function: Callable[[], T]) -> Deferred[T]:
         """

@@ -71,8 +71,6 @@ class Names:
 
     def _answered(self, answer: Any, name: str) -> None:
         for resolved in self._asked.pop(name):
-            if resolved.called:  # cancelled: nobody waits for it any more
-                continue
             if isinstance(answer, Failure):
                 resolved.errback(answer)
             else:

@@ -67,6 +67,13 @@ class ValueTests(SynchronousTestCase):
     """Each kind of value."""
 
     @settings(max_examples=300, deadline=None)
+    @given(st.dictionaries(st.text("aB_1.-", max_size=3) | st.just("x y"), scalars, max_size=5))
+    def test_two_ways(self, fields: dict[str, Any]) -> None:
+        """A record of short texts and numbers is the same as if it had been made with all care."""
+        fields["z"] = 1
+        with_care = encoded({**fields, "zz": [1]})
+        self.assertEqual(encoded(fields), with_care.replace(',"zz":[1]', ""))
+
     @given(st.dictionaries(st.text(), values, max_size=6))
     def test_anything(self, fields: dict[str, Any]) -> None:
         """Any fields give exactly one valid JSON object of printable ASCII."""

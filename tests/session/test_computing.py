@@ -54,6 +54,21 @@ class ComputingTests(TestCase):
         done = gatherResults(waiting)
         return done.addCallback(lambda _: self.computing.compute(bool))
 
+    def test_stopped(self) -> None:
+        """A stop waits for what is being computed, and not for what waits for that."""
+        happened, began, ran = threading.Event(), threading.Event(), threading.Event()
+
+        def first() -> None:
+            began.set()
+            happened.wait(10)
+
+        self.computing.compute(first)
+        self.computing.compute(ran.set)
+        began.wait(10)
+        threading.Timer(0.1, happened.set).start()
+        self.computing.stop()
+        self.assertFalse(ran.is_set())
+
     def test_cancelled(self) -> Deferred[Any]:
         """What nobody wants any more is not computed."""
         happened, ran = threading.Event(), threading.Event()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import TestCase
 
 from gateway.inspector import Inspector, Reader, StreamInspector
-from gateway.interfaces import SERVER, Address, Verdict
+from gateway.interfaces import SERVER, Address, Denied, Verdict
 from gateway.policy.connection import Protocol
 from gateway.policy.notation import read_network
 from gateway.policy.policy import Policy
@@ -110,6 +110,86 @@ class HandOverTests(TestCase):
         server.setblocking(True)
         waits.callback(None)
         self.assertEqual(await receive_all(server), b"SECRET")
+
+    @asynchronous
+    async def test_decides_against_it(self) -> None:
+        """An inspector that decides not to begin denies the session."""
+        Shouting.waits = fail(Denied("not now"))
+        scene = Scene(self, Opening, (service(Shouting, "shout"),))
+        client = scene.connect()
+        await send(client, b"open\r\nsecret")
+        with self.assertRaises(ConnectionResetError):
+            await receive_all(client)
+        flow = await scene.over()
+        self.assertEqual(flow["gateway"]["verdict"], "denied")
+        self.assertEqual(flow["gateway"]["reason"], "not now")
+
+    @asynchronous
+    async def test_settings(self) -> None:
+        """The other inspector has its own service's settings."""
+        found: list[Any] = []
+
+        class Asking(Shouting):
+            def started(self) -> None:
+                found.append(self.session.settings)
+                self.session.connect()
+
+        scene = Scene(
+            self, Opening, (service(Asking, "shout", settings="shouted"),), settings="web"
+        )
+        client = scene.connect()
+        await send(client, b"open\r\n")
+        await scene.accepted()
+        await until(lambda: found)
+        self.assertEqual(found, ["shouted"])
+
+    @asynchronous
+    async def test_awaited_before(self) -> None:
+        """A decision that the former inspector awaited does not keep a side from being read."""
+        never: Deferred[None] = Deferred()
+
+        class Late(StreamInspector):
+            async def from_client(self, read: Reader) -> None:
+                await read.line(100)
+                self.hand_over("shout")
+                await read.line(100)
+
+            async def from_server(self, read: Reader) -> None:
+                await read.line(100)
+                await never
+
+        scene = Scene(self, Late, (service(Shouting, "shout"),))
+        client, server = await scene.pair()
+        client.sendall(b"half")
+        server.sendall(b"line\r\n")
+        await receive(server, 0)
+        await until(lambda: scene.sessions.running)
+        await send(client, b"\r\nwhole")
+        self.assertEqual(await receive(server, 5), b"WHOLE")
+        await send(server, b"answer")
+        self.assertEqual(await receive(client, 6), b"ANSWER")
+
+    @asynchronous
+    async def test_half_closed_before(self) -> None:
+        """A server that had said all it has to say has said so to the other inspector too."""
+
+        class Late(StreamInspector):
+            async def from_client(self, read: Reader) -> None:
+                await read.line(100)
+                self.hand_over("shout")
+
+            def ended(self, side: Any) -> Any:
+                halves.append(side.value)  # and keeps it to itself
+
+        halves: list[str] = []
+        scene = Scene(self, Late, (service(Shouting, "shout"),))
+        client, server = await scene.pair()
+        server.shutdown(socket.SHUT_WR)
+        await until(lambda: halves)
+        await send(client, b"line\r\nrest")
+        client.shutdown(socket.SHUT_WR)
+        self.assertEqual(await receive_all(server), b"REST")
+        self.assertEqual(await receive_all(client), b"")
 
     @asynchronous
     async def test_no_such_service(self) -> None:

@@ -6,12 +6,14 @@ from typing import Any
 
 from attrs import evolve
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.inspector import Inspector
 from gateway.interfaces import CLIENT, SERVER, Address, Denied
 from gateway.policy.policy import Policy
 from gateway.session.stack import DEPTH, Unstackable, stack
+from gateway.session.ticker import Ticker
 from tests.session.scene import service
 
 
@@ -71,6 +73,8 @@ class Below:
 
     def __init__(self) -> None:
         self.logged: list[Any] = []
+        self.clock = Clock()
+        self.ticker = Ticker(self.clock)  # type: ignore[arg-type]
 
     def log(self, event: str, **fields: Any) -> None:
         self.logged.append((event, fields))
@@ -95,6 +99,20 @@ class StackTests(SynchronousTestCase):
 
     def stack(self, name: str) -> Any:
         return stack(self.below, self.policy, name, self.sink)
+
+    def test_time(self) -> None:
+        """A stacked inspector has time too, as long as its body is there."""
+        body = self.stack("rewrite")
+        told: list[str] = []
+        body.stacked.after(1, lambda: told.append("in time"))
+        body.stacked.after(3, lambda: told.append("too late"))
+        for _ in range(8):
+            self.below.clock.advance(0.25)
+        body.cancel()
+        body.stacked.after(1, lambda: told.append("much too late"))
+        for _ in range(20):
+            self.below.clock.advance(0.25)
+        self.assertEqual(told, ["in time"])
 
     def test_rewritten(self) -> None:
         """The sink gets what the stacked inspector sends on, and its end."""

@@ -129,9 +129,11 @@ class SessionTimerTests(TestCase):
         """Nothing comes when the session is over, and nothing keeps it."""
         late: list[str] = []
         timers: list[Any] = []
+        sessions: list[Any] = []
 
         class Patient(Inspector):
             def started(self) -> None:
+                sessions.append(self.session)
                 timers.append(self.session.after(0, lambda: late.append("late")))
                 self.session.close("enough")
                 timers.append(self.session.after(0, lambda: late.append("later")))
@@ -142,6 +144,7 @@ class SessionTimerTests(TestCase):
         client.close()
         session = await scene.over()
         self.assertEqual(session["gateway"]["verdict"], "closed")
+        timers.append(sessions[0].after(0, lambda: late.append("too late")))
         for timer in timers:
             timer.check_time()
         self.assertEqual(late, [])

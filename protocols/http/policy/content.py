@@ -6,9 +6,9 @@ from attrs import frozen
 
 from gateway.inspector import option
 from protocols.http.message import Headers, Request, Response
-from protocols.http.policy.magic import DECODED, LOOK, Kind, decoded, recognise
 from protocols.http.policy.patterns import Texts, media_type, read_types
 from protocols.http.policy.test import length
+from protocols.magic import DECODED, LOOK, Kind, decoded, recognise
 
 UNKNOWN = "application/octet-stream"
 """What a body without a Content-Type may be taken for (RFC 9110, section 8.3)."""
@@ -22,7 +22,7 @@ class ContentPolicy:
     The table C{[http.request_content]}.
 
     With L{look}, both names must be allowed: that of the header, and that which the first bytes
-    have (L{protocols.http.policy.magic}), if they have one.
+    have (L{protocols.magic}), if they have one.
     """
 
     allow: Texts | None = option(

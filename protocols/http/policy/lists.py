@@ -22,8 +22,8 @@ from ipaddress import ip_address
 from typing import Any
 
 from protocols.http.policy.hosts import above, read_host
-from protocols.http.policy.lines import LineSet
 from protocols.http.policy.url import DEFAULT_PORTS, Url, canonical
+from protocols.lineset import LineSet
 
 # What else block lists come in. Who has downloaded the wrong one wants to hear that.
 _OTHER_FORMATS = {

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from protocols.http.decision import Pass
 from protocols.http.message import Request
-from protocols.http.policy.magic import LOOK, PROGRAM, decoded, recognise
+from protocols.magic import LOOK, PROGRAM, decoded, recognise
 from tests.protocols.http.policy.case import PolicyCase, answers, asks
 
 SAMPLES = {

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from protocols.http.policy.lines import LineSet
+from protocols.lineset import LineSet
 
 LINES = st.lists(st.binary(max_size=6).filter(lambda line: b"\n" not in line), max_size=50)
 
