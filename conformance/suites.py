@@ -53,6 +53,7 @@ OUTSIDE = "needs servers outside of this machine"
 SLOW = "takes its time on purpose, and tests no server"
 
 HTTP = ("relay", "http")
+SMTP = ("relay", "smtp")
 
 SUITES = (
     Suite(
@@ -91,8 +92,9 @@ SUITES = (
         "cpython-mail",
         CPYTHON,
         Runner.UNITTEST,
-        ("test.test_smtplib", "test.test_poplib", "test.test_imaplib"),
+        ("test.test_poplib", "test.test_imaplib"),
     ),
+    Suite("cpython-smtp", CPYTHON, Runner.UNITTEST, ("test.test_smtplib",), SMTP),
     Suite("cpython-ftp", CPYTHON, Runner.UNITTEST, ("test.test_ftplib",)),
     Suite("twisted-http", TWISTED, Runner.TRIAL, ("twisted.web",)),
     Suite("twisted-ftp", TWISTED, Runner.TRIAL, ("twisted.test.test_ftp",)),
@@ -100,12 +102,9 @@ SUITES = (
         "twisted-mail",
         TWISTED,
         Runner.TRIAL,
-        (
-            "twisted.mail.test.test_smtp",
-            "twisted.mail.test.test_imap",
-            "twisted.mail.test.test_pop3",
-        ),
+        ("twisted.mail.test.test_imap", "twisted.mail.test.test_pop3"),
     ),
+    Suite("twisted-smtp", TWISTED, Runner.TRIAL, ("twisted.mail.test.test_smtp",), SMTP),
     Suite(
         "twisted-tcp",
         TWISTED,
@@ -129,6 +128,6 @@ SUITES = (
         Runner.PYTEST,
         ("tests/test_functional.py", "tests/test_functional_ssl.py", "tests/test_servers.py"),
     ),
-    Suite("aiosmtpd", AIOSMTPD, Runner.PYTEST, ("aiosmtpd/tests",)),
+    Suite("aiosmtpd", AIOSMTPD, Runner.PYTEST, ("aiosmtpd/tests",), SMTP),
 )
 """The slow ones first, so that the quick ones fill up the time."""

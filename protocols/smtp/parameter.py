@@ -17,8 +17,14 @@ _PARAMETER = re.compile(
     r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\u00a0-\ud7ff\ue000-\U0010ffff]+))?"
 )
 
-# RFC 3461, section 4: xtext.
-_XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*")
+# RFC 3461, section 4: xtext. Of what is encoded, a control would be one in somebody's report or
+# header; sections 4.4 and 4.2 have printable characters only.
+_XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+(?:[2-689A-F][0-9A-F]|7[0-9A-E]))*")
+
+# RFC 6533, section 3: characters beyond ASCII, encoded by their number. Not CR, LF and NUL.
+_UTF8_ADDRESS = re.compile(
+    r"(?:[!-*,-<>-\[\]-~\u00a0-\ud7ff\ue000-\U0010ffff]|\\x\{(?!0*[0ADad]?\})[0-9A-Fa-f]{1,6}\})*"
+)
 
 Values = Callable[["str | None"], bool]
 
@@ -72,7 +78,8 @@ def original_recipient(value: str | None) -> bool:
     found = re.fullmatch(r"(?:rfc822|x400|utf-8);(.+)", value or "", re.IGNORECASE)
     if found is None or len(found[0]) > 500:
         return False
-    return bool(_XTEXT.fullmatch(found[1])) or found[0][:5].lower() == "utf-8"
+    form = _UTF8_ADDRESS if found[0][:5].lower() == "utf-8" else _XTEXT
+    return form.fullmatch(found[1]) is not None
 
 
 def submitter(value: str | None) -> bool:
