@@ -44,8 +44,8 @@ def admit(request: Request, framing: Framing, settings: CoreSettings, server: Ad
         raise Malformed(reason, None, LENGTH_UNKNOWN)
     if "expect" in request.headers:
         _check_expectation(request, framing)
-    if settings.host_check == "literal":
-        _check_host(request, server)
+    if settings.host_check != "off":
+        _check_host(request, server, settings.host_check == "resolve")
 
 
 def _check_expectation(request: Request, framing: Framing) -> None:
@@ -60,8 +60,9 @@ def _check_expectation(request: Request, framing: Framing) -> None:
         raise Malformed(reason, request.headers.place("expect"))
 
 
-def _check_host(request: Request, server: Address) -> None:
-    port = request.port or HTTP_PORT
+def _check_host(request: Request, server: Address, lenient: bool) -> None:
+    """@param lenient: a client may forget to name the port."""
+    port = request.port or (server.port if lenient else HTTP_PORT)
     if request.host and (port != server.port or _is_other(request.host, server.host)):
         reason = (
             f"Host says {request.host}:{port}, the connection goes to {server} "

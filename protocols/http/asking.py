@@ -22,6 +22,8 @@ from protocols.http.framing import Framing, of_request, written
 from protocols.http.head import read_request
 from protocols.http.malformed import Malformed
 from protocols.http.message import Headers, Request, Response
+from protocols.http.names import Unknown
+from protocols.http.route import Route
 from protocols.http.stacked import Sink, reframed, through
 from protocols.http.transaction import DENIED, FAILED, Transaction
 from protocols.http.transfer import NOTHING, Beginning, beginning, transfer
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from protocols.http.inspector import HttpInspector
 
 BAD_GATEWAY = 502
+UNAVAILABLE = 503
 GATEWAY_TIMEOUT = 504
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -43,7 +46,7 @@ class Asking:
         self._pending = inspector.pending
         self._settings = inspector.settings
         self._read = read
-        self._connected = False
+        self._route = Route(inspector.session, inspector.settings)
         self._count = 0
 
     async def run(self) -> None:
@@ -93,7 +96,7 @@ class Asking:
             refusal = self._inspector.decisions.content(request, begun.content[: decision.look])
             if refusal is not None:
                 return await self._answer(transaction, framing, refusal)
-        if not await self._connect(transaction):
+        if not await self._connect(transaction, request):
             return False
         message = decision.message
         headers = onward(written(message.headers), named, bool(transaction.upgrades))
@@ -169,7 +172,7 @@ class Asking:
             self._session.close("the client sent more after its last request")
         return False
 
-    async def _connect(self, transaction: Transaction) -> bool:
+    async def _connect(self, transaction: Transaction, request: Request) -> bool:
         """
         Connect if that was not done.
 
@@ -178,15 +181,16 @@ class Asking:
         if self._inspector.server_ended:
             self._give_up(transaction, "the server had closed the connection")
             return False
-        if self._connected:
-            return True
-        self._connected = True
         try:
-            await self._session.connect()
+            await self._route.open(request)
         except Unreachable as unreachable:
+            await self._pending.at_most(0)
             status = GATEWAY_TIMEOUT if "timed out" in str(unreachable) else BAD_GATEWAY
+            if isinstance(unreachable, Unknown):
+                status = UNAVAILABLE
             self._give_up(transaction, f"server unreachable: {unreachable}", status)
             return False
+        transaction.address = self._route.elsewhere
         return True
 
     def _give_up(self, transaction: Transaction, reason: str, status: int = 0) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from gateway.interfaces import Address
 from protocols.http.body import Body
 from protocols.http.grammar import REQUEST_LINE
 from protocols.http.message import Request, Response
@@ -38,10 +39,12 @@ class Transaction:
     @ivar request_head: how long the request's head was, in bytes.
     @ivar response_head: likewise.
     @ivar line: the first line of a request that was none.
+    @ivar address: of the server, if it is not the original destination.
     @ivar user: who asks, if that is known.
     """
 
     __slots__ = (
+        "address",
         "answered",
         "answering",
         "asked",
@@ -75,6 +78,7 @@ class Transaction:
         self.interim = self.status = self.request_head = self.response_head = 0
         self.line = self.user = ""
         self.reply: bytes | None = None
+        self.address: Address | None = None
         self.request_body: Body | None = None
         self.response_body: Body | None = None
 
@@ -105,6 +109,9 @@ class Transaction:
         if self.status:
             fields["status"] = self.status
         self._measure(fields)
+        if self.address is not None:
+            fields["upstream_ip"] = self.address.host
+            fields["upstream_port"] = self.address.port
         fields["verdict"] = verdict
         if reason:
             fields["reason"] = reason

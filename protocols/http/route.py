@@ -1,0 +1,107 @@
+"""
+Route: which server the requests of a session go to.
+
+A transparent gateway is lied to: a client may name one host and connect to another. What is done
+about it is the setting C{host_check}.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from ipaddress import ip_address
+
+from gateway.interfaces import Address, ISession, Unreachable
+from protocols.http.malformed import Malformed
+from protocols.http.message import Request
+from protocols.http.settings import CoreSettings
+
+MISDIRECTED = 421
+
+MOST_TRIES = 3
+"""Addresses of one name that are tried."""
+
+
+class Route:
+    """
+    @ivar reached: the server that is connected; L{None} before.
+    @ivar elsewhere: it, if it is not the original destination.
+    """
+
+    __slots__ = ("_host", "_looks_up", "_session", "_settings", "elsewhere", "reached")
+
+    def __init__(self, session: ISession, settings: CoreSettings) -> None:
+        self._session = session
+        self._settings = settings
+        self._looks_up = settings.host_check in ("resolve", "strict")
+        self._host = session.server.host
+        self.reached: Address | None = None
+        self.elsewhere: Address | None = None
+
+    async def open(self, request: Request) -> None:
+        """
+        Connect if that was not done, and see that C{request} belongs to where it goes.
+
+        @raise Malformed: it does not.
+        @raise Unreachable: there is no server, or nobody knows its address.
+        """
+        if self._looks_up and _is_name(request.host):
+            await self._open_checked(request)
+        elif self.reached is None:
+            await self._connect(None)
+
+    async def _open_checked(self, request: Request) -> None:
+        name, session = request.host, self._session
+        found = await self._settings.known_names.addresses(session, name, self._host)
+        if not found:
+            raise Unreachable(f"the host {name!r} has no address")
+        if self._host in found:
+            if self.reached is None:
+                await self._connect(None)
+        elif self.reached is not None or self._settings.host_check == "strict":
+            self._refuse(name, found)
+        else:
+            await self._connect_to_one(name, found)
+
+    async def _connect_to_one(self, name: str, found: tuple[str, ...]) -> None:
+        """
+        Connect to where the name is, by the version of IP that the client uses.
+
+        @raise Malformed: the policy would not have let the client connect there by itself.
+        """
+        host, port = self._session.server
+        same = (Address(each, port) for each in found if (":" in each) == (":" in host))
+        permitted = [address for address in same if self._session.permits(address)]
+        if not permitted:
+            self._refuse(name, found)
+        permitted = permitted[:MOST_TRIES]
+        for address in permitted[:-1]:
+            with suppress(Unreachable):
+                await self._connect(address)
+                return
+        await self._connect(permitted[-1])
+
+    async def _connect(self, address: Address | None) -> None:
+        self.reached = reached = await self._session.connect(address)
+        if address is not None:
+            self._host = address.host
+        if reached != self._session.server:
+            self.elsewhere = reached
+
+    def _refuse(self, name: str, found: tuple[str, ...]) -> None:
+        raise Malformed(
+            f"Host says {name}, which is {', '.join(found[:8])}; the connection goes to "
+            f"{self.reached or self._session.server} (setting 'host_check')",
+            None,
+            MISDIRECTED,
+        )
+
+
+def _is_name(host: str) -> bool:
+    """Whether it can be looked up: neither nothing nor an address."""
+    if not host:
+        return False
+    try:
+        ip_address(host)
+    except ValueError:
+        return True
+    return False
