@@ -225,7 +225,7 @@ class NamesTests(SynchronousTestCase):
     """What is remembered of the answers."""
 
     def setUp(self) -> None:
-        self.session = Counting(HttpInspector, server=HERE)
+        self.session = Counting(HttpInspector, server=HERE, now=0.0)
 
     def addresses(self, names: Names, name: str, wanted: str, now: float) -> set[str]:
         self.session.now = now
