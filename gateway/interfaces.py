@@ -255,6 +255,14 @@ class ISession(Interface):
         buffer should hold, the other side is not read.
         """
 
+    def urge(side: Side, data: bytes) -> None:
+        """
+        Like L{send}, a few bytes, of which the last one is TCP's urgent data:
+        for peers that are to notice something while they do not read (Telnet's
+        Synch, FTP's ABOR). What came as urgent data is read in its place in the
+        stream, as anything else.
+        """
+
     def flushed(side: Side) -> Deferred[None]:
         """
         @return: fires when everything that was sent to C{side} has left. It

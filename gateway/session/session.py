@@ -288,6 +288,14 @@ class Session:
         if wire.waiting > self._limit:
             self._fill(side)
 
+    def urge(self, side: Side, data: bytes) -> None:
+        """See L{ISession.urge}."""
+        wire = self._wires.get(side)
+        if self._state in _ENDING or not isinstance(wire, Wire):
+            self.send(side, data)
+        else:
+            wire.urge(data)
+
     def _fill(self, side: Side) -> None:
         """Too much waits for C{side}: whoever caused that has to wait."""
         filler = self._gates.get(self._speaking or side.other)

@@ -237,6 +237,10 @@ class Stacked:
             timer.cancel()
         return timer
 
+    def urge(self, side: Side, data: bytes) -> None:
+        """As anything else."""
+        self.send(side, data)
+
     def flushed(self, side: Side) -> Deferred[None]:
         """The sink took it at once."""
         return succeed(None)

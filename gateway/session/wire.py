@@ -258,6 +258,15 @@ class Wire:
         if 0 <= sent < len(data):
             self._keep(memoryview(data)[sent:] if sent else data)
 
+    def urge(self, data: bytes) -> None:
+        """Like L{send}, with the last byte as TCP's urgent data, unless something waits already."""
+        if self._socket is None or self._ending or self.waiting:
+            self.send(data)
+            return
+        sent = self._send_now(data, socket.MSG_OOB)
+        if 0 <= sent < len(data):
+            self._keep(data[sent:])
+
     def _send_on(self, view: memoryview) -> None:
         """Send what is in the shared buffer; what the kernel doesn't take is copied."""
         if self._socket is None or self._ending:
@@ -267,11 +276,11 @@ class Wire:
             self._keep(bytes(view[sent:]))
             self.owner.wire_full(self.side)
 
-    def _send_now(self, data: bytes | memoryview) -> int:
+    def _send_now(self, data: bytes | memoryview, flags: int = 0) -> int:
         """How much the kernel took; -1 if the peer is lost."""
         assert self._socket is not None
         try:
-            sent = self._socket.send(data)
+            sent = self._socket.send(data, flags)
         except BlockingIOError:
             return 0
         except OSError as error:

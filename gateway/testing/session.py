@@ -183,6 +183,7 @@ class FakeSession:
 
     @ivar events: what was asked for, in order, in words.
     @ivar sent: all that was sent to each side.
+    @ivar urged: what of it was sent as urgent.
     @ivar halves: the sides towards which it was half-closed.
     @ivar connected: where to, each time it was asked.
     @ivar secured: sides that were asked to speak TLS, with what was read before.
@@ -214,6 +215,7 @@ class FakeSession:
 
     events: list[str] = field(init=False, factory=list)
     sent: dict[Side, bytes] = field(init=False, factory=lambda: {CLIENT: b"", SERVER: b""})
+    urged: list[tuple[Side, bytes]] = field(init=False, factory=list)
     halves: set[Side] = field(init=False, factory=set)
     connected: list[Address] = field(init=False, factory=list)
     ports: list[int | None] = field(init=False, factory=list)
@@ -403,6 +405,11 @@ class FakeSession:
         """See L{ISession.send}."""
         if self._note(f"to {side.value}: {data!r}" if self.keep else "send") and self.keep:
             self.sent[side] += data
+
+    def urge(self, side: Side, data: bytes) -> None:
+        """See L{ISession.urge}."""
+        self.urged.append((side, data))
+        self.send(side, data)
 
     def flushed(self, side: Side) -> Deferred[None]:
         """See L{ISession.flushed}. At once, unless C{slow}."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from attrs import frozen
+from attrs import field, frozen
 
 from gateway.interfaces import Denied
 
@@ -18,6 +18,9 @@ _SIGNALS = re.compile(rb"(?:\xff[\xf1\xf2\xf4\xf5])+")
 # a file name, the next one takes for the end of a command.
 _SMUGGLING = re.compile(rb"[\x00-\x1f\x7f]|(?<!\xff)(?:\xff\xff)*\xff(?!\xff)")
 
+SYNCH = b"\xff\xf4\xff\xf2"
+"""Interrupt process; and data mark, which is to be urgent (RFC 959, section 4.1.3)."""
+
 IAC = b"\xff"
 _TWICE = IAC + IAC
 
@@ -30,10 +33,12 @@ class Command:
     @ivar verb: in capital letters.
     @ivar argument: L{None} if there is none. The byte that is Telnet's IAC is
         doubled on the wire (RFC 854), and single here.
+    @ivar signalled: Telnet's signals were before it.
     """
 
     verb: str
     argument: bytes | None = None
+    signalled: bool = field(default=False, eq=False)
 
     @classmethod
     def parse(cls, line: bytes) -> Command | None:
@@ -53,7 +58,7 @@ class Command:
         if command is None:
             return None
         argument = command[2].replace(_TWICE, IAC) if command[2] else None
-        return cls(command[1].decode("ascii").upper(), argument)
+        return cls(command[1].decode("ascii").upper(), argument, signals is not None)
 
     def line(self) -> bytes:
         """The command as it is sent, with its CRLF."""

@@ -3,8 +3,8 @@ The FtpInspector: one control connection.
 
 Commands go to the server one at a time: the next one is passed when the one
 before is answered. So what a client sends ahead waits where it is read, every
-reply has its command, and a reply without one is seen. Only ABOR may come
-while a transfer is on.
+reply has its command, and a reply without one is seen. Only ABOR and STAT
+may come while a transfer is on.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from gateway.interfaces import (
     Verdict,
 )
 from protocols.ftp.channel import ANNOUNCING, DataChannel
-from protocols.ftp.command import Command
+from protocols.ftp.command import SYNCH, Command
 from protocols.ftp.exchange import GREETED, Exchange
 from protocols.ftp.login import MOST, Login
 from protocols.ftp.path import quoted
@@ -48,6 +48,9 @@ _GOODBYE = b"421 That is not allowed here; goodbye.\r\n"
 
 _MOVING = frozenset({"CWD", "XCWD", "CDUP", "XCUP", "USER", "PASS", "ACCT"})
 _PARAMETERS = frozenset({"TYPE", "STRU", "MODE", "OPTS", "AUTH"})
+
+_INTERRUPTING = frozenset({"ABOR", "STAT"})
+_STATUS = frozenset({211, 212, 213})
 
 _BEHIND_AUTH = "the client sent plaintext behind AUTH, to be taken for encrypted"
 _HELLO = b"\x16\x03"
@@ -138,7 +141,7 @@ class FtpInspector(StreamInspector):
         return command
 
     async def _turn(self, command: Command | None) -> None:
-        """Wait until everything before is answered; ABOR only until there is what it can stop."""
+        """Wait until everything before is answered, or this may come in the middle of it."""
         while self._exchanges and not self._server_over and not self._interrupts(command):
             self._turn_comes = Deferred()
             await self._turn_comes
@@ -158,9 +161,14 @@ class FtpInspector(StreamInspector):
         self.release()
 
     def _interrupts(self, command: Command | None) -> bool:
-        if command is None or command.verb != "ABOR" or len(self._exchanges) > 1:
+        """Whether it is ABOR or STAT while a transfer is on: one of each."""
+        first, *others = self._exchanges
+        if command is None or command.verb not in _INTERRUPTING or first.transfer is None:
             return False
-        return self._exchanges[0].begun and self._exchanges[0].transfer is not None
+        waiting = [exchange.command.verb for exchange in others]
+        if command.verb == "STAT" and (waiting or command.argument is not None):
+            return False
+        return first.begun and command.verb not in waiting
 
     def _next_turn(self) -> None:
         comes, self._turn_comes = self._turn_comes, None
@@ -237,6 +245,8 @@ class FtpInspector(StreamInspector):
             self._abort()
         self._exchanges.append(exchange)
         self._patience.for_reply()
+        if asked.signalled and command.verb in _INTERRUPTING:
+            self.session.urge(SERVER, SYNCH)
         self.session.send(SERVER, command.line())
 
     def _abort(self) -> None:
@@ -269,7 +279,7 @@ class FtpInspector(StreamInspector):
                 raise Denied("the server sent plaintext after it had agreed to encrypt")
             reply = await self._reply(read)
             if self._exchanges:
-                await self._take_reply(self._exchanges[0], reply, read)
+                await self._take_reply(self._answering(reply), reply, read)
             elif reply.code == 421:  # it shuts down (RFC 959, section 5.4)
                 self.session.send(CLIENT, reply.written())
             else:
@@ -280,6 +290,13 @@ class FtpInspector(StreamInspector):
     async def _reply(self, read: Reader) -> Reply:
         settings = self._settings
         return await Reply.read(read, settings.reply_line_bytes, settings.reply_bytes)
+
+    def _answering(self, reply: Reply) -> Exchange:
+        """What C{reply} answers: STAT, in the middle of a transfer, or what was asked first."""
+        for exchange in self._exchanges:
+            if exchange.command.verb == "STAT" and reply.code in _STATUS:
+                return exchange
+        return self._exchanges[0]
 
     async def _take_reply(self, exchange: Exchange, reply: Reply, read: Reader) -> None:
         fault = exchange.fault(reply)
@@ -311,7 +328,7 @@ class FtpInspector(StreamInspector):
             self._encrypt(read)
         if self._rights.wants_directory and command.verb in _MOVING and reply.completed:
             self._rights.directory = await self._directory(read)
-        self._exchanges.popleft()
+        self._exchanges.remove(exchange)
         self._answered()
 
     def _show(self, exchange: Exchange, reply: Reply) -> None:
@@ -323,10 +340,10 @@ class FtpInspector(StreamInspector):
         """Whose turn is it?"""
         if self._login.complete:
             self._patience.logged_in()
-        if self._exchanges:
-            self._patience.for_reply()
-        else:
+        if not self._exchanges:
             self._patience.for_command()
+        elif self._exchanges[-1].transfer is None:
+            self._patience.for_reply()
 
     def _encrypt(self, read: Reader) -> None:
         """@raise Denied: either side has sent plaintext behind its agreement."""

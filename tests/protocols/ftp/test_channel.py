@@ -300,10 +300,74 @@ class TransferTests(SynchronousTestCase):
         """ABOR passes in the middle of a transfer, and nobody waits for its data any more."""
         control, data = self.begun(b"RETR a")
         data.says(SERVER, b"hello")
-        self.assertEqual(control.client(b"\xff\xf4\xff\xf2ABOR\r\n"), (b"ABOR\r\n", b""))
+        self.assertEqual(control.client(b"ABOR\r\n"), (b"ABOR\r\n", b""))
+        self.assertEqual(control.session.urged, [])
         heard = control.server(b"426 aborted\r\n226 fine\r\n")
         self.assertEqual(heard, b"426 aborted\r\n226 fine\r\n")
         control.ask(b"NOOP", b"200 fine")
+
+    def test_urgent(self) -> None:
+        """What a client sends with Telnet's signals, the server gets with them, as urgent."""
+        for verb in (b"ABOR", b"STAT"):
+            for signals in (b"\xff\xf4\xff\xf2", b"\xff\xf2"):
+                control, _ = self.begun(b"RETR a")
+                passed, _ = control.client(signals + verb + b"\r\n")
+                self.assertEqual(passed, b"\xff\xf4\xff\xf2" + verb + b"\r\n")
+                self.assertEqual(control.session.urged, [(SERVER, b"\xff\xf4\xff\xf2")])
+        control = Control().log_in()
+        control.client(b"\xff\xf2NOOP\r\n")
+        self.assertEqual(control.session.urged, [])
+
+    def test_status(self) -> None:
+        """STAT in the middle of a transfer: its answer may come before the transfer's, or after."""
+        for answers in (
+            (b"213-half\r\n of it\r\n213 end", b"226 done"),
+            (b"226 done", b"211 nothing"),
+        ):
+            control, data = self.begun(b"RETR a")
+            data.says(SERVER, b"hello")
+            control.ask(b"STAT")
+            self.assertEqual(control.client(b"NOOP\r\n")[0], b"")
+            data.hangs_up(SERVER)
+            heard = b"".join(control.server(answer + b"\r\n") for answer in answers)
+            self.assertEqual(heard, b"".join(answer + b"\r\n" for answer in answers))
+            self.assertTrue(control.session.sent[SERVER].endswith(b"NOOP\r\n"))
+            self.assertEqual(control.transfers[0]["completion_code"], 226)
+            said = [fields["command"] for event, fields in control.records if event == "ftp"]
+            self.assertEqual(sorted(said[-2:]), ["RETR", "STAT"])
+
+    def test_status_again(self) -> None:
+        """Again and again, one at a time; and then ABOR."""
+        control, data = self.begun(b"RETR a")
+        for _ in range(3):
+            self.assertEqual(control.ask(b"STAT", b"213 half"), b"213 half\r\n")
+        control.ask(b"STAT")
+        self.assertEqual(control.client(b"STAT\r\n")[0], b"")
+        self.assertEqual(control.server(b"213 more\r\n"), b"213 more\r\n")
+        self.assertTrue(control.session.sent[SERVER].endswith(b"STAT\r\nSTAT\r\n"))
+        control.server(b"213 more\r\n")
+        control.client(b"")
+        control.ask(b"STAT")
+        control.ask(b"ABOR")
+        self.assertEqual(control.client(b"ABOR\r\n")[0], b"")
+        data.over()
+        control.server(b"426 broken\r\n226 fine\r\n213 idle\r\n")
+        self.assertTrue(control.session.sent[SERVER].endswith(b"STAT\r\nABOR\r\nABOR\r\n"))
+
+    def test_status_of_file(self) -> None:
+        """STAT of a file is a listing, and waits."""
+        control, _ = self.begun(b"RETR a")
+        self.assertEqual(control.client(b"STAT x\r\n")[0], b"")
+
+    def test_status_before(self) -> None:
+        """And so does either before the transfer has begun, or of something else."""
+        control = Control().log_in()
+        control.passive()
+        control.client(b"RETR a\r\n")
+        self.assertEqual(control.client(b"STAT\r\n")[0], b"")
+        control = Control().log_in()
+        control.client(b"NOOP\r\n")
+        self.assertEqual(control.client(b"ABOR\r\n")[0], b"")
 
     def test_abort_too_late(self) -> None:
         """The same if the server was done already."""
