@@ -34,6 +34,7 @@ anon_umask=022
 connect_from_port_20=YES
 secure_chroot_dir={empty}
 seccomp_sandbox=NO
+async_abor_enable=YES
 max_per_ip=0
 max_clients=0
 """

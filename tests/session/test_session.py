@@ -556,6 +556,29 @@ class InspectedTests(TestCase):
         self.assertEqual((await scene.over())["gateway"]["reason"], "server unreachable")
 
     @asynchronous
+    async def test_urgent(self) -> None:
+        """What is urgent has TCP's mark on its last byte, and its place among the rest."""
+        made: list[Any] = []
+
+        class Urging(RelayInspector):
+            def started(self) -> None:
+                made.append(self.session)
+                super().started()
+
+        scene = Scene(self, Urging)
+        client, server = await scene.pair()
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+        await until(lambda: SERVER in made[0]._wires)
+        made[0].send(SERVER, b"one ")
+        made[0].urge(SERVER, b"two")
+        made[0].send(SERVER, b" three")
+        self.assertEqual(await receive(server, 13), b"one tw")  # one recv stops before the mark
+        self.assertEqual(await receive(server, 7), b"o three")
+        client.close()
+        server.close()
+        await scene.over()
+
+    @asynchronous
     async def test_unreachable_at_once(self) -> None:
         """And it may try again, even if the kernel says so before the call returns."""
 
