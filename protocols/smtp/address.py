@@ -57,6 +57,12 @@ class Mailbox:
         return f"{written_local(self.local)}@{self.domain}" if self.domain else self.local
 
     @property
+    def canonical(self) -> str:
+        """As addresses are compared: in small letters, the domain as it is in the DNS."""
+        local = written_local(self.local.lower())
+        return f"{local}@{canonical(self.domain)}" if self.domain else self.local.lower()
+
+    @property
     def null(self) -> bool:
         """Whether it is the null sender of bounces (section 4.5.5)."""
         return not self.local and not self.domain
@@ -166,6 +172,16 @@ def _domain(text: str, at: int) -> str:
     if not is_domain(found[0]):
         raise AddressError("a domain that is too long")
     return found[0]
+
+
+def canonical(domain: str) -> str:
+    """A domain as domains are compared: in small letters, beyond ASCII as it is in the DNS."""
+    if domain.startswith("."):
+        return f".{canonical(domain[1:])}"
+    try:
+        return domain.lower() if domain.isascii() else domain.encode("idna").decode().lower()
+    except UnicodeError:
+        return domain.lower()
 
 
 def is_domain(text: str) -> bool:

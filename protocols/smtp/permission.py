@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import ip_address
 
-from protocols.smtp.address import Mailbox, Path, is_domain
+from protocols.smtp.address import Mailbox, Path, canonical, is_domain
 from protocols.smtp.command import is_literal
 from protocols.smtp.fault import Fault, fault
 from protocols.smtp.reply import configured
@@ -49,7 +49,7 @@ def check_recipient(path: Path, client: str, settings: SMTPSettings) -> None:
             "5.7.1 Not by this way",
             f"recipient {mailbox} names another way (setting 'rerouting')",
         )
-    if not (_may_go(mailbox, settings.recipient_domains) or _may_relay(client, settings)):
+    if not (_may_go(mailbox, settings) or _may_relay(client, settings)):
         raise fault(
             550,
             "5.7.1 Relaying denied",
@@ -67,22 +67,35 @@ def _check_route(path: Path, settings: SMTPSettings) -> None:
 
 
 def _check_rules(what: str, mailbox: Mailbox, rules: Iterable[AddressRule]) -> None:
-    address = str(mailbox).lower()
     for rule in rules:
-        if rule.match.fullmatch(address):
-            raise Fault(
-                configured(rule.reply), f"{what} {address!r} matches {rule.match.pattern!r}"
-            )
+        why = _matching(mailbox, rule)
+        if why:
+            if rule.action == "reject":
+                raise Fault(configured(rule.reply), f"{what} {mailbox.canonical!r} {why}")
+            return
 
 
-def _may_go(mailbox: Mailbox, domains: Iterable[str]) -> bool:
-    domain = mailbox.domain.lower()
+def _matching(mailbox: Mailbox, rule: AddressRule) -> str:
+    """Why a rule is about an address; empty if it is not."""
+    if rule.match is not None and rule.match.fullmatch(mailbox.canonical):
+        return f"matches {rule.match.pattern!r}"
+    for each in rule.lists:
+        entry = each.find(mailbox)
+        if entry is not None:
+            return f'is in {each.name} as "{entry}"'
+    return ""
+
+
+def _may_go(mailbox: Mailbox, settings: SMTPSettings) -> bool:
+    domain, allowed = canonical(mailbox.domain), settings.recipient_domains
+    if allowed is None:
+        allowed = () if settings.recipient_domain_lists else ("*",)
     if not domain:  # Postmaster, of the server itself
         return True
     return any(
         each == "*" or domain == each or (each[0] == "." and domain.endswith(each))
-        for each in domains
-    )
+        for each in allowed
+    ) or any(each.find(mailbox) is not None for each in settings.recipient_domain_lists)
 
 
 def _may_relay(client: str, settings: SMTPSettings) -> bool:

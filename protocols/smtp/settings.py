@@ -9,9 +9,10 @@ from typing import Literal
 from attrs import frozen
 
 from gateway.inspector import option, pattern
-from protocols.smtp.address import is_domain
+from protocols.smtp.address import canonical, is_domain
 from protocols.smtp.command import RULES
 from protocols.smtp.extension import EXTENSIONS
+from protocols.smtp.lists import AddressList, read_addresses, read_domains
 from protocols.smtp.reply import configured
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
@@ -64,7 +65,7 @@ def domains(words: tuple[str, ...]) -> tuple[str, ...]:
             r"\.?[^\s@*.]+(?:\.[^\s@*.]+)*|\[[0-9A-Za-z.:]+\]", word
         ):
             raise ValueError(f'{word!r} is no domain: write "a.example", ".example" or "*"')
-    return tuple(word.lower() for word in words)
+    return tuple(canonical(word) for word in words)
 
 
 def host_name(text: str) -> str:
@@ -109,11 +110,12 @@ def small(words: frozenset[str]) -> frozenset[str]:
 
 @frozen
 class AddressRule:
-    """Addresses, and how they are refused."""
+    """Addresses, and whether they are refused. If both are given, one has to match."""
 
-    match: re.Pattern[str] = option(
-        "Which addresses: a regular expression for the whole address, in small letters; empty is "
-        "the null sender.",
+    match: re.Pattern[str] | None = option(
+        "Which addresses: a regular expression for the whole address, in small letters and with "
+        "the domain as it is in the DNS; empty is the null sender.",
+        None,
         read=pattern,
     )
     reply: str = option(
@@ -121,6 +123,17 @@ class AddressRule:
         "550 5.7.1 Not accepted here",
         read=refusal,
     )
+    lists: tuple[AddressList, ...] = option(
+        'Which addresses: files with one in each line, or "bob@" in any domain, "a.example" for '
+        'a domain, ".a.example" for all below it.',
+        (),
+        file=read_addresses,
+    )
+    action: Literal["reject", "accept"] = option("What to do.", "reject")
+
+    def __attrs_post_init__(self) -> None:
+        if self.match is None and not self.lists:
+            raise ValueError("say which addresses: match, or lists")
 
 
 @frozen
@@ -257,11 +270,14 @@ class SMTPSettings:
         "denied, or they are made CRLF, and NULs left out. Neither way can they end the message.",
         "deny",
     )
-    recipient_domains: tuple[str, ...] = option(
+    recipient_domains: tuple[str, ...] | None = option(
         'To which domains mail may go: "a.example", ".a.example" for all below it, "*" for all, '
-        "an address literal.",
-        ("*",),
+        "an address literal. Left out: all, unless there are recipient_domain_lists.",
+        None,
         read=domains,
+    )
+    recipient_domain_lists: tuple[AddressList, ...] = option(
+        "To which domains too: files with one in each line.", (), file=read_domains
     )
     relay_clients: Networks = option("From where mail may go to all domains.", (), read=networks)
     rerouting: bool = option(
@@ -270,10 +286,12 @@ class SMTPSettings:
         False,
     )
     senders: tuple[AddressRule, ...] = option(
-        "Senders that are refused; the first rule that matches counts.", ()
+        "Which senders are refused; the first rule that matches counts, and what none matches is "
+        "not.",
+        (),
     )
     recipients: tuple[AddressRule, ...] = option(
-        "Recipients that are refused; Postmaster never is.", ()
+        "Which recipients are refused, in the same way; Postmaster never is.", ()
     )
     recipients_per_message: int = option(
         "How many; the others are answered 452, and a client sends them later.",
