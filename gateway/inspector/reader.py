@@ -101,9 +101,9 @@ class Reader:
 
         @return: whether another one begins; C{False} if the side ended instead.
         """
-        while not self.unread and not self.ended:
+        while self._at == len(self._buffer) and not self.ended:
             await self._wait()
-        return self.unread > 0
+        return self._at < len(self._buffer)
 
     @property
     def unread(self) -> int:
@@ -137,7 +137,7 @@ class Reader:
 
     def feed(self, data: bytes) -> None:
         """C{data} has come."""
-        if self.empty:
+        if self._at == len(self._buffer):
             self._buffer, self._at = data, 0
             return
         if isinstance(self._buffer, bytearray):
@@ -182,7 +182,7 @@ class Reader:
         end = begin + count
         self._began = True
         self._at = end + skip
-        if self.empty:
+        if self._at == len(buffer):
             self._buffer, self._at = b"", 0
         if isinstance(buffer, bytes):
             return buffer[begin:end]

@@ -40,6 +40,8 @@ _NONE: frozenset[str] = frozenset()
 # The options that are not names of headers.
 _WORDS = frozenset({"close", "keep-alive"})
 
+_PLAIN = {word: frozenset({word.lower()}) for word in ("close", "keep-alive", "Keep-Alive")}
+
 _HEADERS = frozenset({"connection", "upgrade", "te", "http2-settings", "proxy-connection"})
 """What has to be looked at; most messages have none but C{Connection}, if any."""
 
@@ -52,11 +54,12 @@ def options(headers: Headers) -> frozenset[str]:
 
     @raise Malformed: it is no list of tokens, or names a header that is not about the connection.
     """
-    if "connection" not in headers:
+    values = headers.every("connection")
+    if not values:
         return _NONE
+    if len(values) == 1 and values[0] in _PLAIN:
+        return _PLAIN[values[0]]
     named = frozenset(member.lower() for member in headers.members("connection"))
-    if named <= _WORDS:
-        return named
     for option in named:
         if not TOKEN.fullmatch(option):
             reason = f"not a connection option: {option[:100]!r}"

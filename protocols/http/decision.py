@@ -7,7 +7,7 @@ has understood. C{protocols.http.policy} decides by the operator's settings.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from attrs import frozen
 
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 Message = TypeVar("Message", Request, Response, covariant=True)
 
 
-@frozen
-class Pass:
+class Pass(NamedTuple):
     """
     It may pass.
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-
-from attrs import frozen
+from typing import NamedTuple
 
 from protocols.http.grammar import CONTENT_LENGTH
 from protocols.http.malformed import Malformed
@@ -24,8 +23,7 @@ class Kind(Enum):
     __hash__ = object.__hash__
 
 
-@frozen
-class Framing:
+class Framing(NamedTuple):
     """
     @ivar length: of a body of kind LENGTH; 0: no body.
     """

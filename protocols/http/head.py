@@ -177,10 +177,10 @@ def parse(lines: str, limits: Limits, offset: int) -> Headers:
     """
     each = lines.split("\r\n")
     each.pop()  # behind the last CRLF
-    understood = [_known(line) if len(line) <= SHORT else _field(line) for line in each]
-    fields = [field for field in understood if field]
-    if len(fields) < len(each):
-        raise fault_in(lines, offset)
+    try:
+        fields = [_known(line) if len(line) <= SHORT else _field(line) for line in each]
+    except ValueError:
+        raise fault_in(lines, offset) from None
     longest = limits.header_line_bytes
     if len(lines) > longest and max(map(len, each)) > longest:
         place = offset + lines.index(next(line for line in each if len(line) > longest))
@@ -190,10 +190,16 @@ def parse(lines: str, limits: Limits, offset: int) -> Headers:
     return Headers(fields, lines, offset)
 
 
-def _field(line: str) -> Field | None:
-    """A header, by its line without CRLF; L{None} if it is none."""
+def _field(line: str) -> Field:
+    """
+    A header, by its line without CRLF.
+
+    @raise ValueError: it is none.
+    """
     found = FIELD_LINE.fullmatch(line)
-    return None if found is None else (found[1], found[2].strip(" \t"))
+    if found is None:
+        raise ValueError
+    return found[1], found[2].strip(" \t")
 
 
 _known = lru_cache(maxsize=REMEMBERED)(_field)

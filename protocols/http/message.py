@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, KeysView
 from enum import Enum
-
-from attrs import frozen
+from typing import NamedTuple
 
 from protocols.http.grammar import FIELD_VALUE, TOKEN
 
@@ -190,8 +189,7 @@ class Form(Enum):
     """C{*}, of OPTIONS"""
 
 
-@frozen
-class Target:
+class Target(NamedTuple):
     """
     What is asked for.
 
@@ -212,8 +210,7 @@ class Target:
     port: int | None = None
 
 
-@frozen
-class Request:
+class Request(NamedTuple):
     """
     What a client asks.
 
@@ -248,8 +245,7 @@ class Request:
         return Request(self.method, self.target, self.version, headers, self.host, self.port)
 
 
-@frozen
-class Response:
+class Response(NamedTuple):
     """
     What a server answers.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from protocols.http.grammar import ABSOLUTE_FORM, AUTHORITY_FORM, HOST, ORIGIN_FORM
@@ -90,13 +91,19 @@ def read_host(headers: Headers, version: str, target: Target) -> Authority:
 
 
 def _host(value: str, target: Target) -> Authority:
-    found = HOST.fullmatch(value)
-    if found is None:
-        raise Malformed(f"not a host: {value[:200]!r}")
-    host, port = _authority(found[1], found[2])
+    host, port = _named(value)
     if target.host and not _agree((host, port), target):
         raise Malformed(f"Host says {value!r}, the target {target.text[:200]!r}")
     return host, port
+
+
+@lru_cache(maxsize=1024)
+def _named(value: str) -> Authority:
+    """@raise Malformed: it names no host; that is not remembered."""
+    found = HOST.fullmatch(value)
+    if found is None:
+        raise Malformed(f"not a host: {value[:200]!r}")
+    return _authority(found[1], found[2])
 
 
 def _agree(named: Authority, target: Target) -> bool:

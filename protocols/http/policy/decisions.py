@@ -18,7 +18,7 @@ from protocols.http.message import Form, Headers, Request, Response
 from protocols.http.policy.authentication import Authentication, Compute
 from protocols.http.policy.headers import HeaderPolicy
 from protocols.http.policy.test import CHANGES, Test
-from protocols.http.policy.url import Url, has_bad_escape
+from protocols.http.policy.url import NOWHERE, Url, has_bad_escape
 
 if TYPE_CHECKING:
     from protocols.http.policy.settings import HttpSettings
@@ -130,8 +130,9 @@ class Decisions:
         """May it be answered?"""
         request = response.request
         headers = response.headers
-        for test in self._settings.response:
-            url = Url.of(request, self._server)
+        tests = self._settings.response
+        url = Url.of(request, self._server) if tests else NOWHERE
+        for test in tests:
             if test.matches(response, url):
                 if test.action in CHANGES:
                     headers = test.change(headers)

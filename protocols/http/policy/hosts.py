@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 from ipaddress import ip_address
 
-from attrs import frozen
+from attrs import field, frozen
 
 from gateway.inspector import pattern
 
 REGULAR = "~"
 """What a regular expression begins with, as in nginx's C{server_name}."""
+
+REMEMBERED = 1024
+"""Hosts: whether they are in a set is remembered."""
 
 # RFC 1123, section 2.1, and the underscore that is seen in the wild.
 _NAME = re.compile(
@@ -33,8 +36,17 @@ class Hosts:
     names: frozenset[str] = frozenset()
     domains: frozenset[str] = frozenset()
     patterns: tuple[re.Pattern[str], ...] = ()
+    _known: dict[str, bool] = field(init=False, factory=dict, repr=False, eq=False)
 
     def __contains__(self, host: str) -> bool:
+        known = self._known.get(host)
+        if known is None:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            known = self._known[host] = self._find(host)
+        return known
+
+    def _find(self, host: str) -> bool:
         return (
             host in self.names
             or any(domain in self.domains for domain in above(host))

@@ -10,9 +10,8 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from ipaddress import ip_address
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
-
-from attrs import frozen
 
 from gateway.interfaces import Address
 from protocols.http.message import Form, Request
@@ -26,8 +25,7 @@ _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 DEFAULT_PORTS = (80, 443)
 
 
-@frozen
-class Url:
+class Url(NamedTuple):
     """
     What is asked for.
 
@@ -50,6 +48,9 @@ class Url:
             return cls(_host(target.host), target.port or 0, "")
         host = _host(request.host or server.host)
         return cls(host, server.port, canonical(target.path), target.query or "")
+
+
+NOWHERE = Url("", 0, "")
 
 
 def _host(host: str) -> str:
