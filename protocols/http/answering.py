@@ -114,7 +114,7 @@ class Answering:
                 transaction.since = self._session.now
             message = self._decided(transaction, response)
             if transaction.is_tunnel and response.status < 300:
-                self._release(transaction, message.message)
+                self._tunnel(transaction, message.message, self._settings.tunnels.connect)
                 return False
             final = Final(self._inspector, transaction, response, named, framing, body)
             await final.send(self._read, message)
@@ -149,7 +149,8 @@ class Answering:
         transaction.response_head = size
         transaction.status = SWITCHING
         message = self._decided(transaction, response).message
-        self._release(transaction, message.with_headers(onward(message.headers, named, True)))
+        message = message.with_headers(onward(message.headers, named, True))
+        self._tunnel(transaction, message, self._settings.tunnels.service(accepted))
         return False
 
     def _decided(self, transaction: Transaction, response: Response) -> Pass:
@@ -164,13 +165,16 @@ class Answering:
         reply = self._inspector.decided(transaction, decision, close=True)
         raise Answered(decision.reason, reply)
 
-    def _release(self, transaction: Transaction, message: Request | Response) -> None:
-        """What follows is another protocol."""
+    def _tunnel(self, transaction: Transaction, message: Request | Response, service: str) -> None:
+        """What follows is another protocol; C{service} inspects it, if there is one."""
         transaction.answering = transaction.answered = True
         self._session.send(CLIENT, message.head())
         self._inspector.complete(transaction)
         self._inspector.watch.stop()
-        self._inspector.release()
+        if service:
+            self._inspector.hand_over(service)
+        else:
+            self._inspector.release()
 
     def _answered(self, transaction: Transaction, goes_on: bool) -> None:
         """A response was sent to its end."""

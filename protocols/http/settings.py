@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from attrs import field, frozen
@@ -9,6 +10,7 @@ from attrs import field, frozen
 from gateway.inspector import option
 from gateway.interfaces import ISession
 from protocols.http.decision import IDecisions
+from protocols.http.grammar import TOKEN
 from protocols.http.limits import Limits
 from protocols.http.names import Names, NamesSettings
 from protocols.http.passall import PassAll
@@ -19,8 +21,42 @@ from protocols.http.times import Times
 class Stack:
     """The table C{[http.stack]}: which service sees the bodies."""
 
-    request: str = option("The service that inspects bodies of requests.", "")
-    response: str = option("The service that inspects bodies of responses.", "")
+    request: str = option("The service that inspects bodies of requests.", "", names_service=True)
+    response: str = option("The service that inspects bodies of responses.", "", names_service=True)
+
+
+def read_upgrades(services: Mapping[str, str]) -> Mapping[str, str]:
+    """
+    Services for what follows an upgrade, by the names of protocols.
+
+    @raise ValueError: one is not in small letters.
+    """
+    for name in services:
+        if name != name.lower() or not TOKEN.fullmatch(name):
+            raise ValueError(f'"{name}" is no protocol in small letters, such as "websocket"')
+    return dict(services)
+
+
+@frozen
+class Tunnels:
+    """The table C{[http.tunnels]}: which service inspects what follows."""
+
+    connect: str = option(
+        "The service that inspects what follows CONNECT. Left out: nobody does.",
+        "",
+        names_service=True,
+    )
+    upgrades: Mapping[str, str] = option(
+        'The services that inspect what follows upgrades: {websocket = "sockets"}.',
+        {},
+        read=read_upgrades,
+        names_service=True,
+    )
+
+    def service(self, accepted: Iterable[str]) -> str:
+        """The service for what follows; empty if there is none."""
+        names = (name.partition("/")[0] for name in accepted)
+        return next((self.upgrades[name] for name in names if name in self.upgrades), "")
 
 
 @frozen
@@ -45,11 +81,11 @@ class CoreSettings:
     )
     upgrades: frozenset[str] = option(
         "Which protocols a connection may be upgraded to, in small letters, such as "
-        '"websocket". What follows is relayed without inspection.',
+        '"websocket". What follows is relayed, or inspected (http.tunnels).',
         frozenset(),
     )
     connect: bool = option(
-        "Whether CONNECT is allowed. What follows is relayed without inspection.", False
+        "Whether CONNECT is allowed. What follows is relayed, or inspected (http.tunnels).", False
     )
     request_bodies: bool = option(
         "Whether GET, HEAD, CONNECT and TRACE may have a body. Servers that don't expect one "
@@ -58,11 +94,26 @@ class CoreSettings:
     )
     stack: Stack = option("Which service sees the bodies.", Stack())
 
+    tunnels: Tunnels = option("Which service inspects what follows an upgrade.", Tunnels())
     known_names: Names = field(init=False, repr=False, eq=False)
 
     @known_names.default
     def _no_names(self) -> Names:
         return Names(self.names)
+
+    def __attrs_post_init__(self) -> None:
+        """
+        Whether the settings go together.
+
+        @raise ValueError: they don't.
+        """
+        if self.tunnels.connect and not self.connect:
+            raise ValueError('"tunnels.connect" means nothing without "connect"')
+        for name in self.tunnels.upgrades:
+            if name not in self.upgrades:
+                raise ValueError(
+                    f'"tunnels.upgrades.{name}" means nothing if "upgrades" has not it'
+                )
 
     def decisions(self, session: ISession) -> IDecisions:
         """What decides in C{session}: here, whatever is well-formed may pass."""
