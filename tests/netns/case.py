@@ -56,7 +56,7 @@ class SceneCase(SynchronousTestCase):
     scene: Scene
 
     def setUp(self) -> None:
-        self.scene, new = stage.scene_of(type(self))
+        self.scene, new = stage.scene_of(self.owner)
         if self.fresh and not new:
             self.scene.renew()
         if self.fresh or new:
@@ -66,6 +66,11 @@ class SceneCase(SynchronousTestCase):
             except BaseException:
                 stage.clear()
                 raise
+
+    @property
+    def owner(self) -> type[SceneCase]:
+        """The class that the scene belongs to: another one than its own if several share one."""
+        return type(self)
 
     def prepare(self) -> None:
         """Called when the network is new, before the gateway is started."""
