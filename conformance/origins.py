@@ -81,6 +81,20 @@ PYFTPDLIB = Origin(
     "pyftpdlib==2.2.0",
 )
 
+AIOFTP = Origin(
+    "aioftp",
+    (
+        "aioftp==0.28.3",
+        *PYTEST,
+        "pytest-asyncio",
+        "pytest-mock",
+        "async_timeout",
+        "siosocks",
+        "trustme",
+    ),
+    "aioftp==0.28.3",
+)
+
 AIOSMTPD = Origin(
     "aiosmtpd",
     ("aiosmtpd==1.4.6", *PYTEST, "pytest-mock", "pytest-asyncio", "setuptools<80"),

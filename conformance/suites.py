@@ -8,6 +8,7 @@ from enum import Enum
 from attrs import field, frozen
 
 from conformance.origins import (
+    AIOFTP,
     AIOHTTP,
     AIOSMTPD,
     CACHE_TESTS,
@@ -54,6 +55,7 @@ SLOW = "takes its time on purpose, and tests no server"
 
 HTTP = ("relay", "http")
 SMTP = ("relay", "smtp")
+FTP = ("relay", "ftp")
 
 SUITES = (
     Suite(
@@ -95,9 +97,9 @@ SUITES = (
         ("test.test_poplib", "test.test_imaplib"),
     ),
     Suite("cpython-smtp", CPYTHON, Runner.UNITTEST, ("test.test_smtplib",), SMTP),
-    Suite("cpython-ftp", CPYTHON, Runner.UNITTEST, ("test.test_ftplib",)),
+    Suite("cpython-ftp", CPYTHON, Runner.UNITTEST, ("test.test_ftplib",), FTP),
     Suite("twisted-http", TWISTED, Runner.TRIAL, ("twisted.web",)),
-    Suite("twisted-ftp", TWISTED, Runner.TRIAL, ("twisted.test.test_ftp",)),
+    Suite("twisted-ftp", TWISTED, Runner.TRIAL, ("twisted.test.test_ftp",), FTP),
     Suite(
         "twisted-mail",
         TWISTED,
@@ -126,8 +128,11 @@ SUITES = (
         "pyftpdlib",
         PYFTPDLIB,
         Runner.PYTEST,
-        ("tests/test_functional.py", "tests/test_functional_ssl.py", "tests/test_servers.py"),
+        ("tests/test_functional.py", "tests/test_servers.py"),
+        FTP,
     ),
     Suite("aiosmtpd", AIOSMTPD, Runner.PYTEST, ("aiosmtpd/tests",), SMTP),
+    Suite("pyftpdlib-tls", PYFTPDLIB, Runner.PYTEST, ("tests/test_functional_ssl.py",)),
+    Suite("aioftp", AIOFTP, Runner.PYTEST, ("tests",), FTP),
 )
 """The slow ones first, so that the quick ones fill up the time."""

@@ -35,6 +35,7 @@ connect_from_port_20=YES
 secure_chroot_dir={empty}
 seccomp_sandbox=NO
 async_abor_enable=YES
+isolate_network=NO
 max_per_ip=0
 max_clients=0
 """
