@@ -72,7 +72,8 @@ class FakeExpectation:
     def _meet(self) -> None:
         if self._came is not None and self._joined is not None and not self.gone.called:
             self._joined(self._came)
-            self.gone.callback(None)
+            if not self.gone.called:
+                self.gone.callback(None)
 
     def comes(self, initiator: Address, **session: Any) -> FakeSession:
         """

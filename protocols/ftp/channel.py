@@ -171,6 +171,7 @@ class DataChannel:
         if address is not None:
             transfer = self._new(SERVER, "active")
             transfer.opens = _connecting(address)
+            transfer.ports = self._ports
         ours = Address(self._session.source.host, 0 if address is None else address.port)
         try:
             expected = await self._expect(transfer, SERVER, ours)
@@ -226,6 +227,7 @@ class DataChannel:
         """The server is active, the client is not."""
         transfer = self._new(CLIENT, "active")
         transfer.opens = lambda data: data.join(expected)
+        transfer.ports = self._ports
         transfer.far = expected
         reply = await self._listen(near, transfer, 0)
         if transfer.expectation is None:
@@ -271,6 +273,13 @@ class DataChannel:
             ) from None
 
     # Both
+
+    @property
+    def _ports(self) -> frozenset[int] | None:
+        """Where the server may connect from; L{None}: from anywhere."""
+        if self._session.settings.active_ports == "any":
+            return None
+        return frozenset({20, self.reached.port - 1})
 
     def _new(self, initiator: Side, mode: str) -> Transfer:
         return Transfer(self._session.settings, self._total, initiator, mode)

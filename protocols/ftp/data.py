@@ -50,8 +50,7 @@ class DataInspector(Inspector):
         self._transfer.came(self.session, self._begin)
         if self._transfer.flow is not None:
             self._begin()
-        self._transfer.link()
-        return None
+        return self._transfer.link()
 
     def _begin(self) -> None:
         """Bytes may flow."""

@@ -119,6 +119,11 @@ class FtpSettings:
         "deny",
         precedent="curl and lftp use the server's own",
     )
+    active_ports: Literal["any", "data"] = option(
+        "Where a server's active data connections may come from: any port of its own, or only the "
+        "port below its control port, and 20.",
+        "any",
+    )
     virtual_hosts: re.Pattern[str] | None = option(
         "Names that HOST may ask for (RFC 7151): a regular expression for all of the name. Left "
         "out: any.",

@@ -52,6 +52,7 @@ class Transfer:
         the data connection: it connects, or is connected to first.
     @ivar mode: the server's.
     @ivar opens: gives the data connection its other side.
+    @ivar ports: where the server may connect from; L{None}: from anywhere.
     @ivar dials: begins the data connection, if neither side does.
     @ivar expectation: as soon as the gateway listens for the initiator.
     @ivar far: as soon as it listens for the server too.
@@ -69,6 +70,7 @@ class Transfer:
         self.initiator = initiator
         self.mode = mode
         self.opens: Callable[[ISession], Deferred[Address]] = lambda data: data.connect()
+        self.ports: frozenset[int] | None = None
         self.dials: Callable[[], Deferred[Address]] | None = None
         self.expectation: IExpectation | None = None
         self.far: IExpectation | None = None
@@ -179,16 +181,26 @@ class Transfer:
         """
         if self._dropped:
             raise Denied(self._dropped)
+        if self.initiator is SERVER:
+            self._check_port(data.client)
         self.data = data
         self._begin = begin
         self._arrived()
 
-    def link(self) -> None:
+    def link(self) -> Deferred[Address]:
         """Give the data connection its other side."""
         assert self.data is not None
-        self.opens(self.data).addCallback(self._linked)
+        return self.opens(self.data).addCallback(self._linked)
+
+    def _check_port(self, server: Address) -> None:
+        """@raise Denied: the server may not connect from there."""
+        if self.ports is not None and server.port not in self.ports:
+            why = f"the server connects from port {server.port} (setting 'active_ports')"
+            raise Denied(why)
 
     def _linked(self, address: Address) -> Address:
+        if self.far is not None:
+            self._check_port(address)
         self.linked = True
         return address
 

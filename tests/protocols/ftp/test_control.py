@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from attrs import evolve
@@ -198,6 +199,19 @@ class EveryCommandTests(SynchronousTestCase):
             self.assertEqual(passed, b"")
             wanted = b"534" if verb == "AUTH" else b"503" if verb in SECURITY else b"502"
             self.assertEqual(heard[:3], wanted)
+
+    def test_told(self) -> None:
+        """The operator's page tells what becomes of each."""
+        page = (Path(__file__).parents[3] / "docs" / "ftp.md").read_text()
+        table = page.partition("## Commands")[2].partition("## Zorp")[0]
+        rows = [[cell.strip() for cell in line.split("|")] for line in table.splitlines()]
+        told = {verb: row[2:4] for row in rows if len(row) > 4 for verb in row[1].split(", ")}
+        for verb, kind in VERBS.items():
+            writes = kind.access is Access.WRITE
+            self.assertEqual(told.pop(verb), ["refuse" if writes else "pass", "pass"], verb)
+        for verb in REFUSED:
+            self.assertEqual(told.pop(verb), ["never", "never"], verb)
+        self.assertEqual(set(told), {"commands", "---", "anything else"})
 
     def test_oversized(self) -> None:
         """A command without end ends the session."""

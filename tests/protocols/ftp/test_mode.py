@@ -271,6 +271,47 @@ class PassiveToActiveTests(SynchronousTestCase):
         self.assertIsNotNone(data.verdict)
 
 
+class PortTests(SynchronousTestCase):
+    """C{active_ports}: where a server connects from."""
+
+    def test_data(self) -> None:
+        """From its port for data only, or not at all; the client hears that it failed."""
+        strict = evolve(READ_WRITE, active_ports="data")
+        for port, right in ((20, True), (2120, True), (2121, False), (40000, False)):
+            control = Control(strict, server=Address(FTP.host, 2121)).log_in()
+            expected = control.active()
+            control.ask(b"RETR a", b"150 here")
+            data = expected.comes(Address(FTP.host, port))
+            self.assertEqual(data.verdict is None, right)
+            if not right:
+                self.assertIn("active_ports", data.verdict.reason)
+
+    def test_joined(self) -> None:
+        """The same if the client is passive."""
+        for port, right in ((20, True), (40000, False)):
+            control = logged_in(evolve(ACTIVE, active_ports="data")).passive_to_active()
+            far, near = control.session.expected
+            control.ask(b"RETR a", b"150 here")
+            data = near.comes(DATA)
+            far.joins(Address(FTP.host, port))
+            self.assertEqual(data.verdict is None, right)
+            self.assertEqual(control.server(b"226 done\r\n")[:3], b"" if right else b"451")
+
+    def test_early(self) -> None:
+        """And if the server came first."""
+        control = logged_in(evolve(ACTIVE, active_ports="data")).passive_to_active()
+        far, near = control.session.expected
+        far.joins(Address(FTP.host, 40000))
+        self.assertIs(near.comes(DATA).verdict.outcome, Outcome.DENIED)
+
+    def test_any(self) -> None:
+        """By default, from any port; and this says nothing of passive ones."""
+        control = Control().log_in()
+        self.assertIsNone(control.active().comes(Address(FTP.host, 40000)).verdict)
+        control = Control(evolve(READ_WRITE, active_ports="data")).log_in()
+        self.assertIsNone(control.passive().comes(DATA).verdict)
+
+
 class ActiveToPassiveTests(SynchronousTestCase):
     """The gateway connects to both."""
 
