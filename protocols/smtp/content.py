@@ -63,3 +63,7 @@ class Content:
     def record(self) -> dict[str, Any]:
         """Fields of the audit record C{email}."""
         return self._message.record()
+
+    def verdict(self) -> dict[str, str]:
+        """What the stacked inspector said; nothing if there is none, or it did not get that far."""
+        return self._stacked.record() if self._stacked is not None else {}

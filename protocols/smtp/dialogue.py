@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.inspector import Reader
-from gateway.interfaces import CLIENT, Denied, ISession, Outcome
+from gateway.interfaces import CLIENT, Denied, ISession, Outcome, Verdict
 from protocols.smtp.command import Command
 from protocols.smtp.deadline import Deadline, pause
 from protocols.smtp.fault import Fault
@@ -147,8 +147,15 @@ class Dialogue:
         reason = "the server broke the connection off"
         if self.server.doubtful:
             reason = f"{reason}, and may have taken the message"
+            self.transfer.recorded = True
             self.session.log("smtp", **self.envelope(), answer="", doubt=reason)
         self.server.fail(reason, LOST)
+
+    def closed(self, verdict: Verdict) -> None:
+        """The session is over: a mail that came to no end leaves a record too."""
+        if self.transaction is not None and not self.transfer.recorded:
+            why = verdict.reason or verdict.outcome.value
+            self.session.log("smtp", **self.envelope(), unfinished=why)
 
     def envelope(self) -> dict[str, Any]:
         """What is known of the transaction, as audit fields."""

@@ -15,7 +15,7 @@ from typing import Any
 from twisted.python.failure import Failure
 
 from gateway.inspector import Reader, StreamInspector
-from gateway.interfaces import SERVER, Address, Denied, ISession, Unreachable
+from gateway.interfaces import SERVER, Address, Denied, ISession, Unreachable, Verdict
 from protocols.smtp import mailing, opening
 from protocols.smtp.chunked import Chunk
 from protocols.smtp.command import Command, parse_command
@@ -61,6 +61,11 @@ class SMTPInspector(StreamInspector):
         reason = f"server unreachable: {failure.value}"
         self.session.deny(reason, configured(self._settings.unreachable).data())
 
+    def closed(self, verdict: Verdict) -> None:
+        """Over."""
+        super().closed(verdict)
+        self._dialogue.closed(verdict)
+
     # What the server says
 
     async def from_server(self, read: Reader) -> None:
@@ -100,8 +105,13 @@ class SMTPInspector(StreamInspector):
         return await read.more()
 
     async def _turn(self, read: Reader) -> None:
-        line = await self._dialogue.line(read, self._settings.command_bytes)
+        settings, most = self._settings, self._settings.command_bytes
+        if "AUTH" in self._dialogue.offered:  # its first line is as long as any (RFC 4954, 4)
+            most = max(most, settings.auth_bytes)
+        line = await self._dialogue.line(read, most)
         try:
+            if len(line) > settings.command_bytes and line[:5].upper() != b"AUTH ":
+                raise fault(500, "5.5.2 Line too long", "a command that is too long")
             command = self._parse(line)
             await self._decide(command, read)
         except Fault as refused:

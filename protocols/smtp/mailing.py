@@ -31,6 +31,7 @@ async def begin(dialogue: Dialogue, command: Command, read: Reader) -> None:
     if reply.positive:
         international = command.parameter("SMTPUTF8") is not None
         dialogue.transaction = Transaction(command.path.mailbox, international)
+        dialogue.transfer.recorded = False
 
 
 def _check_may_begin(dialogue: Dialogue) -> None:

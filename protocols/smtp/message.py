@@ -88,9 +88,10 @@ class Message:
         fields: dict[str, Any] = {
             "from": seen.first("from"),
             "to": [field.value for field in seen.named("to")[:SHOWN]],
+            "cc": [field.value for field in seen.named("cc")[:SHOWN]],
             "subject": seen.first("subject"),
             "message_id": seen.first("message-id"),
         }
-        names = [each.names[0] if each.names else each.type for each in attachments[:SHOWN]]
-        fields["attachment"] = names
+        fields["attachment"] = [each.name for each in attachments[:SHOWN]]
+        fields["removed"] = [each.name for each in self._parts.removed[:SHOWN]]
         return {name: value for name, value in fields.items() if value}

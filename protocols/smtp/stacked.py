@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zlib import adler32
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
@@ -21,10 +22,15 @@ class Stacked:
     """
     One message's sink: what the stacked inspector lets through waits here for
     whoever asks for it next. It is lines again, whatever that inspector did.
+
+    @ivar verdict: C{passed}, C{changed} or C{denied}; empty while nobody knows.
     """
 
     def __init__(self, session: ISession, settings: SMTPSettings) -> None:
         self._whole = Whole(True, settings.line_bytes)
+        self.verdict = ""
+        self._service = settings.stack
+        self._sums = [1, 1]  # of what went in, and what came out
         self._ready: list[bytes] = []
         self._refused: Fault | None = None
         self._over: Deferred[None] = Deferred()
@@ -38,6 +44,7 @@ class Stacked:
 
         @raise Fault: the message was refused; here and below.
         """
+        self._sums[0] = adler32(block, self._sums[0])
         decision = self._body.send(block)
         if decision is not None:
             await decision
@@ -47,7 +54,13 @@ class Stacked:
         """The message is complete; its rest is given back when it was decided upon."""
         self._body.end()
         await self._over
-        return self._take() + self._whole.end()
+        rest = self._take() + self._whole.end()
+        self.verdict = "passed" if self._sums[0] == self._sums[1] else "changed"
+        return rest
+
+    def record(self) -> dict[str, str]:
+        """Fields of the audit record."""
+        return {"service": self._service, "verdict": self.verdict} if self.verdict else {}
 
     def cancel(self) -> None:
         """There will be no rest."""
@@ -63,6 +76,7 @@ class Stacked:
 
     def received(self, data: bytes) -> None:
         """See L{ISink.received}."""
+        self._sums[1] = adler32(data, self._sums[1])
         self._ready.append(data)
 
     def ended(self) -> None:
@@ -71,6 +85,7 @@ class Stacked:
 
     def denied(self, reason: str, reply: bytes) -> None:
         """See L{ISink.denied}. A reply that is one of SMTP's is the client's."""
+        self.verdict = "denied"
         self._refused = Fault(_reply(reply), reason)
         self._decide()
 

@@ -28,7 +28,11 @@ GREEDY = 4
 
 
 class Transfer:
-    """The messages of one session, one after the other."""
+    """
+    The messages of one session, one after the other.
+
+    @ivar recorded: there is an audit record of the present one.
+    """
 
     def __init__(
         self,
@@ -40,6 +44,7 @@ class Transfer:
         self._settings: SMTPSettings = session.settings
         self._server = server
         self._waits = waits
+        self.recorded = False
         self._outgoing: Outgoing | None = None
         self._chunked: Chunked | None = None
 
@@ -138,9 +143,13 @@ class Transfer:
             fields["size"] = content.size
         if not refused and reply.positive and queue_id(reply):
             fields["queue_id"] = queue_id(reply)
+        if content.verdict():
+            fields["stacked"] = content.verdict()
+        self.recorded = True
         self._session.log("smtp", **fields)
-        if not refused:
-            self._session.log("email", **content.record())
+        email = content.record()
+        if email:
+            self._session.log("email", **email)
 
     def forget(self) -> None:
         """The transaction is over."""

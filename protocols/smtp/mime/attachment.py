@@ -27,6 +27,11 @@ class Attachment:
     detected: str | None = None
     attached: bool = True
 
+    @property
+    def name(self) -> str:
+        """What the audit calls it."""
+        return self.names[0] if self.names else self.type
+
     def matches(self, rule: AttachmentRule) -> bool:
         """Whether a rule is about it, by any of its names, but for files in archives."""
         if not (self.attached or rule.looks_inside):

@@ -39,10 +39,12 @@ class Part:
         settings: SMTPSettings,
         described: Described,
         found: Callable[[Attachment], None],
+        removed: Callable[[Attachment], None],
     ) -> None:
         self.dropped = False
         self._settings = settings
         self._found = found
+        self._removed = removed
         self._attachment = Attachment(described.names, described.type, attached=described.attached)
         self._leaf = not (described.boundary or described.message)
         self._decoder = DECODERS.get(described.encoding, Plain)()
@@ -149,6 +151,7 @@ class Part:
         if rule.action == "mark":
             return f"{rule.mark}\r\n".encode() + self._header.data() + b"".join(waiting)
         self.dropped = True
+        self._removed(self._attachment)
         return _instead(self._header, self._attachment, rule)
 
     def _rule(self) -> AttachmentRule | None:

@@ -43,10 +43,12 @@ class Parts:
     Follows the structure of one message.
 
     @ivar attachments: those that were found.
+    @ivar removed: those in whose place there is a text.
     """
 
     settings: SMTPSettings
     attachments: list[Attachment] = field(factory=list)
+    removed: list[Attachment] = field(factory=list)
     _levels: list[Level] = field(factory=list)
     _closed: list[bytes] = field(factory=list)
     _part: Part | None = None
@@ -167,7 +169,7 @@ class Parts:
         self._counted()
         if described.problem:
             self._doubt(described.problem)
-        part = self._part = Part(self.settings, described, self._found)
+        part = self._part = Part(self.settings, described, self._found, self.removed.append)
         self._out.append(part.begin(header, gap))
         if part.dropped:
             return

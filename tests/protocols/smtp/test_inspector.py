@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import CLIENT, SERVER, Outcome
@@ -393,6 +394,21 @@ class AuthTests(SynchronousTestCase):
         steps = [*HELLO, (CLIENT, b"AUTH PLAIN\r\n"), (SERVER, b"334 \r\n"), (CLIENT, b"QUIT!\r\n")]
         self.assertNotIn(b"QUIT", talk(steps, OPEN).sent[SERVER])
 
+    def test_long(self) -> None:
+        """The first line of AUTH may be as long as the others; no other command may."""
+        settings = evolve(OPEN, command_bytes=512, auth_bytes=1000)
+        line = b"AUTH PLAIN " + b"QUFB" * 200 + b"\r\n"
+        self.assertEqual(answer(HELLO, line, settings), (b"", line))
+        client, server = answer(HELLO, b"NOOP " + b"x" * 800 + b"\r\n", settings)
+        self.assertEqual((client, server), (b"500 5.5.2 Line too long\r\n", b""))
+        for line in (b"AUTH PLAIN " + b"QUFB" * 300, b"NOOP " + b"x" * 1000):
+            session = talk([*HELLO, (CLIENT, line + b"\r\n")], settings)
+            self.assertIs(session.verdict.outcome, Outcome.DENIED)
+        session = talk(
+            [*HELLO, (CLIENT, b"NOOP " + b"x" * 800 + b"\r\n")], SMTPSettings(command_bytes=512)
+        )
+        self.assertIs(session.verdict.outcome, Outcome.DENIED)
+
     def test_other_mechanisms(self) -> None:
         """A mechanism that was not offered is refused."""
         client, server = answer(HELLO, b"AUTH GSSAPI\r\n", OPEN)
@@ -458,3 +474,50 @@ class AuditTests(SynchronousTestCase):
         """What the gateway refuses is there too, with the setting to blame."""
         session = talk([*HELLO, (CLIENT, b"VRFY root\r\n")])
         self.assertIn("setting 'commands'", session.logged[-1][1]["refused"])
+
+    def test_unfinished(self) -> None:
+        """A mail that came to no end leaves a record, once, with the reason."""
+        for steps in (
+            [*ENVELOPE, (CLIENT, END)],
+            [*DATA, (CLIENT, b"a\r\n"), (CLIENT, END)],
+            [*DATA, (SERVER, END)],
+            [*ENVELOPE, (CLIENT, b"BDAT 3\r\na\r\n"), (CLIENT, END)],
+            ENVELOPE,
+        ):
+            session = talk(steps)
+            session.over()
+            records = [fields for event, fields in session.logged if "rcpt_to" in fields]
+            self.assertEqual(len(records), 1, steps[-2:])
+            self.assertEqual(records[0]["mail_from"], "<alice@a.example>")
+            self.assertTrue(records[0]["unfinished"])
+
+    def test_once(self) -> None:
+        """What was taken, refused or in doubt has its record already; so has what was reset."""
+        for steps, word in (
+            ([*DATA, (CLIENT, b".\r\n"), (SERVER, TAKEN), *BYE], "queue_id"),
+            ([*DATA, (CLIENT, b".\r\n"), (SERVER, END)], "doubt"),
+            ([*DATA, (CLIENT, BARE)], "refused"),
+        ):
+            session = talk(steps)
+            session.over()
+            records = [fields for event, fields in session.logged if "rcpt_to" in fields]
+            self.assertEqual(len(records), 1, steps[-2:])
+            self.assertIn(word, records[0])
+        session = talk([*ENVELOPE, (CLIENT, b"RSET\r\n"), (SERVER, OK), *BYE])
+        self.assertEqual(session.logged, [])
+
+    def test_second(self) -> None:
+        """The next mail of a session has a record of its own."""
+        session = talk([*DATA, (CLIENT, b".\r\n"), (SERVER, TAKEN), *ENVELOPE[3:], (CLIENT, END)])
+        session.over()
+        records = [fields for event, fields in session.logged if "rcpt_to" in fields]
+        self.assertEqual(["unfinished" in each for each in records], [False, True])
+
+    def test_refused_message(self) -> None:
+        """What was in a message that was refused is recorded too."""
+        settings = SMTPSettings(message_bytes=1024)
+        wire = b"Subject: big\r\nCc: c@d\r\n\r\n" + b"x" * 999 + b"\r\n.\r\n"
+        session = talk(
+            [*DATA, (CLIENT, b"Subject: big\r\nCc: c@d\r\n\r\n"), (CLIENT, wire)], settings
+        )
+        self.assertEqual(dict(session.logged)["email"], {"subject": "big", "cc": ["c@d"]})

@@ -329,6 +329,8 @@ class StackTests(SynchronousTestCase):
         self.assertTrue(session.sent[SERVER].endswith(b"DATA\r\n" + wire))
         self.assertTrue(session.sent[CLIENT].endswith(TAKEN))
         self.assertEqual(session.events.count("forgotten"), 1)
+        verdict = dict(session.logged)["smtp"]["stacked"]
+        self.assertEqual(verdict, {"service": "refuse", "verdict": "passed"})
 
     def test_refused(self) -> None:
         """What it refuses has no end for the server, and its words for the client."""
@@ -339,7 +341,9 @@ class StackTests(SynchronousTestCase):
         self.assertIs(session.verdict.outcome, Outcome.DENIED)
         self.assertNotIn(b"EVIL", session.sent[SERVER])
         self.assertFalse(session.sent[SERVER].endswith(b".\r\n"))
-        self.assertEqual(session.logged[-1][1]["refused"], "refuse: evil")
+        record = session.logged[-1][1]
+        self.assertEqual(record["refused"], "refuse: evil")
+        self.assertEqual(record["stacked"], {"service": "refuse", "verdict": "denied"})
 
     def test_refused_in_chunks(self) -> None:
         """In chunks, the session outlives it."""
@@ -356,6 +360,8 @@ class StackTests(SynchronousTestCase):
         )
         passed = session.sent[SERVER].partition(b"DATA\r\n")[2]
         self.assertEqual(passed, b"A: B\r\n\r\nX\r\n..\r\n..\r\nQUIT\r\n.\r\n")
+        verdict = dict(session.logged)["smtp"]["stacked"]
+        self.assertEqual(verdict, {"service": "rewrite", "verdict": "changed"})
 
     def test_awaited(self) -> None:
         """A decision may take its time: neither the dot nor an answer comes before it."""
