@@ -75,6 +75,7 @@ class DataChannel:
     The data connections of one control connection.
 
     @ivar reached: the address of the server that the gateway is connected to.
+    @ivar port: that the client announced last, or that was announced to it.
     """
 
     def __init__(self, session: ISession) -> None:
@@ -85,6 +86,7 @@ class DataChannel:
         self._transfer: Transfer | None = None
         self._total = Total(session.settings.session_bytes)
         self.reached = session.server
+        self.port = 0
 
     # From the client
 
@@ -193,6 +195,7 @@ class DataChannel:
         """
         agreement, self._agreement = self._agreement, None
         assert agreement is not None
+        self.port = 0 if agreement.address is None else agreement.address.port
         if not reply.completed:
             self._give_up(agreement)
             return reply
@@ -242,6 +245,7 @@ class DataChannel:
         except Unreachable:
             return _NO_LISTENER
         self._transfer = transfer
+        self.port = transfer.expectation.address.port
         return _ANNOUNCE[near.verb](transfer.expectation.address)
 
     def _announced(self, command: Command, reply: Reply) -> Address:

@@ -28,6 +28,7 @@ class Exchange:
     @ivar silent: the client gets none of the replies: it did not ask.
     @ivar begun: a preliminary reply has come: the transfer is on.
     @ivar replies: so far.
+    @ivar port: where the client or the gateway listens for data, after an agreement on that.
     """
 
     command: Command
@@ -36,6 +37,7 @@ class Exchange:
     silent: bool = False
     begun: bool = False
     replies: list[Reply] = field(factory=list)
+    port: int = 0
 
     @property
     def verb(self) -> Verb:
@@ -79,4 +81,7 @@ class Exchange:
         if not secret:
             fields["reply"] = [reply.text for reply in self.replies]
         fields["reply_received"] = "yes" if self.replies else "no"
+        if self.port:
+            fields["dynamic_port"] = self.port
+            fields["mode"] = "passive" if command.verb in ("PASV", "EPSV") else "active"
         return fields

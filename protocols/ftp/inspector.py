@@ -9,10 +9,6 @@ may come while a transfer is on.
 
 from __future__ import annotations
 
-from collections import deque
-
-from twisted.internet.defer import Deferred
-
 from gateway.inspector import Reader, StreamInspector
 from gateway.interfaces import (
     CLIENT,
@@ -27,6 +23,7 @@ from gateway.interfaces import (
 from protocols.ftp.channel import ANNOUNCING, DataChannel
 from protocols.ftp.command import SYNCH, Command
 from protocols.ftp.exchange import GREETED, Exchange
+from protocols.ftp.exchanges import INTERRUPTING, Exchanges
 from protocols.ftp.login import MOST, Login
 from protocols.ftp.path import quoted
 from protocols.ftp.patience import Patience
@@ -49,9 +46,6 @@ _GOODBYE = b"421 That is not allowed here; goodbye.\r\n"
 _MOVING = frozenset({"CWD", "XCWD", "CDUP", "XCUP", "USER", "PASS", "ACCT"})
 _PARAMETERS = frozenset({"TYPE", "STRU", "MODE", "OPTS", "AUTH"})
 
-_INTERRUPTING = frozenset({"ABOR", "STAT"})
-_STATUS = frozenset({211, 212, 213})
-
 _BEHIND_AUTH = "the client sent plaintext behind AUTH, to be taken for encrypted"
 _HELLO = b"\x16\x03"
 """How TLS begins: a handshake, of version 3."""
@@ -71,13 +65,11 @@ class FtpInspector(StreamInspector):
         self._channel = DataChannel(session)
         self._patience = Patience(session, self._settings)
         self._target = Target(session, self._settings)
-        self._exchanges: deque[Exchange] = deque()
+        self._exchanges = Exchanges()
         self._transfers: set[Transfer] = set()
         self._spoken = False
-        self._server_over = False
         self._encrypting = False
         self._client: Reader | None = None
-        self._turn_comes: Deferred[None] | None = None
 
     def started(self) -> None:
         """The server speaks first; where nobody knows yet which one, the gateway does."""
@@ -85,7 +77,7 @@ class FtpInspector(StreamInspector):
         if self._target.wanted:
             self.session.send(CLIENT, self._texts.greeting(GREETING).written())
             return
-        self._exchanges.append(Exchange(Command(GREETED)))
+        self._exchanges.add(Exchange(Command(GREETED)))
         self.session.connect().addCallback(self._connected)
 
     def _connected(self, address: Address) -> Address:
@@ -100,8 +92,8 @@ class FtpInspector(StreamInspector):
             self._fail(Reply(421, b"That server does not answer."), f"server unreachable: {error}")
             return False
         greeting = Exchange(Command(GREETED), silent=True)
-        self._exchanges.append(greeting)
-        await self._turn(None)
+        self._exchanges.add(greeting)
+        await self._exchanges.turn(None)
         if greeting.replies and greeting.replies[-1].completed:
             return True
         last = greeting.replies[-1] if greeting.replies else Reply(421, b"The server hung up.")
@@ -124,8 +116,8 @@ class FtpInspector(StreamInspector):
             line = await read.line(self._settings.command_bytes)
             command = self._parse(line)
             self._check_plaintext()
-            await self._turn(command)
-            if self._server_over:
+            await self._exchanges.turn(command)
+            if self._exchanges.over:
                 break
             await self._take(command)
         while await read.more():
@@ -140,15 +132,9 @@ class FtpInspector(StreamInspector):
         self._spoken = True
         return command
 
-    async def _turn(self, command: Command | None) -> None:
-        """Wait until everything before is answered, or this may come in the middle of it."""
-        while self._exchanges and not self._server_over and not self._interrupts(command):
-            self._turn_comes = Deferred()
-            await self._turn_comes
-
     def _check_plaintext(self) -> None:
         """@raise Denied: a command came behind AUTH, to be taken for an encrypted one."""
-        if self._exchanges and self._exchanges[-1].command.verb == "AUTH":
+        if self._exchanges and self._exchanges.last.command.verb == "AUTH":
             raise Denied(_BEHIND_AUTH)
 
     async def _let_go(self, read: Reader) -> None:
@@ -159,21 +145,6 @@ class FtpInspector(StreamInspector):
         self._patience.release()
         self.session.send(SERVER, hello)
         self.release()
-
-    def _interrupts(self, command: Command | None) -> bool:
-        """Whether it is ABOR or STAT while a transfer is on: one of each."""
-        first, *others = self._exchanges
-        if command is None or command.verb not in _INTERRUPTING or first.transfer is None:
-            return False
-        waiting = [exchange.command.verb for exchange in others]
-        if command.verb == "STAT" and (waiting or command.argument is not None):
-            return False
-        return first.begun and command.verb not in waiting
-
-    def _next_turn(self) -> None:
-        comes, self._turn_comes = self._turn_comes, None
-        if comes is not None:
-            comes.callback(None)
 
     async def _take(self, command: Command | None) -> None:
         """Pass it, or answer it."""
@@ -243,16 +214,17 @@ class FtpInspector(StreamInspector):
             self._transfers.add(exchange.transfer)
         if command.verb == "ABOR":
             self._abort()
-        self._exchanges.append(exchange)
+        self._exchanges.add(exchange)
         self._patience.for_reply()
-        if asked.signalled and command.verb in _INTERRUPTING:
+        if asked.signalled and command.verb in INTERRUPTING:
             self.session.urge(SERVER, SYNCH)
         self.session.send(SERVER, command.line())
 
     def _abort(self) -> None:
         """Nobody waits any more for the data of the transfer that is on."""
-        if self._exchanges and self._exchanges[0].transfer is not None:
-            self._exchanges[0].transfer.give_up()
+        for exchange in self._exchanges:
+            if exchange.transfer is not None:
+                exchange.transfer.give_up()
 
     def _answer(self, command: Command | None, refused: Refused) -> None:
         """In the server's place."""
@@ -279,24 +251,17 @@ class FtpInspector(StreamInspector):
                 raise Denied("the server sent plaintext after it had agreed to encrypt")
             reply = await self._reply(read)
             if self._exchanges:
-                await self._take_reply(self._answering(reply), reply, read)
+                await self._take_reply(self._exchanges.answered_by(reply), reply, read)
             elif reply.code == 421:  # it shuts down (RFC 959, section 5.4)
                 self.session.send(CLIENT, reply.written())
             else:
                 raise Denied(f"the server sent {reply.code}, which answers no command")
-        self._server_over = True
-        self._next_turn()
+        self._exchanges.over = True
+        self._exchanges.go_on()
 
     async def _reply(self, read: Reader) -> Reply:
         settings = self._settings
         return await Reply.read(read, settings.reply_line_bytes, settings.reply_bytes)
-
-    def _answering(self, reply: Reply) -> Exchange:
-        """What C{reply} answers: STAT, in the middle of a transfer, or what was asked first."""
-        for exchange in self._exchanges:
-            if exchange.command.verb == "STAT" and reply.code in _STATUS:
-                return exchange
-        return self._exchanges[0]
 
     async def _take_reply(self, exchange: Exchange, reply: Reply, read: Reader) -> None:
         fault = exchange.fault(reply)
@@ -312,7 +277,7 @@ class FtpInspector(StreamInspector):
             self._show(exchange, reply)
         else:
             await self._complete(exchange, reply, read)
-        self._next_turn()
+        self._exchanges.go_on()
 
     async def _complete(self, exchange: Exchange, reply: Reply, read: Reader) -> None:
         """The last reply to a command."""
@@ -320,6 +285,7 @@ class FtpInspector(StreamInspector):
         self._login.answered(command, reply)
         if command.verb in ANNOUNCING:
             reply = await self._channel.answered(reply)
+            exchange.port = self._channel.port if reply.completed else 0
         elif exchange.transfer is not None:
             reply = await self._transferred(exchange, exchange.transfer, reply)
         self._show(exchange, reply)
@@ -342,7 +308,7 @@ class FtpInspector(StreamInspector):
             self._patience.logged_in()
         if not self._exchanges:
             self._patience.for_command()
-        elif self._exchanges[-1].transfer is None:
+        elif self._exchanges.last.transfer is None:
             self._patience.for_reply()
 
     def _encrypt(self, read: Reader) -> None:
@@ -358,7 +324,7 @@ class FtpInspector(StreamInspector):
         if reply.completed:
             exchange.begun = True
             self._patience.wait()
-            self._next_turn()  # ABOR may come
+            self._exchanges.go_on()  # ABOR may come
             await self._delivered(transfer)
         elif not exchange.begun or not transfer.linked:
             transfer.abandon("the server refused the transfer")

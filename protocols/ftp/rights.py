@@ -9,7 +9,7 @@ from protocols.ftp.command import IAC, Command
 from protocols.ftp.path import absolute, names, path_of, sets_time
 from protocols.ftp.reply import Reply
 from protocols.ftp.settings import Decision, FtpSettings
-from protocols.ftp.verbs import SECURITY, VERBS, Access
+from protocols.ftp.verbs import SECURITY, VERBS, Access, Flow
 
 ANONYMOUS = frozenset({"anonymous", "ftp"})
 
@@ -21,6 +21,8 @@ _NO_HOST = Reply(504, b"That host is not allowed here.")
 _NO_TRANSFER = Reply(552, b"No more transfers are allowed in this session.")
 
 _FEATURE = re.compile(rb" ([A-Za-z0-9]+)(?: .*)?", re.DOTALL)
+_FETCHED = Flow.DOWNLOAD
+_PUTTING = frozenset({"STOR", "STOU", "MKD", "XMKD"})
 _HARMLESS = frozenset({"HELP", "UMASK"})
 _SECURE_FEATURES = SECURITY & {"AUTH", "PBSZ", "PROT"}
 _NEEDED = {"REST": "REST", "MLST": "MLST", "UTF8": "OPTS"}
@@ -58,8 +60,13 @@ class Rights:
         found = self._settings.commands.get(verb)
         if found is not None:
             return found
-        writes = VERBS[verb].access is Access.WRITE
-        return "refuse" if writes and self._settings.profile != "read-write" else "pass"
+        return "pass" if self._in_profile(verb) else "refuse"
+
+    def _in_profile(self, verb: str) -> bool:
+        profile, kind = self._settings.profile, VERBS[verb]
+        if profile == "upload-only":
+            return verb in _PUTTING if kind.access is Access.WRITE else kind.flow is not _FETCHED
+        return kind.access is not Access.WRITE or profile.endswith("read-write")
 
     def check(self, command: Command) -> None:
         """
@@ -98,7 +105,7 @@ class Rights:
 
     def _check_user(self, command: Command) -> None:
         name = (command.argument or b"").decode("utf-8", "backslashreplace")
-        anonymous_only = self._settings.profile == "anonymous-read-only"
+        anonymous_only = self._settings.profile.startswith("anonymous")
         if anonymous_only and name.lower() not in ANONYMOUS:
             raise Refused(_NO_USER, f"the user {name!r} is not anonymous (setting 'profile')")
         if not self._settings.users.fullmatch(name):

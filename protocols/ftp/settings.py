@@ -13,7 +13,9 @@ from protocols.ftp.verbs import VERBS
 Decision = Literal["pass", "refuse", "deny"]
 """For a command: it passes, it is answered by the gateway, or it ends the session."""
 
-Profile = Literal["read-only", "read-write", "anonymous-read-only"]
+Profile = Literal[
+    "read-only", "read-write", "upload-only", "anonymous-read-only", "anonymous-read-write"
+]
 
 _REPLY = re.compile(r"(?:([A-Z]{3,4}) )?([1-5][0-9]{2})")
 
@@ -56,8 +58,8 @@ class FtpSettings:
     """What may be done with an FTP server."""
 
     profile: Profile = option(
-        "What is allowed in general: reading files and listings, writing too, or reading only "
-        "and only as the user 'anonymous' or 'ftp'.",
+        "What is allowed in general: to read files and listings; to write too; to put new files "
+        "and folders, and to fetch none; with 'anonymous-' only as the user 'anonymous' or 'ftp'.",
         "read-only",
     )
     commands: dict[str, Decision] = option(

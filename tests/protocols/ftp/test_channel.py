@@ -174,6 +174,21 @@ class TransferTests(SynchronousTestCase):
         self.assertEqual((record["size"], record["verdict"]), (5, "passed"))
         self.assertEqual((record["direction"], record["mode"]), ("download", "passive"))
 
+    def test_offset(self) -> None:
+        """The record tells where in the file a transfer began; the next one begins at the start."""
+        control = Control().log_in()
+        for rest, offset in ((b"REST 5", 5), (b"NOOP", 0), (b"REST 7", 7), (b"REST 0", 0)):
+            data = control.passive().comes(DATA)
+            control.ask(rest, b"350 fine" if rest.startswith(b"REST") else b"200 fine")
+            control.ask(b"RETR a", b"150 here")
+            data.hangs_up(SERVER)
+            control.server(b"226 done\r\n")
+            self.assertEqual(control.transfers[-1]["offset"], offset)
+        control.passive()
+        control.ask(b"REST 5", b"501 no")
+        control.ask(b"RETR a", b"150 here", b"226 done")
+        self.assertEqual(control.transfers[-1]["offset"], 0)
+
     def test_slow_client(self) -> None:
         """The reply waits until the last byte has left for the client, not only been read."""
         control = Control().log_in()

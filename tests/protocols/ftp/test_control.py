@@ -456,6 +456,16 @@ class PolicyTests(SynchronousTestCase):
         self.assertEqual(control.client(b"MDTM 20200101000000 x\r\n")[1][:3], b"502")
         control.ask(b"MDTM x", b"213 20200101000000")
 
+    def test_upload_only(self) -> None:
+        """A box to drop files in: nothing comes out, nothing that is there changes."""
+        allowed = {"STOR", "STOU", "MKD", "XMKD", "LIST", "NLST", "MLSD", "SIZE", "CWD", "PWD"}
+        refused = {"RETR", "APPE", "DELE", "RNFR", "RMD", "XRMD", "MFMT", "SITE"}
+        for verb in allowed | refused:
+            control = Control(FtpSettings(profile="upload-only")).log_in()
+            control.passive()
+            passed, heard = control.client(_example(verb) + b"\r\n")
+            self.assertEqual(passed != b"", verb in allowed, (verb, heard))
+
     def test_commands(self) -> None:
         """Exceptions from the profile."""
         settings = FtpSettings(commands={"DELE": "pass", "PWD": "refuse", "SYST": "deny"})
@@ -484,10 +494,12 @@ class PolicyTests(SynchronousTestCase):
 
     def test_anonymous(self) -> None:
         """Only anonymous users get in."""
-        control = Control(FtpSettings(profile="anonymous-read-only"))
-        control.server(b"220 ready\r\n")
-        self.assertEqual(control.client(b"USER root\r\n")[1][:3], b"530")
-        control.ask(b"USER Anonymous", b"331 and?")
+        for profile, writes in (("anonymous-read-only", False), ("anonymous-read-write", True)):
+            control = Control(FtpSettings(profile=profile))
+            control.server(b"220 ready\r\n")
+            self.assertEqual(control.client(b"USER root\r\n")[1][:3], b"530")
+            control.ask(b"USER Anonymous", b"230 in")
+            self.assertEqual(control.client(b"DELE x\r\n")[0] != b"", writes)
 
     def test_users(self) -> None:
         """Or only those whose names match."""
@@ -634,6 +646,19 @@ class AuditTests(SynchronousTestCase):
             "reply_received": "yes",
         }
         self.assertEqual(control.records[-1], ("ftp", fields))
+
+    def test_ports(self) -> None:
+        """What was agreed on for data, as EVE has it: the mode, and where the one listens."""
+        control = Control().log_in()
+        control.passive(40001)
+        fields = control.records[-1][1]
+        self.assertEqual((fields["mode"], fields["dynamic_port"]), ("passive", 40001))
+        control.active(50002)
+        fields = control.records[-1][1]
+        self.assertEqual((fields["mode"], fields["dynamic_port"]), ("active", 50002))
+        for command, reply in ((b"EPSV", b"500 no"), (b"EPSV ALL", b"200 fine")):
+            control.ask(command, reply)
+            self.assertNotIn("dynamic_port", control.records[-1][1])
 
     def test_no_password(self) -> None:
         """Never a password, not even if the server repeats it."""

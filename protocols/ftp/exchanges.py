@@ -1,0 +1,75 @@
+"""The Exchanges: commands that the server has not answered yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from twisted.internet.defer import Deferred
+
+from protocols.ftp.command import Command
+from protocols.ftp.exchange import Exchange
+from protocols.ftp.reply import Reply
+
+INTERRUPTING = frozenset({"ABOR", "STAT"})
+_STATUS = frozenset({211, 212, 213})
+
+
+class Exchanges:
+    """
+    One at a time, and in the middle of a transfer also ABOR and STAT.
+
+    @ivar over: nothing is answered any more: the server is gone.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[Exchange] = []
+        self._turn_comes: Deferred[None] | None = None
+        self.over = False
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def __iter__(self) -> Iterator[Exchange]:
+        return iter(self._waiting)
+
+    @property
+    def last(self) -> Exchange:
+        """What was asked last."""
+        return self._waiting[-1]
+
+    def add(self, exchange: Exchange) -> None:
+        """It is being sent to the server."""
+        self._waiting.append(exchange)
+
+    def remove(self, exchange: Exchange) -> None:
+        """It is answered."""
+        self._waiting.remove(exchange)
+
+    async def turn(self, command: Command | None) -> None:
+        """Wait until everything before is answered, or this may come in the middle of it."""
+        while self._waiting and not self.over and not self._interrupts(command):
+            self._turn_comes = Deferred()
+            await self._turn_comes
+
+    def go_on(self) -> None:
+        """Somebody's turn may have come."""
+        comes, self._turn_comes = self._turn_comes, None
+        if comes is not None:
+            comes.callback(None)
+
+    def _interrupts(self, command: Command | None) -> bool:
+        """Whether it is ABOR or STAT while a transfer is on: one of each."""
+        first, *others = self._waiting
+        if command is None or command.verb not in INTERRUPTING or first.transfer is None:
+            return False
+        waiting = [exchange.command.verb for exchange in others]
+        if command.verb == "STAT" and (waiting or command.argument is not None):
+            return False
+        return first.begun and command.verb not in waiting
+
+    def answered_by(self, reply: Reply) -> Exchange:
+        """What C{reply} answers: STAT, in the middle of a transfer, or what was asked first."""
+        for exchange in self._waiting:
+            if exchange.command.verb == "STAT" and reply.code in _STATUS:
+                return exchange
+        return self._waiting[0]
