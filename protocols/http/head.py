@@ -186,7 +186,9 @@ def parse(lines: str, limits: Limits, offset: int) -> Headers:
         place = offset + lines.index(next(line for line in each if len(line) > longest))
         raise Malformed(f"a header of more than {longest} bytes", place, TOO_LARGE)
     if len(fields) > limits.headers:
-        raise Malformed(f"{len(fields)} headers; {limits.headers} are allowed", None, TOO_LARGE)
+        reason = f"{len(fields)} headers; {limits.headers} are allowed"
+        place = offset + sum(len(line) + 2 for line in each[: limits.headers])
+        raise Malformed(reason, place, TOO_LARGE)
     return Headers(fields, lines, offset)
 
 

@@ -231,8 +231,10 @@ class FlowTests(SynchronousTestCase):
             b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n" + SMUGGLED, HttpSettings(connect=True)
         )
         self.assertNotIn(b"admin", session.sent[SERVER])
-        session.says(SERVER, b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")
+        refusal = b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno"
+        session.says(SERVER, refusal)
         self.assertFalse(session.released)
+        self.assertEqual(session.sent[CLIENT], refusal)
         self.assertTrue(session.sent[SERVER].endswith(SMUGGLED))
 
     def test_behind_the_last_request(self) -> None:

@@ -383,6 +383,9 @@ class LimitTests(SynchronousTestCase):
         ):
             said = ask(request + body, settings).sent[CLIENT]
             self.assertTrue(said.startswith(b"HTTP/1.1 413 "), said)
+        for settings in (limits(chunk_bytes=5), limits(request_body_bytes=5)):
+            allowed = ask(request + b"5\r\nhello\r\n0\r\n\r\n", settings)
+            self.assertTrue(allowed.sent[SERVER].endswith(b"hello\r\n0\r\n\r\n"))
 
     def test_responses(self) -> None:
         """A response that says that it is too large is a 502; one that becomes so is cut off."""

@@ -151,6 +151,7 @@ BODIES = (
     Accepted("1.0", b"POST / HTTP/1.0\r\nContent-Length: 1\r\n\r\nx"),
     Accepted("1.0, Host", b"POST / HTTP/1.0\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"),
     Accepted("chunks", CHUNKED + b"5\r\nhello\r\n0\r\n\r\n"),
+    Accepted("a chunk of sixteen", CHUNKED + b"10\r\n0123456789abcdef\r\n0\r\n\r\n"),
     Accepted("no chunk", CHUNKED + b"0\r\n\r\n"),
     Accepted("chunks of one byte", CHUNKED + b"1\r\na\r\n1\r\nb\r\n1\r\n\n\r\n0\r\n\r\n"),
     Accepted("a chunk of lines", CHUNKED + b"9\r\n0\r\n\r\nGET \r\n0\r\n\r\n"),

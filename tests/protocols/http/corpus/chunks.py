@@ -84,6 +84,7 @@ CHUNKS = tuple(
         (b"3\r\nabc^X\r\n0\r\n\r\n", "followed by"),
         (b"3\r\nabc^\n0\r\n\r\n", "followed by"),
         (b"3\r\nabc^\r0\r\n\r\n", "followed by"),
+        (b"3\r\nabc^X\n0\r\n\r\n", "followed by"),
         (b"3\r\nabc^\n\r\n0\r\n\r\n", "followed by"),
         (b"3\r\nabc^XX0\r\n\r\n", "followed by"),
         (b"3\r\nabc^de0\r\n\r\n", "followed by"),
