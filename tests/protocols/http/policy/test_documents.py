@@ -15,7 +15,11 @@ from tests.protocols.http.policy.case import PolicyCase, asks, find
 
 DOCS = Path(__file__).resolve().parents[4] / "docs"
 
-EXAMPLES = re.findall(r"```toml\n(.*?)```", (DOCS / "http-policy.md").read_text(), re.DOTALL)
+EXAMPLES = [
+    example
+    for page in ("http-policy.md", "http.md")
+    for example in re.findall(r"```toml\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
+]
 
 FILES = {
     "lists/malware.txt": b"malware.example\n",
@@ -23,6 +27,10 @@ FILES = {
     "pages/malware.html": b"<p>$message</p>",
     "pages/denied.html": b"<p>$message</p>",
     "pages/denied.txt": b"$message",
+    "zones.toml": b'[zones]\noffice.networks = ["10.0.0.0/8"]\ninternet.networks = ["0.0.0.0/0"]\n',
+    "services/scanner.toml": b'inspector = "http"\n',
+    "services/sockets.toml": b'inspector = "http"\n',
+    "services/tunnelled.toml": b'inspector = "http"\n',
     "users": b"alibaba:" + bcrypt.hashpw(b"sesame", bcrypt.gensalt(4)),
 }
 
@@ -46,7 +54,7 @@ class ExampleTests(PolicyCase):
         """Each of them."""
         for text in EXAMPLES:
             self.example(text)
-        self.assertEqual(len(EXAMPLES), 6)
+        self.assertEqual(len(EXAMPLES), 9)
 
     def test_tests(self) -> None:
         """The tests in the example are what their comments say."""
@@ -67,6 +75,8 @@ class ExampleTests(PolicyCase):
         known = {each.name for each in fields(HttpSettings)}
         for table in re.findall(r"`\[http\.([a-z_]+)\]`", text):
             self.assertIn(table, known)
-        limits = {each.name for each in fields(type(HttpSettings().limits))}
-        for key in re.findall(r"`limits\.([a-z_]+)`", text):
-            self.assertIn(key, limits)
+        defaults = HttpSettings()
+        for table in ("limits", "times", "tunnels", "pages"):
+            keys = {each.name for each in fields(type(getattr(defaults, table)))}
+            for key in re.findall(rf"`{table}\.([a-z_]+)`", text):
+                self.assertIn(key, keys)
