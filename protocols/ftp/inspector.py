@@ -310,6 +310,8 @@ class FtpInspector(StreamInspector):
             self._patience.for_command()
         elif self._exchanges.last.transfer is None:
             self._patience.for_reply()
+        else:
+            self._patience.wait()
 
     def _encrypt(self, read: Reader) -> None:
         """@raise Denied: either side has sent plaintext behind its agreement."""

@@ -9,6 +9,10 @@ from protocols.ftp.command import Command
 # What /bin/ls would take for options, and many servers do.
 _OPTIONS = re.compile(rb"(?:-[A-Za-z0-9]+(?: +|$))*")
 _TIME = re.compile(rb"[0-9]{14} +")
+_RECURSIVE = re.compile(rb"-[A-Za-z0-9]*R")
+# What servers expand to names that are not in it: "{a,../../b}", "[.][.]", "*/.." and their like.
+# A star in the last name stays in its folder.
+_EXPANDING = re.compile(rb"[\[\]{}\\]|[*?].*/", re.DOTALL)
 _LISTINGS = frozenset({"LIST", "NLST", "STAT"})
 _TIMED = frozenset({"MDTM", "MFMT"})
 
@@ -21,6 +25,15 @@ def path_of(command: Command) -> bytes:
     if command.verb in _TIMED:
         return _TIME.sub(b"", argument, count=1)
     return argument
+
+
+def literal(command: Command) -> bool:
+    """Whether a command means the path that it names, and nothing beside or below it."""
+    if command.verb not in _LISTINGS:
+        return True
+    argument = command.argument or b""
+    options = argument[: len(argument) - len(path_of(command))]
+    return _RECURSIVE.search(options) is None and _EXPANDING.search(path_of(command)) is None
 
 
 def sets_time(command: Command) -> bool:

@@ -6,7 +6,7 @@ import re
 
 from gateway.interfaces import Denied
 from protocols.ftp.command import IAC, Command
-from protocols.ftp.path import absolute, names, path_of, sets_time
+from protocols.ftp.path import absolute, literal, names, path_of, sets_time
 from protocols.ftp.reply import Reply
 from protocols.ftp.settings import Decision, FtpSettings
 from protocols.ftp.verbs import SECURITY, VERBS, Access, Flow
@@ -142,11 +142,11 @@ class Rights:
         writes = VERBS[command.verb].access is Access.WRITE or sets_time(command)
         settings = self._settings
         allowed = settings.write_paths if writes else settings.read_paths
-        if allowed is None:
+        if allowed is None or (command.verb == "STAT" and command.argument is None):
             return
         path = absolute(path_of(command), self.directory)
-        if IAC in (path or b""):
-            path = None  # one server reads it as one byte, the next one as two
+        if IAC in (path or b"") or not literal(command):
+            path = None  # not every server reads it in the same way
         if path is None or not allowed.fullmatch(path.decode("utf-8", "backslashreplace")):
             name = "write_paths" if writes else "read_paths"
             shown = (path or path_of(command)).decode("utf-8", "backslashreplace")

@@ -173,6 +173,7 @@ class TransferTests(SynchronousTestCase):
         self.assertEqual((record["command"], record["filename"]), ("RETR", b"a"))
         self.assertEqual((record["size"], record["verdict"]), (5, "passed"))
         self.assertEqual((record["direction"], record["mode"]), ("download", "passive"))
+        self.assertNotIn("server_mode", record)
 
     def test_offset(self) -> None:
         """The record tells where in the file a transfer began; the next one begins at the start."""
@@ -394,6 +395,15 @@ class TransferTests(SynchronousTestCase):
         self.assertTrue(
             control.session.sent[CLIENT].endswith(b"226 done\r\n225 nothing to abort\r\n")
         )
+
+    def test_abort_without_beginning(self) -> None:
+        """ABOR passes too while the data of a transfer flow that the server never began aloud."""
+        control = Control().log_in()
+        control.passive().comes(DATA)
+        control.ask(b"RETR a")
+        self.assertEqual(control.client(b"ABOR\r\n")[0], b"")
+        control.server(b"226 done\r\n")
+        self.assertTrue(control.session.sent[SERVER].endswith(b"ABOR\r\n"))
 
     def test_second_preliminary(self) -> None:
         """A transfer begins once."""

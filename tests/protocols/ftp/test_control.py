@@ -419,6 +419,8 @@ class TimeTests(SynchronousTestCase):
         data = control.passive().comes(Address("192.0.2.1", 50100))
         control.ask(b"RETR a", b"150 here")
         control.session.advance(1000)
+        control.ask(b"STAT", b"213 half")
+        control.session.advance(1000)
         control.server(b"226 done\r\n")
         control.session.advance(1000)
         data.hangs_up(SERVER)
@@ -556,6 +558,37 @@ class PolicyTests(SynchronousTestCase):
         self.assertTrue(control.session.sent[SERVER].endswith(b"CWD /in\r\nPWD\r\n"))
         control.server(b'257 "/in"\r\n')
         self.assertTrue(control.session.sent[SERVER].endswith(b"DELE x\r\n"))
+
+    def test_listings(self) -> None:
+        """
+        A listing is of the folder that it names: not of what is below, nor of what
+        a server makes of a pattern. STAT alone is of no folder.
+        """
+        control = Control(FtpSettings(read_paths=re.compile("/pub(/.*)?")))
+        control.server(b"220 ready\r\n")
+        control.ask(b"USER a", b"230 in")
+        control.server(b'257 "/"\r\n')
+        control.client(b"")
+        control.ask(b"STAT", b"211 fine")
+        for argument, allowed in (
+            (b"/pub", True),
+            (b"-la /pub", True),
+            (b"/pub/*.txt", True),
+            (b"/pub/a?", True),
+            (b"-R /pub", False),
+            (b"-laR /pub", False),
+            (b"-l -R /pub", False),
+            (b"/pub/*/a", False),
+            (b"/pub/??/etc", False),
+            (b"/pub/{a,../../etc}", False),
+            (b"/pub/[.][.]/etc", False),
+            (b"/pub/\\../etc", False),
+        ):
+            heard = control.client(b"STAT " + argument + b"\r\n")[1]
+            self.assertEqual(heard[:3], b"" if allowed else b"550", argument)
+            if allowed:
+                control.server(b"212 fine\r\n")
+        control.ask(b"SIZE /pub/{a,b}-R[1]", b"213 5")
 
     def test_ambiguous(self) -> None:
         """
