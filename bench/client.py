@@ -9,9 +9,10 @@ import json
 import os
 import select
 import socket
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count, cycle
 from typing import NamedTuple
 
@@ -39,6 +40,12 @@ HTTP_REQUEST = (
     "Connection: keep-alive\r\n\r\n"
 )
 """What a browser says."""
+
+
+MANY_MESSAGES = ("-d", "-l", "4096")
+LARGE_BYTES = 1 << 24
+LARGE_MESSAGES = ("-d", "-l", f"{LARGE_BYTES}")
+"""What C{smtp-source} is told."""
 
 
 class Result(NamedTuple):
@@ -212,6 +219,54 @@ def upload(seconds: float, size: int) -> Result:
     return Result(total / 2**30, time.monotonic() - started)
 
 
+def smtp_messages(seconds: float, size: int) -> Result:
+    """Messages of 4 KiB on C{size} connections at a time, fifty on each, to the inspector."""
+    return mailed(server.SMTP_PORT, seconds, size, MANY_MESSAGES)
+
+
+def smtp_relayed(seconds: float, size: int) -> Result:
+    """The same to the relay."""
+    return mailed(server.SMTP_RELAY_PORT, seconds, size, MANY_MESSAGES)
+
+
+def smtp_content(seconds: float, size: int) -> Result:
+    """The same, with rules about headers and attachments."""
+    return mailed(server.SMTP_CONTENT_PORT, seconds, size, MANY_MESSAGES)
+
+
+def smtp_connections(seconds: float, size: int) -> Result:
+    """The same, each message on a connection of its own."""
+    return mailed(server.SMTP_PORT, seconds, size, ("-l", "4096"))
+
+
+def smtp_large(seconds: float, size: int) -> Result:
+    """GiB in messages of 16 MiB."""
+    return gibibytes(mailed(server.SMTP_PORT, seconds, size, LARGE_MESSAGES, 2))
+
+
+def smtp_large_content(seconds: float, size: int) -> Result:
+    """The same, with rules about headers and attachments."""
+    return gibibytes(mailed(server.SMTP_CONTENT_PORT, seconds, size, LARGE_MESSAGES, 2))
+
+
+def gibibytes(messages: Result) -> Result:
+    """How much it was."""
+    return messages._replace(amount=messages.amount * LARGE_BYTES / 2**30)
+
+
+def mailed(port: int, seconds: float, size: int, options: Sequence[str], each: int = 50) -> Result:
+    """Postfix's own generator, as often as it takes."""
+    command = ["smtp-source", "-4", "-f", "a@a.example", "-t", "bob@b.example", "-s", f"{size}"]
+    command += [*options, "-m", f"{size * each}", f"{SERVER_HOST}:{port}"]
+    done = errors = 0
+    started = time.monotonic()
+    while time.monotonic() < started + seconds:
+        good = subprocess.run(command, check=False).returncode == 0
+        done += size * each if good else 0
+        errors += not good
+    return Result(done, time.monotonic() - started, errors)
+
+
 def idle(seconds: float, size: int) -> Result:
     """
     C{size} connections with one exchange each, or as many as are accepted;
@@ -268,6 +323,12 @@ LOADS: dict[str, Callable[[float, int], Result]] = {
     "http-connections": http_connections,
     "http-requests": http_requests,
     "http-download": http_download,
+    "smtp-messages": smtp_messages,
+    "smtp-relayed": smtp_relayed,
+    "smtp-content": smtp_content,
+    "smtp-connections": smtp_connections,
+    "smtp-large": smtp_large,
+    "smtp-large-content": smtp_large_content,
     "upload": upload,
     "idle": idle,
     "stuck": stuck,

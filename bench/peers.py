@@ -122,7 +122,7 @@ class HAProxy(Peer):
     """HAProxy in tcp and http mode, from the client's address, one thread."""
 
     name = "HAProxy"
-    protocols = ("relay", "http")
+    protocols = ("relay", "http", "smtp")
 
     def between(self) -> None:
         """One process for both modes."""

@@ -17,7 +17,7 @@ class Load(NamedTuple):
     unit: str
     size: int
     target: float
-    """At most so many times the CPU time of the protocol's peer."""
+    """At most so many times the CPU time of the protocol's peer; 0: nobody has asked for it."""
     protocol: str = "relay"
 
 
@@ -30,10 +30,18 @@ LOADS = {
         Load("http-connections", "connection", 32, 1, "http"),
         Load("http-download", "GiB", 2, 1, "http"),
     ),
+    "smtp": (
+        Load("smtp-relayed", "message", 16, 0, "smtp"),
+        Load("smtp-messages", "message", 16, 0, "smtp"),
+        Load("smtp-content", "message", 16, 0, "smtp"),
+        Load("smtp-connections", "message", 16, 0, "smtp"),
+        Load("smtp-large", "GiB", 2, 0, "smtp"),
+        Load("smtp-large-content", "GiB", 2, 0, "smtp"),
+    ),
 }
 
-PEERS = {"relay": "HAProxy", "http": "Squid"}
-"""Whom the gateway is to be measured by, for each protocol."""
+PEERS = {"relay": "HAProxy", "http": "Squid", "smtp": "HAProxy"}
+"""Whom the gateway is to be measured by, for each protocol. HAProxy only relays SMTP."""
 
 
 class Sample(NamedTuple):

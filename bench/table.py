@@ -56,7 +56,7 @@ def _row(load: Load, way: str, samples: Samples) -> list[str]:
         duration(sample.system),
         duration(sample.cpu),
         ratio,
-        f"<= {load.target:g}" if way == "gateway" else "",
+        f"<= {load.target:g}" if way == "gateway" and load.target else "",
         duration(sample.machine),
         f"{sample.rate:,.0f}" if sample.rate > 100 else f"{sample.rate:.2f}",
         str(sample.errors),

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from bench.network import CLIENT_INTERFACE, Network, start, start_python, stop
+from bench.server import SMTP_CONTENT_PORT, SMTP_PORT, SMTP_PORTS
 from bench.usage import Cpu, cpu
 
 NOT_PAST_IT = f"""
@@ -62,6 +63,28 @@ remove = ["X-Powered-By"]
 """What an operator would ask for: methods, hosts, paths, a block list, types, headers."""
 
 
+MAIL = """
+inspector = "smtp"
+[[rule]]
+ports = [{port}]
+[smtp]
+recipient_domains = ["b.example"]
+message_bytes = 100_000_000
+"""
+
+CONTENT = """
+[[smtp.headers]]
+name = "X-Spam-Flag"
+match = "YES"
+action = "reject"
+[[smtp.headers]]
+name = "X-Originating-IP"
+action = "remove"
+[[smtp.attachments]]
+extensions = ["exe", "scr", "js", "vbs"]
+"""
+"""Rules for which a message has to be looked into."""
+
 FIRST = {"relay": "connections", "http": "http-connections"}
 """The load that shows whether a way is ready, for each protocol."""
 
@@ -74,7 +97,7 @@ class Way:
     """
 
     name = "forwarding"
-    protocols: tuple[str, ...] = ("relay", "http")
+    protocols: tuple[str, ...] = ("relay", "http", "smtp")
 
     def __init__(self, network: Network, folder: Path, sessions: int) -> None:
         self.network = network
@@ -83,14 +106,22 @@ class Way:
         self.log = folder / f"{self.name}.log"
         self.process: subprocess.Popen[bytes] | None = None
         self.server: subprocess.Popen[bytes] | None = None
+        self.sinks: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
         """Start the server and whatever is between."""
         self.server = start_python(self.network.server, "bench.server", output=subprocess.PIPE)
         assert self.server.stdout is not None
         self.server.stdout.readline()
+        if "smtp" in self.protocols:
+            self.sinks = [self.sink(port) for port in SMTP_PORTS]
         self.between()
         self.wait()
+
+    def sink(self, port: int) -> subprocess.Popen[bytes]:
+        """Postfix's own server that throws mail away."""
+        command = ["smtp-sink", "-4", "-u", "nobody", f"0.0.0.0:{port}", "1000"]
+        return start(self.network.server, command, self.log)
 
     def between(self) -> None:
         """The kernel alone forwards."""
@@ -109,7 +140,7 @@ class Way:
 
     def stop(self) -> None:
         """Stop everything."""
-        for process in (self.process, self.server):
+        for process in (self.process, self.server, *self.sinks):
             if process is not None:
                 stop(process)
 
@@ -145,7 +176,9 @@ class Gateway(Way):
         (config / "gateway.toml").write_text(
             GATEWAY.format(interface=CLIENT_INTERFACE, sessions=self.sessions, folder=self.folder)
         )
-        for name, service in (("relay", RELAY), ("web", WEB)):
+        mail, content = MAIL.format(port=SMTP_PORT), MAIL.format(port=SMTP_CONTENT_PORT) + CONTENT
+        services = {"relay": RELAY, "web": WEB, "mail": mail, "content": content}
+        for name, service in services.items():
             (config / "services" / f"{name}.toml").write_text(service)
         twistd = [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile="]
         command = [*twistd, "tproxygw", "--config", str(config)]

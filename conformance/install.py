@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ CACHE = Path(__file__).resolve().parent.parent / ".conformance"
 DEBIAN_PYTHON = "/usr/bin/python3"
 DEBIAN_TESTS = "import sys; print(f'libpython3.{sys.version_info.minor}-testsuite')"
 """Says the name of the package with the tests of Debian's own Python."""
+
+TO_BUILD = ("gcc", "make", "perl", "libc6-dev", "xz-utils")
+"""Packages that programs in C are built with."""
 
 
 # Debian 12's Python is too old for the filter; what is unpacked is of a fixed version anyway.
@@ -36,12 +40,12 @@ class Installed:
         """The interpreter of the environment, or one that has CPython's own tests."""
         if self.origin.requirements:
             return str(self.environment / "bin" / "python")
-        return python_with_tests()
+        return sys.executable if self.origin.debian else python_with_tests()
 
     @property
     def folder(self) -> Path:
         """Where the tests are."""
-        if self.origin.source:
+        if self.origin.source or self.origin.debian:
             return self.base / "source"
         if self.origin.npm:
             return self.base / "node_modules" / self.origin.npm.rpartition("@")[0]
@@ -62,6 +66,10 @@ class Installed:
             self._fetch_tests()
         if self.origin.npm:
             self._npm("install", "--prefix", str(self.base), self.origin.npm)
+        if self.origin.debian:
+            fetch_source(self.origin.debian, self.base / "download", self.folder)
+            for command in self.origin.build:
+                run(*command, folder=self.folder)
         self.stamp.write_text(wanted)
 
     def _npm(self, *arguments: str) -> None:
@@ -103,18 +111,62 @@ def has_tests(python: str) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+def fetch_source(package: str, download: Path, folder: Path) -> None:
+    """The source of a package of Debian's as it was upstream, without changing apt's lists."""
+    lists = download / "lists"
+    (lists / "partial").mkdir(parents=True)
+    (download / "sources.list").write_text("".join(source_lines()))
+    settings = {
+        "Dir::Etc::SourceList": download / "sources.list",
+        "Dir::Etc::SourceParts": "-",
+        "Dir::State::Lists": lists,
+        "APT::Sandbox::User": "root",
+    }
+    apt = [
+        "apt-get",
+        "-q",
+        *(word for item in settings.items() for word in ("-o", "=".join(map(str, item)))),
+    ]
+    run(*apt, "update")
+    run(*apt, "source", "--download-only", package, folder=download)
+    run("apt-get", "install", "-y", "-q", "--no-install-recommends", *TO_BUILD)
+    (archive,) = download.glob("*.orig.tar.*z")
+    folder.mkdir()
+    run("tar", "-xf", str(archive), "--strip-components=1", "-C", str(folder))
+    shutil.rmtree(download)
+
+
+def source_lines() -> Iterator[str]:
+    """Where this host's own packages come from has their sources, too."""
+    command = [
+        "apt-get",
+        "indextargets",
+        "--format",
+        "$(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN)",
+    ]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    for line in sorted(set(listed.splitlines())):
+        uri, release, component, *origin = line.split()
+        if origin == ["Debian"]:
+            yield f"deb-src {uri} {release} {component}\n"
+
+
 def pip(*arguments: str) -> None:
     """Run this environment's pip."""
     run(sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments)
 
 
-def run(*command: str) -> None:
+def run(*command: str, folder: Path | None = None) -> None:
     """
     Run a command to its end.
+
+    @param folder: where.
 
     @raise RuntimeError: it failed; with what it said.
     """
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, cwd=folder, check=False
+    )
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")

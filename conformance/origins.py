@@ -16,12 +16,18 @@ class Origin:
         they are installed with the package.
     @ivar npm: a package of npm's that holds the tests, with its version. The
         requirements bring node and npm.
+    @ivar debian: a source package of Debian's that holds the tests; the
+        newest version that there is for this Debian, as is the program's.
+    @ivar build: commands that build what the tests need, in the folder of the
+        source.
     """
 
     name: str
     requirements: tuple[str, ...] = ()
     source: str = ""
     npm: str = ""
+    debian: str = ""
+    build: tuple[tuple[str, ...], ...] = ()
 
 
 PYTEST = ("pytest==9.2.0", "pytest-timeout==2.4.0")
@@ -98,4 +104,18 @@ AIOFTP = Origin(
 AIOSMTPD = Origin(
     "aiosmtpd",
     ("aiosmtpd==1.4.6", *PYTEST, "pytest-mock", "pytest-asyncio", "setuptools<80"),
+)
+
+CURL = Origin(
+    "curl",
+    debian="curl",
+    build=(
+        (
+            *("./configure", "--quiet", "--without-ssl", "--disable-shared", "--disable-ldap"),
+            *("--disable-manual", "--without-zlib", "--without-brotli", "--without-zstd"),
+            *("--without-libpsl", "--without-libidn2", "--without-nghttp2", "--without-libssh2"),
+        ),
+        # The servers that the tests talk to; what is tested is the curl that is installed.
+        ("make", "--silent", "-C", "tests/server"),
+    ),
 )

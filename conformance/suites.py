@@ -13,6 +13,7 @@ from conformance.origins import (
     AIOSMTPD,
     CACHE_TESTS,
     CPYTHON,
+    CURL,
     HTTPX,
     PYFTPDLIB,
     REQUESTS,
@@ -28,6 +29,7 @@ class Runner(Enum):
     UNITTEST = "record_unittest"
     TRIAL = "record_trial"
     CACHE_TESTS = "record_cache_tests"
+    CURL = "record_curl"
 
 
 @frozen
@@ -131,6 +133,7 @@ SUITES = (
         ("tests/test_functional.py", "tests/test_servers.py"),
         FTP,
     ),
+    Suite("curl-smtp", CURL, Runner.CURL, ("SMTP",), SMTP),
     Suite("aiosmtpd", AIOSMTPD, Runner.PYTEST, ("aiosmtpd/tests",), SMTP),
     Suite("pyftpdlib-tls", PYFTPDLIB, Runner.PYTEST, ("tests/test_functional_ssl.py",)),
     Suite("aioftp", AIOFTP, Runner.PYTEST, ("tests",), FTP),

@@ -1,0 +1,57 @@
+"""
+Runs those of curl's own tests that have one of the keywords, or one of the numbers, that it is
+given, with the curl that is installed, and notes how each test ended.
+
+It runs in the folder of curl's source, whose test servers are built.
+"""
+
+# mypy: ignore-errors
+
+import json
+import os
+import re
+import subprocess
+import sys
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+CURL = "/usr/bin/curl"
+OUTCOMES = {"PASS": "passed", "FAIL": "failed", "SKIP": "skipped"}
+
+
+def needs(test):
+    """The keywords of a test, and the programs that it needs and that are not built."""
+    text = Path("tests/data", f"test{test}").read_text(errors="replace")
+    keywords = re.search(r"<keywords>(.*?)</keywords>", text, re.DOTALL)
+    return set(keywords[1].split()) if keywords else set(), "<tool>" in text
+
+
+def chosen(wanted):
+    """The numbers of the tests."""
+    left_out = json.loads(os.environ["CONFORMANCE_LEFT_OUT"])
+    numbers = sorted(int(path.name[4:]) for path in Path("tests/data").glob("test[0-9]*"))
+    for number in numbers:
+        keywords, tool = needs(number)
+        asked = str(number) in wanted or (keywords & wanted and not tool)
+        if asked and not any(fnmatchcase(str(number), pattern) for pattern in left_out):
+            yield str(number)
+
+
+def main(wanted):
+    # -n: no valgrind; -a: to the end; -am: one line for each test.
+    command = ["perl", "runtests.pl", "-c", CURL, "-vc", CURL, "-n", "-a", "-am"]
+    environ = {**os.environ, "USER": "root"}
+    process = subprocess.Popen(
+        [*command, *chosen(wanted)], cwd="tests", env=environ, stdout=subprocess.PIPE, text=True
+    )
+    for line in process.stdout:
+        print(line, end="", flush=True)
+        found = re.match(r"(PASS|FAIL|SKIP): (\d+)", line)
+        if found:
+            with Path(os.environ["CONFORMANCE_RECORD"]).open("a") as record:
+                record.write(json.dumps([found[2], OUTCOMES[found[1]]]) + "\n")
+    process.wait()
+
+
+if __name__ == "__main__":
+    main(set(sys.argv[1:]))
