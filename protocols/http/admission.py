@@ -39,13 +39,21 @@ def admit(request: Request, framing: Framing, settings: CoreSettings, server: Ad
         raise Malformed(reason, request.headers.place(name))
     if method == "CONNECT" and not settings.connect:
         raise Malformed("CONNECT is not allowed (setting 'connect')", None, FORBIDDEN)
-    if settings.stack.request and request.version == "1.0" and not framing.empty:
-        reason = "a body of HTTP/1.0, where bodies are inspected (setting 'stack.request')"
-        raise Malformed(reason, None, LENGTH_UNKNOWN)
     if "expect" in request.headers:
         _check_expectation(request, framing)
     if settings.host_check != "off":
         _check_host(request, server, settings.host_check == "resolve")
+
+
+def check_stacked(request: Request, service: str) -> None:
+    """
+    See whether a request with a body can go through C{service}, if there is one.
+
+    @raise Malformed: it can't.
+    """
+    if service and request.version == "1.0":
+        reason = f"a body of HTTP/1.0, which the service {service!r} was to inspect"
+        raise Malformed(reason, None, LENGTH_UNKNOWN)
 
 
 def _check_expectation(request: Request, framing: Framing) -> None:

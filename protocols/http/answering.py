@@ -112,12 +112,13 @@ class Answering:
             transaction.response_body = body
             if self._settings.times.response_bytes_per_second:
                 transaction.since = self._session.now
-            message = self._decided(transaction, response)
+            passed = self._decided(transaction, response)
             if transaction.is_tunnel and response.status < 300:
-                self._tunnel(transaction, message.message, self._settings.tunnels.connect)
+                self._tunnel(transaction, passed.message, self._settings.tunnels.connect)
                 return False
-            final = Final(self._inspector, transaction, response, named, framing, body)
-            await final.send(self._read, message)
+            stack = passed.stack or self._settings.stack.response
+            final = Final(self._inspector, transaction, response, named, framing, body, stack)
+            await final.send(self._read, passed)
             self._answered(transaction, final.goes_on)
             return final.goes_on
         except Denied as denied:

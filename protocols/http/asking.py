@@ -14,14 +14,14 @@ from twisted.internet.defer import Deferred
 
 from gateway.inspector import Reader
 from gateway.interfaces import CLIENT, SERVER, Denied, Outcome, Unreachable
-from protocols.http.admission import admit, offered
+from protocols.http.admission import admit, check_stacked, offered
 from protocols.http.body import Body, body_of
 from protocols.http.connection import is_persistent, onward, options, upgrades
 from protocols.http.decision import Decision, Pass, Redirect, Refuse
 from protocols.http.framing import Framing, of_request, written
 from protocols.http.head import read_request
 from protocols.http.malformed import Malformed
-from protocols.http.message import Headers, Request, Response
+from protocols.http.message import Request, Response
 from protocols.http.names import Unknown
 from protocols.http.route import Route
 from protocols.http.stacked import Sink, reframed, through
@@ -90,6 +90,8 @@ class Asking:
             return await self._answer(transaction, framing, decision)
         transaction.user = decision.user
         transaction.request_body = body
+        service = "" if framing.empty else decision.stack or settings.stack.request
+        check_stacked(request, service)
         begun = NOTHING
         if decision.look and not framing.empty:
             begun = await self._look(transaction, body, decision.look)
@@ -105,7 +107,7 @@ class Asking:
         self._pending.add(transaction)
         if not framing.empty:
             transaction.since = self._session.now
-        await self._pass(message, headers, framing, body, begun)
+        await self._pass(message.with_headers(headers), service, body, begun)
         return await self._asked(transaction)
 
     async def _look(self, transaction: Transaction, body: Body, count: int) -> Beginning:
@@ -121,22 +123,15 @@ class Asking:
         return await beginning(body, count)
 
     async def _pass(
-        self,
-        message: Request | Response,
-        headers: Headers,
-        framing: Framing,
-        body: Body,
-        begun: Beginning,
+        self, message: Request | Response, service: str, body: Body, begun: Beginning
     ) -> None:
-        """Send a request to its end, through the stacked service if it has a body."""
-        service = self._settings.stack.request
-        if service and not framing.empty:
-            head = message.with_headers(reframed(headers, chunked=True)).head()
+        """Send a request to its end, through the stacked service if there is one."""
+        if service:
+            head = message.with_headers(reframed(message.headers, chunked=True)).head()
             sink = Sink(head, True, self._send)
             await through(self._session, service, body, sink, begun.content)
         else:
-            head = message.with_headers(headers).head()
-            await transfer(self._read, head + begun.framed, body, self._send)
+            await transfer(self._read, message.head() + begun.framed, body, self._send)
 
     def _send(self, data: bytes) -> None:
         current = self._inspector.current

@@ -30,11 +30,13 @@ class Pass(NamedTuple):
     @ivar look: so many first bytes of the body are shown to L{IDecisions.content}
         before anything of the message is sent.
     @ivar user: who asks, if that is known.
+    @ivar stack: the service that inspects the body; empty: that of the settings, if any.
     """
 
     message: Request | Response
     look: int = 0
     user: str = ""
+    stack: str = ""
 
 
 @frozen

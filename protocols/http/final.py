@@ -40,15 +40,18 @@ class Final:
         named: frozenset[str],
         framing: Framing,
         body: Body,
+        stack: str,
     ) -> None:
-        """@param named: what the response's Connection says."""
+        """
+        @param named: what the response's Connection says.
+        @param stack: the service that inspects bodies.
+        """
         self._inspector = inspector
         self._transaction = transaction
         self._response = response
         self._named = named
         self._framing = framing
         self._body = body
-        stack = inspector.settings.stack.response
         self._service = "" if framing.empty else stack
         self._unknown_length = bool(stack) and response.request.method == "HEAD"
         self._chunked = "1.0" not in (response.version, transaction.version)

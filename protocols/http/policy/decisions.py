@@ -7,7 +7,7 @@ tests; headers; and only what would pass is asked for a password.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -17,7 +17,7 @@ from protocols.http.decision import Decision, Page, Pass, Redirect, Refuse
 from protocols.http.message import Form, Headers, Request, Response
 from protocols.http.policy.authentication import Authentication, Compute
 from protocols.http.policy.headers import HeaderPolicy
-from protocols.http.policy.test import CHANGES, Test
+from protocols.http.policy.test import CHANGES, Test, request_of
 from protocols.http.policy.url import NOWHERE, Url, has_bad_escape
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Decisions:
         refusal = self._basic(request, url)
         if refusal is not None:
             return refusal
-        decision = self._tested(request, url)
+        decision = self._asked(request, url)
         if isinstance(decision, Pass) and self._authentication is not None:
             return Deferred.fromCoroutine(_known(self._authentication, request, decision))
         return decision
@@ -88,19 +88,21 @@ class Decisions:
             return Refuse(403, f"the host {url.host!r} is not allowed")
         return None
 
-    def _tested(self, request: Request, url: Url) -> Decision:
-        """The word of the tests and the headers."""
-        headers = request.headers
-        for test in self._settings.request:
-            if test.matches(request, url):
-                if test.action in CHANGES:
-                    headers = test.change(headers)
-                else:
-                    decided = self._decided(test, request, url)
-                    if decided is not None:
-                        return decided
-                    break
-        return self._with_headers(request, headers)
+    def _tested(
+        self, tests: Iterable[Test], message: Request | Response, url: Url
+    ) -> tuple[Refuse | Redirect | None, Headers, str]:
+        """The word of the tests: how it ends here, or the headers and who inspects the body."""
+        headers, stack = message.headers, ""
+        for test in tests:
+            if not test.matches(message, url):
+                continue
+            if test.action in CHANGES:
+                headers = test.change(headers)
+            elif test.action == "stack":
+                stack = stack or test.service
+            else:
+                return self._decided(test, request_of(message), url), headers, stack
+        return None, headers, stack
 
     def _decided(self, test: Test, request: Request, url: Url) -> Refuse | Redirect | None:
         """What a test says that ends the list; L{None}: it is allowed."""
@@ -112,7 +114,11 @@ class Decisions:
             return test.redirection(request, url)
         return test.refusal(request, url, self._settings.pages)
 
-    def _with_headers(self, request: Request, headers: Headers) -> Decision:
+    def _asked(self, request: Request, url: Url) -> Decision:
+        """The word of the tests, of the headers and of what is in the body."""
+        decided, headers, stack = self._tested(self._settings.request, request, url)
+        if decided is not None:
+            return decided
         policy = self._settings.request_headers
         long = policy.too_long(headers)
         if long is not None:
@@ -122,28 +128,17 @@ class Decisions:
         if wrong is not None:
             return Refuse(415, wrong)
         headers = self._settings.content.prepare(policy.apply(headers))
-        return Pass(_changed(request, headers), content.wants(request))
+        return Pass(_changed(request, headers), content.wants(request), stack=stack)
 
     # Responses
 
     def response(self, response: Response) -> Decision:
         """May it be answered?"""
-        request = response.request
-        headers = response.headers
         tests = self._settings.response
-        url = Url.of(request, self._server) if tests else NOWHERE
-        for test in tests:
-            if test.matches(response, url):
-                if test.action in CHANGES:
-                    headers = test.change(headers)
-                else:
-                    decided = self._decided(test, request, url)
-                    if decided is not None:
-                        return decided
-                    break
-        return self._passed(response, headers)
-
-    def _passed(self, response: Response, headers: Headers) -> Decision:
+        url = Url.of(response.request, self._server) if tests else NOWHERE
+        decided, headers, stack = self._tested(tests, response, url)
+        if decided is not None:
+            return decided
         wrong = self._settings.content.head(response)
         if wrong is not None:
             return Refuse(403, wrong)
@@ -152,7 +147,7 @@ class Decisions:
         if long is not None:
             return Refuse(502, _too_long(long, policy))
         look = self._settings.content.wants(response)
-        return Pass(_changed(response, policy.apply(headers)), look)
+        return Pass(_changed(response, policy.apply(headers)), look, stack=stack)
 
     def content(self, message: Request | Response, beginning: bytes) -> Refuse | None:
         """What the body is by its first bytes."""
@@ -177,7 +172,7 @@ async def _known(authentication: Authentication, request: Request, decision: Pas
         return refusal
     assert isinstance(decision.message, Request)
     message = authentication.hidden(decision.message)
-    return Pass(message, decision.look, authentication.user)
+    return decision._replace(message=message, user=authentication.user)
 
 
 def _too_long(name: str, policy: HeaderPolicy) -> str:

@@ -2,7 +2,8 @@
 Tests of requests and responses: the lists C{[[http.request]]} and C{[[http.response]]}.
 
 Within a list, the order of the file counts: the first test that matches and
-allows, denies, redirects or closes ends it; those that change headers don't.
+allows, denies, redirects or closes ends it; those that change headers, or say who inspects the
+body, don't.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from protocols.http.policy.patterns import (
 )
 from protocols.http.policy.url import Url
 
-Action = Literal["allow", "deny", "redirect", "close", "drop-header", "set-header"]
+Action = Literal["allow", "deny", "redirect", "close", "drop-header", "set-header", "stack"]
 
 CHANGES = ("drop-header", "set-header")
 
@@ -42,6 +43,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "redirect": ("location",),
     "drop-header": ("name",),
     "set-header": ("name", "value"),
+    "stack": ("service",),
 }
 """Which keys an action can't do without, and no other action has."""
 
@@ -110,6 +112,12 @@ class Test:
     )
     name: str = option("With drop-header and set-header: the name of the header.", "")
     value: str | None = option("With set-header: its value.", None)
+    service: str = option(
+        "With stack: the service that inspects the body. Of several tests, the first one counts.",
+        "",
+        names_service=True,
+        precedent="Zorp's HTTP_STK_POLICY",
+    )
     place: str = written_at()
     _checks: tuple[Callable[[Any, Url], bool], ...] = field(init=False, repr=False, eq=False)
 
@@ -139,6 +147,7 @@ class Test:
             "location": self.location or None,
             "name": self.name or None,
             "value": self.value,
+            "service": self.service or None,
         }.items():
             if value is not None and key not in needed:
                 raise ValueError(f'"{key}" means nothing with action = "{self.action}"')

@@ -59,6 +59,7 @@ class Scripted:
     A policy that says what the test wants.
 
     @ivar late: a decision about requests that takes time.
+    @ivar choose: the service that inspects bodies.
     """
 
     request_decision: Any = None
@@ -67,6 +68,7 @@ class Scripted:
     refused_content: Refuse | None = None
     seen: list[bytes] = field(factory=list)
     late: Deferred[Decision] | None = None
+    choose: str = ""
 
     def request(
         self, request: Request, server: Address, client: Address
@@ -74,11 +76,11 @@ class Scripted:
         """See L{IDecisions.request}."""
         if self.late is not None:
             return self.late
-        return self.request_decision or Pass(request)
+        return self.request_decision or Pass(request, stack=self.choose)
 
     def response(self, response: Response) -> Decision:
         """See L{IDecisions.response}."""
-        return self.response_decision or Pass(response, self.look)
+        return self.response_decision or Pass(response, self.look, stack=self.choose)
 
     def content(self, response: Response, beginning: bytes) -> Refuse | None:
         """See L{IDecisions.content}."""
@@ -511,6 +513,30 @@ class StackTests(SynchronousTestCase):
         )
         session.says(CLIENT, GET % 2)
         self.assertTrue(session.sent[SERVER].endswith(GET % 2))
+
+    def test_chosen(self) -> None:
+        """The policy may choose the service, message by message, whatever the settings say."""
+        for stack in ({}, {"request": "mime", "response": "mime"}):
+            session = self.begin(**stack)
+            scripts = Scripted()
+            session.inspector.decisions = scripts  # type: ignore[attr-defined]
+            scripts.choose = "chosen"
+            session.says(CLIENT, PUT + b"\r\nabc")
+            session.says(SERVER, OK)
+            self.assertEqual(
+                [(one.service, one.data) for one in session.bodies],
+                [("chosen", b"abc"), ("chosen", b"hi")],
+            )
+
+    def test_old_upload(self) -> None:
+        """A body of HTTP/1.0 can't be inspected: its length has to be known before."""
+        session = self.begin()
+        scripts = Scripted()
+        session.inspector.decisions = scripts  # type: ignore[attr-defined]
+        scripts.choose = "chosen"
+        session.says(CLIENT, PUT.replace(b"1.1", b"1.0") + b"\r\nabc")
+        self.assertTrue(session.sent[CLIENT].startswith(b"HTTP/1.1 501 "))
+        self.assertEqual(session.connected, [])
 
     def test_old_client(self) -> None:
         """A client that knows no chunks gets it until the connection closes."""

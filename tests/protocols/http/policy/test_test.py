@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from protocols.http.decision import Decision, Redirect
+from protocols.http.decision import Decision, Pass, Redirect
 from tests.protocols.http.policy.case import PolicyCase, answers, asks
 
 POST = asks("/form?a=b", "POST", "x.example", ("Content-Length", "10"), ("X-Tag", "one"))
@@ -115,6 +115,23 @@ class RequestTests(PolicyCase):
         request = asks("/", "GET", "h", ("Cookie", "c"), ("Accept", "*/*"))
         passed = self.passed(self.decide(decisions, request))
         self.assertEqual(passed.headers.fields, (("Host", "h"), ("Accept", "*/*"), ("X-Via", "us")))
+
+    def test_stack(self) -> None:
+        """Which service inspects the body; the list goes on, and the first one counts."""
+        files = {f"services/{name}.toml": 'inspector = "http"\n' for name in ("one", "two")}
+        stack = '[[http.%s]]\npath = ["/%s*"]\naction = "stack"\nservice = "%s"\n'
+        for kind in ("request", "response"):
+            text = stack % (kind, "a", "one") + stack % (kind, "", "two")
+            text += f'[[http.{kind}]]\npath = ["/no"]\n'
+            decisions = self.decisions(text, files)
+            for path, service in (("/a", "one"), ("/b", "two"), ("/no", None)):
+                request = asks(path)
+                decided = self.decide(decisions, request)
+                if kind == "response":
+                    decided = decisions.response(answers(request=request))
+                self.assertEqual(decided.stack if isinstance(decided, Pass) else None, service)
+        (problem,) = self.problems(stack % ("response", "", "three"), files)
+        self.assertIn('http.response.service: no service "three"', problem)
 
     def test_wrong(self) -> None:
         """What can't be meant is refused, where it is written."""
