@@ -116,7 +116,7 @@ class Parts:
     def _ends(self, level: Level, last: bool) -> None:
         self._finish()
         at = self._levels.index(level)
-        level.begun = True
+        level.begun = level.begun or not last
         self._leave(self._levels[at if last else at + 1 :])
         del self._levels[at if last else at + 1 :]
         self._depth = level.depth

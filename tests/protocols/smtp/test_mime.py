@@ -490,6 +490,8 @@ class MalformedTests(MimeCase):
             multipart(TEXT, b"Hi: x\r\n\r\n--xyz--x\r\n" + exe),
             multipart(inner),
             multipart(inner.replace(b"xyz", b"xy")),
+            multipart(),
+            multipart().replace(b"--xyz--", b"MZ"),
             multipart(
                 multipart(TEXT, boundary=b"in").partition(b"\r\n")[2], TEXT + b"--in\r\n" + exe
             ),
