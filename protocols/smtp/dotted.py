@@ -94,20 +94,21 @@ class Dotted:
         @return: whether the message came to its end, and the next command may be
             read. Not so if the client took something else for the end.
         """
-        begin, most = b"", self.size + most
+        most += self.size
+        inside = False  # a line whose beginning was read
         while not self.over and not self._abandoned and self.size < most:
             self._waits("data_seconds")
             try:
-                line = begin[-1:] + await self._read.until(b"\n", self._limit + 1)
+                line = await self._read.until(b"\n", self._limit + 1)
             except Denied:
                 if self._read.ended:
                     raise
-                begin = await self._read.exactly(self._limit, self._limit)
-                self.size += len(begin)
+                inside, beginning = True, await self._read.exactly(self._limit, self._limit)
+                self.size += len(beginning)
                 continue
-            self.over = not begin and self._is_end(line)
-            self._abandoned = not begin and not self.over and line.strip(b"\r") == b"."
-            self._clean, begin = line.endswith(b"\r"), b""
+            self.over = not inside and self._is_end(line)
+            self._abandoned = not inside and not self.over and line.strip(b"\r") == b"."
+            self._clean, inside = line.endswith(b"\r"), False
             self.size += len(line)
         self._waits(None)
         return self.over

@@ -19,7 +19,7 @@ class Outgoing:
     """
     One message.
 
-    @ivar open: it has begun at the server, and its end was not sent.
+    @ivar open: it has begun at the server.
     """
 
     def __init__(self, session: ISession, server: Server, hold: int, begun: bool) -> None:
@@ -53,9 +53,7 @@ class Outgoing:
         """
         if not self.open:
             await self._begin()
-        reply = await self._server.ask(CONTENT, stuffed(rest) + END)
-        self.open = False
-        return reply
+        return await self._server.ask(CONTENT, stuffed(rest) + END)
 
     async def _begin(self) -> None:
         reply = await self._server.ask("DATA", b"DATA\r\n")

@@ -30,7 +30,7 @@ class Inline:
         """The names of the files that began, and the first bytes of each."""
         data = self._rest + data
         end = 0
-        for found in _BEGIN.finditer(data):
+        for found in _BEGIN.finditer(data) if b"begin" in data else ():
             end = found.start("line")
             name = (found["name"] or found["yenc"]).decode("utf-8", "replace").strip()
             yield name, self._beginning(found)

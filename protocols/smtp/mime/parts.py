@@ -51,6 +51,7 @@ class Parts:
     removed: list[Attachment] = field(factory=list)
     _levels: list[Level] = field(factory=list)
     _closed: list[bytes] = field(factory=list)
+    _marks: tuple[bytes, ...] = ()
     _part: Part | None = None
     _header: list[bytes] | None = None
     _size: int = 0
@@ -78,11 +79,12 @@ class Parts:
         at = 0 if lines[:2] == b"--" else _next(lines, 0)
         while at >= 0:
             end = lines.index(b"\r\n", at) + 2
-            self._text(lines[begin:at])
-            begin = at
-            if self._delimiter(lines[at : end - 2]):
-                self._out.append(lines[at:end])
-                begin = end
+            if self._header is not None or lines.startswith(self._marks, at):
+                self._text(lines[begin:at])  # first: it may begin the multipart that this ends
+                begin = at
+                if self._delimiter(lines[at : end - 2]):
+                    self._out.append(lines[at:end])
+                    begin = end
             at = _next(lines, end - 2)
         self._text(lines[begin:])
         return self._take()
@@ -119,6 +121,7 @@ class Parts:
         level.begun = level.begun or not last
         self._leave(self._levels[at if last else at + 1 :])
         del self._levels[at if last else at + 1 :]
+        self._know()
         self._depth = level.depth
         self._header, self._size = None if last else [], 0
 
@@ -187,6 +190,11 @@ class Parts:
             self._doubt("a boundary of a multipart that has not ended")
         self._closed = [each for each in self._closed if not each.startswith(mark)]
         self._levels.append(Level(mark, self._depth, default))
+        self._know()
+
+    def _know(self) -> None:
+        """What lines begin with that matter."""
+        self._marks = (*(level.mark for level in self._levels), *self._closed)
 
     def _deeper(self) -> None:
         self._part = None

@@ -184,6 +184,8 @@ class PlodderTests(SynchronousTestCase):
     @given(pieces, st.integers(1, 40), st.booleans())
     @example([b"x" * 6, b"\r", b"\n", b".\r\n"], 1, False)
     @example([b"x" * 6, b"x" * 6, b"\r", b"\r\n.\r\n"], 1, False)
+    @example([b"x" * 6, b"a", b"a", b".\r\n"], 3, True)
+    @example([b"x" * 6, b"a", b"a", b".\r\n"], 40, False)
     def test_same(self, pieces: list[bytes], step: int, repair: bool) -> None:
         """The same lines, the same refusals, the same end, however it is cut."""
         data = b"".join(pieces) + b"end\r\n.\r\nNOOP\r\n"
@@ -259,6 +261,21 @@ class LimitTests(SynchronousTestCase):
         self.assertTrue(session.sent[CLIENT].endswith(b"552 5.3.4 The message is too large\r\n"))
         self.assertFalse(session.sent[SERVER].endswith(b".\r\n"))
 
+    def test_endless(self) -> None:
+        """A client that goes on and on after a refusal is cut off some day."""
+        line = b"a" * 998 + b"\r\n"
+        limit = SMTPSettings(message_bytes=1024, line_bytes=998)
+        for wrong in (line * 2, b"x" * 1500, b"a\nb\r\n"):
+            session = talk([*DATA, (CLIENT, wrong)], limit)
+            for _ in range(2):
+                said(session, [(CLIENT, line)])
+            self.assertIsNone(session.verdict, wrong[:5])
+            for _ in range(4):
+                said(session, [(CLIENT, line)])
+            self.assertIs(session.verdict.outcome, Outcome.DENIED)
+            session = talk([*DATA, (CLIENT, wrong), *[(CLIENT, b"y" * 1100)] * 9], limit)
+            self.assertIs(session.verdict.outcome, Outcome.DENIED)
+
     def test_announced(self) -> None:
         """A size that is announced as too large never reaches the server."""
         session = talk(
@@ -287,7 +304,7 @@ class WholeTests(SynchronousTestCase):
 
     def test_denied(self) -> None:
         """A lone CR, LF or NUL is denied, wherever the cut is; so is a line that is too long."""
-        for pieces in ([b"a\n"], [b"a\rb\r\n"], [b"a\r", b"b\n"], [b"\0\r\n"], [b"a" * 1001]):
+        for pieces in ([b"a\n"], [b"a\rb\r\n"], [b"a\r", b"b\n"], [b"\0\r\n"], [b"a" * 1000]):
             whole = Whole(False, 998)
             with self.assertRaises(Fault):
                 for piece in pieces:

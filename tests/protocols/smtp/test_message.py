@@ -430,6 +430,14 @@ class HoldTests(SynchronousTestCase):
                 self.assertIs(session.verdict.outcome, Outcome.DENIED)
                 self.assertEqual(session.sent[SERVER].count(b"MAIL"), 1)
 
+    def test_just_fits(self) -> None:
+        """What may be held is held; one byte more is not."""
+        wire = b"DATA\r\na: b\r\n\r\n" + b"x" * 89 + b"\r\n"
+        session = stacking("refuse", [*ENVELOPE, (CLIENT, wire)], hold=99)
+        self.assertNotIn(b"DATA", session.sent[SERVER])
+        session = stacking("refuse", [*ENVELOPE, (CLIENT, wire)], hold=98)
+        self.assertTrue(session.sent[SERVER].endswith(b"DATA\r\n"))
+
     def test_too_large_to_hold(self) -> None:
         """What does not fit goes on; what is refused then costs the session."""
         wire = [(CLIENT, b"DATA\r\na: b\r\n\r\n" + b"x" * 100 + b"\r\n"), (SERVER, GO_AHEAD)]
