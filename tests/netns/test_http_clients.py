@@ -154,6 +154,20 @@ class PackageTests(NginxCase):
         """What apt has downloaded."""
         return self.scene.folder / "got"
 
+    def test_git(self) -> None:
+        """git clones a repository that a web server has as files."""
+        work, bare = self.scene.folder / "work", self.www / "it.git"
+        name = ("-c", "user.name=nobody", "-c", "user.email=nobody@example.com")
+        self.server.run("git", "init", "-q", str(work))
+        (work / "file").write_bytes(os.urandom(UPLOAD))
+        self.server.run("git", "-C", str(work), "add", "file")
+        self.server.run("git", "-C", str(work), *name, "commit", "-q", "-m", "all of it")
+        self.server.run("git", "clone", "-q", "--bare", str(work), str(bare))
+        self.server.run("git", "-C", str(bare), "update-server-info")
+        here = self.scene.folder / "cloned"
+        self.client.run("git", "clone", "-q", f"{URL}/it.git", str(here))
+        self.assertEqual((here / "file").read_bytes(), (work / "file").read_bytes())
+
     def test_pip(self) -> None:
         """pip finds a project in an index, and installs it."""
         wheel = "nothing-1.0-py3-none-any.whl"
