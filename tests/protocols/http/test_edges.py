@@ -6,10 +6,11 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from gateway.interfaces import CLIENT, SERVER
+from gateway.interfaces import CLIENT, SERVER, Outcome
 from gateway.testing import FakeSession
 from protocols.http.inspector import HttpInspector
 from protocols.http.limits import Limits
+from protocols.http.policy.patterns import read_paths
 from protocols.http.policy.settings import HttpSettings
 from tests.protocols.http.corpus import GET
 
@@ -172,3 +173,80 @@ class PersistenceTests(SynchronousTestCase):
             session.sent[CLIENT],
             b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
         )
+
+    def test_old_client_refused(self) -> None:
+        """An old client can't tell that a refusal would leave its connection open: it does not."""
+        request = b"TRACE / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n"
+        for session in sessions(request):
+            self.assertIn(b"\r\nConnection: close\r\n", session.sent[CLIENT])
+            self.assertIsNotNone(session.verdict)
+
+    def test_old_client_expects_nothing(self) -> None:
+        """Expect means nothing in HTTP/1.0: an early answer does not end the connection."""
+        request = (
+            b"PUT / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\nContent-Length: 1\r\n"
+            b"Expect: 100-continue\r\n\r\n"
+        )
+        session, _ = sessions(request)
+        self.assertNotIn(b"Expect", session.sent[SERVER])
+        kept = b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n"
+        session.says(SERVER, kept)
+        self.assertEqual(session.sent[CLIENT], kept)
+        session.says(CLIENT, b"x" + request)
+        self.assertEqual(session.sent[SERVER].count(b"PUT"), 2)
+
+    def test_more_than_the_last(self) -> None:
+        """More behind a last request is no offence; it is just not heard."""
+        session, _ = sessions(GET + b"Connection: close\r\n\r\n" + GET + b"\r\n")
+        session.says(SERVER, OK)
+        assert session.verdict is not None
+        self.assertIs(session.verdict.outcome, Outcome.CLOSED)
+        self.assertIn("after its last request", session.verdict.reason)
+
+    def test_gone_after_an_early_answer(self) -> None:
+        """A client that has its answer may go without sending the rest: that is no offence."""
+        session, _ = sessions(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx")
+        session.says(SERVER, b"HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n")
+        session.hangs_up(CLIENT)
+        assert session.verdict is not None
+        self.assertIsNot(session.verdict.outcome, Outcome.DENIED)
+        self.assertEqual(record(session)["verdict"], "failed")
+
+    def test_server_ends(self) -> None:
+        """In the middle of an answer: that has failed, and nobody was denied anything."""
+        for answer in (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe", b"HTTP/1.1 200 OK\r\nX"):
+            session, _ = sessions(GET + b"\r\n")
+            session.says(SERVER, answer)
+            session.hangs_up(SERVER)
+            self.assertEqual(record(session)["verdict"], "failed")
+
+
+class HopTests(SynchronousTestCase):
+    """What is for the next hop alone stays with the gateway, in interim responses too."""
+
+    def test_interim(self) -> None:
+        """A hint of a server's, without what was for us."""
+        session, _ = sessions(GET + b"\r\n")
+        session.says(
+            SERVER, b"HTTP/1.1 103 Early\r\nConnection: x\r\nX: y\r\nLink: </a>\r\n\r\n" + OK
+        )
+        self.assertEqual(session.sent[CLIENT], b"HTTP/1.1 103 Early\r\nLink: </a>\r\n\r\n" + OK)
+
+    def test_switched(self) -> None:
+        """An upgrade, likewise."""
+        settings = HttpSettings(upgrades=frozenset({"x"}))
+        session, _ = sessions(GET + b"Connection: Upgrade\r\nUpgrade: x\r\n\r\n", settings)
+        session.says(
+            SERVER, b"HTTP/1.1 101 Go\r\nConnection: upgrade, y\r\nUpgrade: x\r\nY: z\r\n\r\n"
+        )
+        self.assertEqual(
+            session.sent[CLIENT],
+            b"HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
+        )
+
+    def test_absolute_without_a_path(self) -> None:
+        """C{http://a} asks for C{/}."""
+        settings = HttpSettings(paths=read_paths(["/"]))
+        for target in (b"http://a", b"http://a?b"):
+            session, _ = sessions(b"GET " + target + b" HTTP/1.1\r\nHost: a\r\n\r\n", settings)
+            self.assertIn(target, session.sent[SERVER])

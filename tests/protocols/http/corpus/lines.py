@@ -191,4 +191,12 @@ TARGETS = tuple(
 CONNECTS = tuple(
     Refused(f"CONNECT {target!r}", b"CONNECT ^" + target + _REST, 400, "target")
     for target in (b"/", b"*", b"a", b"http://a/", b"a:80/", b"u@a:80", b":80", b"a:", b"a:x")
+) + tuple(
+    Refused(
+        f"CONNECT a:443 and {host!r}",
+        b"CONNECT a:443 HTTP/1.1\r\n^Host: " + host + b"\r\n\r\n",
+        400,
+        "Host says",
+    )
+    for host in (b"a:444", b"b:443", b"b")
 )
