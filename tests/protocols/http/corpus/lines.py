@@ -188,6 +188,17 @@ TARGETS = tuple(
     )
 )
 
+AUTHORITIES = tuple(
+    Refused(f"target {target!r}", b"GET ^" + target + _REST, 400, reason)
+    for target, reason in (
+        (b"http://a:0/", "not a port"),
+        (b"http://a:65536/", "not a port"),
+        (b"http://127.1/", "not an address"),
+        (b"http://0x7f000001/", "not an address"),
+        (b"http://[::1::]/", "not an address"),
+    )
+)
+
 CONNECTS = tuple(
     Refused(f"CONNECT {target!r}", b"CONNECT ^" + target + _REST, 400, "target")
     for target in (b"/", b"*", b"a", b"http://a/", b"a:80/", b"u@a:80", b":80", b"a:", b"a:x")
