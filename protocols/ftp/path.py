@@ -7,8 +7,8 @@ import re
 from protocols.ftp.command import Command
 
 # What /bin/ls would take for options, and many servers do.
-_OPTIONS = re.compile(rb"(?:-[A-Za-z0-9]+(?: +|$))*")
-_TIME = re.compile(rb"[0-9]{14} +")
+_OPTIONS = re.compile(rb"\A(?:-[A-Za-z0-9]+(?: +|$))*")
+_TIME = re.compile(rb"\A[0-9]{14} +")
 _RECURSIVE = re.compile(rb"-[A-Za-z0-9]*R")
 # What servers expand to names that are not in it: "{a,../../b}", "[.][.]", "*/.." and their like.
 # A star in the last name stays in its folder.
@@ -21,9 +21,9 @@ def path_of(command: Command) -> bytes:
     """The path in the argument; empty for the working directory."""
     argument = command.argument or b""
     if command.verb in _LISTINGS:
-        return _OPTIONS.sub(b"", argument, count=1)
+        return _OPTIONS.sub(b"", argument)
     if command.verb in _TIMED:
-        return _TIME.sub(b"", argument, count=1)
+        return _TIME.sub(b"", argument)
     return argument
 
 

@@ -90,6 +90,8 @@ class AnnouncementTests(SynchronousTestCase):
             b"EPRT |2|2001:db8::9|51201|",
             b"EPRT |1|192.0.2.1|1023|",
             b"EPRT |2|::ffff:192.0.2.1|50000|",
+            b"PORT 256,0,2,1,200,1",
+            b"EPRT |1|192.0.2.1|0|",
         ):
             control = Control().log_in()
             passed, heard = control.client(address + b"\r\n")
@@ -113,6 +115,15 @@ class AnnouncementTests(SynchronousTestCase):
             self.assertEqual(control.ask(command, reply)[:3], b"421", reply)
             self.assertIs(control.session.verdict.outcome, Outcome.DENIED)
             self.assertEqual(control.session.expected, [])
+
+    def test_least_port(self) -> None:
+        """The lowest port that either may announce is 1024."""
+        control = Control().log_in()
+        control.passive(1024)
+        control.active(1024)
+        control = Control().log_in()
+        control.ask(b"EPSV", b"229 (|||1023|)")
+        self.assertIn("port 1023", control.reason)
 
     def test_only_epsv(self) -> None:
         """After EPSV ALL, nothing else is agreed on (RFC 2428, section 4)."""
@@ -174,6 +185,8 @@ class TransferTests(SynchronousTestCase):
         self.assertEqual((record["size"], record["verdict"]), (5, "passed"))
         self.assertEqual((record["direction"], record["mode"]), ("download", "passive"))
         self.assertNotIn("server_mode", record)
+        self.assertEqual(record["data_flow_id"], data.id)
+        self.assertEqual(control.session.inspector._transfers, set())  # nothing is kept
 
     def test_offset(self) -> None:
         """The record tells where in the file a transfer began; the next one begins at the start."""
@@ -185,6 +198,10 @@ class TransferTests(SynchronousTestCase):
             data.hangs_up(SERVER)
             control.server(b"226 done\r\n")
             self.assertEqual(control.transfers[-1]["offset"], offset)
+        control.ask(b"REST 9", b"350 fine")
+        control.passive()
+        control.ask(b"RETR a", b"150 here", b"226 done")
+        self.assertEqual(control.transfers[-1]["offset"], 9)
         control.passive()
         control.ask(b"REST 5", b"501 no")
         control.ask(b"RETR a", b"150 here", b"226 done")
@@ -352,6 +369,24 @@ class TransferTests(SynchronousTestCase):
             said = [fields["command"] for event, fields in control.records if event == "ftp"]
             self.assertEqual(sorted(said[-2:]), ["RETR", "STAT"])
 
+    def test_status_is_no_end(self) -> None:
+        """After STAT, too, a reply does not overtake the data."""
+        control, data = self.begun(b"RETR a")
+        control.ask(b"STAT", b"213 half")
+        self.assertEqual(control.server(b"226 done\r\n"), b"")
+        data.hangs_up(SERVER)
+        self.assertEqual(control.server(b""), b"226 done\r\n")
+
+    def test_abort_before_it_comes(self) -> None:
+        """ABOR while a connection of the server's is waited for, that it says it has had."""
+        control = Control().log_in()
+        expected = control.active()
+        control.ask(b"RETR a", b"150 here")
+        self.assertEqual(control.server(b"226 done\r\n"), b"")
+        control.client(b"ABOR\r\n")
+        self.assertTrue(control.session.sent[CLIENT].endswith(b"226 done\r\n"))
+        self.assertTrue(expected.cancelled)
+
     def test_status_again(self) -> None:
         """Again and again, one at a time; and then ABOR."""
         control, data = self.begun(b"RETR a")
@@ -419,12 +454,33 @@ class TransferTests(SynchronousTestCase):
         self.assertIs(data.verdict.outcome, Outcome.CLOSED)
         self.assertEqual(control.transfers[0]["completion_code"], 550)
 
+    def test_broken_by_server(self) -> None:
+        """What the server has sent of a transfer that it breaks off reaches the client."""
+        control, data = self.begun(b"RETR a")
+        self.assertEqual(control.server(b"426 broken\r\n"), b"426 broken\r\n")
+        self.assertIsNone(data.verdict)
+        data.says(SERVER, b"hello")
+        data.hangs_up(SERVER)
+        self.assertEqual((data.sent[CLIENT], data.halves), (b"hello", {CLIENT}))
+
     def test_control_lost(self) -> None:
         """A transfer whose control connection is lost is cut off, not ended, and is recorded."""
         control, data = self.begun(b"RETR a")
         data.says(SERVER, b"hello")
         control.session.over()
         self.assertIs(data.verdict.outcome, Outcome.DENIED)
+        self.assertEqual([event for event, _ in data.logged], ["ftp_data"])
+
+    def test_control_ended(self) -> None:
+        """A transfer whose control connection has ended in an orderly way may come to its end."""
+        control, data = self.begun(b"RETR a")
+        for side in (SERVER, CLIENT):
+            control.session.hangs_up(side)
+        self.assertIs(control.session.verdict.outcome, Outcome.PASSED)
+        self.assertIsNone(data.verdict)
+        data.says(SERVER, b"hello")
+        data.hangs_up(SERVER)
+        self.assertEqual(data.sent[CLIENT], b"hello")
         self.assertEqual([event for event, _ in data.logged], ["ftp_data"])
 
     def test_left(self) -> None:

@@ -28,7 +28,8 @@ class OrderTests(SynchronousTestCase):
             if not kind.early:
                 _, heard = control.client(_example(verb) + b"\r\n")
                 self.assertTrue(heard.startswith((b"530", b"503")), (verb, heard))
-        self.assertEqual(control.client(b"PASS x\r\n"), (b"", b"503 Please send USER first.\r\n"))
+        for said in (b"PASS x\r\n", b"ACCT x\r\n"):
+            self.assertEqual(control.client(said), (b"", b"503 Please send USER first.\r\n"))
         self.assertEqual(control.session.sent[SERVER], b"")
 
     def test_wrong_password(self) -> None:
@@ -558,6 +559,15 @@ class PolicyTests(SynchronousTestCase):
         self.assertTrue(control.session.sent[SERVER].endswith(b"CWD /in\r\nPWD\r\n"))
         control.server(b'257 "/in"\r\n')
         self.assertTrue(control.session.sent[SERVER].endswith(b"DELE x\r\n"))
+
+    def test_wrong_directory(self) -> None:
+        """A server that answers the gateway's own question with something else is not followed."""
+        for reply in (b"200 fine", b"150 here", b"331 password?"):
+            control = Control(evolve(READ_WRITE, write_paths=re.compile("/in/.*")))
+            control.server(b"220 ready\r\n")
+            control.ask(b"USER a", b"230 in")
+            control.server(reply + b"\r\n")
+            self.assertIn("to PWD", control.reason)
 
     def test_listings(self) -> None:
         """

@@ -173,6 +173,25 @@ class ReplyTests(SynchronousTestCase):
         self.assertEqual(rewritten(heard), (codes, heard))
 
 
+    def test_kinds(self) -> None:
+        """What the first digit says."""
+        for code, preliminary, completed, intermediate in (
+            (100, True, False, False),
+            (199, True, False, False),
+            (200, False, True, False),
+            (299, False, True, False),
+            (300, False, False, True),
+            (399, False, False, True),
+            (400, False, False, False),
+            (500, False, False, False),
+        ):
+            reply = Reply(code, b"")
+            self.assertEqual(
+                (reply.preliminary, reply.completed, reply.intermediate),
+                (preliminary, completed, intermediate),
+            )
+
+
 class AddressTests(SynchronousTestCase):
     """Addresses, in three notations."""
 
@@ -246,6 +265,11 @@ class PathTests(SynchronousTestCase):
             ("RETR", b"-la /pub", b"-la /pub"),
             ("MFMT", b"20200101000000 x y", b"x y"),
             ("MDTM", b"x", b"x"),
+            ("MDTM", b"20200101000000 x", b"x"),
+            ("MDTM", b"a/20200101000000 x", b"a/20200101000000 x"),
+            ("LIST", b"/a -la /b", b"/a -la /b"),
+            ("RETR", b"20200101000000 x", b"20200101000000 x"),
+            ("SIZE", b"-la x", b"-la x"),
         ):
             self.assertEqual(path_of(Command(verb, argument)), path)
 

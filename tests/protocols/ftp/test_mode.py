@@ -385,7 +385,7 @@ class ActiveToPassiveTests(SynchronousTestCase):
     def test_refused(self) -> None:
         """A transfer that the server doesn't want is not connected for any more."""
         control = logged_in(PASSIVE).active_to_passive()
-        control.ask(b"RETR a", b"550 none")
+        self.assertEqual(control.ask(b"RETR a", b"550 none"), b"550 none\r\n")
         self.assertTrue(control.session.dialed[0].cancelled)
 
     def test_abort(self) -> None:

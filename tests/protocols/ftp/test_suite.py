@@ -117,6 +117,42 @@ class FtpSuite(InspectorSuite, SynchronousTestCase):
             ],
         ),
         Conversation(
+            "a passive client, an active server",
+            [
+                *LOGIN,
+                *talk((b"PASV", b"200 fine"), (b"EPSV", b"500 no"), (b"EPSV", b"200 fine")),
+                *QUIT,
+            ],
+            settings=FtpSettings(data_mode="active"),
+            replays=False,
+        ),
+        Conversation(
+            "an active client, a passive server",
+            [
+                *LOGIN,
+                (CLIENT, b"PORT 192,0,2,1,200,1\r\n"),
+                (SERVER, b"227 (198,51,100,2,156,64)\r\n"),
+                (CLIENT, b"RETR a\r\n"),
+                (SERVER, b"550 none\r\n"),
+                *QUIT,
+            ],
+            settings=FtpSettings(data_mode="passive"),
+            replays=False,
+        ),
+        Conversation(
+            "status in the middle",
+            [
+                *LOGIN,
+                *PASSIVE,
+                (CLIENT, b"RETR a\r\n"),
+                (SERVER, b"150 here it comes\r\n"),
+                (CLIENT, b"\xff\xf4\xff\xf2STAT\r\n"),
+                (SERVER, b"213-half\r\n of it\r\n213 end\r\n"),
+                (SERVER, b"426 broken\r\n"),
+                *QUIT,
+            ],
+        ),
+        Conversation(
             "sent ahead",
             [
                 (SERVER, b"220 ready\r\n"),
