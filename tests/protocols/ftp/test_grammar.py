@@ -172,7 +172,6 @@ class ReplyTests(SynchronousTestCase):
         self.assertEqual(as_ftplib(heard), codes)
         self.assertEqual(rewritten(heard), (codes, heard))
 
-
     def test_kinds(self) -> None:
         """What the first digit says."""
         for code, preliminary, completed, intermediate in (
