@@ -108,7 +108,8 @@ class Answering:
             transaction.status = response.status
             transaction.response_head = size
             limits = self._settings.limits
-            body = body_of(framing, self._read, limits, limits.response_body_bytes, size)
+            further = self._inspector.further_answered
+            body = body_of(framing, self._read, limits, limits.response_body_bytes, size, further)
             transaction.response_body = body
             if self._settings.times.response_bytes_per_second:
                 transaction.since = self._session.now
@@ -136,7 +137,7 @@ class Answering:
             raise Malformed(f"a response of status {response.status} to a client of HTTP/1.0")
         if transaction.interim > self._settings.limits.interim_responses:
             raise Malformed(f"more than {transaction.interim - 1} interim responses")
-        headers = onward(response.headers, named, False)
+        headers = self._inspector.further_answered(onward(response.headers, named, False))
         self._session.send(CLIENT, response.with_headers(headers).head())
         return True
 

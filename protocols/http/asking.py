@@ -79,9 +79,8 @@ class Asking:
         named = options(request.headers)
         framing = of_request(request)
         admit(request, framing, settings, self._session.server)
-        body = body_of(
-            framing, self._read, settings.limits, settings.limits.request_body_bytes, size
-        )
+        limits, further = settings.limits, self._inspector.further_asked
+        body = body_of(framing, self._read, limits, limits.request_body_bytes, size, further)
         transaction.upgrades = offered(request, upgrades(request.headers, named), framing, settings)
         transaction.expects = "expect" in request.headers and request.version == "1.1"
         transaction.persistent = is_persistent(request, named) and not self._is_last()

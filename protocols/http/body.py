@@ -8,6 +8,7 @@ it; chunks stay as large as they were, since some applications take them for mes
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from gateway.inspector import Reader
@@ -53,6 +54,10 @@ _NO_TRAILERS = frozenset(
         "www-authenticate",
     }
 )
+
+
+Trailing = Callable[[Headers], Headers]
+"""Says which trailers pass."""
 
 
 class Body(Protocol):
@@ -121,9 +126,22 @@ class CloseBody:
 class ChunkedBody:
     """Chunks, and trailers (RFC 9112, section 7.1)."""
 
-    __slots__ = ("_at", "_ended", "_left", "_limit", "_limits", "_read", "after", "before", "size")
+    __slots__ = (
+        "_at",
+        "_ended",
+        "_left",
+        "_limit",
+        "_limits",
+        "_read",
+        "_trailing",
+        "after",
+        "before",
+        "size",
+    )
 
-    def __init__(self, read: Reader, limits: Limits, limit: int, at: int) -> None:
+    def __init__(
+        self, read: Reader, limits: Limits, limit: int, at: int, trailing: Trailing
+    ) -> None:
         """@param at: where in the message the body begins."""
         self.before = self.after = b""
         self.size = 0
@@ -133,6 +151,7 @@ class ChunkedBody:
         self._limit = limit
         self._limits = limits
         self._read = read
+        self._trailing = trailing
 
     async def piece(self) -> bytes:
         """See L{Body.piece}."""
@@ -192,19 +211,22 @@ class ChunkedBody:
             if name.lower() in _NO_TRAILERS:
                 reason = f"{name!r} is not allowed as a trailer"
                 raise Malformed(reason, trailers.place(name))
-        return trailers
+        return self._trailing(trailers) if trailers.fields else trailers
 
 
-def body_of(framing: Framing, read: Reader, limits: Limits, limit: int, at: int) -> Body:
+def body_of(
+    framing: Framing, read: Reader, limits: Limits, limit: int, at: int, trailing: Trailing
+) -> Body:
     """
     The body of a message.
 
     @param limit: bytes of content, at most; 0: any number.
     @param at: how long the head was.
+    @param trailing: says which trailers pass.
     @raise Malformed: it says itself that it is over the limit.
     """
     if framing.kind is Kind.CHUNKED:
-        return ChunkedBody(read, limits, limit, at)
+        return ChunkedBody(read, limits, limit, at, trailing)
     if framing.kind is Kind.CLOSE:
         return CloseBody(read, limit)
     check_size(framing.length, limit)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from attrs import frozen
 
-from protocols.http.message import Field, Request, Response
+from protocols.http.message import Field, Headers, Request, Response
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -109,6 +109,12 @@ class IDecisions(Protocol):
 
         @param beginning: fewer bytes than asked for if the body is shorter.
         """
+
+    def further_asked(self, headers: Headers) -> Headers | Refuse:
+        """Which trailers of a request pass."""
+
+    def further_answered(self, headers: Headers) -> Headers | Refuse:
+        """Which trailers of a response pass; and which headers of a 1xx one."""
 
     def page(self, status: int, reason: str, request: Request | None) -> Page:
         """

@@ -15,7 +15,8 @@ from gateway.interfaces import ISession, Verdict
 from protocols.http.answering import Answering
 from protocols.http.asking import Asking
 from protocols.http.decision import IDecisions, Redirect, Refuse
-from protocols.http.message import Field
+from protocols.http.malformed import Malformed
+from protocols.http.message import Field, Headers
 from protocols.http.policy.settings import HttpSettings
 from protocols.http.reply import reply
 from protocols.http.settings import CoreSettings
@@ -81,6 +82,18 @@ class HttpInspector(StreamInspector):
         if not transaction.recorded:
             self.session.log("http", **transaction.record(verdict, reason, offset))
 
+    def further_asked(self, headers: Headers) -> Headers:
+        """
+        The trailers of a request that pass.
+
+        @raise Malformed: the policy does not have them.
+        """
+        return _allowed(self.decisions.further_asked(headers))
+
+    def further_answered(self, headers: Headers) -> Headers:
+        """The same for those of a response, and for the headers of 1xx ones."""
+        return _allowed(self.decisions.further_answered(headers))
+
     def reply(self, transaction: Transaction, status: int, reason: str) -> bytes:
         """The gateway's own answer to what can't be dealt with."""
         page = self.decisions.page(status, reason, transaction.request)
@@ -101,3 +114,9 @@ class HttpInspector(StreamInspector):
             page, headers = decision.page or page, decision.headers
         transaction.reply = reply(status, page, request, self.session.date(), close, headers)
         return transaction.reply
+
+
+def _allowed(decided: Headers | Refuse) -> Headers:
+    if isinstance(decided, Refuse):
+        raise Malformed(decided.reason, None, decided.status)
+    return decided

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.interfaces import Address
 from protocols.http.decision import Page, Pass, Refuse
-from protocols.http.message import Request, Response
+from protocols.http.message import Headers, Request, Response
 from protocols.http.reply import plain_page
 
 
@@ -22,6 +22,14 @@ class PassAll:
     def content(self, message: Request | Response, beginning: bytes) -> Refuse | None:
         """Nobody asked to see it."""
         return None
+
+    def further_asked(self, headers: Headers) -> Headers:
+        """All pass."""
+        return headers
+
+    def further_answered(self, headers: Headers) -> Headers:
+        """All pass."""
+        return headers
 
     def page(self, status: int, reason: str, request: Request | None) -> Page:
         """A plain one."""

@@ -158,6 +158,14 @@ class Decisions:
             wrong, status = settings.content.body(message, beginning), 403
         return None if wrong is None else Refuse(status, wrong)
 
+    def further_asked(self, headers: Headers) -> Headers | Refuse:
+        """Which trailers of a request pass."""
+        return _further(self._settings.request_headers, headers, 431)
+
+    def further_answered(self, headers: Headers) -> Headers | Refuse:
+        """Which trailers of a response pass; and which headers of a 1xx one."""
+        return _further(self._settings.response_headers, headers, 502)
+
     # Pages
 
     def page(self, status: int, reason: str, request: Request | None) -> Page:
@@ -173,6 +181,11 @@ async def _known(authentication: Authentication, request: Request, decision: Pas
     assert isinstance(decision.message, Request)
     message = authentication.hidden(decision.message)
     return decision._replace(message=message, user=authentication.user)
+
+
+def _further(policy: HeaderPolicy, headers: Headers, status: int) -> Headers | Refuse:
+    long = policy.too_long(headers)
+    return policy.reduced(headers) if long is None else Refuse(status, _too_long(long, policy))
 
 
 def _too_long(name: str, policy: HeaderPolicy) -> str:

@@ -105,7 +105,16 @@ class HeaderPolicy:
         return None
 
     def apply(self, headers: Headers) -> Headers:
-        """The headers that pass."""
+        """The headers that pass, and those that the operator wants."""
+        headers = self.reduced(headers)
+        for name, (first, *more) in self.set.items():
+            headers = headers.with_(name, first).added(name, *more)
+        for name, values in self.add.items():
+            headers = headers.added(name, *values)
+        return headers
+
+    def reduced(self, headers: Headers) -> Headers:
+        """The headers that pass, as they pass."""
         if self.only or not self.remove.isdisjoint(headers.names):
             headers = headers.only(self._passes)
         for replacement in self.replace:
@@ -114,10 +123,6 @@ class HeaderPolicy:
         for name, new in self.rename.items():
             if name in headers:
                 headers = headers.renamed(name, new)
-        for name, (first, *more) in self.set.items():
-            headers = headers.with_(name, first).added(name, *more)
-        for name, values in self.add.items():
-            headers = headers.added(name, *values)
         return headers
 
     def _passes(self, name: str) -> bool:

@@ -13,7 +13,7 @@ from gateway.testing import FakeBody, FakeSession
 from protocols.http.decision import Decision, IDecisions, Page, Pass, Redirect, Refuse
 from protocols.http.inspector import HttpInspector
 from protocols.http.limits import Limits
-from protocols.http.message import Request, Response
+from protocols.http.message import Headers, Request, Response
 from protocols.http.policy.settings import HttpSettings
 from protocols.http.settings import Stack
 from protocols.http.times import Times
@@ -86,6 +86,14 @@ class Scripted:
         """See L{IDecisions.content}."""
         self.seen.append(beginning)
         return self.refused_content
+
+    def further_asked(self, headers: Headers) -> Headers | Refuse:
+        """See L{IDecisions.further_asked}."""
+        return headers
+
+    def further_answered(self, headers: Headers) -> Headers | Refuse:
+        """See L{IDecisions.further_answered}."""
+        return headers
 
     def page(self, status: int, reason: str, request: Request | None) -> Page:
         """See L{IDecisions.page}."""

@@ -190,6 +190,38 @@ class SessionTests(PolicyCase):
         session.says(CLIENT, b"abcd")
         self.assertEqual(session.sent[SERVER], head + b"\r\nabcd")
 
+    def test_trailers(self) -> None:
+        """What may not come as a header may not come behind the body either, in both directions."""
+        session = self.session(
+            '[http.request_headers]\nremove = ["X-Secret"]\nset = {X-Set = "1"}\n'
+            '[http.response_headers]\nonly = ["X-Sum"]\nrename = {X-Sum = "X-Total"}\n'
+        )
+        chunks = b"Transfer-Encoding: chunked\r\n%s\r\n0\r\nX-Secret: 1\r\nX-Sum: 2\r\n\r\n"
+        session.says(CLIENT, b"POST / HTTP/1.1\r\nHost: h\r\n" + chunks % b"")
+        asked = b"POST / HTTP/1.1\r\nHost: h\r\n" + chunks % b"X-Set: 1\r\n"
+        self.assertEqual(session.sent[SERVER], asked.replace(b"X-Secret: 1\r\n", b""))
+        session.says(SERVER, b"HTTP/1.1 200 OK\r\n" + chunks % b"")
+        answered = (b"HTTP/1.1 200 OK\r\n" + chunks % b"").replace(b"X-Secret: 1\r\n", b"")
+        self.assertEqual(session.sent[CLIENT], answered.replace(b"X-Sum", b"X-Total"))
+
+    def test_long_trailers(self) -> None:
+        """Nor may it be longer there."""
+        session = self.session("[http.request_headers]\nlimit = {X-Sum = 3}")
+        head = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+        session.says(CLIENT, head + b"0\r\nX-Sum: 1234\r\n\r\n")
+        self.assertIn(b"HTTP/1.1 431 ", session.sent[CLIENT])
+
+    def test_interim(self) -> None:
+        """Nor in a response before the response."""
+        session = self.session('[http.response_headers]\nremove = ["Link"]\nset = {X-Set = "1"}')
+        session.says(CLIENT, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        session.says(SERVER, b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nX: y\r\n\r\n")
+        self.assertEqual(session.sent[CLIENT], b"HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n")
+        session = self.session("[http.response_headers]\nlimit = {Link = 1}")
+        session.says(CLIENT, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        session.says(SERVER, b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+        self.assertIn(b"HTTP/1.1 502 ", session.sent[CLIENT])
+
     def test_disguised(self) -> None:
         """A program that is called a picture does not reach the client."""
         session = self.session('[http.content]\nrefuse = ["application/x-executable"]')
