@@ -58,11 +58,11 @@ class Route:
             if self.reached is None:
                 await self._connect(None)
         elif self.reached is not None or self._settings.host_check == "strict":
-            self._refuse(name, found)
+            self._refuse(request, found)
         else:
-            await self._connect_to_one(name, found)
+            await self._connect_to_one(request, found)
 
-    async def _connect_to_one(self, name: str, found: tuple[str, ...]) -> None:
+    async def _connect_to_one(self, request: Request, found: tuple[str, ...]) -> None:
         """
         Connect to where the name is, by the version of IP that the client uses.
 
@@ -72,7 +72,7 @@ class Route:
         same = (Address(each, port) for each in found if (":" in each) == (":" in host))
         permitted = [address for address in same if self._session.permits(address)]
         if not permitted:
-            self._refuse(name, found)
+            self._refuse(request, found)
         permitted = permitted[:MOST_TRIES]
         for address in permitted[:-1]:
             with suppress(Unreachable):
@@ -87,11 +87,11 @@ class Route:
         if reached != self._session.server:
             self.elsewhere = reached
 
-    def _refuse(self, name: str, found: tuple[str, ...]) -> None:
+    def _refuse(self, request: Request, found: tuple[str, ...]) -> None:
         raise Malformed(
-            f"Host says {name}, which is {', '.join(found[:8])}; the connection goes to "
+            f"Host says {request.host}, which is {', '.join(found[:8])}; the connection goes to "
             f"{self.reached or self._session.server} (setting 'host_check')",
-            None,
+            request.headers.place("host"),
             MISDIRECTED,
         )
 

@@ -49,6 +49,14 @@ class Times:
         minimum=0,
         precedent="curl's --speed-limit",
     )
+    take_seconds: float = option(
+        "How long a client may take for what waits for it, which is limits.buffer of the service "
+        "at most; else the connection is broken off.",
+        300,
+        unit="seconds",
+        minimum=0,
+        precedent="Kestrel's 240 bytes a second; nginx's send_timeout is 60 between two writes",
+    )
     window_seconds: float = option(
         "Over how long the progress of a body is measured.",
         30,
@@ -74,6 +82,7 @@ class Times:
             self.request_seconds,
             self.response_seconds,
             self.keepalive_seconds,
+            self.take_seconds,
             self.window_seconds if rates else 0,
         )
         return min((limit for limit in limits if limit), default=0.0)

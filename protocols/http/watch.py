@@ -37,6 +37,7 @@ class Progress:
     """
 
     __slots__ = (
+        "_asked",
         "_began",
         "_body",
         "_clear",
@@ -56,6 +57,7 @@ class Progress:
         self._size = 0
         self._clear = False
         self._flushed: Deferred[None] | None = None
+        self._asked = 0.0
 
     def left(self, body: Body, began: float, window: float) -> float:
         """
@@ -79,7 +81,12 @@ class Progress:
         """Whether the other side has taken all."""
         if self._flushed is None or self._flushed.called:
             self._flushed = self._session.flushed(self._towards)
+            self._asked = self._session.now
         return self._flushed.called
+
+    def waiting(self) -> float:
+        """For how many seconds it has certainly not taken all."""
+        return 0.0 if self.is_clear() else self._session.now - self._asked
 
 
 class Watch:
@@ -122,9 +129,22 @@ class Watch:
         if self._over:
             return
         left = self._shortest
-        for side in (self._client, self._server):
-            left = min(left, side())
+        for who in (self._reader, self._client, self._server):
+            left = min(left, who())
         self._session.after(max(left, LEAST), self._look)
+
+    def _reader(self) -> float:
+        """Seconds until the client may be too slow to take what it asked for."""
+        limit = self._times.take_seconds
+        if not limit:
+            return self._shortest
+        left = limit - self._answering.waiting()
+        if left <= 0:
+            reason = self._reason("the client takes the answer too slowly", "take_seconds")
+            if self._inspector.pending.oldest is not None:
+                self._inspector.record(self._inspector.pending.oldest, DENIED, reason)
+            raise Denied(reason)
+        return left
 
     def _client(self) -> float:
         """Seconds until the client may be too slow."""

@@ -27,6 +27,7 @@ NEVER = Times(
     request_bytes_per_second=0,
     response_seconds=0,
     keepalive_seconds=0,
+    take_seconds=0,
 )
 
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"
@@ -306,6 +307,30 @@ class TimesTests(SynchronousTestCase):
         session.says(SERVER, b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n")
         session.advance(100)
         self.assertIsNone(session.verdict)
+
+    def test_slow_reader(self) -> None:
+        """A client that does not take what it asked for is broken off, though not at once."""
+        session = timed(take_seconds=60)
+        session.slow.add(CLIENT)
+        session.says(CLIENT, GET % 1)
+        session.says(SERVER, b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n")
+        for _ in range(10):  # slow, but it takes all now and then
+            session.advance(59)
+            session.flush(CLIENT)
+        self.assertIsNone(session.verdict)
+        session.advance(121)
+        record = self.refused(session, 0, "take_seconds")
+        self.assertEqual(record["verdict"], "denied")
+
+    def test_slow_reader_of_a_whole_answer(self) -> None:
+        """The same if the server has nothing to do with it any more."""
+        session = timed(take_seconds=60)
+        session.slow.add(CLIENT)
+        session.says(CLIENT, GET % 1)
+        session.says(SERVER, OK)
+        session.advance(121)
+        self.assertIs(session.verdict and session.verdict.outcome, Outcome.DENIED)
+        self.assertEqual([one["verdict"] for one in records(session)], ["passed"])
 
     def test_idle(self) -> None:
         """A client that asks for nothing more is let go of, without a word."""
