@@ -149,6 +149,7 @@ class FakeBody:
     service: str
     sink: ISink
     data: bytes = b""
+    ended: bool = False
     cancelled: bool = False
 
     def send(self, data: bytes) -> None:
@@ -158,6 +159,7 @@ class FakeBody:
 
     def end(self) -> None:
         """See L{IBody.end}."""
+        self.ended = True
         self.sink.ended()
 
     def cancel(self) -> None:

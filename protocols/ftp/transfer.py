@@ -80,7 +80,6 @@ class Transfer:
         self.linked = False
         self.size = 0
         self.verdict: Verdict | None = None
-        self._recorded = False
         self._dropped = ""
         self._begin: Callable[[], None] | None = None
         self._done = False
@@ -185,7 +184,6 @@ class Transfer:
             self._check_port(data.client)
         self.data = data
         self._begin = begin
-        self._arrived()
 
     def link(self) -> Deferred[Address]:
         """Give the data connection its other side."""
@@ -246,10 +244,9 @@ class Transfer:
         return None
 
     def record(self, session: ISession, completion: int | None) -> None:
-        """Write the audit record, once; not for a connection that was used for nothing."""
-        if self._recorded or self.command is None:
+        """Write the audit record; not for a connection that was used for nothing."""
+        if self.command is None:
             return
-        self._recorded = True
         session.log("ftp_data", **self._fields(completion))
 
     def _fields(self, completion: int | None) -> dict[str, Any]:

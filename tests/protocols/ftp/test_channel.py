@@ -316,10 +316,20 @@ class TransferTests(SynchronousTestCase):
         data.says(SERVER, b"hello")
         data.hangs_up(SERVER)
         self.assertEqual([(body.service, body.data) for body in data.bodies], [("scan", b"hello")])
+        self.assertTrue(data.bodies[0].ended)
         self.assertEqual((data.sent[CLIENT], data.halves), (b"hello", {CLIENT}))
         self.assertEqual(control.server(b"226 done\r\n"), b"226 done\r\n")
         _, data = self.begun(b"LIST", settings)
         self.assertEqual(data.bodies, [])
+
+    def test_stacked_late(self) -> None:
+        """The same if the data connection is made after the command."""
+        control = Control(evolve(READ_WRITE, stack_download="scan")).log_in()
+        expected = control.passive()
+        control.ask(b"RETR a", b"150 here")
+        data = expected.comes(DATA)
+        data.says(SERVER, b"hello")
+        self.assertEqual([body.data for body in data.bodies], [b"hello"])
 
     def test_stacked_denies(self) -> None:
         """A file that the other inspector denies is cut off, and the client hears of it."""
@@ -470,6 +480,15 @@ class TransferTests(SynchronousTestCase):
         control.session.over()
         self.assertIs(data.verdict.outcome, Outcome.DENIED)
         self.assertEqual([event for event, _ in data.logged], ["ftp_data"])
+
+    def test_control_lost_before(self) -> None:
+        """The same before its data connection has come: it is let in no more."""
+        control = Control().log_in()
+        expected = control.passive()
+        control.ask(b"RETR a", b"150 here")
+        control.session.over()
+        self.assertTrue(expected.cancelled)
+        self.assertEqual(control.transfers, [])
 
     def test_control_ended(self) -> None:
         """A transfer whose control connection has ended in an orderly way may come to its end."""

@@ -41,6 +41,24 @@ class OrderTests(SynchronousTestCase):
         self.assertEqual(control.client(b"PWD\r\n")[1], b"530 Please log in first.\r\n")
         self.assertEqual(control.client(b"PASS b\r\n")[1], b"503 Please send USER first.\r\n")
 
+    def test_another_user(self) -> None:
+        """Who is logged in stays so if the server doesn't want the next one, until a password."""
+        control = Control().log_in()
+        control.ask(b"USER b", b"530 no")
+        control.ask(b"PWD", b'257 "/"')
+        control.ask(b"USER b", b"331 and?")
+        self.assertEqual(control.client(b"PWD\r\n")[1][:3], b"530")
+        control.ask(b"PASS b", b"530 wrong")
+        self.assertEqual(control.client(b"PWD\r\n")[1][:3], b"530")
+
+    def test_wrong_account(self) -> None:
+        """An account that is wrong is not asked for twice."""
+        control = Control()
+        control.server(b"220 ready\r\n")
+        control.ask(b"USER a", b"332 and?")
+        control.ask(b"ACCT b", b"530 wrong")
+        self.assertEqual(control.client(b"ACCT b\r\n")[1][:3], b"503")
+
     def test_account(self) -> None:
         """Servers that want an account get it; REIN begins anew."""
         control = Control()
@@ -413,6 +431,14 @@ class TimeTests(SynchronousTestCase):
         control.session.advance(1)
         self.assertEqual(control.reason, "time limit: command_seconds = 60")
 
+    def test_command_after_login(self) -> None:
+        """Before the login, that limit alone counts, if there is one."""
+        for login, limit in ((300, "login_seconds = 300"), (0, "command_seconds = 60")):
+            control = Control(FtpSettings(login_seconds=login, command_seconds=60))
+            control.server(b"220 ready\r\n")
+            control.session.advance(1000)
+            self.assertIn(limit, control.reason)
+
     def test_reply(self) -> None:
         """A server that doesn't answer; but not while data flow."""
         control = Control(evolve(READ_WRITE, reply_seconds=60)).log_in()
@@ -576,6 +602,15 @@ class PolicyTests(SynchronousTestCase):
             control.ask(b"USER a", b"230 in")
             control.server(reply + b"\r\n")
             self.assertIn("to PWD", control.reason)
+
+    def test_no_directory(self) -> None:
+        """Nor is a server that has gone waited for."""
+        control = Control(evolve(READ_WRITE, write_paths=re.compile("/in/.*")))
+        control.server(b"220 ready\r\n")
+        control.ask(b"USER a", b"230 in")
+        control.session.hangs_up(SERVER)
+        control.session.hangs_up(CLIENT)
+        self.assertIs(control.session.verdict.outcome, Outcome.PASSED)
 
     def test_listings(self) -> None:
         """

@@ -85,6 +85,9 @@ class TargetTests(SynchronousTestCase):
             visit.server_silent()
             self.assertEqual(visit.client(b"USER " + name + b"\r\n")[1][:3], b"530", name)
             self.assertIn(why, visit.records[-1][1]["refused"])
+            unknown = why in ("not known", "no answer")
+            answer = visit.session.sent[CLIENT].endswith(b"530 That server is not known.\r\n")
+            self.assertEqual(answer, unknown)
             self.assertEqual(visit.session.connected, [])
             self.assertIsNone(visit.session.verdict)
 
@@ -92,7 +95,8 @@ class TargetTests(SynchronousTestCase):
         """Nor where the policy has no rule for it, whatever the pattern says."""
         visit = Visit(elsewhere=False)
         visit.server_silent()
-        self.assertEqual(visit.client(b"USER joe@ftp.example\r\n")[1][:3], b"530")
+        heard = visit.client(b"USER joe@ftp.example\r\n")[1]
+        self.assertEqual(heard, b"530 That server is not allowed here.\r\n")
         self.assertIn("rule", visit.records[-1][1]["refused"])
         visit.arrive(b"joe@" + DOOR.encode())
 
