@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from itertools import count, cycle
 from typing import NamedTuple
 
@@ -187,11 +188,18 @@ def http_download(seconds: float, size: int) -> Result:
 
 def downloaded(port: int, request: bytes, seconds: float, size: int) -> Result:
     """All that comes after C{request}."""
-    poller = select.epoll()
-    sockets = {sock.fileno(): sock for sock in connected(port, size)}
-    for sock in sockets.values():
-        poller.register(sock, select.EPOLLIN)
+    sockets = list(connected(port, size))
+    for sock in sockets:
         sock.send(request)
+    return received(sockets, seconds)
+
+
+def received(streams: Sequence[socket.socket], seconds: float) -> Result:
+    """GiB of all that comes there."""
+    poller = select.epoll()
+    sockets = {sock.fileno(): sock for sock in streams}
+    for sock in streams:
+        poller.register(sock, select.EPOLLIN)
     buffer, total, started = bytearray(PIECE), 0, time.monotonic()
     while time.monotonic() < started + seconds:
         for descriptor, _ in poller.poll(0.5):
@@ -267,6 +275,74 @@ def mailed(port: int, seconds: float, size: int, options: Sequence[str], each: i
     return Result(done, time.monotonic() - started, errors)
 
 
+class Ftp:
+    """A session of FTP, logged in."""
+
+    def __init__(self) -> None:
+        self.control = socket.create_connection((SERVER_HOST, server.FTP_PORT), 10)
+        self.replies = self.control.makefile("rb")
+        self.replies.readline()
+        for command in (b"USER anonymous", b"PASS bench@example.org", b"TYPE I"):
+            self.ask(command)
+
+    def ask(self, command: bytes) -> bytes:
+        """A command and its reply."""
+        self.control.sendall(command + b"\r\n")
+        return self.replies.readline()
+
+    def retrieve(self, name: bytes) -> socket.socket:
+        """The data connection of a file, passive."""
+        *_, high, low = self.ask(b"PASV").partition(b"(")[2].partition(b")")[0].split(b",")
+        data = socket.create_connection((SERVER_HOST, int(high) * 256 + int(low)), 10)
+        self.ask(b"RETR " + name)
+        return data
+
+    def end(self) -> bool:
+        """Whether the file was complete; then goodbye."""
+        complete = self.replies.readline()[:3] == b"226"
+        self.ask(b"QUIT")
+        self.close()
+        return complete
+
+    def close(self) -> None:
+        """Without a word."""
+        self.replies.close()
+        self.control.close()
+
+
+def ftp_sessions(seconds: float, size: int) -> Result:
+    """Login, a file of 1 KiB, goodbye: C{size} at a time, each by a process of its own."""
+    started = time.monotonic()
+    with ProcessPoolExecutor(size) as pool:
+        counted = list(pool.map(ftp_session_after_session, [started + seconds] * size))
+    done, failed = map(sum, zip(*counted, strict=True))
+    return Result(done, time.monotonic() - started, failed)
+
+
+def ftp_session_after_session(until: float) -> tuple[int, int]:
+    """How many were good, and how many failed."""
+    done = failed = 0
+    while time.monotonic() < until:
+        try:
+            session = Ftp()
+            with session.retrieve(b"small") as data:
+                got = b"".join(iter(lambda: data.recv(65536), b""))
+            good = got == server.FTP_FILE and session.end()
+        except (OSError, ValueError):
+            good = False
+        done, failed = done + good, failed + (not good)
+    return done, failed
+
+
+def ftp_download(seconds: float, size: int) -> Result:
+    """GiB of files without end, by C{size} sessions, thrown away unread."""
+    sessions = [Ftp() for _ in range(size)]
+    result = received([each.retrieve(server.FTP_LARGE) for each in sessions], seconds)
+    for each in sessions:
+        each.close()
+    return result
+
+
 def idle(seconds: float, size: int) -> Result:
     """
     C{size} connections with one exchange each, or as many as are accepted;
@@ -330,6 +406,8 @@ LOADS: dict[str, Callable[[float, int], Result]] = {
     "smtp-large": smtp_large,
     "smtp-large-content": smtp_large_content,
     "upload": upload,
+    "ftp-sessions": ftp_sessions,
+    "ftp-download": ftp_download,
     "idle": idle,
     "stuck": stuck,
 }

@@ -16,6 +16,8 @@ table inet bench {{
   chain prerouting {{
     type filter hook prerouting priority mangle;
     meta l4proto tcp socket transparent 1 meta mark set 1 accept
+    iifname {CLIENT_INTERFACE} tcp dport 7750 tcp flags & (syn|ack) == syn \\
+      meta mark set 1 tproxy to :50083 accept
     iifname {CLIENT_INTERFACE} tcp dport 7001-7799 tcp flags & (syn|ack) == syn \\
       meta mark set 1 tproxy to :50080 accept
     iifname {CLIENT_INTERFACE} tcp dport 7800-7899 tcp flags & (syn|ack) == syn \\
@@ -32,6 +34,16 @@ table ip bench {{
   }}
 }}
 """
+
+FTP_DATA_RULES = f"""
+table ip data {{
+  chain prerouting {{
+    type nat hook prerouting priority dstnat;
+    iifname {CLIENT_INTERFACE} tcp dport 10000-65535 redirect
+  }}
+}}
+"""
+"""Squid listens for data connections on its own addresses, but announces the server's."""
 
 HAPROXY = """
 global
@@ -73,6 +85,7 @@ listen web
 SQUID = """
 http_port 50082
 http_port 50081 tproxy
+ftp_port 50083 tproxy
 visible_hostname bench
 hosts_file {folder}/hosts
 pid_filename none
@@ -89,6 +102,8 @@ acl cdn dstdom_regex ^cdn[0-9]+[.]example[.]net$
 acl paths urlpath_regex /cgi-bin/ [.]exe$
 acl blocked dstdomain .ads.bench.example tracker.example.org
 acl types rep_mime_type application/x-msdownload application/java-archive
+acl files proto FTP
+http_access allow files
 http_access deny !methods
 http_access deny paths
 http_access deny blocked
@@ -134,14 +149,15 @@ class HAProxy(Peer):
 
 
 class Squid(Peer):
-    """Squid on a tproxy port, one process, nothing cached."""
+    """Squid on tproxy ports for HTTP and FTP, one process, nothing cached."""
 
     name = "Squid"
-    protocols = ("http",)
+    protocols = ("http", "ftp")
 
     def between(self) -> None:
         """It drops its privileges, and has to write its log without them."""
         self.divert()
+        self.network.filter(FTP_DATA_RULES)
         self.folder.parent.chmod(0o711)
         shutil.chown(self.folder, "proxy")
         (self.folder / "hosts").write_text(f"{SERVER_HOST} {HTTP_HOST}\n")

@@ -38,9 +38,13 @@ LOADS = {
         Load("smtp-large", "GiB", 2, 0, "smtp"),
         Load("smtp-large-content", "GiB", 2, 0, "smtp"),
     ),
+    "ftp": (
+        Load("ftp-sessions", "session", 8, 2, "ftp"),
+        Load("ftp-download", "GiB", 2, 1, "ftp"),
+    ),
 }
 
-PEERS = {"relay": "HAProxy", "http": "Squid", "smtp": "HAProxy"}
+PEERS = {"relay": "HAProxy", "http": "Squid", "smtp": "HAProxy", "ftp": "Squid"}
 """Whom the gateway is to be measured by, for each protocol. HAProxy only relays SMTP."""
 
 

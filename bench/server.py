@@ -32,6 +32,7 @@ SMTP_CONTENT_PORT = 7701
 SMTP_PORTS = (SMTP_RELAY_PORT, SMTP_PORT, SMTP_CONTENT_PORT)
 """Of C{smtp-sink}, which is a program of its own."""
 
+FTP_PORT = 7750
 
 REQUEST = b"q" * 128
 REPLY = b"r" * 512
@@ -61,6 +62,17 @@ HTTP_BULK = (
     b"Content-Length: 1099511627776\r\n\r\n"
 )
 """The head of a download that has no end for as long as it is measured."""
+
+FTP_REPLIES = {
+    b"USER": b"331 Please specify the password.\r\n",
+    b"PASS": b"230 Login successful.\r\n",
+    b"PWD": b'257 "/" is the current directory\r\n',
+    b"TYPE": b"200 Switching to Binary mode.\r\n",
+    b"QUIT": b"221 Goodbye.\r\n",
+}
+FTP_FILE = b"f" * 1024
+FTP_LARGE = b"large"
+"""The name of a file without end."""
 
 
 def raise_descriptor_limit() -> int:
@@ -113,10 +125,45 @@ def hold(sock: socket.socket) -> None:
     signal.pause()
 
 
+def ftp(sock: socket.socket) -> None:
+    """A session of FTP: who comes may read, in passive mode."""
+    sock.sendall(b"220 (vsFTPd 3.0.3)\r\n")
+    listener = sock
+    for line in sock.makefile("rb"):
+        verb, _, argument = line.strip().partition(b" ")
+        if verb in (b"PASV", b"EPSV"):
+            listener = listen(0)
+            port = listener.getsockname()[1]
+            host = sock.getsockname()[0].replace(".", ",")
+            numbers = f"{host},{port >> 8},{port & 255}"
+            passive = f"227 Entering Passive Mode ({numbers}).\r\n"
+            extended = f"229 Entering Extended Passive Mode (|||{port}|)\r\n"
+            sock.sendall((passive if verb == b"PASV" else extended).encode())
+        elif verb == b"RETR":
+            sock.sendall(b"150 Opening BINARY mode data connection.\r\n")
+            send_file(listener, argument)
+            sock.sendall(b"226 Transfer complete.\r\n")
+        else:
+            sock.sendall(FTP_REPLIES.get(verb, b"500 Unknown command.\r\n"))
+        if verb == b"QUIT":
+            break
+
+
+def send_file(listener: socket.socket, name: bytes) -> None:
+    """To whoever comes to the data connection."""
+    data, _ = listener.accept()
+    listener.close()
+    with data:
+        if name.endswith(FTP_LARGE):
+            feed(data)
+        data.sendall(FTP_FILE)
+
+
 FORKED: dict[int, Callable[[socket.socket], None]] = {
     DOWNLOAD_PORT: feed,
     UPLOAD_PORT: drain,
     STUCK_PORT: hold,
+    FTP_PORT: ftp,
     HTTP_DOWNLOAD_PORT: feed_http,
 }
 

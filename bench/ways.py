@@ -85,7 +85,17 @@ extensions = ["exe", "scr", "js", "vbs"]
 """
 """Rules for which a message has to be looked into."""
 
-FIRST = {"relay": "connections", "http": "http-connections"}
+FILES = """
+inspector = "ftp"
+[[rule]]
+ports = [7750]
+[ftp]
+users = "anonymous|[a-z]{1,8}"
+read_paths = "/.*"
+"""
+"""Reading by some users; the server is asked where they are, and their paths are looked at."""
+
+FIRST = {"relay": "connections", "http": "http-connections", "ftp": "ftp-sessions"}
 """The load that shows whether a way is ready, for each protocol."""
 
 
@@ -97,7 +107,7 @@ class Way:
     """
 
     name = "forwarding"
-    protocols: tuple[str, ...] = ("relay", "http", "smtp")
+    protocols: tuple[str, ...] = ("relay", "http", "smtp", "ftp")
 
     def __init__(self, network: Network, folder: Path, sessions: int) -> None:
         self.network = network
@@ -164,7 +174,7 @@ class Way:
 
 
 class Gateway(Way):
-    """This gateway: a relay and an HTTP inspector, with audit records of all they do."""
+    """This gateway: a relay and inspectors, with audit records of all they do."""
 
     name = "gateway"
 
@@ -177,7 +187,7 @@ class Gateway(Way):
             GATEWAY.format(interface=CLIENT_INTERFACE, sessions=self.sessions, folder=self.folder)
         )
         mail, content = MAIL.format(port=SMTP_PORT), MAIL.format(port=SMTP_CONTENT_PORT) + CONTENT
-        services = {"relay": RELAY, "web": WEB, "mail": mail, "content": content}
+        services = {"relay": RELAY, "web": WEB, "mail": mail, "content": content, "files": FILES}
         for name, service in services.items():
             (config / "services" / f"{name}.toml").write_text(service)
         twistd = [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile="]
