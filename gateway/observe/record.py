@@ -58,6 +58,8 @@ class Records:
         # it: an id is unique only while its object lives.
         self._kept: dict[tuple[int, str], tuple[Rule | None, str]] = {}
 
+        self._ends: dict[int, str] = {}
+
     def forget(self) -> None:
         """A new policy came: let go of the rules of the old one."""
         self._kept.clear()
@@ -106,6 +108,7 @@ class Records:
             f'"reason":{quoted(verdict.reason)},"seconds":{seconds:.6f}'
             f"{_upstream(upstream) if upstream is not None else ''}}}}}\n"
         )
+        self._ends.pop(identity.id, None)
         return line.encode("ascii")
 
     def dropped(self, now: float, count: int, first: float, last: float) -> bytes:
@@ -123,14 +126,20 @@ class Records:
         return f"{self._second(second)}.{microsecond:06d}+0000"
 
     def _head(self, now: float, event_type: str, identity: Identity) -> str:
-        client, server = identity.client, identity.server
         parent = f'"parent_id":{identity.parent:d},' if identity.parent else ""
         return (
             f'{{"timestamp":"{self.timestamp(now)}","flow_id":{identity.id:d},{parent}'
-            f'"event_type":"{event_type}","src_ip":{encode_basestring_ascii(client.host)},'
-            f'"src_port":{client.port:d},"dest_ip":{encode_basestring_ascii(server.host)},'
-            f'"dest_port":{server.port:d},"proto":"{_PROTOCOLS[identity.protocol]}"'
+            f'"event_type":"{event_type}",{self._between(identity)}'
         )
+
+    def _between(self, identity: Identity) -> str:
+        """The two ends. The id says which they are, as long as they are of this process."""
+        ends = self._ends.get(identity.id)
+        if ends is None:
+            if len(self._ends) >= MOST_KEPT:
+                self._ends.clear()
+            ends = self._ends[identity.id] = _described_ends(identity)
+        return ends
 
     def _gateway(self, identity: Identity) -> str:
         key = (id(identity.rule), identity.service)
@@ -144,6 +153,15 @@ class Records:
 
 def _second(second: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+
+
+def _described_ends(identity: Identity) -> str:
+    client, server = identity.client, identity.server
+    return (
+        f'"src_ip":{encode_basestring_ascii(client.host)},"src_port":{client.port:d},'
+        f'"dest_ip":{encode_basestring_ascii(server.host)},"dest_port":{server.port:d},'
+        f'"proto":"{_PROTOCOLS[identity.protocol]}"'
+    )
 
 
 def _described(service: str, rule: Rule | None) -> str:

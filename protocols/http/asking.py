@@ -21,7 +21,7 @@ from protocols.http.decision import Decision, Pass, Redirect, Refuse
 from protocols.http.framing import Framing, of_request, written
 from protocols.http.head import read_request
 from protocols.http.malformed import Malformed
-from protocols.http.message import Request, Response
+from protocols.http.message import Headers, Request, Response
 from protocols.http.names import Unknown
 from protocols.http.route import Route
 from protocols.http.stacked import Sink, reframed, through
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 BAD_GATEWAY = 502
 UNAVAILABLE = 503
 GATEWAY_TIMEOUT = 504
+SMALL = 4096
+"""Bytes: heads that are no longer are kept until the next one comes, which is often the same."""
+
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -48,6 +51,7 @@ class Asking:
         self._read = read
         self._route = Route(inspector.session, inspector.settings)
         self._count = 0
+        self._headers: Headers | None = None
 
     async def run(self) -> None:
         """Until the client ends, or has sent its last request."""
@@ -63,7 +67,8 @@ class Asking:
             return False
         transaction = self._inspector.current = Transaction(self._session.now)
         try:
-            request, size = await read_request(self._read, self._settings.limits)
+            request, size = await read_request(self._read, self._settings.limits, self._headers)
+            self._headers = request.headers if size <= SMALL else None
             transaction.request = request
             transaction.request_head = size
             return await self._admitted(transaction, request, size)

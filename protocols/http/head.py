@@ -34,17 +34,21 @@ REMEMBERED = 4096
 """So many of them: no more than some 2 MiB, whoever sends what."""
 
 
-async def read_request(read: Reader, limits: Limits) -> tuple[Request, int]:
+async def read_request(
+    read: Reader, limits: Limits, before: Headers | None = None
+) -> tuple[Request, int]:
     """
     Read the head of a request.
 
+    @param before: the headers of another one of the same client, which often are the same.
     @return: and how many bytes it was.
     @raise Malformed: it is none; the reason, the offset, and the status to answer with.
     """
     head = _at_once(read, limits)
     if head is not None:
         try:
-            headers = parse(head[1], limits, len(head[0]) + 2)
+            headers = before and before.again(head[1], len(head[0]) + 2)
+            headers = headers or parse(head[1], limits, len(head[0]) + 2)
             request = _request(_request_line(head[0]), headers)
         except Malformed:
             pass  # read again, for what is wrong and where

@@ -28,7 +28,7 @@ class Headers:
     @ivar fields: all of them.
     """
 
-    __slots__ = ("_first", "_lines", "_offset", "fields")
+    __slots__ = ("_first", "_lines", "_offset", "_written", "fields")
 
     def __init__(self, fields: Iterable[Field] = (), lines: str = "", offset: int = 0) -> None:
         """
@@ -38,8 +38,18 @@ class Headers:
         self.fields = tuple(fields)
         self._lines = lines
         self._offset = offset
+        self._written = ""
         # Backwards, so that the first one of each name is what stays.
         self._first = {name.lower(): value for name, value in self.fields[::-1]}
+
+    def again(self, lines: str, offset: int) -> Headers | None:
+        """The headers that C{lines} are, if these are what these were read from too."""
+        if not lines or lines != self._lines:
+            return None
+        same = Headers.__new__(Headers)
+        same.fields, same._first, same._lines = self.fields, self._first, lines
+        same._offset, same._written = offset, self._written
+        return same
 
     def __iter__(self) -> Iterator[Field]:
         return iter(self.fields)
@@ -159,7 +169,9 @@ class Headers:
 
     def lines(self) -> str:
         """As they are written, the empty line not included."""
-        return "".join([f"{name}: {value}\r\n" for name, value in self.fields])
+        if not self._written:
+            self._written = "".join([f"{name}: {value}\r\n" for name, value in self.fields])
+        return self._written
 
 
 def _free(name: str) -> str:

@@ -167,6 +167,16 @@ class ResponseTests(SynchronousTestCase):
 class FlowTests(SynchronousTestCase):
     """Attacks that take several steps."""
 
+    def test_offset_of_repeated_headers(self) -> None:
+        """Headers that are the same as before are in the place where they are now."""
+        fields = b" HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n"
+        session = ask(b"POST /long/path" + fields + b"abc")
+        session.says(SERVER, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        request = b"GET /" + fields
+        session.says(CLIENT, request)
+        self.assertIn("GET with a body", str(session.verdict))
+        self.assertEqual(session.logged[-1][1]["offset"], request.index(b"Content-Length"))
+
     def test_second_request_hides_nothing(self) -> None:
         """What follows a body is a request of its own, decided like any other."""
         session = ask(POST + b"Content-Length: 3\r\n\r\nabc" + SMUGGLED)
