@@ -244,9 +244,7 @@ class Transfer:
         return None
 
     def record(self, session: ISession, completion: int | None) -> None:
-        """Write the audit record; not for a connection that was used for nothing."""
-        if self.command is None:
-            return
+        """Write the audit record."""
         session.log("ftp_data", **self._fields(completion))
 
     def _fields(self, completion: int | None) -> dict[str, Any]:

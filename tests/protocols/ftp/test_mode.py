@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 from attrs import evolve
@@ -175,6 +176,94 @@ def logged_in_at(reached: Address, **session: Any) -> Translated:
     control.session.reach()
     control.log_in()
     return control
+
+
+class CombinationTests(SynchronousTestCase):
+    """Every command, towards every kind of server: what is heard, and who connects where."""
+
+    def test_all(self) -> None:
+        """A file arrives in every combination of command, IP versions and setting."""
+        count = 0
+        for mode, near, far in product(("keep", "passive", "active"), (4, 6), (4, 6)):
+            for asked in ("PASV", "EPSV", "PORT", "EPRT") if near == 4 else ("EPSV", "EPRT"):
+                self.fetch(mode, near, far, asked)
+                count += 1
+        self.assertEqual(count, 36)
+
+    def fetch(self, mode: str, near: int, far: int, asked: str) -> None:
+        """One file, over one combination."""
+        client, server = (HOST, FTP) if near == 4 else (HOST6, FTP6)
+        reached, source = FAR[far]
+        control = Translated(
+            evolve(READ_WRITE, data_mode=mode),
+            reachable=None,
+            client=client,
+            server=server,
+            source=source,
+        )
+        control.session.connected[0] = reached
+        control.session.reach()
+        control.log_in()
+        passive = asked in ("PASV", "EPSV")
+        heard, _ = control.client(command(asked, client.host) + b"\r\n")
+        wanted = passive if mode == "keep" else mode == "passive"
+        extended = far == 6 or asked.startswith("E")
+        verb = ("EPSV" if wanted else "EPRT") if extended else ("PASV" if wanted else "PORT")
+        port = 50002 if passive == wanted else 40000
+        if wanted:
+            self.assertEqual(heard, verb.encode() + b"\r\n")
+            reply = b"229 (|||41000|)" if extended else b"227 (203,0,113,7,160,40)"
+        else:
+            self.assertEqual(heard, command(verb, source.host, port) + b"\r\n")
+            reply = b"200 fine"
+        said = control.server(reply + b"\r\n")
+        self.assertEqual(said[:3], {"PASV": b"227", "EPSV": b"229"}.get(asked, b"200"), said)
+        control.ask(b"RETR a", b"150 here")
+        data, side = self.data(control, passive, wanted, client, reached)
+        data.says(side, b"hello")
+        data.hangs_up(side)
+        self.assertEqual(data.sent[side.other], b"hello")
+        self.assertEqual(control.server(b"226 done\r\n"), b"226 done\r\n")
+
+    def data(
+        self, control: Translated, passive: bool, wanted: bool, client: Address, reached: Address
+    ) -> tuple[Any, Any]:
+        """The data connection, and which of its sides is the server."""
+        session = control.session
+        if passive:
+            near = session.expected[-1]
+            self.assertEqual((near.side, near.address.host), (CLIENT, session.server.host))
+            data = near.comes(Address(client.host, 50100))
+            if wanted:
+                self.assertEqual(data.connected, [Address(reached.host, 41000)])
+            else:
+                session.expected[0].joins(Address(reached.host, 20))
+            return data, SERVER
+        if wanted:
+            (dialed,) = session.dialed
+            self.assertEqual(dialed.address, Address(reached.host, 41000))
+            data = dialed.answers()
+        else:
+            (expected,) = session.expected
+            self.assertEqual((expected.side, expected.address.host), (SERVER, session.source.host))
+            data = expected.comes(Address(reached.host, 20))
+        self.assertEqual(data.connected, [Address(client.host, 50002)])
+        return data, CLIENT
+
+
+FAR = {
+    4: (Address("203.0.113.7", 21), Address("203.0.113.99", 50001)),
+    6: (Address("2001:db8:7::7", 21), Address("2001:db8:7::99", 50001)),
+}
+
+
+def command(verb: str, host: str, port: int = 50002) -> bytes:
+    """What asks for a data connection."""
+    if verb == "PORT":
+        return f"PORT {host.replace('.', ',')},{port >> 8},{port & 255}".encode()
+    if verb == "EPRT":
+        return f"EPRT |{2 if ':' in host else 1}|{host}|{port}|".encode()
+    return verb.encode()
 
 
 class PassiveToActiveTests(SynchronousTestCase):
