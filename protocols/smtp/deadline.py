@@ -57,6 +57,6 @@ class Deadline:
 
 def pause(session: ISession, seconds: float) -> Deferred[None]:
     """Fires in so many seconds."""
-    over: Deferred[None] = Deferred(lambda _: timer.cancel())
-    timer = session.after(seconds, lambda: over.callback(None))
+    over: Deferred[None] = Deferred()
+    session.after(seconds, lambda: over.callback(None))
     return over

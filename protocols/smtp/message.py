@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from protocols.smtp.header import Header, ambiguous, too_long
+from protocols.smtp.header import Header, too_long
 from protocols.smtp.mime.parts import Parts
 from protocols.smtp.settings import SMTPSettings
 
@@ -71,8 +71,6 @@ class Message:
         self._waiting = None
         header.sound = header.sound and rest[:2] in (b"", b"\r\n")
         self._seen = Header(list(header.fields), header.sound)
-        if not header.sound and self._settings.strict:
-            raise ambiguous("a line in the header is no field")
         header.apply(self._settings.headers)
         trace = self._trace
         if trace and rest and not header.fields and rest[:2] != b"\r\n":

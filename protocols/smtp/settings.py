@@ -184,6 +184,11 @@ class AttachmentRule:
         None,
         read=pattern,
     )
+    disguised: bool = option(
+        "Only what the first bytes show to be something else than is declared; "
+        '"application/octet-stream" may be anything.',
+        False,
+    )
     archived: frozenset[str] = option(
         "The ends of the names of files in it, if it is a ZIP archive, or has one in it.",
         frozenset(),
@@ -211,7 +216,7 @@ class AttachmentRule:
     @property
     def looks_inside(self) -> bool:
         """Whether it takes more than a header to decide."""
-        return self.detected is not None or self.of_archives
+        return self.detected is not None or self.disguised or self.of_archives
 
     @property
     def of_archives(self) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from protocols.magic import recognise
 from protocols.smtp.mime.archive import Member
 from protocols.smtp.settings import AttachmentRule
 
@@ -19,13 +20,24 @@ class Attachment:
     @ivar type: as declared.
     @ivar detected: as its first bytes show; empty if they show nothing, L{None}
         if nobody has looked.
+    @ivar disguised: that is something else than what is declared.
     @ivar attached: it is more than text to be read. Of what is not, only the content counts.
     """
 
     names: tuple[str, ...]
     type: str
     detected: str | None = None
+    disguised: bool = False
     attached: bool = True
+
+    def shown(self, beginning: bytes) -> Attachment:
+        """With what its first bytes show."""
+        kind = recognise(beginning)
+        if kind is None:
+            return evolve(self, detected="")
+        called = self.type in (kind.type, "application/octet-stream")
+        disguised = not called and kind.also.fullmatch(self.type) is None
+        return evolve(self, detected=kind.type, disguised=disguised)
 
     @property
     def name(self) -> str:
@@ -40,6 +52,7 @@ class Attachment:
         return (
             rule.types.fullmatch(self.type) is not None
             and any(_named(rule, name) for name in names)
+            and (self.disguised or not rule.disguised)
             and (rule.detected is None or rule.detected.fullmatch(self.detected or "") is not None)
         )
 

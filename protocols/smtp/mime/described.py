@@ -115,7 +115,7 @@ def _names(parsed: ParsedHeader) -> tuple[str, ...]:
 
 
 def _unsound(header: Header) -> str:
-    return "" if header.sound else "a line in the header of a part is no field"
+    return "" if header.sound else "a line in a header is no field"
 
 
 def _problem(header: Header) -> str:

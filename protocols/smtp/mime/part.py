@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import evolve
-
-from protocols.magic import LOOK, recognise
+from protocols.magic import LOOK
 from protocols.smtp.fault import Fault, fault
 from protocols.smtp.header import Field, Header, ambiguous
 from protocols.smtp.mime.archive import Archive, Member
@@ -125,8 +123,7 @@ class Part:
     def _read(self, text: bytes) -> None:
         """Some of a text, in which there may be files."""
         for name, beginning in self._inline.feed(text):
-            kind = recognise(beginning)
-            inside = Attachment((name,), "application/octet-stream", kind.type if kind else "")
+            inside = Attachment((name,), "application/octet-stream").shown(beginning)
             self._found(inside)
             for rule in self._settings.attachments:
                 if inside.matches(rule) and not rule.of_archives:
@@ -138,8 +135,8 @@ class Part:
 
     def _decide(self) -> bytes:
         self._decided = True
-        kind = recognise(self._beginning) if self._settings.looks_inside and self._leaf else None
-        self._attachment = evolve(self._attachment, detected=kind.type if kind else "")
+        if self._settings.looks_inside and self._leaf:
+            self._attachment = self._attachment.shown(self._beginning)
         if self._attachment.attached:
             self._found(self._attachment)
         rule = self._rule()

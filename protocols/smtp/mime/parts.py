@@ -188,7 +188,6 @@ class Parts:
         default = "message/rfc822" if described.type == "multipart/digest" else "text/plain"
         if any(level.mark.startswith(mark) for level in self._levels):
             self._doubt("a boundary of a multipart that has not ended")
-        self._closed = [each for each in self._closed if not each.startswith(mark)]
         self._levels.append(Level(mark, self._depth, default))
         self._know()
 

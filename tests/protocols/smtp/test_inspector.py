@@ -304,6 +304,10 @@ class ServerTests(SynchronousTestCase):
         """A server that dies before the dot has left the gateway can't have taken the mail."""
         session = talk([*DATA, (CLIENT, b"x\r\n.\r\n"), (SERVER, END)], slow={SERVER})
         self.assertIn(b"\r\n421 4.4.2 ", session.sent[CLIENT])
+        session = talk([*DATA, (CLIENT, b"x\r\n.\r\n"), (SERVER, TAKEN), *DATA[3:]])
+        session.slow.add(SERVER)
+        said(session, [(CLIENT, b"x\r\n.\r\n"), (SERVER, END)])
+        self.assertIn(b"\r\n421 4.4.2 ", session.sent[CLIENT])
 
     def test_unreachable(self) -> None:
         """A client whose server can't be reached hears what the operator chose."""

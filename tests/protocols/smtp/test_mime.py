@@ -149,6 +149,22 @@ class DetectedTests(MimeCase):
         self.assertFalse(self.refused(multipart(part(wrapped(BENIGN), pdf, BASE64)), rule))
         self.assertTrue(self.refused(multipart(part(wrapped(b"what?" * 9), pdf, BASE64)), rule))
 
+    def test_disguised(self) -> None:
+        """A rule can be about what is something else than it says."""
+        rule = AttachmentRule(disguised=True)
+        for kind, content, expected in (
+            (b"application/pdf", BENIGN, False),
+            (b"application/octet-stream", BENIGN, False),
+            (b"image/png", BENIGN, True),
+            (b"application/pdf", PROGRAM, True),
+            (b"application/x-msdownload", PROGRAM, False),
+            (b"image/png", b"what?" * 9, False),
+            (b"text/plain", PROGRAM, True),
+            (b"application/vnd.oasis.opendocument.text", zipped("a"), False),
+        ):
+            data = multipart(part(wrapped(content), b"Content-Type: " + kind, BASE64))
+            self.assertEqual(self.refused(data, rule), expected, kind)
+
     def test_says_nothing(self) -> None:
         """What goes on and on without a byte of content is not waited for."""
         blank = b" " * 70 + b"\r\n"
@@ -528,6 +544,9 @@ class MalformedTests(MimeCase):
         lax = {"malformed": "pass"}
         data = multipart(part(b"MZ\r\n", b"Content-Type: x/y; name=my a.exe"))
         self.assertTrue(self.refused(data, EXE, **lax))
+        inner = multipart(TEXT).replace(b"Subject: s\r\n", b"")
+        exe = part(b"MZ\r\n", b"Content-Type: x/y; name=a.exe")
+        self.assertTrue(self.refused(multipart(inner, exe), EXE, **lax))
         header = b"A: 1\r\nno field\r\nB: 2\r\n\r\nx\r\n"
         remove = HeaderRule("A", "remove")
         self.assertRaises(Fault, passed, header, SMTPSettings(headers=(remove,)))

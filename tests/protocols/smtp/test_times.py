@@ -119,6 +119,12 @@ class LimitTests(SynchronousTestCase):
         session.advance(31)
         self.assertIn("'command_seconds'", session.verdict.reason)
 
+    def test_goodbye(self) -> None:
+        """Who has said goodbye is not waited for by these limits."""
+        session = talk([*HELLO, (CLIENT, b"QUIT\r\n"), (SERVER, b"221 Bye\r\n")], TIMES)
+        session.advance(1000)
+        self.assertIsNone(session.verdict)
+
     def test_unreachable(self) -> None:
         """While the server is not there yet, the service's limits count."""
         session = talk([], TIMES, reachable=None)
