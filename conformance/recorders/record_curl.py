@@ -1,6 +1,7 @@
 """
 Runs those of curl's own tests that have one of the keywords, or one of the numbers, that it is
-given, with the curl that is installed, and notes how each test ended.
+given, with the curl that is installed, and notes how each test ended. (C{server=ftp}: only those
+that want no other servers than such.)
 
 It runs in the folder of curl's source, whose test servers are built.
 """
@@ -20,19 +21,26 @@ OUTCOMES = {"PASS": "passed", "FAIL": "failed", "SKIP": "skipped"}
 
 
 def needs(test):
-    """The keywords of a test, and the programs that it needs and that are not built."""
+    """The keywords of a test, its servers, and whether it needs a program that is not built."""
     text = Path("tests/data", f"test{test}").read_text(errors="replace")
-    keywords = re.search(r"<keywords>(.*?)</keywords>", text, re.DOTALL)
-    return set(keywords[1].split()) if keywords else set(), "<tool>" in text
+    return words(text, "keywords"), words(text, "server"), "<tool>" in text
+
+
+def words(text, tag):
+    """What stands between the tags."""
+    found = re.search(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
+    return set(found[1].split()) if found else set()
 
 
 def chosen(wanted):
     """The numbers of the tests."""
     left_out = json.loads(os.environ["CONFORMANCE_LEFT_OUT"])
+    allowed = {word.partition("=")[2] for word in wanted if word.startswith("server=")}
     numbers = sorted(int(path.name[4:]) for path in Path("tests/data").glob("test[0-9]*"))
     for number in numbers:
-        keywords, tool = needs(number)
-        asked = str(number) in wanted or (keywords & wanted and not tool)
+        keywords, servers, tool = needs(number)
+        served = not allowed or servers <= allowed
+        asked = str(number) in wanted or (keywords & wanted and served and not tool)
         if asked and not any(fnmatchcase(str(number), pattern) for pattern in left_out):
             yield str(number)
 

@@ -254,7 +254,7 @@ class FtpInspector(StreamInspector):
                 await self._take_reply(self._exchanges.answered_by(reply), reply, read)
             elif reply.code == 421:  # it shuts down (RFC 959, section 5.4)
                 self.session.send(CLIENT, reply.written())
-            else:
+            elif self._client is None or not self._client.ended:  # else: goodbye to nobody
                 raise Denied(f"the server sent {reply.code}, which answers no command")
         self._exchanges.over = True
         self._exchanges.go_on()

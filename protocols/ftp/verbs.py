@@ -99,7 +99,7 @@ VERBS: dict[str, Verb] = {
     "EPSV": Verb(_any(rb"[12]|ALL"), optional=True),
     "PORT": Verb(_any(rb"[0-9,]{11,23}")),
     "EPRT": Verb(_any(rb"[!-~]{7,60}")),
-    "REST": Verb(_NUMBER, replies="345"),
+    "REST": Verb(_any(rb"[0-9]{1,20}"), replies="345"),
     "ALLO": Verb(_any(rb"[0-9]{1,18}(?: R [0-9]{1,18})?")),
     "ABOR": Verb(),
     # Where

@@ -103,6 +103,14 @@ class OrderTests(SynchronousTestCase):
         control = Control().log_in()
         self.assertEqual(control.server(b"421 time out\r\n"), b"421 time out\r\n")
 
+    def test_goodbye(self) -> None:
+        """What a server says when the client has hung up is for nobody, and no offence."""
+        control = Control().log_in()
+        control.session.hangs_up(CLIENT)
+        self.assertEqual(control.server(b"226 Logout.\r\n"), b"")
+        control.session.hangs_up(SERVER)
+        self.assertIs(control.session.verdict.outcome, Outcome.PASSED)
+
     def test_wrong_reply(self) -> None:
         """A reply that can't belong to its command ends the session (CERT VU#328867)."""
         for command, reply in (
