@@ -43,7 +43,7 @@ conformance: .make/environment
 
 # Plain forwarding, HAProxy, Squid, mitmproxy and the gateway side by side.
 bench: .make/environment .make/packages-bench .make/mitmproxy
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench --write docs/performance.md
 
 clean:
 	rm -rf $(ENVIRONMENT) $(ENVIRONMENT)-mitmproxy .make build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis

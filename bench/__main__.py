@@ -9,6 +9,7 @@ import platform
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import decide, memory
@@ -17,6 +18,8 @@ from bench.peers import ways
 from bench.rounds import LOADS, Load, compare
 from bench.table import comparison
 from bench.ways import Gateway, Way
+
+BEGIN, END = "<!-- made by make bench -->", "<!-- end -->"
 
 WHAT = (*LOADS, "memory", "backlog", "decide")
 
@@ -27,16 +30,39 @@ def main() -> None:
     what = arguments.what or WHAT
     if set(what) - {"decide"} and os.geteuid():
         sys.exit("bench: network namespaces need root")
-    print(
-        f"Linux {platform.release()}, {os.cpu_count()} CPUs, Python {platform.python_version()}. "
+    said = [machine(arguments)]
+    print(said[0], flush=True)
+    for told in measured(what, arguments):
+        print(f"\n{told}", flush=True)
+        said.append(told)
+    if arguments.write:
+        write(arguments.write, "\n\n".join(said))
+
+
+def machine(arguments: argparse.Namespace) -> str:
+    """Where and how this was measured."""
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, Linux {platform.release()}, {os.cpu_count()} CPUs, Python "
+        f"{platform.python_version()}, {arguments.rounds} rounds of {arguments.seconds:g} s. "
         "Compare figures of one run only: absolute ones mean nothing."
     )
+
+
+def measured(what: Sequence[str], arguments: argparse.Namespace) -> Iterator[str]:
+    """Table after table."""
     loads = [load for name in what for load in LOADS.get(name, ())]
     if loads:
-        traffic(loads, arguments)
+        yield traffic(loads, arguments)
     for name in what:
         if name in MEASURED:
-            MEASURED[name]()
+            yield MEASURED[name]()
+
+
+def write(page: Path, said: str) -> None:
+    """Put it between the two marks of a page, in place of what is there."""
+    text = page.read_text()
+    before, after = text.index(BEGIN) + len(BEGIN), text.index(END)
+    page.write_text(f"{text[:before]}\n\n{said}\n\n{text[after:]}")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -45,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("what", nargs="*", type=measurable, metavar="WHAT", help=", ".join(WHAT))
     made.add_argument("--rounds", type=int, default=3, help="rounds of each (default: 3)")
     made.add_argument("--seconds", type=float, default=3, help="length of a round (default: 3)")
+    made.add_argument("--write", type=Path, metavar="PAGE", help="put the tables in this page")
     made.add_argument("--without", action="append", default=[], help="leave out this way")
     return made
 
@@ -60,7 +87,7 @@ def measurable(name: str) -> str:
     return name
 
 
-def traffic(loads: Sequence[Load], arguments: argparse.Namespace) -> None:
+def traffic(loads: Sequence[Load], arguments: argparse.Namespace) -> str:
     """All ways under some loads, side by side."""
     protocols = {load.protocol for load in loads}
     chosen = [
@@ -70,27 +97,22 @@ def traffic(loads: Sequence[Load], arguments: argparse.Namespace) -> None:
     ]
     with started(chosen) as running:
         samples = compare(running, loads, arguments.rounds, arguments.seconds)
-    print(f"\n{comparison(samples)}")
+    return comparison(samples)
 
 
-def idle() -> None:
+def idle() -> str:
     """Memory of idle sessions."""
     with started([Gateway]) as (way,):
-        print(f"\n{memory.idle(way)}")
+        return memory.idle(way)
 
 
-def backlog() -> None:
+def backlog() -> str:
     """Memory of one session that is stuck."""
     with started([Gateway]) as (way,):
-        print(f"\n{memory.backlog(way)}")
+        return memory.backlog(way)
 
 
-def deciding() -> None:
-    """Time to decide."""
-    print(f"\n{decide.measured()}")
-
-
-MEASURED = {"memory": idle, "backlog": backlog, "decide": deciding}
+MEASURED = {"memory": idle, "backlog": backlog, "decide": decide.measured}
 
 
 @contextlib.contextmanager

@@ -56,6 +56,8 @@ class Sample(NamedTuple):
     system: float
     machine: float
     errors: int
+    ratio: float = 0.0
+    """To the CPU time of the protocol's peer; 0: there is none."""
 
     @property
     def cpu(self) -> float:
@@ -82,16 +84,30 @@ def interleaved(ways: Sequence[Way], rounds: int) -> Iterator[Way]:
 def compare(
     ways: Sequence[Way], loads: Sequence[Load], rounds: int, seconds: float
 ) -> dict[tuple[Load, str], Sample]:
-    """The median of all rounds, for each load and way."""
+    """The medians of all rounds, for each load and way."""
     samples: dict[tuple[Load, str], list[Sample]] = {}
     for load in loads:
         able = [way for way in ways if load.protocol in way.protocols]
         for way in interleaved(able, rounds):
             samples.setdefault((load, way.name), []).append(measure(way, load, seconds))
-    return {key: middle(taken) for key, taken in samples.items()}
+    return {
+        (load, way): middle(taken)._replace(
+            ratio=ratio(taken, samples.get((load, PEERS[load.protocol]), ()))
+        )
+        for (load, way), taken in samples.items()
+    }
+
+
+def ratio(samples: Sequence[Sample], peer: Sequence[Sample]) -> float:
+    """
+    The median of the ratios of each round: what else the machine has to do changes from round
+    to round, and hits both.
+    """
+    ratios = [one.cpu / other.cpu for one, other in zip(samples, peer, strict=False) if other.cpu]
+    return median(ratios) if ratios else 0.0
 
 
 def middle(samples: Sequence[Sample]) -> Sample:
     """The median of each figure; the sum of the errors."""
-    rate, user, system, machine, errors = zip(*samples, strict=True)
+    rate, user, system, machine, errors, _ = zip(*samples, strict=True)
     return Sample(median(rate), median(user), median(system), median(machine), sum(errors))

@@ -232,6 +232,7 @@ class Server:
         except OSError:
             pass
         del self.sockets[sock.fileno()]
+        self.epoll.unregister(sock)  # closing is not enough while a forked process has it too
         sock.close()
 
 

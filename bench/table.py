@@ -47,15 +47,14 @@ def _compared(samples: Samples, protocol: str) -> str:
 
 
 def _row(load: Load, way: str, samples: Samples) -> list[str]:
-    sample, peer = samples[load, way], samples.get((load, PEERS[load.protocol]))
-    ratio = f"{sample.cpu / peer.cpu:.2f}" if peer and peer.cpu and sample.cpu else "-"
+    sample = samples[load, way]
     return [
         f"{load.name} (per {load.unit})",
         way,
         duration(sample.user),
         duration(sample.system),
         duration(sample.cpu),
-        ratio,
+        f"{sample.ratio:.2f}" if sample.ratio else "-",
         f"<= {load.target:g}" if way == "gateway" and load.target else "",
         duration(sample.machine),
         f"{sample.rate:,.0f}" if sample.rate > 100 else f"{sample.rate:.2f}",
