@@ -8,7 +8,10 @@ from gateway.interfaces import CLIENT, SERVER, Outcome
 from gateway.testing import END, Conversation, InspectorSuite
 from protocols.http.inspector import HttpInspector
 from protocols.http.limits import Limits
-from protocols.http.settings import CoreSettings
+from protocols.http.policy.content import ContentPolicy
+from protocols.http.policy.patterns import Texts
+from protocols.http.policy.settings import HttpSettings
+from protocols.http.settings import CoreSettings, Tunnels
 
 GET = b"GET /a?b=c HTTP/1.1\r\nHost: example.com\r\nAccept: */*\r\n\r\n"
 HEAD = b"HEAD / HTTP/1.1\r\nHost: example.com\r\n\r\n"
@@ -43,6 +46,7 @@ SMALL = Limits(
     interim_responses=1,
 )
 TIGHT = CoreSettings(limits=SMALL)
+LOOKING = HttpSettings(request_content=ContentPolicy(allow=Texts(("*",))))
 TUNNELS = CoreSettings(upgrades=frozenset({"websocket"}), connect=True)
 
 
@@ -131,6 +135,37 @@ class HttpSuite(InspectorSuite, SynchronousTestCase):
                 (SERVER, END),
             ],
             settings=TUNNELS,
+        ),
+        Conversation(
+            "looked at",
+            [(CLIENT, CHUNKS + POST), (SERVER, OK), (SERVER, OK), (CLIENT, END), (SERVER, END)],
+            settings=LOOKING,
+        ),
+        Conversation(
+            "asked for by the gateway",
+            [(CLIENT, EXPECTING), (CLIENT, b"abc"), (SERVER, OK), (CLIENT, END), (SERVER, END)],
+            settings=LOOKING,
+            replays=False,
+        ),
+        Conversation(
+            "handed over",
+            [
+                (CLIENT, UPGRADE),
+                (SERVER, SWITCHING),
+                (CLIENT, b"\x81\x00"),
+                (SERVER, b"\x81\x01a"),
+                (CLIENT, END),
+                (SERVER, END),
+            ],
+            settings=CoreSettings(
+                upgrades=frozenset({"websocket"}), tunnels=Tunnels(upgrades={"websocket": "ws"})
+            ),
+        ),
+        Conversation(
+            "a name that nobody knows",
+            [(CLIENT, GET)],
+            settings=CoreSettings(host_check="resolve"),
+            outcome=Outcome.FAILED,
         ),
         Conversation("nothing asked", [(CLIENT, END)]),
         Conversation("cut off", [(CLIENT, GET[:-3]), (CLIENT, END)], outcome=Outcome.DENIED),

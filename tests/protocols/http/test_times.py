@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from gateway.interfaces import CLIENT, SERVER, Outcome
+from gateway.interfaces import CLIENT, SERVER, Outcome, Side
 from gateway.testing import FakeBody, FakeSession
 from gateway.testing.session import FakeTimer
 from protocols.http.decision import Pass
@@ -37,6 +37,24 @@ def timed(**values: Any) -> FakeSession:
     """A client that was admitted, with these limits and no others."""
     off = {name: 0 for name in Times.__annotations__ if name not in ("shortest", "window_seconds")}
     return begin(HttpSettings(times=Times(**{**off, **values})))
+
+
+SAID: list[tuple[Side, bytes | None]] = [
+    (CLIENT, GET % 1),
+    (CLIENT, POST),
+    (CLIENT, GET[:9]),
+    (CLIENT, PUT + b"Expect: 100-continue\r\n\r\n"),
+    (CLIENT, b"a" * 1000),
+    (CLIENT, b"a" * 100000),
+    (CLIENT, None),
+    (SERVER, OK),
+    (SERVER, OK[:-1]),
+    (SERVER, b"HTTP/1.1 100 Continue\r\n\r\n"),
+    (SERVER, b"HTTP/1.1 408 Late\r\n\r\n"),
+    (SERVER, b"HTTP/1.1 200 OK\r\n\r\n"),
+    (SERVER, b"b" * 1000),
+    (SERVER, None),
+]
 
 
 class Thinking(FakeBody):
@@ -398,6 +416,25 @@ class TimesTests(SynchronousTestCase):
         session.advance(1e6)
         self.assertIsNone(session.verdict)
         self.assertEqual(NEVER.shortest, 0)
+
+    @given(st.lists(st.one_of(st.sampled_from(SAID), st.floats(0, 25)), max_size=12))
+    @settings(max_examples=300, deadline=None)
+    def test_whenever(self, steps: list[tuple[Side, bytes | None] | float]) -> None:
+        """Whoever says what, whenever, it comes to an end in time; and that is never a bug."""
+        times = Times(10, 30, 100, 15, 100, 40, 10, 20)
+        session = begin(HttpSettings(times=times, limits=Limits(pipelined=2)))
+        for step in steps:
+            if session.verdict is not None:
+                break
+            if isinstance(step, float):
+                session.advance(step)
+            elif step[0] is CLIENT or session.opened:
+                side, data = step
+                session.hangs_up(side) if data is None else session.says(side, data)
+        session.advance(1000)
+        self.assertIsNotNone(session.verdict, steps)
+        self.assertEqual(session.late, [], steps)
+        self.assertIsNot(session.verdict and session.verdict.outcome, Outcome.BROKEN)
 
     @given(
         st.integers(1, 300),
