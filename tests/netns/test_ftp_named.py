@@ -6,6 +6,7 @@ import ftplib
 import io
 from typing import ClassVar
 
+from gateway.lab.network import SERVER
 from tests.netns.ftp_case import CONTENT, FTP, FtpCase
 from tests.netns.ftp_servers import SERVERS
 
@@ -17,7 +18,7 @@ class NamedTests(FtpCase):
     """Clients that connect to an address that is diverted, and say where they want to go."""
 
     servers = ("vsftpd",)
-    services: ClassVar[dict[str, str]] = {"ftp": FTP + "user_servers = '198[.]18[.].*|localhost'\n"}
+    services: ClassVar[dict[str, str]] = {"ftp": FTP + "user_servers = '198[.].*|localhost'\n"}
 
     def client_of(self) -> ftplib.FTP:
         """CPython's client, in front of the door."""
@@ -57,4 +58,11 @@ class NamedTests(FtpCase):
                 with self.assertRaisesRegex(ftplib.error_perm, "530"):
                     client.sendcmd(f"USER anonymous@{name}")
             with self.assertRaisesRegex(ftplib.error_temp, "421"):
-                client.sendcmd("USER anonymous@198.18.0.99")
+                client.sendcmd(f"USER anonymous@{SERVER}")
+
+    def test_curl(self) -> None:
+        """curl, which needs no more than a user name."""
+        host, got = SERVERS["vsftpd"].hosts[4], self.scene.folder / "got"
+        user = f"anonymous@{host}:x"
+        self.client.run("curl", "-sS", "-m", "10", "-u", user, "-o", str(got), f"ftp://{DOOR}/file")
+        self.assertEqual(got.read_bytes(), CONTENT)
