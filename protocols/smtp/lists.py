@@ -71,7 +71,7 @@ def _candidates(mailbox: Mailbox) -> Iterator[str]:
         return
     yield f"{written_local(mailbox.local.lower())}@"
     yield domain
-    while "." in domain and not domain.startswith("["):
+    while "." in domain:
         domain = domain.partition(".")[2]
         yield f".{domain}"
 

@@ -76,6 +76,7 @@ async def secure(dialogue: Dialogue, command: Command, read: Reader) -> None:
 
 
 async def _begin(dialogue: Dialogue, read: Reader) -> None:
+    dialogue.waits("command_seconds")
     beginning = await read.exactly(3, 3)
     if not _TLS.fullmatch(beginning):
         raise Denied(f"{beginning!r} after STARTTLS, which is not TLS")

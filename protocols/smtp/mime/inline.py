@@ -21,7 +21,7 @@ _BEGIN = re.compile(
 
 
 class Inline:
-    """Looks through a text. The last two lines wait for what follows them."""
+    """Looks through a text. Its last line, and what follows that, waits for more."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -34,7 +34,8 @@ class Inline:
             end = found.start("line")
             name = (found["name"] or found["yenc"]).decode("utf-8", "replace").strip()
             yield name, self._beginning(found)
-        self._rest = data[max(end, _last_lines(data)) :]
+        last = data.rfind(b"\n", 0, max(data.rfind(b"\n"), 0)) + 1
+        self._rest = data[max(end, last, len(data) - 2 * LINE) :]
 
     def _beginning(self, found: re.Match[bytes]) -> bytes:
         if found["yenc"]:
@@ -45,11 +46,3 @@ class Inline:
             return a2b_base64(found["line"])
         except Error:
             return b""
-
-
-def _last_lines(data: bytes) -> int:
-    """Where the last two lines begin, and what is behind them, if they are not too long."""
-    at = len(data)
-    for _ in range(3):
-        at = data.rfind(b"\n", 0, max(at, 0))
-    return max(at + 1, len(data) - 2 * LINE)

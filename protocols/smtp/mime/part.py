@@ -113,11 +113,11 @@ class Part:
         if not self._decided:
             self._members = (self._members + members)[:MEMBERS]
             return
-        for rule in self._rules if members else ():
+        for at, rule in enumerate(self._rules):
             if found_in(rule, members):
                 if rule.action != "accept":
                     raise _refused(rule, self._attachment)
-                self._rules = ()
+                self._rules = self._rules[:at]
                 return
 
     def _read(self, text: bytes) -> None:
@@ -162,7 +162,7 @@ class Part:
                 chosen = rule
                 break
             later.append(rule)
-        self._rules = () if chosen is not None and chosen.of_archives else tuple(later)
+        self._rules = tuple(later)
         return chosen
 
 

@@ -371,9 +371,19 @@ class StackTests(SynchronousTestCase):
             session = stacking("wait", [*DATA, (CLIENT, b"a: b\r\n\r\n.\r\n")])
             self.assertTrue(session.sent[CLIENT].endswith(b"354 Go ahead\r\n"))
             self.assertFalse(session.sent[SERVER].endswith(b".\r\n"))
+            session.advance(10000)  # the client does not wait for itself
             decision.callback(answer)
             said(session, [(SERVER, TAKEN)] if answer else [])
             self.assertTrue(session.sent[CLIENT].endswith(reply))
+
+    def test_awaited_in_chunks(self) -> None:
+        """The same with chunks."""
+        decision: Deferred[bool] = Deferred()
+        Patient.decision = decision
+        session = stacking("wait", [*ENVELOPE, (CLIENT, b"BDAT 8 LAST\r\na: b\r\n\r\n")])
+        session.advance(10000)
+        decision.callback(True)
+        self.assertTrue(session.sent[SERVER].endswith(b"BDAT 8 LAST\r\na: b\r\n\r\n"))
 
     def test_given_up(self) -> None:
         """If the client dies meanwhile, the stacked inspector is told, and nothing is sent."""

@@ -19,6 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from gateway.testing import every_split
 from protocols.magic import LOOK
 from protocols.smtp.fault import Fault
+from protocols.smtp.message import Message
 from protocols.smtp.mime.archive import Archive, Member
 from protocols.smtp.mime.attachment import Attachment
 from protocols.smtp.mime.encoding import DECODERS
@@ -170,7 +171,11 @@ class DetectedTests(MimeCase):
         blank = b" " * 70 + b"\r\n"
         data = multipart(part(blank * (HELD // 72 + 2), BASE64))
         self.assertTrue(self.refused(data, PROGRAMS))
-        self.assertEqual(passed(data, rules(PROGRAMS, malformed="pass"))[0], data)
+        lax = rules(PROGRAMS, malformed="pass")
+        self.assertEqual(passed(data, lax)[0], data)
+        message = Message(lax)
+        early = message.feed(data[: -len(b"--xyz--\r\n")])
+        self.assertGreater(len(early), HELD)
 
     def test_untouched(self) -> None:
         """What is accepted passes byte for byte."""
@@ -248,7 +253,10 @@ class ArchiveTests(MimeCase):
     def test_every_split(self) -> None:
         """A header may be cut anywhere."""
         data = b"PK" + zipped("a.txt", "\u00fc.exe") + b"PK\3\4" + encrypted(zipped("c"))
+        name = b"PK\3\4\x14\0" + b"." * 30 + b".exe"
+        data += zipped("x" * len(name)).replace(b"x" * len(name), name)
         whole = list(Archive().feed(data))
+        self.assertIn(Member(name.decode(), False), whole)
         self.assertEqual(whole.count(Member("\u00fc.exe", False)), 2)
         self.assertIn(Member("c", True), whole)
         for pieces in every_split(data):
@@ -264,6 +272,13 @@ class ArchiveTests(MimeCase):
         self.assertFalse(self.refused(late, named, self.inside))
         trusted = AttachmentRule(archived=frozenset({"exe"}), action="accept")
         self.assertFalse(self.refused(late, trusted, self.inside))
+        texts = AttachmentRule(archived=frozenset({"txt"}), action="accept")
+        filler = zipped("x", how=ZIP_STORED, body=b"y" * 5000)
+        early = self.sent(zipped("a.txt") + filler + zipped("late.exe"))
+        later = self.sent(filler + zipped("a.txt") + filler + zipped("late.exe"))
+        for data in (early, later):
+            self.assertFalse(self.refused(data, texts, self.inside))
+            self.assertTrue(self.refused(data, self.inside, texts))
         other = AttachmentRule(names=re.compile("other"), archived=frozenset({"exe"}))
         self.assertFalse(self.refused(late, other))
 
@@ -324,6 +339,12 @@ class DropTests(MimeCase):
         data = b"From: a@b\r\nContent-Type: x/y; name=a.exe\r\nMIME-Version: 1.0\r\n" + BASE64
         out, _ = passed(data + b"\r\n\r\n" + wrapped(PROGRAM), rules(self.drop))
         self.assertEqual(out, b"From: a@b\r\nMIME-Version: 1.0\r\n" + self.dropped)
+
+    def test_junk(self) -> None:
+        """What is in a header and no field goes with the part."""
+        data = multipart(b"junk\r\nContent-Type: x/y; name=a.exe\r\nX: y\r\n\r\nx\r\n")
+        out, _ = passed(data, rules(self.drop, malformed="pass"))
+        self.assertEqual(out, multipart(b"X: y\r\n" + self.dropped))
 
     def test_strange_names(self) -> None:
         """A name can't break out of the text."""
@@ -439,6 +460,7 @@ class MalformedTests(MimeCase):
             self.type + b"message/partial; id=1; number=1; total=2",
             self.type + b"message/external-body; access-type=x",
             self.type + b"text/plain; x=" + b"y" * 9000,
+            self.type + b"text/plain\r\nno field",
             self.type + self.mixed + b"\r\n" + BASE64,
             self.type + b"message/rfc822\r\n" + BASE64,
             BASE64 + b" (really)",
@@ -446,7 +468,8 @@ class MalformedTests(MimeCase):
             b"Content-Transfer-Encoding: 7bit\r\n" + BASE64,
             b"Content-Disposition: attachment filename=a.exe",
         ):
-            for data in (header + b"\r\n\r\ntext\r\n", multipart(part(b"text\r\n", header))):
+            body = b"--x\r\n\r\ntext\r\n--x--\r\n"
+            for data in (header + b"\r\n\r\n" + body, multipart(part(body, header))):
                 self.assertTrue(self.refused(data, PROGRAMS), header)
                 self.assertTrue(self.refused(data, EXE), header)
                 for lax in (SMTPSettings(), rules(PROGRAMS, EXE, malformed="pass")):
@@ -478,6 +501,7 @@ class MalformedTests(MimeCase):
             b"TV!o=\r\n",
             b"TVo=TVo=\r\n",
             b"TVo=\r\nTVo=\r\n",
+            b"TVo=\r\nTVqQ\r\n",
             b"T=Vo\r\n",
             b"\xffTVo=\r\n",
         ):
@@ -553,6 +577,12 @@ class MalformedTests(MimeCase):
         out, _ = passed(header, SMTPSettings(headers=(remove,), malformed="pass"))
         self.assertEqual(out, header.removeprefix(b"A: 1\r\n"))
 
+    def test_header_of_a_part(self) -> None:
+        """It has a largest size, like that of the message."""
+        data = multipart(part(b"x\r\n", *[b"A: b"] * 300))
+        self.assertRaises(Fault, passed, data, SMTPSettings(header_bytes=1024))
+        passed(data, SMTPSettings(header_bytes=2048))
+
     def test_many(self) -> None:
         """There is an end to the parts."""
         data = multipart(*[b"A: b\r\n\r\n"] * 5)
@@ -562,6 +592,17 @@ class MalformedTests(MimeCase):
 
 class NameTests(MimeCase):
     """Which names a part has."""
+
+    def test_text_to_be_read(self) -> None:
+        """A text without a name is no attachment; with one, it is."""
+        rule = AttachmentRule(types=re.compile("text/plain"))
+        self.assertFalse(self.refused(multipart(TEXT), rule))
+        self.assertTrue(
+            self.refused(multipart(part(b"x\r\n", b"Content-Type: text/plain; name=a")), rule)
+        )
+        self.assertTrue(
+            self.refused(multipart(part(b"x\r\n", b"Content-Disposition: attachment")), rule)
+        )
 
     def test_streams(self) -> None:
         """A name of one of its streams is a name of the file (NTFS)."""

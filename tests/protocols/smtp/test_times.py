@@ -131,6 +131,12 @@ class LimitTests(SynchronousTestCase):
         session.advance(1000)
         self.assertIsNone(session.verdict)
 
+    def test_no_hello(self) -> None:
+        """TLS that was agreed to has to begin."""
+        settings = SMTPSettings(starttls="pass", command_seconds=30)
+        steps = [*HELLO, (CLIENT, b"STARTTLS\r\n"), (SERVER, b"220 Go\r\n"), (CLIENT, b"\x16")]
+        self.ends(steps, 30, settings)
+
     def test_blind(self) -> None:
         """Neither do ours when nothing is inspected any more."""
         settings = SMTPSettings(starttls="pass", command_seconds=30)
