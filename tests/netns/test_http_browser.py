@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import ClassVar
 
 from tests.netns.case import SERVER
@@ -86,13 +87,22 @@ class BrowserTests(NginxCase):
         scripts = sum(number + 1 for number in range(PARTS))
         self.assertIn(f'<p id="said">{pictures};{styles};{scripts};201;</p>', said)
         self.assertEqual((self.www / "upload" / "browser").read_bytes(), b"x" * 100000)
-        records = self.http_records(3 * PARTS + 2)
-        self.assertEqual({each["verdict"] for each in records}, {"passed"})
+        self.http_records(3 * PARTS + 2, verdict="passed")
+
+    def test_refused_program(self) -> None:
+        """Programs read the same as text or JSON, and may go on over the same connection."""
+        refused, small = f"http://{SERVER}/refused", f"http://{SERVER}/small"
+        said = self.curl("-w", "%{http_code} %{num_connects} ", refused, refused, small)
+        self.assertEqual(said.count("403 Forbidden\n\nNot <here>.\n"), 2, said)
+        self.assertEqual(said.count("403 0 "), 1, said)
+        self.assertTrue(said.endswith("hello\n200 0 "), said)
+        problem = json.loads(self.curl("-H", "Accept: application/json", refused))
+        self.assertEqual((problem["status"], problem["detail"]), (403, "Not <here>."))
 
     def test_refused(self) -> None:
         """What the policy refuses, the user reads on a page."""
         said = self.browse("/refused")
         self.assertIn("<h1>Forbidden</h1>", said)
         self.assertIn("Not &lt;here&gt;.", said)
-        (record,) = self.http_records(1, url="/refused")
+        record, *_ = self.http_records(1, url="/refused")
         self.assertEqual((record["verdict"], record["status"]), ("denied", 403))

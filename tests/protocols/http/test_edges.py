@@ -72,7 +72,7 @@ class LimitTests(SynchronousTestCase):
         settings = limits(headers=3)
         more = GET + b"X: y\r\nX: y\r\n"
         self.allowed(more + b"\r\n", settings)
-        self.refused(more + b"X: y\r\nX: y\r\n\r\n", settings, 431, len(more))
+        self.refused(more + b"X: y\r\n\r\n", settings, 431, len(more))
 
     def test_head(self) -> None:
         """All header lines together, far too many in any case."""
