@@ -9,7 +9,7 @@ from protocols.http.framing import Framing, Kind
 from protocols.http.malformed import Malformed
 from protocols.http.message import Request
 from protocols.http.settings import CoreSettings
-from protocols.http.target import HTTP_PORT
+from protocols.http.target import HTTP_PORT, is_address
 
 EXPECTATION_FAILED = 417
 FORBIDDEN = 403
@@ -81,10 +81,7 @@ def _check_host(request: Request, server: Address, lenient: bool) -> None:
 
 def _is_other(host: str, address: str) -> bool:
     """Whether C{host} is an address, and another one."""
-    try:
-        return ip_address(host) != ip_address(address)
-    except ValueError:
-        return False
+    return is_address(host) and ip_address(host) != ip_address(address)
 
 
 def offered(

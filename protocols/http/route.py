@@ -8,12 +8,12 @@ about it is the setting C{host_check}.
 from __future__ import annotations
 
 from contextlib import suppress
-from ipaddress import ip_address
 
 from gateway.interfaces import Address, ISession, Unreachable
 from protocols.http.malformed import Malformed
 from protocols.http.message import Request
 from protocols.http.settings import CoreSettings
+from protocols.http.target import is_address
 
 MISDIRECTED = 421
 
@@ -27,13 +27,24 @@ class Route:
     @ivar elsewhere: it, if it is not the original destination.
     """
 
-    __slots__ = ("_host", "_looks_up", "_session", "_settings", "elsewhere", "reached")
+    __slots__ = (
+        "_host",
+        "_looks_up",
+        "_right",
+        "_session",
+        "_settings",
+        "_until",
+        "elsewhere",
+        "reached",
+    )
 
     def __init__(self, session: ISession, settings: CoreSettings) -> None:
         self._session = session
         self._settings = settings
         self._looks_up = settings.host_check in ("resolve", "strict")
         self._host = session.server.host
+        self._right = ""
+        self._until = 0.0
         self.reached: Address | None = None
         self.elsewhere: Address | None = None
 
@@ -44,8 +55,11 @@ class Route:
         @raise Malformed: it does not.
         @raise Unreachable: there is no server, or nobody knows its address.
         """
-        if self._looks_up and _is_name(request.host):
-            await self._open_checked(request)
+        if self._looks_up and request.host and not is_address(request.host):
+            if request.host != self._right or self._session.now >= self._until:
+                await self._open_checked(request)
+                self._right = request.host
+                self._until = self._session.now + self._settings.names.again_seconds
         elif self.reached is None:
             await self._connect(None)
 
@@ -94,14 +108,3 @@ class Route:
             request.headers.place("host"),
             MISDIRECTED,
         )
-
-
-def _is_name(host: str) -> bool:
-    """Whether it can be looked up: neither nothing nor an address."""
-    if not host:
-        return False
-    try:
-        ip_address(host)
-    except ValueError:
-        return True
-    return False

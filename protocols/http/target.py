@@ -20,6 +20,19 @@ _NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?")
 Authority = tuple[str, int | None]
 
 
+def is_address(host: str) -> bool:
+    """Whether a host, as L{read_host} reads it, is an address and no name."""
+    if ":" in host:
+        return True
+    if not host[-1:].isdecimal():  # nearly all names
+        return False
+    try:
+        IPv4Address(host)
+    except AddressValueError:
+        return False
+    return True
+
+
 def read_target(method: str, text: str, offset: int) -> Target:
     """
     Read a request target.

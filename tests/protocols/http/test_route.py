@@ -208,6 +208,21 @@ class HostCheckTests(SynchronousTestCase):
         settings = HttpSettings(host_check="resolve", methods=frozenset())
         self.assertEqual(self.ask("", "here.example", settings=settings).asked, [])
 
+    def test_name_that_moves(self) -> None:
+        """A kept connection is not for a name for ever: it is seen to every again_seconds."""
+        names = {"a.example": (HERE.host,)}
+        settings = HttpSettings(host_check="strict", names=NamesSettings(remember_seconds=60))
+        session = self.ask("", "a.example", settings=settings, names=names)
+        names["a.example"] = (THERE,)
+        for seconds, answer in ((5, OK), (50, OK), (11, None)):
+            session.advance(seconds)
+            before = len(session.sent[CLIENT])
+            session.says(CLIENT, get("a.example"))
+            if answer:
+                session.says(SERVER, answer)
+                self.assertEqual(session.sent[CLIENT][before:], answer)
+        self.refused(session, 421)
+
     def test_asked_once(self) -> None:
         """One look-up serves all sessions, as long as the answer counts."""
         same = HttpSettings(host_check="strict", names=NamesSettings(remember_seconds=60))
