@@ -119,7 +119,10 @@ class Direction:
         """Run until the coroutine waits, returns or raises; C{failure} is a decision's."""
         self._running = True
         try:
-            self._run_until_it_waits(failure)
+            coroutine = self._coroutine
+            wanted = coroutine.send(None) if failure is None else coroutine.throw(failure)
+            if wanted is not self.read:
+                self._await(wanted)
         except (StopIteration, EndOfStream):
             self._returned = True
         except BaseException as error:
@@ -132,12 +135,6 @@ class Direction:
             self._coroutine.close()
         elif self._returned:
             self._finish()
-
-    def _run_until_it_waits(self, failure: BaseException | None) -> None:
-        coroutine = self._coroutine
-        wanted = coroutine.send(None) if failure is None else coroutine.throw(failure)
-        if wanted is not self.read:
-            self._await(wanted)
 
     def _finish(self) -> None:
         """The coroutine has returned: nothing more may come but the end."""

@@ -133,6 +133,10 @@ class Reader:
         """Read so many bytes that L{peek} has shown."""
         self._take(0, count)
 
+    def take(self, count: int) -> bytes:
+        """Read so many bytes that have come: no more than L{unread}."""
+        return self._take(count)
+
     # For the direction
 
     def feed(self, data: bytes) -> None:

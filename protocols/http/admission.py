@@ -39,7 +39,7 @@ def admit(request: Request, framing: Framing, settings: CoreSettings, server: Ad
         raise Malformed(reason, request.headers.place(name))
     if method == "CONNECT" and not settings.connect:
         raise Malformed("CONNECT is not allowed (setting 'connect')", None, FORBIDDEN)
-    if "expect" in request.headers:
+    if "expect" in request.headers.first:
         _check_expectation(request, framing)
     if settings.host_check != "off":
         _check_host(request, server, settings.host_check == "resolve")

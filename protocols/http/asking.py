@@ -87,7 +87,7 @@ class Asking:
         limits, further = settings.limits, self._inspector.further_asked
         body = body_of(framing, self._read, limits, limits.request_body_bytes, size, further)
         transaction.upgrades = offered(request, upgrades(request.headers, named), framing, settings)
-        transaction.expects = "expect" in request.headers and request.version == "1.1"
+        transaction.expects = "expect" in request.headers.first and request.version == "1.1"
         transaction.persistent = is_persistent(request, named) and not self._is_last()
         decision = await self._decide(request)
         if not isinstance(decision, Pass):
@@ -106,7 +106,7 @@ class Asking:
             return False
         message = decision.message
         headers = onward(written(message.headers), named, bool(transaction.upgrades))
-        if "expect" in headers and not transaction.expects:
+        if "expect" in headers.first and not transaction.expects:
             headers = headers.only(lambda name: name.lower() != "expect")
         self._pending.add(transaction)
         if not framing.empty:

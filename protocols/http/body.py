@@ -73,6 +73,11 @@ class Body(Protocol):
     after: bytes
     size: int
 
+    def at_once(self, most: int) -> bytes | None:
+        """
+        All that is left, framed, if it has come and is no more than so many bytes; it is read then.
+        """
+
     async def piece(self) -> bytes:
         """
         The next piece of the content; empty at the end.
@@ -91,6 +96,15 @@ class LengthBody:
         self.size = 0
         self._left = length
         self._read = read
+
+    def at_once(self, most: int) -> bytes | None:
+        """See L{Body.at_once}."""
+        left = self._left
+        if left > most or left > self._read.unread:
+            return None
+        self.size += left
+        self._left = 0
+        return self._read.take(left)
 
     async def piece(self) -> bytes:
         """See L{Body.piece}."""
@@ -112,6 +126,10 @@ class CloseBody:
         self.size = 0
         self._limit = limit
         self._read = read
+
+    def at_once(self, most: int) -> bytes | None:
+        """Nobody knows."""
+        return None
 
     async def piece(self) -> bytes:
         """See L{Body.piece}."""
@@ -152,6 +170,10 @@ class ChunkedBody:
         self._limits = limits
         self._read = read
         self._trailing = trailing
+
+    def at_once(self, most: int) -> bytes | None:
+        """Its chunks are read one by one."""
+        return None
 
     async def piece(self) -> bytes:
         """See L{Body.piece}."""

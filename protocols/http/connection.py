@@ -102,7 +102,7 @@ def onward(headers: Headers, named: frozenset[str], upgrade: bool) -> Headers:
     """
     if _HEADERS.isdisjoint(headers.names) or _is_plain(headers):
         return headers
-    trailers = "te" in named and headers.get("te") == "trailers"
+    trailers = "te" in named and headers.first.get("te") == "trailers"
     dropped = (named | _HEADERS) - {"keep-alive", "connection"}
     if upgrade:
         dropped -= {"upgrade"}
@@ -117,7 +117,8 @@ def onward(headers: Headers, named: frozenset[str], upgrade: bool) -> Headers:
 
 def _is_plain(headers: Headers) -> bool:
     """Whether a single word in Connection is all there is, as in nearly every message."""
-    return headers.get("connection") in _WORDS and _OTHERS.isdisjoint(headers.names)
+    values = headers.every("connection")
+    return len(values) == 1 and values[0] in _WORDS and _OTHERS.isdisjoint(headers.names)
 
 
 def _left(named: frozenset[str], upgrade: bool, trailers: bool) -> str:

@@ -57,7 +57,7 @@ def of_request(request: Request) -> Framing:
     for name in _LOOKALIKES:
         if name in headers:
             raise Malformed(f"the header {name!r}, with an underscore", headers.place(name))
-    if "transfer-encoding" in headers:
+    if "transfer-encoding" in headers.first:
         return _chunked(headers, request.version)
     return Framing(Kind.LENGTH, length) if (length := _length(headers)) else NONE
 
@@ -69,7 +69,7 @@ def of_response(response: Response) -> Framing:
     @raise Malformed: there is doubt.
     """
     headers, status, request = response.headers, response.status, response.request
-    coded = "transfer-encoding" in headers
+    coded = "transfer-encoding" in headers.first
     if coded:
         _chunked(headers, response.version)
         if request.version == "1.0":
@@ -94,7 +94,7 @@ def _is_tunnel(request: Request, status: int) -> bool:
 def _chunked(headers: Headers, version: str) -> Framing:
     """RFC 9112, section 6.1, without codings that nobody uses but to confuse."""
     values = headers.every("transfer-encoding")
-    if "content-length" in headers:
+    if "content-length" in headers.first:
         raise _coding("both Content-Length and Transfer-Encoding", headers)
     if version == "1.0":
         raise _coding("Transfer-Encoding in a message of HTTP/1.0", headers)
@@ -125,7 +125,7 @@ def _length(headers: Headers) -> int | None:
 
 def written(headers: Headers) -> Headers:
     """What frames a message, in its plainest form: C{chunked}, and no leading zeros."""
-    coding, length = headers.get("transfer-encoding"), headers.get("content-length")
+    coding, length = headers.first.get("transfer-encoding"), headers.first.get("content-length")
     if coding is not None and coding != "chunked":
         return headers.replaced("Transfer-Encoding", "chunked")
     if length is not None and length[0] == "0" and len(length) > 1:

@@ -30,8 +30,11 @@ END = b"\r\n\r\n"
 SHORT = 128
 """Characters: header lines that are no longer are remembered, as most come again and again."""
 
+SMALL = 1024
+"""Characters: of all lines together; then their own lengths are not looked at."""
+
 REMEMBERED = 4096
-"""So many of them: no more than some 2 MiB, whoever sends what."""
+"""So many lines: no more than some 5 MiB, whoever sends what."""
 
 
 async def read_request(
@@ -47,8 +50,11 @@ async def read_request(
     head = _at_once(read, limits)
     if head is not None:
         try:
-            headers = before and before.again(head[1], len(head[0]) + 2)
-            headers = headers or parse(head[1], limits, len(head[0]) + 2)
+            headers = None
+            if before is not None:
+                headers = before.again(head[1], len(head[0]) + 2)
+            if headers is None:
+                headers = parse(head[1], limits, len(head[0]) + 2)
             request = _request(_request_line(head[0]), headers)
         except Malformed:
             pass  # read again, for what is wrong and where
@@ -182,7 +188,10 @@ def parse(lines: str, limits: Limits, offset: int) -> Headers:
     each = lines.split("\r\n")
     each.pop()  # behind the last CRLF
     try:
-        fields = [_known(line) if len(line) <= SHORT else _field(line) for line in each]
+        if len(lines) <= SMALL:
+            fields = list(map(_known, each))
+        else:
+            fields = [_known(line) if len(line) <= SHORT else _field(line) for line in each]
     except ValueError:
         raise fault_in(lines, offset) from None
     longest = limits.header_line_bytes

@@ -26,9 +26,10 @@ class Headers:
     Headers in their order and case, found by name in any case.
 
     @ivar fields: all of them.
+    @ivar first: the first value of each name, by the name in small letters.
     """
 
-    __slots__ = ("_first", "_lines", "_offset", "_written", "fields")
+    __slots__ = ("_lines", "_offset", "_written", "fields", "first")
 
     def __init__(self, fields: Iterable[Field] = (), lines: str = "", offset: int = 0) -> None:
         """
@@ -40,14 +41,14 @@ class Headers:
         self._offset = offset
         self._written = ""
         # Backwards, so that the first one of each name is what stays.
-        self._first = {name.lower(): value for name, value in self.fields[::-1]}
+        self.first = {name.lower(): value for name, value in self.fields[::-1]}
 
     def again(self, lines: str, offset: int) -> Headers | None:
         """The headers that C{lines} are, if these are what these were read from too."""
         if not lines or lines != self._lines:
             return None
         same = Headers.__new__(Headers)
-        same.fields, same._first, same._lines = self.fields, self._first, lines
+        same.fields, same.first, same._lines = self.fields, self.first, lines
         same._offset, same._written = offset, self._written
         return same
 
@@ -58,7 +59,7 @@ class Headers:
         return len(self.fields)
 
     def __contains__(self, name: str) -> bool:
-        return name.lower() in self._first
+        return name.lower() in self.first
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Headers) and self.fields == other.fields
@@ -71,25 +72,25 @@ class Headers:
     @property
     def names(self) -> KeysView[str]:
         """All names, in small letters."""
-        return self._first.keys()
+        return self.first.keys()
 
     def get(self, name: str) -> str | None:
         """The value of the first one of this name; L{None} if there is none."""
-        return self._first.get(name.lower())
+        return self.first.get(name.lower())
 
     def every(self, name: str) -> list[str]:
         """The values of all of this name."""
         key = name.lower()
-        first = self._first.get(key)
+        first = self.first.get(key)
         if first is None:
             return []
-        if len(self._first) == len(self.fields):
+        if len(self.first) == len(self.fields):
             return [first]
         return [value for name, value in self.fields if name.lower() == key]
 
     def members(self, name: str) -> list[str]:
         """The members of a list that may be on several lines (RFC 9110, section 5.6.1)."""
-        if name.lower() not in self._first:
+        if name.lower() not in self.first:
             return []
         each = (member for value in self.every(name) for member in value.split(","))
         return [member for padded in each if (member := padded.strip(" \t"))]

@@ -150,8 +150,8 @@ def _asked(request: Request) -> dict[str, Any]:
         "hostname": request.host,
         "http_port": request.port,
         "url": request.url,
-        "http_user_agent": headers.get("user-agent"),
-        "http_refer": headers.get("referer"),
+        "http_user_agent": headers.first.get("user-agent"),
+        "http_refer": headers.first.get("referer"),
         "http_method": request.method,
         "protocol": f"HTTP/{request.version}",
     }
@@ -161,11 +161,11 @@ def _asked(request: Request) -> dict[str, Any]:
 def _answered(response: Response) -> dict[str, Any]:
     headers = response.headers
     fields: dict[str, Any] = {}
-    content_type = headers.get("content-type")
+    content_type = headers.first.get("content-type")
     if content_type:
         fields["http_content_type"] = content_type.partition(";")[0].strip(" \t")
-    if 300 <= response.status < 400 and "location" in headers:
-        fields["redirect"] = headers.get("location")
+    if 300 <= response.status < 400 and "location" in headers.first:
+        fields["redirect"] = headers.first.get("location")
     return fields
 
 

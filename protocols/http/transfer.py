@@ -25,6 +25,10 @@ async def transfer(read: Reader, held: bytes, body: Body, send: Send) -> None:
 
     @raise Malformed: by the body; what was sent is then incomplete.
     """
+    whole = body.at_once(SMALL)
+    if whole is not None:
+        send(held + whole)
+        return
     while True:
         if held and (read.empty or len(held) > SMALL):
             send(held)

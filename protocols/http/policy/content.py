@@ -49,7 +49,7 @@ class ContentPolicy:
         """Why a message can't pass, by its header; L{None} if it may."""
         if self.allow is None and self.refuse is None:
             return None
-        type = media_type(message.headers.get("content-type"))
+        type = media_type(message.headers.first.get("content-type"))
         if is_empty(message):
             return None
         if not type:
@@ -84,7 +84,7 @@ class ContentPolicy:
             kind = recognise(decoded(beginning, coding))
         except ValueError as error:
             return f"a body that says that it is {coding}: {error}"
-        type = media_type(message.headers.get("content-type"))
+        type = media_type(message.headers.first.get("content-type"))
         if kind is None:
             return self._named(UNKNOWN) if not type else None
         return self._recognised(kind, type)
@@ -127,7 +127,7 @@ def is_empty(message: Request | Response) -> bool:
     return (
         message.status in (101, 204, 304)
         or message.request.method == "HEAD"
-        or message.headers.get("content-length") == "0"
+        or message.headers.first.get("content-length") == "0"
     )
 
 

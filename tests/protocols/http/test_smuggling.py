@@ -167,6 +167,13 @@ class ResponseTests(SynchronousTestCase):
 class FlowTests(SynchronousTestCase):
     """Attacks that take several steps."""
 
+    def test_several_connections(self) -> None:
+        """A header that only the second Connection names is about this connection as well."""
+        private = b"X-Private: 1\r\n"
+        named = b"Connection: keep-alive\r\nConnection: X-Private\r\n"
+        session = ask(GET + named + private + b"\r\n")
+        self.assertEqual(session.sent[SERVER], GET + b"Connection: keep-alive\r\n\r\n")
+
     def test_offset_of_repeated_headers(self) -> None:
         """Headers that are the same as before are in the place where they are now."""
         fields = b" HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n"
