@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from protocols.smtp.header import Header, too_long
+from protocols.smtp.mime.findings import Findings
 from protocols.smtp.mime.parts import Parts
 from protocols.smtp.settings import SMTPSettings
 
@@ -28,10 +29,13 @@ class Message:
     def __init__(self, settings: SMTPSettings, trace: bytes = b"") -> None:
         self._trace = trace
         self._settings = settings
-        self._parts = Parts(settings)
+        self._findings = Findings(settings, holds=settings.marks)
+        self._parts = Parts(settings, self._findings)
         self._waiting: list[bytes] | None = []
         self._size = 0
         self._seen = Header()
+        self._held: list[bytes] = []
+        self._holding = 0
 
     def feed(self, lines: bytes) -> bytes:
         """
@@ -39,14 +43,20 @@ class Message:
 
         @raise Fault: the message is refused.
         """
-        if self._waiting is None:
-            return self._parts.feed(lines)
-        end = self._end_of_header(lines)
-        self._waiting.append(lines[:end])
-        self._size += len(self._waiting[-1])
-        if self._size > self._settings.header_bytes:
-            raise too_long(self._settings.header_bytes)
-        return b"" if end is None else self._begin(lines[end:])
+        at, out = 0, b""
+        while self._findings.holds and at < len(lines):  # by line: the cut must not matter
+            end = lines.index(b"\n", at) + 1
+            out = self._hold(lines[at:end])
+            at = end
+        return out + self._pass(lines[at:]) if at < len(lines) else out
+
+    def _hold(self, line: bytes) -> bytes:
+        """One line, while there is room for it."""
+        self._holding += len(line)
+        if self._holding > self._settings.hold_bytes:
+            return self._release() + self._pass(line)
+        self._held.append(self._pass(line))
+        return b""
 
     def end(self) -> bytes:
         """
@@ -55,7 +65,25 @@ class Message:
         @raise Fault: the message is refused.
         """
         rest = b"" if self._waiting is None else self._begin(b"")
-        return rest + self._parts.end()
+        rest += self._parts.end()
+        return self._release() + rest
+
+    def _release(self) -> bytes:
+        """What was held, with what it is marked with."""
+        held, self._held = b"".join(self._held), []
+        self._findings.holds = False
+        marks, self._findings.marks = self._findings.marks, []
+        return "".join(f"{mark}\r\n" for mark in marks).encode() + held
+
+    def _pass(self, lines: bytes) -> bytes:
+        if self._waiting is None:
+            return self._parts.feed(lines)
+        end = self._end_of_header(lines)
+        self._waiting.append(lines[:end])
+        self._size += len(self._waiting[-1])
+        if self._size > self._settings.header_bytes:
+            raise too_long(self._settings.header_bytes)
+        return b"" if end is None else self._begin(lines[end:])
 
     def _end_of_header(self, lines: bytes) -> int | None:
         """Where the first line begins that is no field; L{None} if it has not come."""
@@ -73,7 +101,8 @@ class Message:
         self._seen = Header(list(header.fields), header.sound)
         header.apply(self._settings.headers)
         trace = self._trace
-        if trace and rest and not header.fields and rest[:2] != b"\r\n":
+        ours = trace or self._settings.marks
+        if ours and rest and not header.fields and rest[:2] != b"\r\n":
             trace += b"\r\n"  # must not run into a body without a header
         gap = rest[: 2 * (rest[:2] == b"\r\n")]
         return (
@@ -82,7 +111,7 @@ class Message:
 
     def record(self) -> dict[str, Any]:
         """Fields of the audit record C{email}."""
-        seen, attachments = self._seen, self._parts.attachments
+        seen, attachments = self._seen, self._findings.attachments
         fields: dict[str, Any] = {
             "from": seen.first("from"),
             "to": [field.value for field in seen.named("to")[:SHOWN]],
@@ -91,5 +120,5 @@ class Message:
             "message_id": seen.first("message-id"),
         }
         fields["attachment"] = [each.name for each in attachments[:SHOWN]]
-        fields["removed"] = [each.name for each in self._parts.removed[:SHOWN]]
+        fields["removed"] = [each.name for each in self._findings.removed[:SHOWN]]
         return {name: value for name, value in fields.items() if value}

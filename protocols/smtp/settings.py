@@ -197,8 +197,9 @@ class AttachmentRule:
     encrypted: bool = option("Only ZIP archives with an encrypted file.", False)
     action: Literal["accept", "reject", "drop", "mark"] = option(
         'What to do: "accept" the part; "reject" the message; "drop" the part and put a text in '
-        'its place; "mark" it with a field in its header. What is found too late for that '
-        "(a file in an archive that has begun to pass, a file within a text) is rejected.",
+        'its place; "mark" it with a field in its header, and in that of the message if that is '
+        "still held (hold_bytes). What is found too late for that (a file in an archive that has "
+        "begun to pass, a file within a text) is rejected.",
         "reject",
     )
     reply: str = option(
@@ -451,6 +452,11 @@ class SMTPSettings:
     def strict(self) -> bool:
         """Whether what is ambiguous is refused."""
         return self.malformed == "deny" and (bool(self.headers) or self.judges_parts)
+
+    @property
+    def marks(self) -> bool:
+        """Whether a message's header waits for what may be found in its parts."""
+        return self.hold_bytes > 0 and any(rule.action == "mark" for rule in self.attachments)
 
     @property
     def looks_inside(self) -> bool:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from protocols.magic import LOOK
-from protocols.smtp.fault import Fault, fault
+from protocols.smtp.fault import Fault
 from protocols.smtp.header import Field, Header, ambiguous
 from protocols.smtp.mime.archive import Archive, Member
 from protocols.smtp.mime.attachment import Attachment, found_in
 from protocols.smtp.mime.described import Described
 from protocols.smtp.mime.encoding import DECODERS, Plain
+from protocols.smtp.mime.findings import Findings
 from protocols.smtp.mime.inline import Inline
 from protocols.smtp.reply import configured
 from protocols.smtp.settings import AttachmentRule, SMTPSettings
@@ -36,13 +35,13 @@ class Part:
         self,
         settings: SMTPSettings,
         described: Described,
-        found: Callable[[Attachment], None],
-        removed: Callable[[Attachment], None],
+        findings: Findings,
+        first: bool,
     ) -> None:
         self.dropped = False
         self._settings = settings
-        self._found = found
-        self._removed = removed
+        self._findings = findings
+        self._first = first  # its header is that of the message
         self._attachment = Attachment(described.names, described.type, attached=described.attached)
         self._leaf = not (described.boundary or described.message)
         self._decoder = DECODERS.get(described.encoding, Plain)()
@@ -104,19 +103,19 @@ class Part:
         if not self._decided:
             self._beginning += said[: LOOK - len(self._beginning)]
         if any(rule.of_archives for rule in self._rules):
-            self._see(list(self._archive.feed(said)))
+            for member in self._archive.feed(said):
+                self._see(member)
         if self._text:
             self._read(said)
 
-    def _see(self, members: list[Member]) -> None:
-        """Some files of an archive."""
+    def _see(self, member: Member) -> None:
+        """A file of an archive."""
         if not self._decided:
-            self._members = (self._members + members)[:MEMBERS]
+            self._members = [*self._members, member][:MEMBERS]
             return
         for at, rule in enumerate(self._rules):
-            if found_in(rule, members):
-                if rule.action != "accept":
-                    raise _refused(rule, self._attachment)
+            if found_in(rule, [member]):
+                self._late(rule, self._attachment)
                 self._rules = self._rules[:at]
                 return
 
@@ -124,12 +123,17 @@ class Part:
         """Some of a text, in which there may be files."""
         for name, beginning in self._inline.feed(text):
             inside = Attachment((name,), "application/octet-stream").shown(beginning)
-            self._found(inside)
+            self._findings.found(inside)
             for rule in self._settings.attachments:
                 if inside.matches(rule) and not rule.of_archives:
-                    if rule.action != "accept":
-                        raise _refused(rule, inside)
+                    self._late(rule, inside)
                     break
+
+    def _late(self, rule: AttachmentRule, attachment: Attachment) -> None:
+        """What is found when the part has begun to pass."""
+        marked = rule.action == "mark" and self._findings.mark(rule.mark)
+        if not (marked or rule.action == "accept"):
+            raise _refused(rule, attachment)
 
     # The decision
 
@@ -138,7 +142,7 @@ class Part:
         if self._settings.looks_inside and self._leaf:
             self._attachment = self._attachment.shown(self._beginning)
         if self._attachment.attached:
-            self._found(self._attachment)
+            self._findings.found(self._attachment)
         rule = self._rule()
         waiting, self._waiting = self._waiting, []
         if rule is None or rule.action == "accept":
@@ -146,9 +150,11 @@ class Part:
         if rule.action == "reject":
             raise _refused(rule, self._attachment)
         if rule.action == "mark":
-            return f"{rule.mark}\r\n".encode() + self._header.data() + b"".join(waiting)
+            marked = self._findings.mark(rule.mark) and self._first
+            mark = b"" if marked else f"{rule.mark}\r\n".encode()
+            return mark + self._header.data() + b"".join(waiting)
         self.dropped = True
-        self._removed(self._attachment)
+        self._findings.removed.append(self._attachment)
         return _instead(self._header, self._attachment, rule)
 
     def _rule(self) -> AttachmentRule | None:
@@ -169,12 +175,6 @@ class Part:
 def _refused(rule: AttachmentRule, attachment: Attachment) -> Fault:
     reason = f"the attachment {attachment} (setting 'attachments')"
     return Fault(configured(rule.reply), reason)
-
-
-def too_many(what: str, most: int, setting: str) -> Fault:
-    """More parts or attachments than there may be."""
-    reason = f"more than {most} {what} (setting '{setting}')"
-    return fault(550, f"5.7.1 The message has too many {what}", reason)
 
 
 def _instead(header: Header, attachment: Attachment, rule: AttachmentRule) -> bytes:

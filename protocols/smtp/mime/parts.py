@@ -11,9 +11,9 @@ from attrs import define, field
 
 from protocols.smtp.fault import fault
 from protocols.smtp.header import Header, ambiguous, too_long
-from protocols.smtp.mime.attachment import Attachment
 from protocols.smtp.mime.described import Described, described
-from protocols.smtp.mime.part import Part, too_many
+from protocols.smtp.mime.findings import Findings, too_many
+from protocols.smtp.mime.part import Part
 from protocols.smtp.settings import SMTPSettings
 
 CLOSED = 100
@@ -39,16 +39,10 @@ class Level:
 
 @define
 class Parts:
-    """
-    Follows the structure of one message.
-
-    @ivar attachments: those that were found.
-    @ivar removed: those in whose place there is a text.
-    """
+    """Follows the structure of one message."""
 
     settings: SMTPSettings
-    attachments: list[Attachment] = field(factory=list)
-    removed: list[Attachment] = field(factory=list)
+    findings: Findings
     _levels: list[Level] = field(factory=list)
     _closed: list[bytes] = field(factory=list)
     _marks: tuple[bytes, ...] = ()
@@ -172,7 +166,7 @@ class Parts:
         self._counted()
         if described.problem:
             self._doubt(described.problem)
-        part = self._part = Part(self.settings, described, self._found, self.removed.append)
+        part = self._part = Part(self.settings, described, self.findings, self._count == 1)
         self._out.append(part.begin(header, gap))
         if part.dropped:
             return
@@ -206,12 +200,6 @@ class Parts:
         self._count += 1
         if self._count > self.settings.parts_per_message:
             raise too_many("parts", self.settings.parts_per_message, "parts_per_message")
-
-    def _found(self, attachment: Attachment) -> None:
-        self.attachments.append(attachment)
-        most = self.settings.attachments_per_message
-        if len(self.attachments) > most:
-            raise too_many("attachments", most, "attachments_per_message")
 
     def _doubt(self, why: str) -> None:
         """

@@ -282,6 +282,13 @@ class ArchiveTests(MimeCase):
         other = AttachmentRule(names=re.compile("other"), archived=frozenset({"exe"}))
         self.assertFalse(self.refused(late, other))
 
+    def test_cut(self) -> None:
+        """Which file comes first does not depend on how it is cut."""
+        filler = zipped("x", how=ZIP_STORED, body=b"y" * 5000)
+        data = self.sent(filler + zipped("a.exe", "b.txt"))
+        texts = AttachmentRule(archived=frozenset({"txt"}), action="accept")
+        self.assertTrue(self.refused(data, texts, self.inside))
+
     def test_too_late_to_drop(self) -> None:
         """What has begun to pass can only be refused."""
         rule = AttachmentRule(archived=frozenset({"exe"}), action="drop")
@@ -366,10 +373,41 @@ class DropTests(MimeCase):
         self.assertEqual([each.get_filename() for each in theirs.iter_attachments()][1], "b.zip")
 
     def test_mark(self) -> None:
-        """Or it is marked, for whoever sorts mail further on."""
+        """Or it is marked, and the message too, for whoever sorts mail further on."""
         rule = AttachmentRule(detected=PROGRAMS.detected, action="mark", mark="X-W: program")
-        out, _ = passed(multipart(TEXT, self.exe), rules(rule))
-        self.assertEqual(out, multipart(TEXT, b"X-W: program\r\n" + self.exe))
+        marked = multipart(TEXT, b"X-W: program\r\n" + self.exe, b"X-W: program\r\n" + self.exe)
+        data = multipart(TEXT, self.exe, self.exe)
+        for step in (1, 4, 1000):
+            out, _ = passed(data, rules(rule), step)
+            self.assertEqual(out, b"X-W: program\r\n" + marked)
+            for hold in (0, 20):
+                self.assertEqual(passed(data, rules(rule, hold_bytes=hold), step)[0], marked)
+            self.assertEqual(passed(multipart(TEXT), rules(rule), step)[0], multipart(TEXT))
+
+    def test_mark_once(self) -> None:
+        """A message that is nothing but an attachment has one header."""
+        rule = AttachmentRule(extensions=frozenset({"exe"}), action="mark", mark="X-W: program")
+        data = b"Content-Type: x/y; name=a.exe\r\n\r\nMZ\r\n"
+        for hold in (0, 1000):
+            out, _ = passed(data, rules(rule, hold_bytes=hold))
+            self.assertEqual(out, b"X-W: program\r\n" + data)
+
+    def test_mark_late(self) -> None:
+        """What is found in a text, or late in an archive, marks a message that is held."""
+        rule = AttachmentRule(archived=frozenset({"exe"}), action="mark", mark="X-W: program")
+        late = zipped("x", how=ZIP_STORED, body=b"y" * 5000) + zipped("late.exe")
+        archive = multipart(part(wrapped(late), BASE64))
+        text = b"A: b\r\n\r\nbegin 644 a.exe\r\n#86)C\r\n`\r\nend\r\n"
+        named = AttachmentRule(extensions=frozenset({"exe"}), action="mark", mark="X-W: program")
+        for data, one in ((archive, rule), (text, named)):
+            self.assertEqual(passed(data, rules(one))[0], b"X-W: program\r\n" + data)
+            self.assertTrue(self.refused(data, one, hold_bytes=10))
+
+    def test_mark_without_a_header(self) -> None:
+        """It does not run into a body, or a body into it."""
+        rule = AttachmentRule(detected=PROGRAMS.detected, action="mark", mark="X-W: program")
+        out, _ = passed(b"MZ text\r\n", rules(rule, malformed="pass"))
+        self.assertEqual(out, b"X-W: program\r\n\r\nMZ text\r\n")
 
 
 class InlineTests(MimeCase):
