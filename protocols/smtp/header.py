@@ -11,7 +11,7 @@ from attrs import define, field, frozen
 
 from protocols.smtp.fault import Fault, fault
 from protocols.smtp.reply import configured
-from protocols.smtp.settings import HeaderRule
+from protocols.smtp.rules import HeaderRule
 
 _FIELD = re.compile(rb"([!-9;-~]+):(.*)", re.DOTALL)
 

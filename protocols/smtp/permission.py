@@ -9,7 +9,8 @@ from protocols.smtp.address import Mailbox, Path, canonical, is_domain
 from protocols.smtp.command import is_literal
 from protocols.smtp.fault import Fault, fault
 from protocols.smtp.reply import configured
-from protocols.smtp.settings import AddressRule, SMTPSettings
+from protocols.smtp.rules import AddressRule
+from protocols.smtp.settings import SMTPSettings
 
 
 def check_hello(name: str, settings: SMTPSettings) -> None:

@@ -8,7 +8,7 @@ from attrs import evolve, frozen
 
 from protocols.magic import recognise
 from protocols.smtp.mime.archive import Member
-from protocols.smtp.settings import AttachmentRule
+from protocols.smtp.rules import AttachmentRule
 
 
 @frozen

@@ -12,7 +12,8 @@ from protocols.smtp.mime.encoding import DECODERS, Plain
 from protocols.smtp.mime.findings import Findings
 from protocols.smtp.mime.inline import Inline
 from protocols.smtp.reply import configured
-from protocols.smtp.settings import AttachmentRule, SMTPSettings
+from protocols.smtp.rules import AttachmentRule
+from protocols.smtp.settings import SMTPSettings
 
 HELD = 65536
 """Bytes that may wait for the first L{LOOK} that their encoding stands for."""

@@ -18,7 +18,8 @@ from protocols.smtp.address import parse_path
 from protocols.smtp.fault import Fault
 from protocols.smtp.lists import AddressList, read_addresses, read_domains
 from protocols.smtp.permission import check_recipient, check_sender
-from protocols.smtp.settings import AddressRule, SMTPSettings
+from protocols.smtp.rules import AddressRule
+from protocols.smtp.settings import SMTPSettings
 
 CONTENT = """
 # people

@@ -20,7 +20,8 @@ from gateway.testing import FakeSession, every_split, hostile
 from protocols.smtp.fault import Fault
 from protocols.smtp.inspector import SMTPInspector
 from protocols.smtp.message import Message
-from protocols.smtp.settings import AttachmentRule, HeaderRule, SMTPSettings
+from protocols.smtp.rules import AttachmentRule, HeaderRule
+from protocols.smtp.settings import SMTPSettings
 from tests.protocols.smtp.conversations import DATA, ENVELOPE, GO_AHEAD, OK, TAKEN, said
 from tests.session.scene import service
 

@@ -25,7 +25,8 @@ from protocols.smtp.mime.attachment import Attachment
 from protocols.smtp.mime.encoding import DECODERS
 from protocols.smtp.mime.inline import Inline
 from protocols.smtp.mime.part import HELD
-from protocols.smtp.settings import AttachmentRule, HeaderRule, SMTPSettings
+from protocols.smtp.rules import AttachmentRule, HeaderRule
+from protocols.smtp.settings import SMTPSettings
 from tests.protocols.smtp.test_message import mail, passed
 
 PROGRAM = b"MZ\x90\0" + bytes(range(256)) * 8

@@ -11,7 +11,9 @@ from gateway.interfaces import CLIENT, SERVER, Address
 from protocols.smtp.address import parse_path
 from protocols.smtp.fault import Fault
 from protocols.smtp.permission import check_hello, check_recipient, check_sender
-from protocols.smtp.settings import AddressRule, SMTPSettings, domains, networks
+from protocols.smtp.rules import AddressRule
+from protocols.smtp.settings import SMTPSettings
+from protocols.smtp.values import domains, networks
 from tests.protocols.smtp.conversations import ENVELOPE, OK, answer, said, talk
 
 OURS = SMTPSettings(

@@ -8,7 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import CLIENT, SERVER, Address, Outcome
 from gateway.testing import FakeSession
-from protocols.smtp.settings import HeaderRule, SMTPSettings
+from protocols.smtp.rules import HeaderRule
+from protocols.smtp.settings import SMTPSettings
 from tests.protocols.smtp.conversations import (
     DATA,
     ENVELOPE,

@@ -1,0 +1,98 @@
+"""Values of settings: how the operator writes them, and what is wrong with them."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from protocols.smtp.address import canonical, is_domain
+from protocols.smtp.command import RULES
+from protocols.smtp.extension import EXTENSIONS
+from protocols.smtp.reply import configured
+
+Networks = tuple[IPv4Network | IPv6Network, ...]
+
+MECHANISMS = frozenset(
+    {
+        *("PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2", "OAUTHBEARER"),
+        *("SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512"),
+    }
+)
+"""None of these encrypts what follows, as GSSAPI, NTLM and DIGEST-MD5 may."""
+
+
+def networks(texts: tuple[str, ...]) -> Networks:
+    """Read networks and addresses."""
+    return tuple(ip_network(text) for text in texts)
+
+
+def commands(words: frozenset[str]) -> frozenset[str]:
+    """Read verbs of SMTP."""
+    return _known(words, RULES, "command")
+
+
+def extensions(words: frozenset[str]) -> frozenset[str]:
+    """Read keywords of extensions."""
+    return _known(words, EXTENSIONS, "extension")
+
+
+def mechanisms(words: frozenset[str]) -> frozenset[str]:
+    """Read names of mechanisms."""
+    return _known(words, MECHANISMS, "mechanism")
+
+
+def _known(words: frozenset[str], table: object, what: str) -> frozenset[str]:
+    known = frozenset(table)  # type: ignore[call-overload]
+    for word in sorted(words - known):
+        raise ValueError(f"{word!r} is no {what} that is understood: {', '.join(sorted(known))}")
+    return words
+
+
+def domains(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Read domains: C{"example.net"}, C{".example.net"} for all below it, C{"*"} for all."""
+    for word in words:
+        if word != "*" and not re.fullmatch(
+            r"\.?[^\s@*.]+(?:\.[^\s@*.]+)*|\[[0-9A-Za-z.:]+\]", word
+        ):
+            raise ValueError(f'{word!r} is no domain: write "a.example", ".example" or "*"')
+    return tuple(canonical(word) for word in words)
+
+
+def host_name(text: str) -> str:
+    """Read the name of a host, or nothing."""
+    if text and not (is_domain(text) and text.isascii()):
+        raise ValueError(f"{text!r} is not the name of a host")
+    return text
+
+
+def refusal(text: str) -> str:
+    """Read a reply that refuses."""
+    configured(text)
+    return text
+
+
+def field_name(text: str) -> str:
+    """Read the name of a header field (RFC 5322, section 3.6.8)."""
+    if not re.fullmatch(r"[!-9;-~]{1,76}", text):
+        raise ValueError(f"{text!r} is no name of a header field")
+    return text
+
+
+def field_value(text: str) -> str:
+    """Read the value of a header field, on one line."""
+    if not re.fullmatch(r"[ -~]{0,900}", text):
+        raise ValueError(f"{text!r} is not printable ASCII on one line")
+    return text
+
+
+def header_line(text: str) -> str:
+    """Read a header field: its name, a colon, its value."""
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise ValueError(f'{text!r} is no header field: write it like "X-Name: value"')
+    return f"{field_name(name)}: {field_value(value.strip())}"
+
+
+def small(words: frozenset[str]) -> frozenset[str]:
+    """Read extensions of file names, with or without the dot."""
+    return frozenset(word.lower().removeprefix(".") for word in words)
