@@ -20,6 +20,7 @@ from protocols.http.framing import of_response
 from protocols.http.head import read_response
 from protocols.http.malformed import Malformed
 from protocols.http.message import Request, Response
+from protocols.http.singular import check_singular
 from protocols.http.stacked import FORBIDDEN
 from protocols.http.transaction import DENIED, FAILED, Transaction
 
@@ -100,6 +101,7 @@ class Answering:
         assert request is not None
         try:
             response, size = await read_response(self._read, self._settings.limits, request)
+            check_singular(response.headers)
             named = options(response.headers)
             framing = of_response(response)
             if response.status < 200:

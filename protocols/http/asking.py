@@ -24,6 +24,7 @@ from protocols.http.malformed import Malformed
 from protocols.http.message import Headers, Request, Response
 from protocols.http.names import Unknown
 from protocols.http.route import Route
+from protocols.http.singular import check_singular
 from protocols.http.stacked import Sink, reframed, through
 from protocols.http.transaction import DENIED, FAILED, Transaction
 from protocols.http.transfer import NOTHING, Beginning, beginning, transfer
@@ -83,6 +84,8 @@ class Asking:
         settings = self._settings
         named = options(request.headers)
         framing = of_request(request)
+        if not framing.empty:
+            check_singular(request.headers)
         admit(request, framing, settings, self._session.server)
         limits, further = settings.limits, self._inspector.further_asked
         body = body_of(framing, self._read, limits, limits.request_body_bytes, size, further)

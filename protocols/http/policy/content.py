@@ -39,11 +39,24 @@ class ContentPolicy:
     look: bool = option(
         "Whether the first bytes of a body are looked at, and not only its header.", True
     )
+    unseen: Texts | None = option(
+        "Media types that go by their header alone, since nothing of what is looked at passes "
+        'before its first 512 bytes: "text/event-stream". Anything may be called so.',
+        None,
+        read=read_types,
+    )
 
     @property
     def looks(self) -> bool:
         """Whether first bytes matter."""
         return self.look and (self.allow is not None or self.refuse is not None)
+
+    def looks_at(self, message: Request | Response) -> bool:
+        """Whether those of this message matter."""
+        if not self.looks or is_empty(message):
+            return False
+        type = media_type(message.headers.get("content-type"))
+        return self.unseen is None or type not in self.unseen
 
     def head(self, message: Request | Response) -> str | None:
         """Why a message can't pass, by its header; L{None} if it may."""
@@ -58,7 +71,7 @@ class ContentPolicy:
 
     def _coded(self, message: Request | Response) -> str | None:
         coding = coding_of(message)
-        if self.looks and coding not in DECODED:
+        if coding not in DECODED and self.looks_at(message):
             return f"the body is coded as {coding!r}, which can't be looked into"
         return None
 
@@ -71,7 +84,7 @@ class ContentPolicy:
 
     def wants(self, message: Request | Response) -> int:
         """How many bytes of the body are to be looked at."""
-        return LOOK if self.looks and not is_empty(message) else 0
+        return LOOK if self.looks_at(message) else 0
 
     def body(self, message: Request | Response, beginning: bytes) -> str | None:
         """Why a message can't pass, by its first bytes; L{None} if it may."""

@@ -27,6 +27,7 @@ MESSAGES: Mapping[int, str] = {
     408: "Your program took too long to ask.",
     413: "What your program sent is larger than this network allows.",
     414: "The address is longer than this network allows.",
+    415: "What your program sent is of a kind that this network does not allow.",
     417: "Your program expects what this gateway does not offer.",
     421: "The address does not belong to the server that your program has connected to.",
     431: "What your program sent along with its request is larger than this network allows.",

@@ -188,6 +188,12 @@ class HostCheckTests(SynchronousTestCase):
             session = self.ask(check, THERE)
             self.refused(session, 421)
             self.assertEqual(session.asked, [])
+            sixth = Address(SIXTH, 80)
+            session = self.ask(check, "[2001:DB8:0::3]", server=sixth)
+            self.assertEqual((session.connected, session.asked), ([sixth], []))
+            session = self.ask(check, "[2001:db8::4]", server=sixth)
+            self.refused(session, 421)
+            self.assertEqual(session.asked, [])
 
     def test_ports(self) -> None:
         """A port that is named must be the connection's; the strict want it to be named."""

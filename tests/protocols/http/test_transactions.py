@@ -289,6 +289,31 @@ class HeaderTests(SynchronousTestCase):
         self.assertTrue(session.sent[SERVER].startswith(start), session.events)
         return session.sent[SERVER].removeprefix(start)[:-2]
 
+    def test_contradictions(self) -> None:
+        """Of headers that are said once, the policy and the reader might take different ones."""
+        for name, one, other in (
+            (b"Content-Type", b"text/plain", b"application/x-msdownload"),
+            (b"content-disposition", b"inline", b"attachment"),
+            (b"Location", b"/a", b"/b"),
+        ):
+            twice = b"%s: %s\r\nX: y\r\n%s: %s\r\n"
+            lines = twice % (name, one, name.upper(), other)
+            session = ask(PUT + lines + b"\r\n")
+            self.assertTrue(session.sent[CLIENT].startswith(b"HTTP/1.1 400 "))
+            offset = (PUT + lines).index(name.upper() + b": " + other)
+            self.assertEqual(records(session)[0]["offset"], offset)
+            head = b"HTTP/1.1 302 Found\r\nContent-Length: 2\r\n"
+            said = answer(GET % 1, head + lines + b"\r\nhi")
+            self.assertTrue(said.startswith(b"HTTP/1.1 502 "), said)
+            same = head + twice % (name, one, name, one) + b"\r\nhi"
+            self.assertEqual(answer(GET % 1, same), same)
+
+    def test_repeated_type(self) -> None:
+        """A type with and without its charset is one type."""
+        lines = b"Content-Type: text/html\r\nContent-Type: Text/HTML; charset=utf-8\r\n"
+        said = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n" + lines + b"\r\nhi"
+        self.assertEqual(answer(GET % 1, said), said)
+
     def test_kept(self) -> None:
         """Order, case, doubles and characters beyond ASCII; white space is made plain."""
         lines = b"x-B: 1\r\nX-a: 2\r\nX-B: \xe9\r\n"

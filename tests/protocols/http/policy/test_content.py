@@ -105,6 +105,16 @@ class ContentTests(PolicyCase):
         text = 'refuse = ["application/x-executable"]\nlook = false'
         self.assertEqual(self.verdict(text, "image/png", b"MZ\x90"), "")
 
+    def test_unseen(self) -> None:
+        """Nor does who can't wait for the first bytes; the name must be allowed all the same."""
+        text = 'refuse = ["application/x-executable"]\nunseen = ["text/event-stream"]'
+        brotli = ("Content-Encoding", "br")
+        self.assertEqual(self.verdict(text, "text/event-stream", b"MZ\x90"), "")
+        self.assertEqual(self.verdict(text, "text/event-stream", b"MZ\x90", brotli), "")
+        self.assertIn("executable", self.verdict(text, "text/html", b"MZ\x90"))
+        text = 'allow = ["text/html"]\nunseen = ["text/event-stream"]'
+        self.assertIn("not allowed", self.verdict(text, "text/event-stream", b""))
+
     def test_allowed(self) -> None:
         """Only what is allowed, by both names."""
         text = 'allow = ["text/html", "image/*", "application/vnd.openxmlformats-officedocument.*"]'

@@ -69,6 +69,10 @@ class ExampleTests(PolicyCase):
             url = Url(host, 80, "/")
             self.assertEqual(listed.matches(asks(host=host), url), expected, host)
 
+    def test_times(self) -> None:
+        """The limits in the example are the defaults, as it says."""
+        self.assertEqual(self.example("[http.times]").times, HttpSettings().times)
+
     def test_table_of_zorp(self) -> None:
         """Keys that docs/http-zorp.md names are there."""
         text = (DOCS / "http-zorp.md").read_text()
