@@ -111,7 +111,7 @@ def loopback(folder: Path, inspector: str = "") -> Iterator[Loopback]:
 
 
 @contextlib.contextmanager
-def gateway(place: Loopback, inspector: str, seconds: float = 20) -> Iterator[None]:
+def gateway(place: Loopback, inspector: str, seconds: float = 60) -> Iterator[None]:
     """
     The real C{twistd tproxygw}, until the end of the block.
 

@@ -198,12 +198,17 @@ def _inside(inner: st.SearchStrategy[list[str]]) -> st.SearchStrategy[list[str]]
     return st.one_of(
         st.builds(_multipart, st.sampled_from(["a", "b", "ab"]), st.lists(inner, max_size=2)),
         st.builds(lambda x: ["Content-Type: message/rfc822", "", *x], inner),
+        st.builds(_digest, inner),
     )
 
 
 def _multipart(boundary: str, parts: list[list[str]]) -> list[str]:
     inside = [line for part in parts for line in (f"--{boundary}", *part)]
     return [f"Content-Type: multipart/mixed; boundary={boundary}", "", *inside, f"--{boundary}--"]
+
+
+def _digest(message: list[str]) -> list[str]:
+    return ["Content-Type: multipart/digest; boundary=b", "", "--b", "", *message, "--b--"]
 
 
 sound = st.recursive(st.builds(lambda header: [header, "", "text"], evil), _inside, max_leaves=4)
