@@ -88,14 +88,18 @@ def described(header: Header, default: str = "text/plain") -> Described:
     if "content-type" not in parsed:
         parsed.set_default_type(default)
     kind = parsed.get_content_type()
-    boundary = _boundary(parsed) if kind.startswith("multipart/") else b""
+    try:
+        boundary = _boundary(parsed) if kind.startswith("multipart/") else b""
+        names = _names(parsed)
+    except TypeError:  # the standard library can't put them in order
+        return Described(kind, problem="a parameter that is there whole and in pieces")
     encoding = str(parsed.get("content-transfer-encoding", "")).strip().lower()
     return Described(
         kind,
         encoding,
         boundary,
         parsed.get_content_disposition() or "",
-        _names(parsed),
+        names,
         _unsound(header) or _problem(header) or _strange(kind, encoding, boundary),
     )
 

@@ -110,6 +110,9 @@ class Parts:
         return False
 
     def _ends(self, level: Level, last: bool) -> None:
+        if self._header is not None and not self._size:
+            # RFC 2046, section 5.1.1: a part begins with a line of its own, if only an empty one.
+            self._doubt("a part without a line")
         self._finish()
         at = self._levels.index(level)
         level.begun = level.begun or not last

@@ -224,13 +224,19 @@ def messages(draw: st.DrawFn) -> list[str]:
     return message
 
 
+_PROGRAM = ["Content-Disposition: attachment; filename=evil.exe", "", "text"]
+
+
 class MessageTests(SynchronousTestCase):
     """What a mail program finds in a message, the inspector has found before."""
 
     rules = SMTPSettings(attachments=(AttachmentRule(extensions=frozenset({"exe"})),))
 
-    @settings(max_examples=1500, deadline=None)
+    @settings(max_examples=1000, deadline=None)
     @given(messages(), st.integers(1, 5))
+    @example(["Content-Disposition: attachment; filename*=utf-8''a; filename*0=b", ""], 1)
+    @example(["Content-Disposition: attachment; filename*0=a; filename*=b", ""], 1)
+    @example([*_digest([])[:3], "--b--", "", *_PROGRAM], 1)
     def test_any(self, lines: list[str], step: int) -> None:
         """No attachment that the standard library finds passes where it may not."""
         message = Message(self.rules)
