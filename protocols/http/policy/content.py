@@ -10,6 +10,8 @@ from protocols.http.policy.patterns import Texts, media_type, read_types
 from protocols.http.policy.test import length
 from protocols.magic import DECODED, LOOK, Kind, decoded, recognise
 
+PARTIAL = 206
+
 UNKNOWN = "application/octet-stream"
 """What a body without a Content-Type may be taken for (RFC 9110, section 8.3)."""
 
@@ -122,6 +124,13 @@ class AnswerPolicy(ContentPolicy):
         "part that is not the first can't be seen.",
         False,
     )
+
+    def head(self, message: Request | Response) -> str | None:
+        """See L{ContentPolicy.head}. A part that nobody was let ask for begins anywhere."""
+        parts = isinstance(message, Response) and message.status == PARTIAL
+        if parts and not self.ranges and self.looks_at(message):
+            return "a part of a body, which nobody asked for (206)"
+        return super().head(message)
 
     def prepare(self, headers: Headers) -> Headers:
         """A request's headers, so that the answer can be looked at."""

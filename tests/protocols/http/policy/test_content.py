@@ -201,6 +201,17 @@ class ContentTests(PolicyCase):
         assert isinstance(decided, Pass)
         self.assertEqual(decided.look, 0)
 
+    def test_part_unasked(self) -> None:
+        """A server can't send the rest of a program as if it had been asked for it."""
+        for text, passes in (
+            ('refuse = ["a/b"]', False),
+            ('refuse = ["a/b"]\nranges = true', True),
+            ('refuse = ["a/b"]\nlook = false', True),
+            ("", True),
+        ):
+            decision = self.decisions(f"[http.content]\n{text}").response(answers(206))
+            self.assertEqual(isinstance(decision, Pass), passes, text)
+
     def test_asked_readable(self) -> None:
         """Servers are asked for what can be looked at: whole, and in a coding that is known."""
         fields = (("Range", "bytes=5-"), ("Accept-Encoding", "br, gzip"))
