@@ -10,7 +10,7 @@ from protocols.smtp.chunked import Chunk
 from protocols.smtp.command import Command
 from protocols.smtp.content import too_large
 from protocols.smtp.dialogue import Dialogue, Over
-from protocols.smtp.fault import Fault, fault
+from protocols.smtp.fault import fault
 from protocols.smtp.parameter import MAIL, RCPT, Parameter
 from protocols.smtp.permission import check_recipient, check_sender
 from protocols.smtp.reply import Reply
@@ -69,16 +69,10 @@ async def address(dialogue: Dialogue, command: Command, read: Reader) -> None:
     if transaction.chunked:
         raise fault(503, "5.5.1 RCPT after BDAT")
     _check_parameters(dialogue, command, RCPT)
-    try:
-        _check_recipient(dialogue, command, transaction)
-    except Fault:
-        transaction.refused += 1
-        raise
+    _check_recipient(dialogue, command, transaction)
     reply = await dialogue.forward(command)
     if reply.positive:
         transaction.recipients.append(command.path.mailbox)
-    else:
-        transaction.refused += 1
 
 
 def _check_recipient(dialogue: Dialogue, command: Command, transaction: Transaction) -> None:

@@ -23,14 +23,12 @@ class Transaction:
     """
     What the server has agreed to.
 
-    @ivar refused: recipients that somebody refused.
     @ivar chunked: a first chunk came, so the content comes in chunks.
     """
 
     sender: Mailbox
     international: bool = False
     recipients: list[Mailbox] = field(factory=list)
-    refused: int = 0
     chunked: bool = False
 
 

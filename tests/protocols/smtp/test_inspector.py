@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from base64 import b64encode
+
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import CLIENT, SERVER, Outcome
 from gateway.testing import END, Conversation, FakeSession, InspectorSuite
 from protocols.smtp.inspector import SMTPInspector
+from protocols.smtp.rules import AttachmentRule
 from protocols.smtp.settings import SMTPSettings
 from tests.protocols.smtp.conversations import (
     BYE,
@@ -34,6 +38,27 @@ OPEN = SMTPSettings(
     rerouting=True,
     bare_newline="repair",
 )
+
+JUDGED = SMTPSettings(
+    attachments=(
+        AttachmentRule(detected=re.compile("application/x-executable"), action="drop"),
+        AttachmentRule(archived=frozenset({"exe"}), action="mark"),
+        AttachmentRule(extensions=frozenset({"vbs"})),
+    ),
+    received_by="gw.example",
+)
+
+ARCHIVE = b"PK\3\4\x14\0" + bytes(20) + b"\5\0\0\0a.exe"
+
+PARTS = (
+    b"Subject: x\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\nHi\r\n--x\r\n"
+    b"Content-Type: a/b; name=a\r\nContent-Transfer-Encoding: base64\r\n\r\nTVqQ\r\n--x\r\n"
+    b"Content-Type: a/b; name=b\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    + b64encode(ARCHIVE)
+    + b"\r\n--x--\r\n.\r\n"
+)
+
+VBS = b"DATA\r\nA: b\r\nContent-Type: a/b; name=a.vbs\r\n\r\nx\r\n.\r\nNOOP\r\n"
 
 CHUNKED = [
     *ENVELOPE,
@@ -118,6 +143,33 @@ class SMTPSuite(InspectorSuite, SynchronousTestCase):
                 *BYE,
             ],
         ),
+        Conversation(
+            "judged, and changed",
+            [
+                *ENVELOPE,
+                (CLIENT, b"DATA\r\n" + PARTS),
+                (SERVER, GO_AHEAD),
+                (SERVER, TAKEN),
+                *BYE,
+            ],
+            settings=JUDGED,
+            replays=False,
+        ),
+        Conversation(
+            "judged, and refused",
+            [
+                *ENVELOPE,
+                (
+                    CLIENT,
+                    b"DATA\r\nA: b\r\nContent-Type: a/b; name=a.vbs\r\n\r\nx\r\n.\r\nNOOP\r\n",
+                ),
+                (SERVER, OK),
+                (SERVER, OK),
+                *BYE,
+            ],
+            settings=JUDGED,
+            replays=False,
+        ),
         Conversation("nothing said", [(SERVER, GREETING), (CLIENT, END), (SERVER, END)]),
         Conversation(
             "no service",
@@ -136,6 +188,24 @@ class SMTPSuite(InspectorSuite, SynchronousTestCase):
             "HTTP", [(SERVER, GREETING), (CLIENT, b"GET / HTTP/1.1\r\n")], outcome=Outcome.DENIED
         ),
     )
+
+
+class JudgedTests(SynchronousTestCase):
+    """All of it together."""
+
+    def test_changed(self) -> None:
+        """A trace, a mark, a part taken out; nothing of it before it was judged."""
+        steps = [*ENVELOPE, (CLIENT, b"DATA\r\n" + PARTS), (SERVER, GO_AHEAD), (SERVER, TAKEN)]
+        session = talk(steps, JUDGED)
+        sent = session.sent[SERVER].partition(b"DATA\r\n")[2]
+        self.assertTrue(
+            sent.startswith(b"X-Attachment-Warning: not what it should be\r\nReceived: ")
+        )
+        self.assertEqual(sent.count(b"X-Attachment-Warning"), 2)
+        self.assertIn(b"--x\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\nAn attach", sent)
+        self.assertNotIn(b"TVqQ", sent)
+        self.assertTrue(sent.endswith(b64encode(ARCHIVE) + b"\r\n--x--\r\n.\r\n"))
+        self.assertTrue(session.sent[CLIENT].endswith(TAKEN))
 
 
 class OrderTests(SynchronousTestCase):
