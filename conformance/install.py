@@ -87,7 +87,7 @@ class Installed:
         with tarfile.open(archive) as tar:
             tar.extractall(download, **SAFELY)
         (top,) = (path for path in download.iterdir() if path.is_dir())
-        shutil.move(top / "tests", self.base / "source" / "tests")
+        shutil.move(top / self.origin.tests, self.base / "source" / self.origin.tests)
         shutil.rmtree(download)
 
 

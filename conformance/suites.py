@@ -11,6 +11,7 @@ from conformance.origins import (
     AIOFTP,
     AIOHTTP,
     AIOSMTPD,
+    AUTOBAHN,
     CACHE_TESTS,
     CPYTHON,
     CURL,
@@ -30,6 +31,7 @@ class Runner(Enum):
     TRIAL = "record_trial"
     CACHE_TESTS = "record_cache_tests"
     CURL = "record_curl"
+    AUTOBAHN = "record_autobahn"
 
 
 @frozen
@@ -61,6 +63,9 @@ FTP = ("relay", "ftp")
 
 SUITES = (
     Suite(
+        "curl-http", CURL, Runner.CURL, ("HTTP", "server=http", "server=none"), HTTP, seconds=300
+    ),
+    Suite(
         "aiohttp",
         AIOHTTP,
         Runner.PYTEST,
@@ -72,12 +77,14 @@ SUITES = (
             "tests/test_web_sendfile_functional.py",
             "tests/test_web_websocket_functional.py",
         ),
+        HTTP,
     ),
     Suite(
         "requests",
         REQUESTS,
         Runner.PYTEST,
         ("tests/test_requests.py", "tests/test_lowlevel.py", "tests/test_testserver.py"),
+        HTTP,
         left_out={
             "tests/test_requests.py::TestTimeout::test_connect_timeout*": OUTSIDE,
             "tests/test_requests.py::TestTimeout::test_total_timeout_connect*": OUTSIDE,
@@ -100,7 +107,7 @@ SUITES = (
     ),
     Suite("cpython-smtp", CPYTHON, Runner.UNITTEST, ("test.test_smtplib",), SMTP),
     Suite("cpython-ftp", CPYTHON, Runner.UNITTEST, ("test.test_ftplib",), FTP),
-    Suite("twisted-http", TWISTED, Runner.TRIAL, ("twisted.web",)),
+    Suite("twisted-http", TWISTED, Runner.TRIAL, ("twisted.web",), HTTP),
     Suite("twisted-ftp", TWISTED, Runner.TRIAL, ("twisted.test.test_ftp",), FTP),
     Suite(
         "twisted-mail",
@@ -120,11 +127,13 @@ SUITES = (
         HTTPX,
         Runner.PYTEST,
         ("tests",),
+        HTTP,
         left_out={
             "tests/client/test_proxies.py::test_async_proxy_close*": OUTSIDE,
             "tests/client/test_proxies.py::test_sync_proxy_close*": OUTSIDE,
         },
     ),
+    Suite("autobahn", AUTOBAHN, Runner.AUTOBAHN, ("*",), HTTP),
     Suite("cache-tests", CACHE_TESTS, Runner.CACHE_TESTS, ("*",), HTTP),
     Suite(
         "pyftpdlib",

@@ -3,7 +3,8 @@ Runs those of curl's own tests that have one of the keywords, or one of the numb
 given, with the curl that is installed, and notes how each test ended. (C{server=ftp}: only those
 that want no other servers than such.)
 
-It runs in the folder of curl's source, whose test servers are built.
+It runs in the folder of curl's source, whose test servers are built, in a copy of the folder of
+tests: two runs may go on at the same time.
 """
 
 # mypy: ignore-errors
@@ -11,8 +12,10 @@ It runs in the folder of curl's source, whose test servers are built.
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -45,20 +48,36 @@ def chosen(wanted):
             yield str(number)
 
 
+@contextmanager
+def copied():
+    """A copy of the tests and their servers, beside them, as they look for other things there."""
+    copy = Path(f"tests-{os.getpid()}")
+    shutil.copytree("tests", copy)
+    try:
+        yield copy
+    finally:
+        shutil.rmtree(copy)
+
+
+def note(line):
+    """Record what a line says, if it says how a test ended."""
+    found = re.match(r"(PASS|FAIL|SKIP): (\d+)", line)
+    if found:
+        with Path(os.environ["CONFORMANCE_RECORD"]).open("a") as record:
+            record.write(json.dumps([found[2], OUTCOMES[found[1]]]) + "\n")
+
+
 def main(wanted):
     # -n: no valgrind; -a: to the end; -am: one line for each test.
     command = ["perl", "runtests.pl", "-c", CURL, "-vc", CURL, "-n", "-a", "-am"]
     environ = {**os.environ, "USER": "root"}
-    process = subprocess.Popen(
-        [*command, *chosen(wanted)], cwd="tests", env=environ, stdout=subprocess.PIPE, text=True
-    )
-    for line in process.stdout:
-        print(line, end="", flush=True)
-        found = re.match(r"(PASS|FAIL|SKIP): (\d+)", line)
-        if found:
-            with Path(os.environ["CONFORMANCE_RECORD"]).open("a") as record:
-                record.write(json.dumps([found[2], OUTCOMES[found[1]]]) + "\n")
-    process.wait()
+    options = {"env": environ, "stdout": subprocess.PIPE, "text": True, "errors": "replace"}
+    with copied() as folder:
+        process = subprocess.Popen([*command, *chosen(wanted)], cwd=folder, **options)
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            note(line)
+        process.wait()
 
 
 if __name__ == "__main__":

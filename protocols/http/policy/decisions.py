@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 ANY = "*"
 """In place of a method: all of them but CONNECT."""
 
+TUNNEL_PORTS = frozenset({443})
+"""What CONNECT may ask for if nobody says otherwise."""
+
 
 def at_once(function: Callable[[], bool]) -> Deferred[bool]:
     """Compute it now, while nothing else is done."""
@@ -79,7 +82,8 @@ class Decisions:
     def _tunnel(self, request: Request, url: Url) -> Refuse | None:
         if not self._settings.connect:
             return Refuse(403, "CONNECT is not allowed")
-        if url.port not in self._settings.connect_ports:
+        ports = self._settings.connect_ports
+        if url.port not in (TUNNEL_PORTS if ports is None else ports):
             return Refuse(403, f"CONNECT to port {url.port} is not allowed")
         return self._host(request, url)
 

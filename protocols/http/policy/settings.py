@@ -66,11 +66,10 @@ class HttpSettings(CoreSettings):
         None,
         read=read_ports,
     )
-    connect_ports: frozenset[int] = option(
-        "Which ports CONNECT may ask for.",
-        frozenset({443}),
-        minimum=1,
-        maximum=65535,
+    connect_ports: Numbers | None = option(
+        'Which ports CONNECT may ask for: [443, "8000-8099"]. Left out: 443.',
+        None,
+        read=read_ports,
         precedent="Squid's SSL_ports",
     )
     invalid_escapes: bool = option(
