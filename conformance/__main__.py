@@ -128,12 +128,14 @@ def compare(
     """Run through one inspector. What differs is run again on both sides: tests are flaky."""
     unused = left_out(known, suite.name, inspector)
     through = drive(suite, inspector, until, left_out=unused)
-    found = differences(without(direct.outcomes, unused), through.outcomes)
+    expected = without(direct.outcomes, unused)
+    found = differences(expected, through.outcomes)
     strange = unknown(found, known, suite.name, inspector)
     listed = len(found) - len(strange)
     for _ in range(0 if through.cut_off else AGAIN):
         strange = again(suite, inspector, strange, until)
-    return Verdict(suite.name, inspector, direct, through, len(found), listed, strange)
+    not_run = len(direct.outcomes) - len(expected)
+    return Verdict(suite.name, inspector, direct, through, not_run, len(found), listed, strange)
 
 
 def again(

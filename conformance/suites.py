@@ -63,7 +63,12 @@ FTP = ("relay", "ftp")
 
 SUITES = (
     Suite(
-        "curl-http", CURL, Runner.CURL, ("HTTP", "server=http", "server=none"), HTTP, seconds=300
+        "curl-http",
+        CURL,
+        Runner.CURL,
+        ("HTTP", "server=http", "server=none"),
+        ("http",),
+        seconds=300,
     ),
     Suite(
         "aiohttp",

@@ -16,13 +16,14 @@ HEAD = (
     "gateway",
     "connections",
     "sessions",
+    "not run",
     "same",
     "listed",
     "passing",
     "unknown",
     "seconds",
 )
-LINE = "{:13} {:9} {:>14} {:>14} {:>11} {:>8} {:>5} {:>6} {:>7} {:>7} {:>7}"
+LINE = "{:13} {:9} {:>14} {:>14} {:>11} {:>8} {:>7} {:>5} {:>6} {:>7} {:>7} {:>7}"
 
 
 @frozen
@@ -30,6 +31,7 @@ class Verdict:
     """
     One line of the table.
 
+    @ivar not_run: how many tests are not even run through the inspector.
     @ivar different: how many tests ended differently.
     @ivar listed: how many of them C{differences.toml} lists.
     @ivar unknown: those that it does not list and that differed every time.
@@ -39,6 +41,7 @@ class Verdict:
     inspector: str
     direct: Run
     through: Run
+    not_run: int
     different: int
     listed: int
     unknown: tuple[Difference, ...]
@@ -71,7 +74,8 @@ class Verdict:
             str(self.through),
             str(self.through.connections),
             str(self.through.sessions.total()),
-            str(tests - self.different),
+            str(self.not_run),
+            str(tests - self.not_run - self.different),
             str(self.listed),
             str(self.different - self.listed - unknown),
             str(unknown),

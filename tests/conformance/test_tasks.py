@@ -47,12 +47,12 @@ class VerdictTests(SynchronousTestCase):
     """When a run is good."""
 
     def verdict(self, *unknown: Difference, connections: int = 2, cut_off: bool = False) -> Verdict:
-        """A run with two sessions and three tests, of which one differs."""
-        direct = Run({"a": "passed", "b": "passed", "c": "skipped"}, 2, 1.0)
+        """A run with two sessions and four tests: one differs, and one is not run."""
+        outcomes = {"a": "passed", "b": "passed", "c": "skipped"}
+        direct = Run({**outcomes, "d": "passed"}, 2, 1.0)
         sessions = Counter({"closed": 2})
-        outcomes = {**direct.outcomes, "b": "failed"}
-        through = Run(outcomes, connections, 2.0, sessions, cut_off)
-        return Verdict("s", "relay", direct, through, 1, 1 - len(unknown), unknown)
+        through = Run({**outcomes, "b": "failed"}, connections, 2.0, sessions, cut_off)
+        return Verdict("s", "relay", direct, through, 1, 1, 1 - len(unknown), unknown)
 
     def test_good(self) -> None:
         """A difference that is listed is none."""
@@ -74,4 +74,4 @@ class VerdictTests(SynchronousTestCase):
         """One line a run, with as many cells as the head has."""
         head, _, line = table([self.verdict()]).splitlines()
         self.assertEqual(head.count("|"), line.count("|"))
-        self.assertIn("| 2/0/1 | 1/1/1 | 2 | 2 | 2 | 1 | 0 | 0 | 1/2 |", line)
+        self.assertIn("| 3/0/1 | 1/1/1 | 2 | 2 | 1 | 2 | 1 | 0 | 0 | 1/2 |", line)
