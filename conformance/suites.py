@@ -68,7 +68,7 @@ SUITES = (
         Runner.CURL,
         ("HTTP", "server=http", "server=none"),
         ("http",),
-        seconds=300,
+        seconds=400,
     ),
     Suite(
         "aiohttp",
@@ -83,6 +83,7 @@ SUITES = (
             "tests/test_web_websocket_functional.py",
         ),
         HTTP,
+        seconds=300,
     ),
     Suite(
         "requests",
