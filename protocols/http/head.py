@@ -162,6 +162,8 @@ async def read_lines(read: Reader, limits: Limits, offset: int) -> str:
     """
     All lines up to the empty one, which is read too; each with its CRLF.
 
+    If the last one ends with a bare LF, nobody would send more, so that is told at once.
+
     @param offset: where in the message they begin.
     """
     try:
@@ -171,12 +173,15 @@ async def read_lines(read: Reader, limits: Limits, offset: int) -> str:
         if b"\n" in begin or b"\r" in begin:
             begin += await read.exactly(begin[1:] == b"\r", 1)
             raise fault_in(begin.decode("latin-1"), offset)
-        rest = await read.until(b"\r\n\r\n", limits.head_bytes)
+        lines = begin + await read.until(b"\n\r\n", limits.head_bytes + 1) + b"\n"
     except Malformed:
         raise
     except Denied as denied:
         raise _cut_off(read, denied, limits.head_bytes, TOO_LARGE) from None
-    return f"{begin.decode('latin-1')}{rest.decode('latin-1')}\r\n"
+    text = lines.decode("latin-1")
+    if text[-2] != "\r":
+        raise fault_in(text, offset)
+    return text
 
 
 def parse(lines: str, limits: Limits, offset: int) -> Headers:

@@ -92,6 +92,24 @@ class LimitTests(SynchronousTestCase):
                 self.assertNotIn("offset", record(session))
 
 
+class EndTests(SynchronousTestCase):
+    """Where a head ends."""
+
+    def test_bare_lf(self) -> None:
+        """A last line that ends with a bare LF is refused at once: nothing more would come."""
+        for session in sessions(GET + b"X: y\n\r\n"):
+            self.assertTrue(session.sent[CLIENT].startswith(b"HTTP/1.1 400 "))
+            self.assertEqual(record(session)["reason"], "a bare LF")
+            self.assertEqual(record(session)["offset"], len(GET) + 4)
+
+    def test_server(self) -> None:
+        """A server's, too."""
+        for session in sessions(GET + b"\r\n"):
+            session.says(SERVER, b"HTTP/1.1 200 OK\r\nContent-Length: 0\n\r\n")
+            self.assertTrue(session.sent[CLIENT].startswith(b"HTTP/1.1 502 "))
+            self.assertEqual(record(session)["reason"], "a bare LF")
+
+
 class OfferTests(SynchronousTestCase):
     """What a server hears of an Upgrade."""
 
