@@ -58,6 +58,9 @@ log = Logger()
 WATCH_SECONDS = 10.0
 """How often the gateway looks whether its rules are still installed."""
 
+COLLECT_AFTER = 10_000
+"""Objects more than there were, after which the collector of circles looks for some."""
+
 FIXED = (
     *("port", "mark", "listener_mark", "upstream_mark"),
     *("table", "rule_priority", "backend"),
@@ -212,6 +215,8 @@ class Gateway(Service):
         # What is there now stays: the collector need not look through a large policy again.
         gc.collect()
         gc.freeze()
+        # What sessions leave behind is in no circle, so there is little to be found each time.
+        gc.set_threshold(COLLECT_AFTER, 20, 20)
         policy = self._sessions.policy
         log.info(
             "started with {directory}: {services} services, {rules} rules, port {port}",

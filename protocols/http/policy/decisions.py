@@ -46,6 +46,7 @@ class Decisions:
     def __init__(self, settings: HttpSettings, server: Address, compute: Compute = at_once) -> None:
         self._settings = settings
         self._server = server
+        self._last: tuple[Request | None, Url] = None, NOWHERE
         asked = settings.authentication
         self._authentication = None if asked is None else Authentication(asked, compute)
 
@@ -56,6 +57,7 @@ class Decisions:
     ) -> Decision | Deferred[Decision]:
         """May it be asked?"""
         url = Url.of(request, server)
+        self._last = request, url
         refusal = self._basic(request, url)
         if refusal is not None:
             return refusal
@@ -139,7 +141,7 @@ class Decisions:
     def response(self, response: Response) -> Decision:
         """May it be answered?"""
         tests = self._settings.response
-        url = Url.of(response.request, self._server) if tests else NOWHERE
+        url = self._url(response.request) if tests else NOWHERE
         decided, headers, stack = self._tested(tests, response, url)
         if decided is not None:
             return decided
@@ -152,6 +154,11 @@ class Decisions:
             return Refuse(502, _too_long(long, policy))
         look = self._settings.content.wants(response)
         return Pass(_changed(response, policy.apply(headers)), look, stack=stack)
+
+    def _url(self, request: Request) -> Url:
+        """That of a request: nearly always the last one that was decided."""
+        last, url = self._last
+        return url if last is request else Url.of(request, self._server)
 
     def content(self, message: Request | Response, beginning: bytes) -> Refuse | None:
         """What the body is by its first bytes."""
