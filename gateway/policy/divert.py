@@ -95,12 +95,14 @@ class Divert:
         read=read_mark,
     )
     listener_mark: Mark = option(
-        "Packets from the gateway to clients carry this mark. Its own bits.",
+        "Packets from the gateway to whoever connected to it, usually a client, carry this mark. "
+        "Its own bits.",
         Mark(0x2, 0x2),
         read=read_mark,
     )
     upstream_mark: Mark = option(
-        "Packets from the gateway to servers carry this mark. Its own bits.",
+        "Packets from the gateway to whom it connects to, usually a server, carry this mark. Its "
+        "own bits.",
         Mark(0x4, 0x4),
         read=read_mark,
     )

@@ -75,9 +75,10 @@ class Related:
         equipment, limits = self._home.equipment, _service(session).limits
         if len(session.expected) >= limits.expectations:
             return fail(Denied(f"limits.expectations = {limits.expectations}"))
-        mark = equipment.upstream_mark if side is SERVER else equipment.listener_mark
         try:
-            sock = self._listen(session.policy, initiator, address, mark)
+            # Marked as all that is accepted, also from servers: the leg that goes on from here
+            # may have the same addresses and ports, and is to be tracked apart from this one.
+            sock = self._listen(session.policy, initiator, address, equipment.listener_mark)
         except OSError as error:
             return fail(Unreachable(f"{address} can't be listened at: {error.strerror}"))
         if sock is not None:

@@ -9,7 +9,7 @@ numbers are those of the table that the design was made from):
   - 1, fails open without the gateway: C{test_life.CrashTests}, C{PassCrashTests},
     C{IptablesCrashTests}
   - 2, both legs are one connection to a stateful firewall: C{test_kernel.FirewallTests},
-    C{MasqueradeTests}, and C{FirewallWithoutZonesTests} as the proof
+    C{MasqueradeTests}, C{test_ftp_firewall}, and C{FirewallWithoutZonesTests} as the proof
   - 3, ICMP errors and path MTU: C{test_kernel.PathTests}
   - 4, 16, 17, 20, what a host can have set wrongly: C{test_doctor}
   - 5, accepted sockets that inherit the divert mark: C{test_kernel.HostSettingTests}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ftplib
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,3 +90,20 @@ class FtpCase(SceneCase):
     def transfers(self) -> list[dict[str, Any]]:
         """The records of transfers so far."""
         return [one for one in self.scene.records() if one["event_type"] == "ftp_data"]
+
+
+def hear_line(sock: socket.socket) -> bytes:
+    """The next line."""
+    line = b""
+    while not line.endswith(b"\n"):
+        piece = sock.recv(1)
+        if not piece:
+            raise AssertionError(f"the end, after {line!r}")
+        line += piece
+    return line
+
+
+def port_in(line: bytes) -> int:
+    """The port in a PORT command or a 227."""
+    high, low = line.strip().rstrip(b").").split(b",")[-2:]
+    return int(high) * 256 + int(low)

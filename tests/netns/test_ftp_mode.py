@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from gateway.lab.network import CLIENT, CLIENT6
 from tests.netns.case import hear
-from tests.netns.ftp_case import CONTENT, FTP, FtpCase
+from tests.netns.ftp_case import CONTENT, FTP, FtpCase, hear_line, port_in
 from tests.netns.ftp_clients import Visit
 from tests.netns.ftp_servers import SERVERS
 
@@ -105,35 +105,20 @@ class ThiefTests(FtpCase):
             theirs.sendall(answer)
             self.assertEqual(hear(ours, len(answer)), answer)
         ours.sendall(b"PASV\r\n")
-        heard = self.line(theirs)
+        heard = hear_line(theirs)
         self.assertTrue(heard.startswith(b"PORT 10,1,2,3,"), heard)
-        far = numbers(heard)
+        far = port_in(heard)
         theirs.sendall(b"200 fine\r\n")
-        near = numbers(self.line(ours))
+        near = port_in(hear_line(ours))
         self.assertRefused(("203.0.113.9", near), "10.1.200.9")
         data = self.dial(("203.0.113.9", near))
         at_server = self.dial((CLIENT, far), ("203.0.113.9", 20), namespace=self.server, seconds=5)
         ours.sendall(b"RETR a\r\n")
-        self.assertEqual(self.line(theirs), b"RETR a\r\n")
+        self.assertEqual(hear_line(theirs), b"RETR a\r\n")
         theirs.sendall(b"150 here\r\n")
         at_server.sendall(b"hello")
         at_server.close()
         self.assertEqual(hear(data), b"hello")
-        self.assertEqual(self.line(ours), b"150 here\r\n")
+        self.assertEqual(hear_line(ours), b"150 here\r\n")
         theirs.sendall(b"226 done\r\n")
-        self.assertEqual(self.line(ours), b"226 done\r\n")
-
-    def line(self, sock: Any) -> bytes:
-        """One line."""
-        line = b""
-        while not line.endswith(b"\n"):
-            piece = sock.recv(1)
-            assert piece, line
-            line += piece
-        return line
-
-
-def numbers(line: bytes) -> int:
-    """The port in a PORT command or a 227."""
-    high, low = line.strip().rstrip(b").").split(b",")[-2:]
-    return int(high) * 256 + int(low)
+        self.assertEqual(hear_line(ours), b"226 done\r\n")

@@ -15,6 +15,7 @@ from twisted.trial.unittest import TestCase
 from gateway.inspector import Inspector
 from gateway.interfaces import CLIENT, SERVER, Address, Denied, Unreachable
 from gateway.policy.limits import ServiceLimits
+from gateway.policy.service import Action
 from protocols.relay import RelayInspector
 from tests.session.scene import (
     Scene,
@@ -227,7 +228,12 @@ class ExpectationTests(TestCase):
         expectation = await session.expect(CLIENT, address, "data")
         self.assertEqual(expectation.fileno(), -1)
         expectation.cancel()
-        session.policy = evolve(session.policy, rules=())
+        policy = session.policy
+        forwarded = evolve(policy.services["web"], action=Action.FORWARD)
+        session.policy = evolve(policy, services={**policy.services, "web": forwarded})
+        with self.assertRaises(Unreachable):
+            await session.expect(CLIENT, address, "data")
+        session.policy = evolve(policy, rules=())
         with self.assertRaises(Unreachable):
             await session.expect(CLIENT, address, "data")
 
