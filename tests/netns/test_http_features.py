@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from gateway.lab.network import GATEWAY_WAN, MIRROR
-from tests.netns.case import SERVER, SceneCase
+from tests.netns.case import SECONDS, SERVER, SceneCase
 
 RULE = """
 inspector = "http"
@@ -22,7 +22,17 @@ ports = [{port}]
 
 RESOLVE = RULE.format(port=80) + 'host_check = "resolve"\n'
 STRICT = RULE.format(port=81) + 'host_check = "strict"\n'
-TIMED = RULE.format(port=82) + "[http.times]\nhead_seconds = 1\nkeepalive_seconds = 2\n"
+TIMED = (
+    RULE.format(port=82)
+    + """
+[http.times]
+head_seconds = 1
+keepalive_seconds = 2
+request_bytes_per_second = 1000
+window_seconds = 2
+take_seconds = 2
+"""
+)
 TUNNELS = RULE.format(port=83) + 'connect = true\n[http.tunnels]\nconnect = "inner"\n'
 INNER = 'inspector = "http"\n[http]\npaths = ["/allowed"]\n'
 
@@ -152,6 +162,63 @@ networks = ["198.51.100.0/24", "192.0.2.0/24"]
         client.close()
         server.close()
         self.assertEqual(self.flow(address)["gateway"]["verdict"], "closed")
+
+    def test_slow_body(self) -> None:
+        """A body that dribbles is cut off, and the server is not asked to make sense of it."""
+        listener = self.listen(82)
+        client = self.dial((SERVER, 82))
+        client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\na")
+        server, _ = self.accept(listener)
+        self.heard(server, b"\r\n\r\na")
+        self.assertTrue(self.heard(client, b"\r\n\r\n").startswith(b"HTTP/1.1 408 "))
+        self.assertReset(server)
+
+    def test_blocked_body(self) -> None:
+        """A client whose server does not read is not to blame, and goes on when it does."""
+        listener = self.listen(82)
+        client = self.dial((SERVER, 82))
+        size = 16_000_000
+        client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size)
+        server, _ = self.accept(listener)
+        self.heard(server, b"\r\n\r\n")
+        sent = self.fill(client, size)
+        self.assertLess(sent, size)
+        client.settimeout(5)
+        with self.assertRaises(TimeoutError):
+            client.recv(1)
+        client.settimeout(SECONDS)
+        left = size - sent
+        while left:
+            server.recv(1 << 20)
+            left -= self.fill(client, left, 0.05)
+        server.sendall(OK)
+        self.heard(client, b"hi")
+
+    def fill(self, client: socket.socket, size: int, seconds: float = 0.5) -> int:
+        """Send so many bytes, or as many as are taken in time; how many those were."""
+        client.settimeout(seconds)
+        sent = 0
+        try:
+            while sent < size:
+                sent += client.send(bytes(min(65536, size - sent)))
+        except TimeoutError:
+            pass
+        client.settimeout(SECONDS)
+        return sent
+
+    def test_slow_reader(self) -> None:
+        """A client that does not take its answer is broken off."""
+        listener = self.listen(82)
+        client = self.ask("a", 82)
+        server, _ = self.accept(listener)
+        self.heard(server, b"\r\n\r\n")
+        size = 64_000_000
+        server.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+        self.assertLess(self.fill(server, size), size)
+        self.assertReset(server)
+        record = self.record(client)["http"]
+        self.assertIn("take_seconds", record["reason"])
+        self.assertEqual(record["verdict"], "denied")
 
     def test_tunnel(self) -> None:
         """What is in a tunnel is inspected by the service that is named for it."""
