@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from time import time
 from typing import Any
@@ -16,6 +17,7 @@ from gateway.inspector import Inspector
 from gateway.interfaces import CLIENT, SERVER, Address, Denied, Unreachable
 from gateway.policy.limits import ServiceLimits
 from gateway.policy.service import Action
+from gateway.session.expectation import STRANGERS
 from protocols.relay import RelayInspector
 from tests.session.scene import (
     Scene,
@@ -176,6 +178,19 @@ class ExpectationTests(TestCase):
         scene.sessions.stop()
         reasons = [one["gateway"]["reason"] for one in scene.records()]
         self.assertIn(f"{expectation.address} was announced to 127.0.0.1 only", reasons)
+
+    @asynchronous
+    async def test_many_strangers(self) -> None:
+        """So many of them, and no more: then nobody is let in any more."""
+        scene = self.scene()
+        expectation, *_ = await self.announced(scene)
+        for number in range(STRANGERS):
+            self.assertFalse(expectation.gone.called, number)
+            with contextlib.suppress(OSError):
+                await receive(await visit(self, expectation.address, "127.0.0.9"), 1)
+        await expectation.gone
+        with self.assertRaises(ConnectionRefusedError):
+            await visit(self, expectation.address)
 
     @asynchronous
     async def test_server_connects(self) -> None:
