@@ -19,12 +19,20 @@ from tests.protocols.http.corpus import CHUNKED, GET, POST, SMUGGLED, Refused
 from tests.protocols.http.corpus.chunks import CHUNKS, TRAILERS
 from tests.protocols.http.corpus.framing import CODINGS, EXPECTATIONS, LENGTHS, VERSIONS
 from tests.protocols.http.corpus.hosts import HOSTS
-from tests.protocols.http.corpus.lines import AUTHORITIES, CONNECTS, FIELDS, LINES, OPTIONS, TARGETS
+from tests.protocols.http.corpus.lines import (
+    ASTERISKS,
+    AUTHORITIES,
+    CONNECTS,
+    FIELDS,
+    LINES,
+    OPTIONS,
+    TARGETS,
+)
 from tests.protocols.http.corpus.responses import ASKED, CUT, EVIL, EXTRA, RESPONSES
 
 REQUESTS: tuple[Refused, ...] = (
     *(*LENGTHS, *VERSIONS, *CODINGS, *EXPECTATIONS, *CHUNKS, *TRAILERS, *LINES, *FIELDS),
-    *(*OPTIONS, *TARGETS, *AUTHORITIES, *CONNECTS, *HOSTS),
+    *(*OPTIONS, *TARGETS, *ASTERISKS, *AUTHORITIES, *CONNECTS, *HOSTS),
 )
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 END_OF_A_HEAD = re.compile(rb"\r\n\r\n|\n\r?\n|\r\r")

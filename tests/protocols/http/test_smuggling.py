@@ -14,7 +14,15 @@ from tests.protocols.http.corpus import CHUNKED, GET, POST, SMUGGLED, Refused
 from tests.protocols.http.corpus.chunks import CHUNKS, TRAILERS
 from tests.protocols.http.corpus.framing import CODINGS, EXPECTATIONS, LENGTHS, VERSIONS
 from tests.protocols.http.corpus.hosts import HOSTS
-from tests.protocols.http.corpus.lines import AUTHORITIES, CONNECTS, FIELDS, LINES, OPTIONS, TARGETS
+from tests.protocols.http.corpus.lines import (
+    ASTERISKS,
+    AUTHORITIES,
+    CONNECTS,
+    FIELDS,
+    LINES,
+    OPTIONS,
+    TARGETS,
+)
 from tests.protocols.http.corpus.responses import CUT, EVIL, EXTRA, RESPONSES
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -84,7 +92,7 @@ class RequestTests(SynchronousTestCase):
 
     def test_targets(self) -> None:
         """Targets have one of four forms."""
-        self.refused((*TARGETS, *AUTHORITIES))
+        self.refused((*TARGETS, *ASTERISKS, *AUTHORITIES))
         self.refused(CONNECTS, HttpSettings(connect=True))
 
     def test_hosts(self) -> None:

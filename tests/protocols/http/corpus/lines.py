@@ -199,6 +199,11 @@ AUTHORITIES = tuple(
     )
 )
 
+ASTERISKS = tuple(
+    Refused(f"OPTIONS {target!r}", b"OPTIONS ^" + target + _REST, 400, "target")
+    for target in (b"*a", b"**", b"*/", b"*?a", b"a", b"ftp://a/")
+)
+
 CONNECTS = tuple(
     Refused(f"CONNECT {target!r}", b"CONNECT ^" + target + _REST, 400, "target")
     for target in (b"/", b"*", b"a", b"http://a/", b"a:80/", b"u@a:80", b":80", b"a:", b"a:x")
