@@ -12,6 +12,7 @@ from protocols.http.inspector import HttpInspector
 from protocols.http.limits import Limits
 from protocols.http.policy.patterns import read_paths
 from protocols.http.policy.settings import HttpSettings
+from protocols.http.settings import Stack
 from tests.protocols.http.corpus import GET
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -268,3 +269,33 @@ class HopTests(SynchronousTestCase):
         for target in (b"http://a", b"http://a?b"):
             session, _ = sessions(b"GET " + target + b" HTTP/1.1\r\nHost: a\r\n\r\n", settings)
             self.assertIn(target, session.sent[SERVER])
+
+
+class StackTests(SynchronousTestCase):
+    """Bodies through another inspector: only where there is one, and to a clear end."""
+
+    SETTINGS = HttpSettings(stack=Stack(request="other", response="other"))
+
+    def test_no_body(self) -> None:
+        """Nobody is asked about nothing; the head passes as it is."""
+        for answer in (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 204 No Content\r\n\r\n",
+            b"HTTP/1.1 304 Not Modified\r\n\r\n",
+        ):
+            session, _ = sessions(GET + b"\r\n", self.SETTINGS)
+            session.says(SERVER, answer)
+            self.assertEqual(session.sent, {CLIENT: answer, SERVER: GET + b"\r\n"})
+            self.assertEqual(session.bodies, [])
+
+    def test_broken(self) -> None:
+        """The other inspector hears that there will be no rest."""
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        session, _ = sessions(GET + b"\r\n", self.SETTINGS)
+        session.says(SERVER, head + b"5\r\nhello\r\nx\r\n")
+        (body,) = session.bodies
+        self.assertEqual((body.data, body.cancelled), (b"hello", True))
+        session, _ = sessions(GET + b"\r\n", self.SETTINGS)
+        session.says(SERVER, head + b"5\r\nhello\r\n0\r\n\r\n")
+        (body,) = session.bodies
+        self.assertEqual((body.data, body.cancelled), (b"hello", False))
