@@ -218,8 +218,6 @@ class ISession(Interface):
         Open the server side, by default as the service says, usually to the
         original destination and from the client's own address.
 
-        @param port: the port that it should come from, in place of the client's.
-
         What is sent to the server before is kept (bounded by the session's
         buffer) and follows as soon as it is open.
 
@@ -229,6 +227,7 @@ class ISession(Interface):
             believes a peer when it says where to go, and the policy does not.
             An announced connection may go to the peers of the session that
             announced it.
+        @param port: the port that it should come from, in place of the client's.
         @return: fires with the address that was reached, or fails with
             L{Unreachable}, or with L{Denied} if the policy does not have it.
             The failure need not be handled: the client is then answered with
