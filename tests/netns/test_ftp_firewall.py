@@ -5,13 +5,14 @@ connection may have the same addresses and ports, whoever made it.
 
 from __future__ import annotations
 
+import io
 import socket
 from typing import ClassVar
 
 from gateway.lab.network import CLIENT
 from tests.netns.case import hear
-from tests.netns.firewall import FIREWALL
-from tests.netns.ftp_case import FTP, FtpCase, hear_line, port_in
+from tests.netns.firewall import FIREWALL, MASQUERADE
+from tests.netns.ftp_case import CONTENT, FTP, FtpCase, hear_line, port_in
 from tests.netns.test_kernel import random_sequence
 
 HOST = "203.0.113.9"
@@ -92,6 +93,27 @@ class IptablesTests(FirewallTests):
     """The same with rules of iptables."""
 
     gateway = 'backend = "iptables"\n' + FirewallTests.gateway
+
+
+class MasqueradeTests(FtpCase):
+    """A gateway that has one address of its own for all clients, which servers see."""
+
+    servers = ("vsftpd",)
+    services: ClassVar[dict[str, str]] = {"ftp": FTP + 'data_mode = "passive"\n'}
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.router.run("nft", "-f", "-", input=FIREWALL + MASQUERADE)
+
+    def test_active(self) -> None:
+        """Active clients get their files: the server hears of no address of theirs."""
+        for passive in (False, True):
+            with self.ftplib(passive=passive) as client:
+                got = io.BytesIO()
+                client.retrbinary("RETR file", got.write)
+                self.assertEqual(got.getvalue(), CONTENT)
+                client.storbinary("STOR in/x", io.BytesIO(CONTENT))
+                client.delete("in/x")
 
 
 def numbers(listener: socket.socket) -> bytes:
