@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.inspector import Reader
+from gateway.interfaces import Denied
 from protocols.smtp.content import Content
 from protocols.smtp.deadline import Waits
 from protocols.smtp.fault import Fault
@@ -35,8 +36,14 @@ class Chunk:
         self._left -= len(piece)
         return piece
 
-    async def skip(self) -> None:
-        """Read the rest, which nobody wants."""
+    async def skip(self, refused: Fault, most: int) -> None:
+        """
+        Read the rest, which nobody wants, so that the client listens when it is told.
+
+        @raise Denied: it is more than C{most} bytes.
+        """
+        if self._left > most:
+            raise Denied(refused.reason, refused.reply.data())
         while await self.piece():
             pass
 

@@ -23,6 +23,7 @@ from protocols.smtp.dialogue import Dialogue, Over
 from protocols.smtp.fault import Fault, fault
 from protocols.smtp.reply import Reply, configured
 from protocols.smtp.settings import SMTPSettings
+from protocols.smtp.transfer import GREEDY
 
 NEEDS: Mapping[str, str] = {
     "BDAT": "CHUNKING",
@@ -134,9 +135,10 @@ class SMTPInspector(StreamInspector):
         try:
             self._check(command.verb)
             await _COMMANDS[command.verb](self._dialogue, command, read)
-        except Fault:
+        except Fault as refused:
             if command.verb == "BDAT":
-                await Chunk(read, command.size, self._dialogue.waits).skip()
+                chunk = Chunk(read, command.size, self._dialogue.waits)
+                await chunk.skip(refused, GREEDY * self._settings.message_bytes)
             raise
 
     def _check(self, verb: str) -> None:

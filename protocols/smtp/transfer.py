@@ -127,7 +127,7 @@ class Transfer:
             self._log(envelope, chunked.content, reply)
         except Fault as refused:
             self._log(envelope, chunked.content, refused.reply, refused.reason)
-            await chunk.skip()
+            await chunk.skip(refused, GREEDY * self._settings.message_bytes)
             reply = refused.reply
             await self._take_back(reply)
         self.forget()
