@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import Any, ClassVar
 
 from twisted.internet.defer import Deferred
@@ -111,10 +110,16 @@ class StreamInspector(Inspector):
 
     def closed(self, verdict: Verdict) -> None:
         """Close the coroutines. A subclass that has its own must call this one too."""
-        with ExitStack() as both:
-            for direction in self._directions.values():
+        client, server = self._directions.get(CLIENT), self._directions.get(SERVER)
+        for direction in (client, server):
+            if direction is not None:
                 direction.over = True  # before the end of one can be what the other awaits
-                both.callback(direction.close)
+        try:
+            if server is not None:
+                server.close()
+        finally:
+            if client is not None:
+                client.close()
 
     def _direction(self, side: Side) -> Direction | None:
         """The coroutine and reader of a side; L{None} if it is just relayed."""
