@@ -210,6 +210,17 @@ class DecisionTests(SynchronousTestCase):
         self.decisions[1].callback(True)
         self.assertEqual((self.session.sent[SERVER], self.session.paused), (b"ab", set()))
 
+    def test_reads(self) -> None:
+        """Who has time limits can ask whether a side is waited for, or a decision about it."""
+        inspector = self.session.inspector
+        assert isinstance(inspector, StreamInspector)
+        self.assertEqual((inspector.reads(CLIENT), inspector.reads(SERVER)), (False, False))
+        self.decisions[0].callback(True)
+        self.decisions[1].callback(True)
+        self.assertTrue(inspector.reads(CLIENT))
+        self.session.hangs_up(CLIENT)
+        self.assertFalse(inspector.reads(CLIENT))
+
     def test_the_other_side(self) -> None:
         """Meanwhile the other side is heard."""
         self.session.says(SERVER, b"hello")
