@@ -92,6 +92,21 @@ class StageTests(PlayedCase):
         self.assertEqual(hear(theirs), b"")
         return [control.ours], [control.theirs, theirs]
 
+    def test_control_only(self) -> None:
+        """A control connection that breaks in the middle of a file takes the file with it."""
+        for side in ("ours", "theirs"):
+            for command in (b"RETR a", b"STOR a"):
+                control, ours, theirs = self.begun(command)
+                sender, receiver = (theirs, ours) if command == b"RETR a" else (ours, theirs)
+                sender.sendall(b"hello")
+                self.assertEqual(hear(receiver, 5), b"hello")
+                reset(getattr(control, side))
+                self.assertReset(receiver)
+                self.assertReset(sender)
+                for sock in (control.ours, control.theirs, ours, theirs):
+                    sock.close()
+                self.wait(lambda: not self.remains(), "the gateway keeps something")
+
     def die(self, stage: Callable[[], Sockets], who: str, how: str) -> None:
         """One row."""
         before = len(self.transfers())
