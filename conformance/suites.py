@@ -159,6 +159,13 @@ SUITES = (
     Suite("curl-smtp", CURL, Runner.CURL, ("SMTP",), SMTP),
     Suite("aiosmtpd", AIOSMTPD, Runner.PYTEST, ("aiosmtpd/tests",), SMTP),
     Suite("pyftpdlib-tls", PYFTPDLIB, Runner.PYTEST, ("tests/test_functional_ssl.py",)),
-    Suite("aioftp", AIOFTP, Runner.PYTEST, ("tests",), FTP),
+    Suite(
+        "aioftp",
+        AIOFTP,
+        Runner.PYTEST,
+        ("tests",),
+        ("ftp",),
+        left_out={"tests/test_client_side_socks.py::*": "SOCKS is no FTP"},
+    ),
 )
 """The slow ones first, so that the quick ones fill up the time."""
