@@ -55,12 +55,23 @@ class Replacement:
         fields = []
         for name, value in headers:
             if name.lower() == self.name:
-                changed = self.pattern.sub(self._put, value).strip(" \t")
+                changed = self._replaced(value).strip(" \t")
                 if not changed and value:
                     continue
                 value = changed
             fields.append((name, value))
         return Headers(fields)
+
+    def _replaced(self, value: str) -> str:
+        """As sed does it: nothing is no part of its own, right behind a part that was replaced."""
+        made: list[str] = []
+        end, last = 0, -1
+        for found in self.pattern.finditer(value):
+            if found.start() == found.end() == last:
+                continue
+            made += value[end : found.start()], self._put(found)
+            end = last = found.end()
+        return "".join([*made, value[end:]])
 
     def _put(self, found: re.Match[str]) -> str:
         groups = (found[0], *found.groups(""))
