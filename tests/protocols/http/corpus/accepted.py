@@ -111,6 +111,10 @@ FIELDS = (
             (b"Connection: keep-alive, x\r\nX: y\r\nZ: z", b"Connection: keep-alive\r\nZ: z"),
             (b"Connection: x\r\nX: y\r\nZ: z", b"Z: z"),
             (
+                b"Connection: keep-alive, x\r\nKeep-Alive: timeout=5\r\nX: y",
+                b"Connection: keep-alive\r\nKeep-Alive: timeout=5",
+            ),
+            (
                 b"Connection: X-A\r\nconnection: close\r\nx-a: b\r\nZ: z",
                 b"Connection: close\r\nZ: z",
             ),
