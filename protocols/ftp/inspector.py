@@ -291,7 +291,7 @@ class FtpInspector(StreamInspector):
         self._show(exchange, reply)
         self.session.log("ftp", **exchange.fields())
         if command.verb == "AUTH" and reply.completed:
-            self._encrypt(read)
+            self._encrypt()
         if self._rights.wants_directory and command.verb in _MOVING and reply.completed:
             self._rights.directory = await self._directory(read)
         self._exchanges.remove(exchange)
@@ -313,12 +313,10 @@ class FtpInspector(StreamInspector):
         else:
             self._patience.wait()
 
-    def _encrypt(self, read: Reader) -> None:
-        """@raise Denied: either side has sent plaintext behind its agreement."""
+    def _encrypt(self) -> None:
+        """@raise Denied: the client has sent plaintext already, to be taken for encrypted."""
         if self._client is not None and not self._client.empty:
             raise Denied(_BEHIND_AUTH)
-        if not read.empty:
-            raise Denied("the server sent plaintext after it had agreed to encrypt")
         self._encrypting = True
 
     async def _transferred(self, exchange: Exchange, transfer: Transfer, reply: Reply) -> Reply:

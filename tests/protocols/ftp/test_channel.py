@@ -37,7 +37,8 @@ class AnnouncementTests(SynchronousTestCase):
         """The same over IPv6, where PASV and PORT can't be."""
         control = Control(client=HOST6, server=FTP6).log_in()
         self.assertEqual(control.client(b"PASV\r\n")[1][:3], b"425")
-        self.assertEqual(control.client(b"PORT 192,0,2,1,200,1\r\n")[1][:3], b"522")
+        heard = control.client(b"PORT 192,0,2,1,200,1\r\n")[1]
+        self.assertEqual(heard, b"522 Network protocol not supported, use (2)\r\n")
         self.assertEqual(control.client(b"EPSV 1\r\n")[1][:3], b"522")
         heard = control.ask(b"EPSV 2", b"229 Here (|||40000|)")
         self.assertEqual(heard, b"229 Entering Extended Passive Mode (|||40000|)\r\n")
@@ -303,9 +304,10 @@ class TransferTests(SynchronousTestCase):
 
     def test_count(self) -> None:
         """Only so many transfers in one session."""
-        control = Control(evolve(READ_WRITE, transfers=1)).log_in()
-        control.passive()
-        control.ask(b"RETR a", b"550 none")
+        control = Control(evolve(READ_WRITE, transfers=2)).log_in()
+        for _ in range(2):
+            control.passive()
+            control.ask(b"RETR a", b"550 none")
         control.passive()
         self.assertEqual(control.client(b"RETR a\r\n")[1][:3], b"552")
 
@@ -489,6 +491,15 @@ class TransferTests(SynchronousTestCase):
         control.session.over()
         self.assertTrue(expected.cancelled)
         self.assertEqual(control.transfers, [])
+
+    def test_too_late(self) -> None:
+        """What comes in the moment in which it is given up is not let in."""
+        control = Control().log_in()
+        expected = control.passive()
+        control.ask(b"RETR a", b"550 none")
+        data = FakeSession(expected.service, client=DATA, server=expected.address).start()
+        self.assertIs(data.verdict.outcome, Outcome.DENIED)
+        self.assertIn("refused the transfer", data.verdict.reason)
 
     def test_control_ended(self) -> None:
         """A transfer whose control connection has ended in an orderly way may come to its end."""

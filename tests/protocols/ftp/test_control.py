@@ -467,6 +467,19 @@ class TimeTests(SynchronousTestCase):
         self.assertEqual(control.server(b"")[:3], b"421")
         self.assertEqual(control.reason, "time limit: reply_seconds = 60")
 
+    def test_slow_server(self) -> None:
+        """The client is not blamed for a server that takes its time, nor for STAT in between."""
+        settings = evolve(READ_WRITE, command_seconds=60, commands={"STAT": "refuse"})
+        control = Control(settings).log_in()
+        control.client(b"NOOP\r\n")
+        control.session.advance(1000)
+        control.server(b"200 fine\r\n")
+        control.passive().comes(Address("192.0.2.1", 50100))
+        control.ask(b"RETR a", b"150 here")
+        self.assertEqual(control.client(b"STAT\r\n")[1][:3], b"502")
+        control.session.advance(1000)
+        self.assertIsNone(control.session.verdict)
+
     def test_reply_at_once(self) -> None:
         """Nor while the data flow of a transfer that is answered already."""
         control = Control(evolve(READ_WRITE, reply_seconds=60)).log_in()
@@ -631,6 +644,7 @@ class PolicyTests(SynchronousTestCase):
         control.server(b'257 "/"\r\n')
         control.client(b"")
         control.ask(b"STAT", b"211 fine")
+        control.ask(b"CWD /elsewhere", b"550 no")
         for argument, allowed in (
             (b"/pub", True),
             (b"-la /pub", True),

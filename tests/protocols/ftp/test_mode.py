@@ -475,6 +475,7 @@ class ActiveToPassiveTests(SynchronousTestCase):
         """A transfer that the server doesn't want is not connected for any more."""
         control = logged_in(PASSIVE).active_to_passive()
         self.assertEqual(control.ask(b"RETR a", b"550 none"), b"550 none\r\n")
+        self.assertEqual(control.transfers[0]["verdict"], "passed")
         self.assertTrue(control.session.dialed[0].cancelled)
 
     def test_abort(self) -> None:
