@@ -61,6 +61,13 @@ class AddressTests(SynchronousTestCase):
                     raise AddressError(rest)
                 self.fail(f"{text!r}: {path}")
 
+    def test_longest(self) -> None:
+        """A path has 256 characters at most, with its brackets."""
+        domain = ".".join(["d" * 47] * 4)
+        self.assertEqual(len(f"<{'a' * 62}@{domain}>"), 256)
+        parse_path(f"<{'a' * 62}@{domain}>")
+        self.assertRaises(AddressError, parse_path, f"<{'a' * 63}@{domain}>")
+
     def test_route_is_left_out(self) -> None:
         """A source route is understood, and not written again (appendix C)."""
         self.assertEqual(str(parse_path("<@x,@y:a@b>")[0]), "<a@b>")

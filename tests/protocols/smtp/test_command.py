@@ -56,6 +56,7 @@ BAD = (
         b"RCPT TO:<a@b> SIZE=1",
         b"RCPT TO:<a@b> NOTIFY",
     ),
+    b"RCPT TO:<a@b> ORCPT=rfc822;" + b"a" * 494,
     *(b"RCPT TO:<a@b> NOTIFY=NEVER,DELAY", b"RCPT TO:<a@b> ORCPT=x;y", b"RCPT TO:<a@b> <c@d>"),
     *(b"DATA 1", b"BDAT", b"BDAT -1", b"BDAT 1 FIRST", b"BDAT 1 LAST 2", b"BDAT 0x1", b"RSET x"),
     *(b"ETRN", b"ETRN a b", b"AUTH", b"AUTH PLAIN *", b"AUTH PLAIN YQ", b"STARTTLS x", b"QUIT x"),

@@ -264,6 +264,13 @@ class OrderTests(SynchronousTestCase):
         client, server = answer(once, b"MAIL FROM:<a@b>\r\n", SMTPSettings(messages_per_session=1))
         self.assertEqual((client[:4], server), (b"421 ", b""))
 
+    def test_beyond_ascii(self) -> None:
+        """Nothing beyond ASCII reaches a server that has not offered it; to others it does."""
+        settings = SMTPSettings(extensions=frozenset({"SIZE"}))
+        line = b"NOOP \xc3\xbc\r\n"
+        self.assertEqual(answer(HELLO, line, settings), (b"500 5.5.2 ASCII only\r\n", b""))
+        self.assertEqual(answer(HELLO, line), (b"", line))
+
     def test_unknown(self) -> None:
         """What is no command, or one that is not allowed, is answered by the gateway."""
         for command, code in (
@@ -437,6 +444,12 @@ class TLSTests(SynchronousTestCase):
             self.assertNotIn(b"RSET", session.sent[SERVER])
             self.assertNotIn(b"Inj", session.sent[CLIENT])
             self.assertFalse(session.released)
+
+    def test_within_a_transaction(self) -> None:
+        """Neither TLS nor AUTH begins within a mail."""
+        for command in (b"STARTTLS\r\n", b"AUTH PLAIN AHgAeQ==\r\n"):
+            client, server = answer(ENVELOPE, command, OPEN)
+            self.assertEqual((client[:4], server), (b"503 ", b""), command)
 
     def test_refused_by_the_server(self) -> None:
         """If the server does not want TLS after all, the session goes on."""

@@ -105,6 +105,16 @@ class HeaderTests(SynchronousTestCase):
                 passed(data, SMTPSettings(headers=(rule,)))
             self.assertEqual(passed(data)[0], data)
 
+    def test_too_long_to_decode(self) -> None:
+        """A value that takes too long to be decoded can't hide from a rule."""
+        rule = HeaderRule("subject", "reject", re.compile("never"))
+        for value in (b"=?utf-8?q?evil?=" + b" x" * 5000, b"=?utf-8?q?a?=\r\n " * 700 + b"x"):
+            data = b"Subject: " + value + b"\r\n\r\n"
+            self.assertRaises(Fault, passed, data, SMTPSettings(headers=(rule,)))
+            self.assertEqual(passed(data)[0], data)
+        plain = b"Subject: " + b"x" * 9000 + b"\r\n\r\n"
+        self.assertEqual(passed(plain, SMTPSettings(headers=(rule,)))[0], plain)
+
     def test_limit(self) -> None:
         """A header has a largest size; text without a header is not a header."""
         limit = SMTPSettings(header_bytes=1024)
