@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import h11
@@ -9,6 +10,9 @@ import httptools
 from attrs import define, field, frozen
 
 Field = tuple[bytes, bytes]
+
+OFFER = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
+"""Put aside for llhttp under the name of something else that is for the next hop alone."""
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
@@ -208,13 +212,18 @@ def llhttp(data: bytes, parser: type, ended: bool = False) -> list[Meaning]:
     @param ended: the connection ends after that; which is the end of a body that has no other.
     @raise Refused: see there.
     """
-    collector = Collector()
     while True:
+        collector = Collector()
         collector.parser = parser(collector)
         try:
             collector.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            data = data[upgrade.args[0] :]
+            # It takes what follows for the other protocol, even if it is the body.
+            end = upgrade.args[0]
+            head, offers = OFFER.subn(b"\r\nProxy-Connection:", data[:end])
+            if not offers:
+                raise Refused("a tunnel") from upgrade
+            data = head + data[end:]
             continue
         except httptools.HttpParserError as error:
             raise Refused(str(error)) from error

@@ -19,7 +19,7 @@ from gateway.interfaces import CLIENT, SERVER, Outcome
 from gateway.testing import FakeSession
 from protocols.http.inspector import HttpInspector
 from protocols.http.policy.settings import HttpSettings
-from tests.protocols.http.corpus import CHUNKED, accepted, real
+from tests.protocols.http.corpus import CHUNKED, POST, accepted, real
 from tests.protocols.http.corpus import Refused as Row
 from tests.protocols.http.corpus.chunks import CHUNKS, TRAILERS
 from tests.protocols.http.corpus.framing import CODINGS, EXPECTATIONS, LENGTHS, VERSIONS
@@ -257,6 +257,7 @@ class RequestTests(SynchronousTestCase):
     @example(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, x\r\nX: y\r\n\r\n")
     @example(CHUNKED + b"5;a=b\r\nhello\r\n0\r\n\r\n")
     @example(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nhelloGET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    @example(POST + b"Connection: Upgrade\r\nUpgrade: x\r\nContent-Length: 1\r\n\r\nx")
     def test_generated(self, data: bytes) -> None:
         """Whatever passes has one meaning."""
         self.compare(data)
@@ -274,10 +275,11 @@ class RequestTests(SynchronousTestCase):
         self.compare(data)
 
     @many
-    @given(st.lists(requests(), min_size=2, max_size=3))
+    @given(st.lists(requests() | st.sampled_from(GOOD_REQUESTS), min_size=1, max_size=3))
     def test_pipelined(self, several: list[bytes]) -> None:
-        """Not even in a row."""
+        """Not even in a row; and a second time, as headers that come again are not read again."""
         self.compare(b"".join(several))
+        self.compare(b"".join(several * 2))
 
     def test_refused(self) -> None:
         """Of the smuggling corpus, no row passes, whatever others make of it."""
