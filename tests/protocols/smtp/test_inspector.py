@@ -230,6 +230,12 @@ class OrderTests(SynchronousTestCase):
             client, server = answer(before, command)
             self.assertEqual((client[:4], server), (b"503 ", b""), command)
 
+    def test_begins_again(self) -> None:
+        """EHLO and RSET end a mail that had begun (sections 4.1.4, 4.1.1.5)."""
+        for steps in (HELLO[1:], [(CLIENT, b"RSET\r\n"), (SERVER, OK)]):
+            session = talk([*ENVELOPE, *steps, (CLIENT, b"RCPT TO:<c@d>\r\n")])
+            self.assertTrue(session.sent[CLIENT].endswith(b"503 5.5.1 Say MAIL first\r\n"))
+
     def test_chunks_are_no_commands(self) -> None:
         """What is in a chunk that was refused is not read as commands."""
         session = talk([*HELLO, (CLIENT, b"BDAT 6 LAST\r\nRSET\r\nNOOP\r\n")])
@@ -348,6 +354,9 @@ class ServerTests(SynchronousTestCase):
             session = talk([*steps, (SERVER, b"421 4.3.2 Going down\r\n"), (SERVER, END)])
             self.assertTrue(session.sent[CLIENT].endswith(b"\r\n421 4.3.2 Going down\r\n"))
             self.assertEqual(session.sent[CLIENT].count(b"421"), 1)
+            # The server has the half of a message, and so gets a reset.
+            expected = Outcome.DENIED if steps is DATA else Outcome.CLOSED
+            self.assertIs(session.verdict.outcome, expected)
 
     def test_died(self) -> None:
         """A client whose server dies before it has the dot, or after it has answered, hears 421."""
@@ -561,6 +570,12 @@ class AuditTests(SynchronousTestCase):
         """What the gateway refuses is there too, with the setting to blame."""
         session = talk([*HELLO, (CLIENT, b"VRFY root\r\n")])
         self.assertIn("setting 'commands'", session.logged[-1][1]["refused"])
+
+    def test_queue(self) -> None:
+        """What the server calls the message is in the last line of its answer."""
+        taken = b"250-2.0.0 Ok: queued as AAAAAA\r\n250 2.0.0 Ok: queued as 4F7Rk32Xn5\r\n"
+        session = talk([*DATA, (CLIENT, b".\r\n"), (SERVER, taken)])
+        self.assertEqual(session.logged[0][1]["queue_id"], "4F7Rk32Xn5")
 
     def test_unfinished(self) -> None:
         """A mail that came to no end leaves a record, once, with the reason."""
