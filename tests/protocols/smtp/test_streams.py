@@ -167,7 +167,7 @@ class StreamTests(SynchronousTestCase):
     @settings(max_examples=400, deadline=None)
     @given(streams, st.integers(0, 3), st.sampled_from([1, 7, 10_000]))
     @example(_MAIL + b"x\r\n.\n" + _MAIL + b"y\r\n.\r\n", 0, 1)
-    @example(_MAIL + b"x\n.\r\n" + _TO_TWO + b"y\r\n.\r\n", 3, 1)
+    @example(_MAIL + b"x\n.\r\n" + _TO_TWO + b"a: b\r\n.\r\n", 3, 1)
     def test_any(self, stream: bytes, mode: int, step: int) -> None:
         """The same messages, but for those that the client was told are refused."""
         strict = Receiver(lenient=False)
