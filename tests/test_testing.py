@@ -196,7 +196,7 @@ class SessionTests(SynchronousTestCase):
 
     def test_join(self) -> None:
         """A session's server side may be somebody who comes, before or after, or never."""
-        for order in ("before", "after", "never"):
+        for order in ("before", "after", "never", "no more"):
             control = FakeSession(Inspector).start()
             far = self.successResultOf(control.expect(SERVER, Address("192.0.2.1", 0), None))
 
@@ -208,12 +208,15 @@ class SessionTests(SynchronousTestCase):
 
             if order == "before":
                 far.joins(Address("198.51.100.2", 20))
+            if order == "no more":
+                far.cancel()
             data = FakeSession(Data).start()
             if order == "after":
                 self.assertFalse(data.opened)
                 far.joins(Address("198.51.100.2", 20))
             if order == "never":
                 far.cancel()
+            if order in ("never", "no more"):
                 self.assertIs(data.verdict.outcome, Outcome.FAILED)
             else:
                 data.says(SERVER, b"hello")

@@ -84,7 +84,8 @@ class FakeExpectation:
         """
         came = FakeSession(self.service, client=initiator, server=self.address, **session)
         came.start()
-        self.gone.callback(None)
+        if not self.gone.called:
+            self.gone.callback(None)
         return came
 
 
@@ -386,7 +387,10 @@ class FakeSession:
         self._begin_to_connect(connecting)
         self._joining = expectation
         expectation.join(self._joined)
-        expectation.gone.addCallback(self._missed)
+        if expectation.gone.called:
+            self._settle()
+        else:
+            expectation.gone.addCallback(self._missed)
         return connecting
 
     def _begin_to_connect(self, connecting: Deferred[Address]) -> None:
@@ -571,13 +575,14 @@ class FakeSession:
 
     def _settle(self) -> None:
         """Nothing is reached while the inspector is still asking for it."""
-        if self._connecting is None or self._depth or self.reachable is None:
+        if self._connecting is None or self._depth:
             return
         if self._joining is not None:
-            return
-        if self.reachable:
+            if self._joining.gone.called:
+                self.refuse("nobody came")
+        elif self.reachable:
             self.reach()
-        else:
+        elif self.reachable is not None:
             self.refuse()
 
     def _resume(self, side: Side) -> None:

@@ -355,6 +355,18 @@ class JoiningTests(TestCase):
         self.assertIn("nobody came to 127.0.0.3", flow["gateway"]["reason"])
 
     @asynchronous
+    async def test_too_late(self) -> None:
+        """A session that joins what is not expected any more fails too."""
+        scene, near, far = await self.announced()
+        far.cancel()
+        client = await visit(self, near.address)
+        with self.assertRaises(ConnectionResetError):
+            await receive(client, 1)
+        scene.sessions.stop()
+        (flow,) = [one for one in scene.records() if "parent_id" in one]
+        self.assertIn("nobody came to 127.0.0.3", flow["gateway"]["reason"])
+
+    @asynchronous
     async def test_session_over(self) -> None:
         """With the session that announced it, one that waits is reset, and one that joins fails."""
         for first in (0, 1):
