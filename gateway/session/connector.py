@@ -266,14 +266,8 @@ class Opening:
 
     def _arrived(self, opened: sockets.Opened) -> None:
         self._over = True
-        source = self._origin.address if opened.port_kept else None
-        try:
-            source = source or sockets.name_of(opened.socket)
-        except OSError as error:  # reset in the meantime
-            self._poller.forget(opened.socket)
-            opened.socket.close()
-            self._failed(f"{self._server}: {error.strerror}")
-            return
+        kept = self._origin.address if opened.port_kept else None
+        source = kept or sockets.name_of(opened.socket)  # which even a reset socket has
         self._reached(Reached(opened.socket, self._server, source, opened.port_kept, self.attempts))
 
     def expire(self) -> None:

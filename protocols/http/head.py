@@ -77,7 +77,7 @@ def _at_once(read: Reader, limits: Limits) -> tuple[str, str] | None:
     if not 0 < size <= limits.request_line_bytes + limits.head_bytes:
         return None
     line, _, lines = read.peek(size).decode("latin-1").partition("\r\n")
-    if "\n" in line or len(line) > limits.request_line_bytes or len(lines) > limits.head_bytes:
+    if len(line) > limits.request_line_bytes or len(lines) > limits.head_bytes:
         return None
     return line, f"{lines}\r\n" if lines else ""
 

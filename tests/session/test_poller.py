@@ -132,6 +132,16 @@ class PollerTests(SynchronousTestCase):
         self.poller.doRead()
         self.assertEqual(wire.told, ["read", "read"])
 
+    def test_new_owner_wants_nothing_yet(self) -> None:
+        """What the former owner of a socket still wanted is not the new one's business."""
+        attempt, far = self.pair()
+        self.poller.add_writer(attempt)
+        wire = Polled(attempt.sock)
+        self.poller.add_reader(wire)
+        far.send(b"x")
+        self.poller.doRead()
+        self.assertEqual((attempt.told, wire.told), ([], ["read"]))
+
     def test_closed_and_used_again(self) -> None:
         """A new socket with the number of one that was closed is not told about that one."""
         first, _ = self.pair()
