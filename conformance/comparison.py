@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from attrs import frozen
+from attrs import field, frozen
 
 DIFFERENCES = Path(__file__).with_name("differences.toml")
 
@@ -26,32 +26,38 @@ class Difference:
         return f"{self.test}: {self.direct} directly, {self.through} through the gateway"
 
 
+def several(tests: str | Sequence[str]) -> tuple[str, ...]:
+    """One test is written without brackets."""
+    return (tests,) if isinstance(tests, str) else tuple(tests)
+
+
 @frozen
 class Known:
     """
     Differences that are as they should be, and why.
 
-    @ivar suite: a name, or a pattern, as are C{tests} and C{inspector}.
+    @ivar suite: a name, or a pattern, as are C{inspector} and each of C{tests}.
+    @ivar tests: one or several.
     @ivar run: whether the tests are run through the inspector all the same.
     """
 
     suite: str
-    tests: str
+    tests: tuple[str, ...] = field(converter=several)
     reason: str
     inspector: str = "*"
     run: bool = True
 
     @property
-    def pattern(self) -> str:
+    def patterns(self) -> tuple[str, ...]:
         """Of the tests' names. The brackets of pytest's parameters stand for themselves."""
-        return self.tests.replace("[", "[[]")
+        return tuple(test.replace("[", "[[]") for test in self.tests)
 
     def covers(self, suite: str, inspector: str, test: str) -> bool:
         """Whether it speaks of this test."""
         return (
             fnmatchcase(suite, self.suite)
             and fnmatchcase(inspector, self.inspector)
-            and fnmatchcase(test, self.pattern)
+            and any(fnmatchcase(test, pattern) for pattern in self.patterns)
         )
 
 
@@ -86,8 +92,9 @@ def unknown(
 def left_out(known: Sequence[Known], suite: str, inspector: str) -> tuple[str, ...]:
     """Patterns of the tests that are not run through an inspector."""
     return tuple(
-        entry.pattern
+        pattern
         for entry in known
+        for pattern in entry.patterns
         if not entry.run
         and fnmatchcase(suite, entry.suite)
         and fnmatchcase(inspector, entry.inspector)

@@ -60,6 +60,13 @@ class KnownTests(SynchronousTestCase):
         self.assertTrue(entry.covers("twisted-http", "relay", "test_a"))
         self.assertFalse(entry.covers("cpython-http", "relay", "test_a"))
 
+    def test_several_tests(self) -> None:
+        """An entry may list several tests that differ for one reason."""
+        entry = Known("curl", ["1", "2*"], "why")
+        self.assertTrue(entry.covers("curl", "http", "1"))
+        self.assertTrue(entry.covers("curl", "http", "20"))
+        self.assertFalse(entry.covers("curl", "http", "10"))
+
     def test_brackets(self) -> None:
         """The brackets of pytest's parameters stand for themselves."""
         entry = Known("http", "test_a[one]", "why")
