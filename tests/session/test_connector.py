@@ -9,7 +9,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from gateway.interfaces import Address
+from gateway.interfaces import Address, Unreachable
 from gateway.policy.service import Source, Target
 from gateway.session.connector import Connector, Origin, origin
 from gateway.session.names import Names
@@ -39,6 +39,13 @@ class OriginTests(SynchronousTestCase):
         self.assertEqual(Origin(CLIENT).towards(Address("10.0.0.1", 80)), CLIENT)
 
 
+def look_up(name: str) -> tuple[str, ...]:
+    """What a name server says, without one."""
+    if name == "no-answer.example":
+        raise Unreachable(f"{name}: no answer")
+    return {"local.example": ("127.0.0.9", "127.0.0.1")}.get(name, ())
+
+
 class ConnectorTests(TestCase):
     """Where connections come from, and where they go when they can't."""
 
@@ -59,7 +66,7 @@ class ConnectorTests(TestCase):
             self.addCleanup(reached.socket.close)
             done.callback(reached)
 
-        self.opening = Connector(self.poller, 0, Names()).open(
+        self.opening = Connector(self.poller, 0, Names(look_up=look_up)).open(
             targets, origin(source, CLIENT), reached, done.callback
         )
         return done
@@ -117,9 +124,20 @@ class ConnectorTests(TestCase):
     async def test_nobody(self) -> None:
         """If nobody can be reached, each target has its reason."""
         self.server.close()
-        why = await self.open(self.target, Target("no-such-name.invalid", 80))
-        self.assertIn("connection refused", why)
-        self.assertIn("no-such-name.invalid: the name has no address", why)
+        names = ("no-such-name.example", "no-answer.example")
+        why = await self.open(self.target, *(Target(name, 80) for name in names))
+        self.assertEqual(
+            why,
+            f"127.0.0.1:{self.target.port}: connection refused; "
+            "no-such-name.example: the name has no address; no-answer.example: no answer",
+        )
+
+    @asynchronous
+    async def test_name(self) -> None:
+        """All addresses of a name are tried, in the order in which the name server has them."""
+        reached = await self.open(Target("local.example", self.target.port))
+        self.assertEqual(reached.server, Address(*self.server.getsockname()))
+        self.assertEqual(reached.attempts, 2)
 
     @asynchronous
     async def test_expired(self) -> None:
