@@ -359,11 +359,14 @@ class Session:
         if self._state in _ENDING:
             return
         self._drop_server()
-        if reply:
-            self._wires[CLIENT].send(reply)
-            self._leave(Verdict(Outcome.DENIED, why))
-        else:
-            self._finish(Verdict(Outcome.DENIED, why))
+        verdict = Verdict(Outcome.DENIED, why)
+        if not reply:
+            self._finish(verdict)
+            return
+        self._verdict = verdict  # whatever becomes of the reply
+        self._wires[CLIENT].send(reply)
+        if self._state is not State.OVER:
+            self._leave(verdict)
 
     def close(self, why: str, outcome: Outcome = Outcome.CLOSED) -> None:
         """See L{ISession.close}."""

@@ -393,6 +393,22 @@ class InspectedTests(TestCase):
         self.assertEqual(flow["flow"]["bytes_toserver"], 0)
 
     @asynchronous
+    async def test_denied_client_that_has_reset(self) -> None:
+        """Whoever resets before the reply can be sent is recorded as denied all the same, once."""
+        decision: Deferred[None] = Deferred()
+        answers[CLIENT] = lambda session, data: decision
+        scene = Scene(self, Asking)
+        client, _ = await scene.pair()
+        await send(client, b"please")
+        await until(lambda: made[0].told)
+        reset(client)
+        decision.errback(Denied("no such thing", b"no\r\n"))
+        flow = await scene.over()
+        self.assertEqual(flow["gateway"]["verdict"], "denied")
+        self.assertEqual(flow["gateway"]["reason"], "no such thing")
+        self.assertEqual(made[0].told[1:], ["denied"])
+
+    @asynchronous
     async def test_reply_survives_unread_input(self) -> None:
         """What the client still sends doesn't turn the reply into a reset."""
         answers[CLIENT] = lambda session, data: session.deny("enough", b"enough\r\n")
