@@ -16,6 +16,7 @@ from collections import deque
 from itertools import islice
 from typing import Protocol
 
+from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 
 from gateway.interfaces import Side
@@ -382,25 +383,30 @@ class Wire:
 
     def connectionLost(self, reason: Failure) -> None:
         """
-        The poller saw an error or a hang-up and took us off.
+        The poller saw an error or a hang-up, or a bug in what it told us, and took us off.
 
-        It may mean an earlier owner of the same descriptor number, whose event
-        was in the same batch: then there is no error, and we go on.
+        A hang-up may be no more than that both ends have been said, see tcp(7): then what the
+        peer sent before is still to be read, as soon as somebody wants it. Or it may mean an
+        earlier owner of the same descriptor number: then we go on.
         """
         sock = self._socket
         if sock is None:
+            return
+        if not isinstance(reason.value, ConnectionLost):
+            self._lost(OSError(errno.EIO, "a bug: the traceback is in the log"))
             return
         code = sockets.connect_error(sock)
         if code or not self._alive(sock):
             self._lost(OSError(code or errno.ECONNRESET, ""))
             return
-        self._poller.add_writer(self)  # if nothing waits, it is taken off again
+        if not self.finished:
+            self._poller.add_writer(self)  # if nothing waits, it is taken off again
         if self._reading:
             self.read()
 
     def _alive(self, sock: socket.socket) -> bool:
         try:
-            return bool(sock.recv(1, socket.MSG_PEEK)) or not self.ended
+            return bool(sock.recv(1, socket.MSG_PEEK)) or not self.ended or self.finished
         except BlockingIOError:
             return True
         except OSError:
