@@ -8,6 +8,7 @@ does not speak HTTP is answered at once; then the headers as a whole.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from gateway.inspector import Reader
@@ -32,6 +33,9 @@ SHORT = 128
 
 SMALL = 1024
 """Characters: of all lines together; then their own lengths are not looked at."""
+
+SECRET = re.compile("auth|cookie|token|key|secret|passw|session|signature", re.IGNORECASE)
+"""Names of headers that are not remembered: they outlive the session that they were sent in."""
 
 REMEMBERED = 4096
 """So many lines: no more than some 5 MiB, whoever sends what."""
@@ -193,10 +197,7 @@ def parse(lines: str, limits: Limits, offset: int) -> Headers:
     each = lines.split("\r\n")
     each.pop()  # behind the last CRLF
     try:
-        if len(lines) <= SMALL:
-            fields = list(map(_known, each))
-        else:
-            fields = [_known(line) if len(line) <= SHORT else _field(line) for line in each]
+        fields = _fields(each, len(lines))
     except ValueError:
         raise fault_in(lines, offset) from None
     longest = limits.header_line_bytes
@@ -222,7 +223,42 @@ def _field(line: str) -> Field:
     return found[1], found[2].strip(" \t")
 
 
-_known = lru_cache(maxsize=REMEMBERED)(_field)
+class _Secret(Exception):
+    """A header that is not to be remembered. (What is raised is not.)"""
+
+    def __init__(self, field: Field) -> None:
+        super().__init__(field[0])
+        self.field = field
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _known(line: str) -> Field:
+    """
+    L{_field}, remembered.
+
+    @raise _Secret: it may be what somebody proves with who they are.
+    """
+    field = _field(line)
+    if SECRET.search(field[0]):
+        raise _Secret(field)
+    return field
+
+
+def _fields(each: list[str], size: int) -> list[Field]:
+    """@param size: of all lines together."""
+    if size <= SMALL:
+        try:
+            return list(map(_known, each))
+        except _Secret:
+            pass
+    return [_known_or_not(line) if len(line) <= SHORT else _field(line) for line in each]
+
+
+def _known_or_not(line: str) -> Field:
+    try:
+        return _known(line)
+    except _Secret as secret:
+        return secret.field
 
 
 def _version(line: tuple[str, ...], offset: int = 0) -> str:
