@@ -22,6 +22,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from time import monotonic
 from typing import Any, NamedTuple
 
 from twisted.application.service import Service
@@ -134,7 +135,7 @@ class Gateway(Service):
         self._owner = owner
         self._keeper: Keeper | None = None
         self._metrics = Metrics()
-        self._ticker = Ticker(reactor)
+        self._ticker = Ticker(reactor, monotonic)
         self._poller = Poller(reactor)
         self._audit = Audit(
             policy.log, reactor.seconds, reactor.callFromThread, self._audit_changed

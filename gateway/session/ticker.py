@@ -10,6 +10,7 @@ their last activity by copying L{Ticker.now}, which costs next to nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -32,19 +33,25 @@ Bucket = set[Timed]
 
 
 class Ticker:
-    """Calls C{check_time} of whoever asked for it, about when asked for."""
+    """
+    Calls C{check_time} of whoever asked for it, about when asked for.
 
-    def __init__(self, clock: IReactorTime) -> None:
+    @param seconds: the time; one that nobody sets, where C{clock} shows that of a clock on
+        the wall, as Twisted's reactor does.
+    """
+
+    def __init__(self, clock: IReactorTime, seconds: Callable[[], float] | None = None) -> None:
         self._clock = clock
+        self._seconds = seconds or clock.seconds
         self._buckets: dict[int, Bucket] = {}
         self._call: IDelayedCall | None = None
         self._tick = 0
-        self.now = clock.seconds()
+        self.now = self._ticked = self._seconds()
 
     def wake(self) -> float:
         """The time for somebody who begins: with nobody to serve, the ticker has slept."""
         if self._call is None:
-            self.now = self._clock.seconds()
+            self.now = self._ticked = self._seconds()
         return self.now
 
     def after(self, seconds: float, timed: Timed) -> Bucket:
@@ -66,9 +73,9 @@ class Ticker:
     def _advance(self) -> None:
         """One tick, or as many as have passed while the process could not run."""
         self._call = None
-        now = self._clock.seconds()
-        ticks = max(1, int((now - self.now) / TICK))
-        self.now = now
+        self.now = now = self._seconds()
+        ticks = max(1, int((now - self._ticked) / TICK))
+        self._ticked += ticks * TICK  # not now: what is late each time would add up
         for tick in range(self._tick + 1, self._tick + ticks + 1):
             self._tick = tick
             self._empty(self._buckets.pop(tick, None))

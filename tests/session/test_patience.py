@@ -47,6 +47,28 @@ class PatienceTests(SynchronousTestCase):
         self.clock.advance(1_000_000.1)
         self.ticker = Ticker(self.clock)
 
+    def test_busy(self) -> None:
+        """A process that is always a little late does not add that up, for long limits."""
+        session = self.session(total_seconds=60)
+        session.patience.watch()
+        self.clock.pump([TICK * 1.8] * 200)
+        self.assertTold(session, ("total_seconds", 60))
+
+    def test_clock_is_set(self) -> None:
+        """Whoever sets the clock on the wall forward ends no session by that."""
+        monotonic = Clock()
+        self.ticker = Ticker(self.clock, monotonic.seconds)
+        session = self.session(total_seconds=60)
+        session.patience.watch()
+        for _ in range(4):
+            self.clock.advance(3600)
+            monotonic.advance(TICK)
+        self.assertEqual(session.told, [])
+        for _ in range(int(70 / TICK)):
+            monotonic.advance(TICK)
+            self.clock.advance(TICK)
+        self.assertEqual([what for what, _ in session.told], ["total_seconds"])
+
     def session(self, **limits: float) -> Session:
         return Session(self.clock, self.ticker, **limits)
 
