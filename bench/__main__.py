@@ -41,8 +41,9 @@ def main() -> None:
 
 def machine(arguments: argparse.Namespace) -> str:
     """Where and how this was measured."""
+    kernel = ".".join(platform.release().split(".")[:2])
     return (
-        f"{datetime.now(UTC):%Y-%m-%d}, Linux {platform.release()}, {os.cpu_count()} CPUs, Python "
+        f"{datetime.now(UTC):%Y-%m-%d}, Linux {kernel}, {os.cpu_count()} CPUs, Python "
         f"{platform.python_version()}, {arguments.rounds} rounds of {arguments.seconds:g} s. "
         "Compare figures of one run only: absolute ones mean nothing."
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
+from typing import BinaryIO
 
 from attrs import frozen
 
@@ -25,7 +26,8 @@ class Attempt:
     """
     One connection to be made.
 
-    C{say} is what the client sends. C{port} is the client's port, 0 for any.
+    C{say} is what the client sends at once; C{talk}, in pieces, each after the server's
+    answer to the one before. C{url} is what follows the host, for curl.
     """
 
     title: str
@@ -34,6 +36,9 @@ class Attempt:
     source: str = network.CLIENT
     protocol: Protocol = Protocol.TCP
     program: str = "socket"
+    talk: tuple[bytes, ...] = ()
+    scheme: str = "http"
+    url: str = "/"
 
 
 @frozen
@@ -68,6 +73,33 @@ class Outcome:
 
 HTTP = b"GET / HTTP/1.0\r\n\r\n"
 
+TWO_LENGTHS = (
+    b"POST / HTTP/1.1\r\nHost: 198.51.100.7\r\nContent-Length: 5\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+)
+
+UPLOAD = (b"USER anonymous\r\n", b"PASS me@example.com\r\n", b"STOR report\r\n", b"QUIT\r\n")
+
+
+def _mail(recipient: bytes, content: bytes) -> tuple[bytes, ...]:
+    """What a mail program says, piece by piece."""
+    return (
+        b"EHLO desk.example.com\r\n",
+        b"MAIL FROM:<alice@example.com>\r\n",
+        b"RCPT TO:<" + recipient + b">\r\n",
+        b"DATA\r\n",
+        content + b"\r\n.\r\n",
+        b"QUIT\r\n",
+    )
+
+
+LETTER = b"Subject: lunch\r\n\r\nAt noon?"
+PROGRAM = (
+    b"Subject: lunch\r\nMIME-Version: 1.0\r\nContent-Type: image/png; name=menu.png\r\n"
+    b"Content-Transfer-Encoding: base64\r\n\r\nf0VMRgIBAQAAAAAAAAAAAAIAPgABAAAA"
+)
+"""It says that it is a picture, and begins as programs do."""
+
 ATTEMPTS = (
     Attempt("web page, by curl", Address(network.SERVER, 80), program="curl"),
     Attempt(
@@ -75,6 +107,32 @@ ATTEMPTS = (
         Address(network.SERVER6, 8080),
         source=network.CLIENT6,
         program="curl",
+    ),
+    Attempt(
+        "a page for nobody", Address(network.SERVER, 80), program="curl", url="/private/budget"
+    ),
+    Attempt("one request that may be two", Address(network.SERVER, 80), TWO_LENGTHS),
+    Attempt(
+        "a file, by curl", Address(network.SERVER, 21), program="curl", scheme="ftp", url="/who"
+    ),
+    Attempt("a file, to the server", Address(network.SERVER, 21), program="talk", talk=UPLOAD),
+    Attempt(
+        "a mail",
+        Address(network.SERVER, 25),
+        program="talk",
+        talk=_mail(b"bob@example.com", LETTER),
+    ),
+    Attempt(
+        "a mail to elsewhere",
+        Address(network.SERVER, 25),
+        program="talk",
+        talk=_mail(b"bob@elsewhere.example", LETTER),
+    ),
+    Attempt(
+        "a mail with a program",
+        Address(network.SERVER, 25),
+        program="talk",
+        talk=_mail(b"bob@example.com", PROGRAM),
     ),
     Attempt("a server that speaks first", Address(network.SERVER, 4000)),
     Attempt("an answer after half-close", Address(network.SERVER, 9), b"x" * 100_000),
@@ -115,6 +173,8 @@ def _by_socket(one: Attempt, client: Namespace) -> Outcome:
 
 def _exchange(ours: socket.socket, one: Attempt) -> str:
     ours.connect(one.destination)
+    if one.talk:
+        return _talk(ours, one.talk)
     if one.protocol is Protocol.UDP:
         ours.send(one.say)
         return ours.recv(65536).decode(errors="replace")
@@ -126,10 +186,31 @@ def _exchange(ours: socket.socket, one: Attempt) -> str:
     return heard.decode(errors="replace") or "(closed without a word)"
 
 
+def _talk(ours: socket.socket, pieces: tuple[bytes, ...]) -> str:
+    """What the server says, until it refuses something or says goodbye."""
+    heard = []
+    with ours.makefile("rb") as replies:
+        for piece in (*pieces, b""):
+            lines = list(_reply(replies))
+            heard += lines
+            if not lines or lines[-1][:1] in b"45":
+                break
+            ours.sendall(piece)
+    return b"".join(heard).decode(errors="replace")
+
+
+def _reply(lines: BinaryIO) -> Iterator[bytes]:
+    """One reply of FTP or SMTP: all lines of it."""
+    for line in lines:
+        yield line
+        if line[3:4] != b"-":
+            return
+
+
 def _by_curl(one: Attempt, client: Namespace) -> Outcome:
     """curl says at the end which address and port it used."""
     used = "\n%{local_ip} %{local_port}"
-    url = f"http://{one.destination}/"
+    url = f"{one.scheme}://{one.destination}{one.url}"
     try:
         said = client.run("curl", "-sS", "-m", "5", "--interface", one.source, "-w", used, url)
     except CommandFailed as error:
@@ -141,5 +222,6 @@ def _by_curl(one: Attempt, client: Namespace) -> Outcome:
 
 PROGRAMS: dict[str, Callable[[Attempt, Namespace], Outcome]] = {
     "socket": _by_socket,
+    "talk": _by_socket,
     "curl": _by_curl,
 }

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import cast
 
 from gateway.interfaces import Address
+from gateway.lab.files import files
 
 Conversation = Callable[[StreamReader, StreamWriter], Awaitable[None]]
 
@@ -60,6 +61,30 @@ async def whois(reader: StreamReader, writer: StreamWriter) -> None:
     writer.write(b"domain: " + name + b"\r\nremarks: " + _greeting(writer).rstrip() + b"\r\n")
 
 
+async def mail(reader: StreamReader, writer: StreamWriter) -> None:
+    """SMTP (RFC 5321), as much of it as it takes to send a mail; the greeting says who it sees."""
+    writer.write(b"220 mail.example.com " + _greeting(writer).rstrip() + b"\r\n")
+    while line := await reader.readline():
+        verb = line[:4].upper()
+        if verb == b"DATA":
+            writer.write(b"354 Go on\r\n")
+            await reader.readuntil(b"\r\n.\r\n")
+        writer.write(MAIL_REPLIES.get(verb, b"502 Not here\r\n"))
+        if verb == b"QUIT":
+            break
+
+
+MAIL_REPLIES = {
+    b"EHLO": b"250-mail.example.com\r\n250-8BITMIME\r\n250 SIZE 1000000\r\n",
+    b"HELO": b"250 mail.example.com\r\n",
+    b"MAIL": b"250 Fine\r\n",
+    b"RCPT": b"250 Fine\r\n",
+    b"DATA": b"250 Taken\r\n",
+    b"RSET": b"250 Forgotten\r\n",
+    b"QUIT": b"221 Goodbye\r\n",
+}
+
+
 async def echo(reader: StreamReader, writer: StreamWriter) -> None:
     """RFC 862. What it got before the client's end of stream comes back before its own."""
     while data := await reader.read(PIECE):
@@ -78,6 +103,8 @@ async def count(reader: StreamReader, writer: StreamWriter) -> None:
 CONVERSATIONS: dict[int, Conversation] = {
     7: echo,
     9: count,
+    21: files,
+    25: mail,
     43: whois,
     79: finger,
     80: hello,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from attrs import fields, has
+from attrs import Attribute, has
 
 from gateway.interfaces import Address
 from gateway.policy.classifier import read_address
@@ -15,9 +15,9 @@ from gateway.policy.narrower import narrower_in
 from gateway.policy.policy import Policy
 from gateway.policy.rule import ALL_PORTS, Rule
 from gateway.policy.service import Action, Reply, Service, Source, Target
-from gateway.policy.settings import default_of, key_of
+from gateway.policy.settings import default_of, keys_of
 from gateway.policy.spans import network_span
-from gateway.policy.structure import as_toml
+from gateway.policy.structure import as_toml, class_within, type_hints
 
 REPLIES = {
     Reply.RESET: "a TCP reset",
@@ -226,12 +226,27 @@ def _source(service: Service) -> str:
     return SOURCES[service.source] if isinstance(service.source, Source) else service.source
 
 
-def _changed(settings: Any) -> list[str]:
-    """The settings that are not as they would be by default."""
-    if settings is None or not has(type(settings)):
+def _changed(settings: Any, table: str = "") -> list[str]:
+    """The settings that are not as they would be by default, those in tables too."""
+    kind: Any = type(settings)
+    if settings is None or not has(kind):
         return []
+    hints = type_hints(kind)
     return [
-        f"{key_of(each)} = {as_toml(getattr(settings, each.name))}"
-        for each in fields(type(settings))
-        if getattr(settings, each.name) != default_of(each)
+        line
+        for key, each in keys_of(kind).items()
+        for line in _shown(f"{table}{key}", getattr(settings, each.name), each, hints[each.name])
     ]
+
+
+def _shown(key: str, value: Any, attribute: Attribute[Any], hint: Any) -> list[str]:
+    """One setting, if it is not the default; of files and arrays of tables, that they are there."""
+    if value == default_of(attribute):
+        return []
+    if attribute.metadata.get("file"):
+        return [f"{key}: read from files"]
+    if class_within(attribute, hint) is None:
+        return [f"{key} = {as_toml(value)}"]
+    if isinstance(value, tuple):
+        return [f"[[{key}]]: {len(value)}"]
+    return _changed(value, f"{key}.")

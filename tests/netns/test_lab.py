@@ -98,6 +98,15 @@ class LabTests(SynchronousTestCase):
         self.assertTrue(as_decided, shown.getvalue())
         for service in (path.stem for path in (CONF / "services").glob("*.toml")):
             self.assertIn(f" services/{service}.toml:", shown.getvalue())
+        for heard in (
+            "That is for nobody. Ask extension 42.",
+            "The gateway could not understand what your program sent.",
+            "502 That command is not allowed here.",
+            "221 Goodbye",
+            "550 5.7.1 Relaying denied",
+            "550 5.7.1 No programs",
+        ):
+            self.assertIn(heard, shown.getvalue())
         self.assertEqual(self.names(), [])
 
     def test_interrupted(self) -> None:

@@ -72,6 +72,12 @@ class TeaSettings:
     even: int = option("An even number.", 0, read=read_even)
     from_: str = option("A key that is a word of Python.", "")
     checked: int = field(default=1, validator=validators.in_([1, 2]))
+    made: list[str] = field(init=False)
+
+    @made.default
+    def _make(self) -> list[str]:
+        """No key: made of the others."""
+        return [self.pot]
 
 
 @frozen

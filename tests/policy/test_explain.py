@@ -66,6 +66,18 @@ gateway     inspector: tea
             limits: idle_seconds = 5.0""",
         )
 
+    def test_settings_in_tables(self) -> None:
+        """Of settings in tables, what was changed; of arrays of tables, how many there are."""
+        tables = "inner.depth = 3\n[[tea.inners]]\n[[tea.inners]]\ndepth = 4\n"
+        tea = f'inspector = "tea"\n[[rule]]\n[tea]\npot = "x"\n{tables}'
+        policy = self.load(web=tea)
+        asked = Connection(Address("10.1.2.3", 1), Address("192.0.2.1", 2), Protocol.TCP, None)
+        self.assertIn(
+            'inspector: tea\n                pot = "x"\n                inner.depth = 3\n'
+            "                [[inners]]: 2\n            connects to",
+            explain(policy, asked),
+        )
+
     def test_denied(self) -> None:
         """The kernel's answer, and that priority decided."""
         told = self.explain("10.1.200.3", "198.51.100.7", 80)
