@@ -430,9 +430,12 @@ class Session:
             return
         chosen = inspecting(self.policy, service)
         assert self._inspector is not None and chosen.maker is not None
-        self._former += (self._inspector,)
         self.settings = chosen.settings
-        self._inspector = chosen.maker.make(cast(ISession, self))
+        present = chosen.maker.make(cast(ISession, self))
+        self._former += (self._inspector,)
+        self._inspector = present
+        for gate in self._gates.values():
+            gate.open(reason.DECIDING)  # what a former one awaits does not matter any more
         started = guard.call(self, self._inspector.started)
         if started is None:
             self._give(unread)
@@ -611,11 +614,14 @@ class Session:
         if decision is not None:
             self._gates[side].shut(reason.DECIDING)
             decision.addCallbacks(
-                self._decided, guard.failed, callbackArgs=(side,), errbackArgs=(self,)
+                self._decided,
+                guard.failed,
+                callbackArgs=(side, self._former),
+                errbackArgs=(self,),
             )
 
-    def _decided(self, _: Any, side: Side) -> None:
-        if self._state not in _ENDING:
+    def _decided(self, _: Any, side: Side, former: tuple[IInspector, ...]) -> None:
+        if self._state not in _ENDING and former is self._former:
             self._gates[side].open(reason.DECIDING)
 
     def break_off(self, failure: Failure) -> None:

@@ -112,6 +112,29 @@ class HandOverTests(TestCase):
         self.assertEqual(await receive_all(server), b"SECRET")
 
     @asynchronous
+    async def test_decision_about_the_unread(self) -> None:
+        """An inspector that awaits a decision on what was unread is not told more before that."""
+        decision: Deferred[None] = Deferred()
+        told: list[bytes] = []
+
+        class Deciding(Shouting):
+            def received(self, side: Any, data: bytes) -> Any:
+                told.append(data)
+                return decision if len(told) == 1 else None
+
+        scene = Scene(self, Opening, (service(Deciding, "shout"),))
+        client = scene.connect()
+        await send(client, b"open\r\nunread")
+        server = await scene.accepted()
+        await until(lambda: told)
+        await send(client, b"more")
+        await send(server, b"answer")
+        await until(lambda: b"answer" in told)
+        self.assertEqual(told, [b"unread", b"answer"])
+        decision.callback(None)
+        await until(lambda: told[2:] == [b"more"])
+
+    @asynchronous
     async def test_decides_against_it(self) -> None:
         """An inspector that decides not to begin denies the session."""
         Shouting.waits = fail(Denied("not now"))
