@@ -174,7 +174,7 @@ class Answering:
         transaction.answering = transaction.answered = True
         self._session.send(CLIENT, message.head())
         self._inspector.complete(transaction)
-        self._inspector.watch.stop()
+        self._inspector.left = True
         if service:
             self._inspector.hand_over(service)
         else:

@@ -34,6 +34,7 @@ class HttpInspector(StreamInspector):
     @ivar rested: when the last answer was complete.
     @ivar server_ended: the server will send no more.
     @ivar over: the session is.
+    @ivar left: what follows is not HTTP.
     """
 
     Settings: ClassVar[type] = HttpSettings
@@ -43,14 +44,13 @@ class HttpInspector(StreamInspector):
         self.settings: CoreSettings = session.settings
         self.decisions: IDecisions = self.settings.decisions(session)
         self.pending = Pending()
-        self.last = self.server_ended = self.over = False
+        self.last = self.server_ended = self.over = self.left = False
         self.current: Transaction | None = None
         self.rested = session.now
-        self.watch = Watch(self)
 
     def started(self) -> None:
         """Nothing to connect for yet: in HTTP, the client speaks first."""
-        self.watch.start()
+        Watch(self).start()
 
     async def from_client(self, read: Reader) -> None:
         """See L{Asking}."""

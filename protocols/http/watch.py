@@ -90,12 +90,14 @@ class Progress:
 
 
 class Watch:
-    """The time limits of one session."""
+    """
+    The time limits of one session. Only its timer knows it: with the timer it goes, and no
+    circle is left of all that the session had.
+    """
 
     __slots__ = (
         "_answering",
         "_inspector",
-        "_over",
         "_sending",
         "_session",
         "_shortest",
@@ -106,7 +108,6 @@ class Watch:
         self._inspector = inspector
         self._session = inspector.session
         self._times = times = inspector.settings.times
-        self._over = False
         self._sending = Progress(self._session, SERVER)
         self._answering = Progress(self._session, CLIENT)
         self._shortest = times.shortest
@@ -116,17 +117,13 @@ class Watch:
         if self._shortest:
             self._session.after(self._shortest, self._look)
 
-    def stop(self) -> None:
-        """What follows is not HTTP."""
-        self._over = True
-
     def _look(self) -> None:
         """
         See what is under way.
 
         @raise Denied: the client took too long.
         """
-        if self._over:
+        if self._inspector.left:
             return
         left = self._shortest
         for who in (self._reader, self._client, self._server):

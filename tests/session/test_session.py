@@ -16,6 +16,8 @@ from gateway.policy.limits import Limits, ServiceLimits
 from gateway.policy.service import Target
 from gateway.session import patience
 from gateway.session.wire import READ_SIZE
+from protocols.http.inspector import HttpInspector
+from protocols.http.policy.settings import HttpSettings
 from protocols.relay import RelayInspector
 from tests.session.scene import (
     Scene,
@@ -259,6 +261,26 @@ class RelayTests(TestCase):
             second.close()
             await scene.sessions.drain()
             await until(lambda session=session: session() is None)
+
+    @asynchronous
+    async def test_nothing_stays_of_http(self) -> None:
+        """Nor does an inspector with time limits keep anything."""
+        scene = Scene(self, HttpInspector, settings=HttpSettings())
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        client = scene.connect()
+        session = weakref.ref(next(iter(scene.sessions.running.values())))
+        await send(client, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        server = await scene.accepted()
+        answer = b"HTTP/1.1 204 No Content\r\n\r\n"
+        await send(server, answer)
+        await receive(client, len(answer))
+        client.close()
+        await receive_all(server)
+        server.close()
+        await scene.sessions.drain()
+        await until(lambda: session() is None)
 
     @asynchronous
     async def test_stop(self) -> None:
