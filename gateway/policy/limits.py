@@ -89,6 +89,13 @@ class ServiceLimits:
         unit="connections",
         minimum=0,
     )
+    announced: int = option(
+        "Connections that one session may have announced (FTP data), and that are there. Nobody "
+        "has more than one or two; but one that is closed lingers for a few seconds.",
+        64,
+        unit="connections",
+        minimum=1,
+    )
     expect_seconds: float = option(
         "An announced connection is waited for so long.",
         60.0,

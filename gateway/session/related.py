@@ -28,6 +28,7 @@ from gateway.observe.identity import Identity
 from gateway.observe.metrics import Refusal
 from gateway.policy import connection
 from gateway.policy.connection import Connection
+from gateway.policy.limits import ServiceLimits
 from gateway.policy.policy import Policy
 from gateway.policy.service import Action, Service, Target
 from gateway.session.connector import Origin, Reached
@@ -73,8 +74,9 @@ class Related:
     ) -> Deferred[Any]:
         """See L{ISession.expect}. C{initiator} is the only host that may connect."""
         equipment, limits = self._home.equipment, _service(session).limits
-        if len(session.expected) >= limits.expectations:
-            return fail(Denied(f"limits.expectations = {limits.expectations}"))
+        refused = self._refused(session, limits)
+        if refused is not None:
+            return fail(refused)
         try:
             # Marked as all that is accepted, also from servers: the leg that goes on from here
             # may have the same addresses and ports, and is to be tracked apart from this one.
@@ -127,7 +129,9 @@ class Related:
             self._home.turn_away(sock, identity, Refusal.UNEXPECTED, why)
 
         def gone(expectation: Expectation) -> None:
-            self._expected.pop((initiator, expectation.address), None)
+            key = initiator, expectation.address
+            if self._expected.get(key) is expectation:  # else another one has the same
+                del self._expected[key]
             self._forget(session, expectation)
 
         taker = None if treatment is None else came
@@ -141,8 +145,9 @@ class Related:
     ) -> Deferred[Address]:
         """See L{ISession.dial}. C{source} is where it comes from."""
         equipment, limits = self._home.equipment, _service(session).limits
-        if len(session.expected) >= limits.expectations:
-            return fail(Denied(f"limits.expectations = {limits.expectations}"))
+        refused = self._refused(session, limits)
+        if refused is not None:
+            return fail(refused)
 
         def reached(reached: Reached) -> None:
             self._begin(session, side, reached.socket, reached.server, reached.source, treatment)
@@ -157,6 +162,16 @@ class Related:
         return dialing.reached
 
     # Of both
+
+    def _refused(self, session: Session, limits: ServiceLimits) -> Exception | None:
+        """Why no more can be agreed on now. Connections that come so are not admitted as others."""
+        if len(session.expected) >= limits.expectations:
+            return Denied(f"limits.expectations = {limits.expectations}")
+        if session.announced >= limits.announced:
+            return Denied(f"limits.announced = {limits.announced}")
+        if not self._home.has_descriptors:
+            return Unreachable("no file descriptors are left for it")
+        return None
 
     def _enter(self, session: Session, pending: Any) -> None:
         self.count += 1

@@ -204,6 +204,11 @@ class Session:
         self._adopted.add(related)
         related._announced_by = self
 
+    @property
+    def announced(self) -> int:
+        """How many announced sessions of this one there are."""
+        return len(self._adopted)
+
     def _abandon(self, related: Session) -> None:
         """An announced session is over; what it did last counts."""
         self._adopted.discard(related)

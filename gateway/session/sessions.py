@@ -85,9 +85,14 @@ class Sessions:
         """Whether one more session can be accepted. If not, connections wait in the kernel."""
         return (
             len(self.running) < self.policy.limits.sessions
-            and self._used + DESCRIPTORS_EACH <= self.descriptors
+            and self.has_descriptors
             and not self.equipment.audit.refusing
         )
+
+    @property
+    def has_descriptors(self) -> bool:
+        """Whether there are enough for one more session."""
+        return self._used + DESCRIPTORS_EACH <= self.descriptors
 
     @property
     def _used(self) -> int:

@@ -25,6 +25,7 @@ from tests.session.scene import (
     in_thread,
     receive,
     receive_all,
+    reset,
     send,
     service,
     until,
@@ -227,6 +228,52 @@ class ExpectationTests(TestCase):
         session = Announcing.made[0].session
         with self.assertRaises(Denied):
             await session.expect(CLIENT, Address("127.0.0.2", 0), "data")
+
+    @asynchronous
+    async def test_too_many_there(self) -> None:
+        """Nor have more of them, one after the other, than it may: nobody else counts them."""
+
+        class Quiet(Inspector):
+            def started(self) -> None:
+                """Stays."""
+
+        limits = ServiceLimits(announced=2)
+        scene = self.scene(limits=limits, others=(service(Quiet, "data"),))
+        expectation, *_ = await self.announced(scene)
+        session = Announcing.made[0].session
+        await visit(self, expectation.address)
+        await until(lambda: session.announced == 1)
+        expectation = await session.expect(CLIENT, Address("127.0.0.2", 0), "data")
+        data = await visit(self, expectation.address)
+        await until(lambda: session.announced == 2)
+        with self.assertRaises(Denied):
+            await session.expect(CLIENT, Address("127.0.0.2", 0), "data")
+        reset(data)
+        await until(lambda: session.announced == 1)
+        await session.expect(CLIENT, Address("127.0.0.2", 0), "data")
+
+    @asynchronous
+    async def test_no_descriptors(self) -> None:
+        """Where nobody else is admitted for want of descriptors, nothing is announced either."""
+        scene = self.scene(descriptors=4)
+        await self.announced(scene)
+        session = Announcing.made[0].session
+        with self.assertRaises(Unreachable):
+            await session.expect(CLIENT, Address("127.0.0.2", 0), "data")
+
+    @asynchronous
+    async def test_same_address(self) -> None:
+        """The end of one announcement is not the end of another one of the same address."""
+        scene = self.scene()
+        await self.announced(scene)
+        session = Announcing.made[0].session
+        taken = socket.create_server(("127.0.0.3", 0))
+        self.addCleanup(taken.close)
+        address = Address(*taken.getsockname())
+        first = await session.expect(CLIENT, address, "data")
+        second = await session.expect(CLIENT, address, "data")
+        first.cancel()
+        self.assertIs(scene.sessions.related.find("127.0.0.1", address), second)
 
     @asynchronous
     async def test_address_taken(self) -> None:
