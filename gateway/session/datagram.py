@@ -21,12 +21,15 @@ from zope.interface import implementer
 from gateway.interfaces import CLIENT, SERVER, Address, Outcome, Side, Verdict
 from gateway.kernel import sockets
 from gateway.observe.identity import Identity, Upstream
+from gateway.observe.log import PrintableLogger
 from gateway.policy.service import Service
 from gateway.session.connector import origin
 from gateway.session.equipment import Equipment
 from gateway.session.listener import ListeningSocket
 from gateway.session.patience import Patience
 from gateway.session.sessions import UDP, Sessions
+
+log = PrintableLogger()
 
 LARGEST = 65535
 """Bytes of a datagram, at most."""
@@ -247,8 +250,12 @@ class DatagramListener(ListeningSocket):
                 return
             except OSError:
                 continue  # an ICMP error for a datagram that is long forgotten
-            if server is not None:
+            if server is None:
+                continue
+            try:
                 self._admit(client, server, data)
+            except Exception:  # else the reactor would stop listening, for everybody
+                log.failure("{client} -> {server} was not admitted", client=client, server=server)
 
     def _admit(self, client: Address, server: Address, data: bytes) -> None:
         """Begin a session, unless there is one: the datagram was underway when it began."""

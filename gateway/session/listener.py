@@ -105,7 +105,10 @@ class Listener(ListeningSocket):
                     self.wait()
                     return
                 continue  # that one is gone already
-            sessions.admit(sock, client, server, self.interface, self.address.port)
+            try:
+                sessions.admit(sock, client, server, self.interface, self.address.port)
+            except Exception:  # else the reactor would stop listening, for everybody
+                log.failure("{client} -> {server} was not admitted", client=client, server=server)
 
 
 def open_listener(

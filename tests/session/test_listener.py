@@ -85,6 +85,28 @@ class ListenerTests(TestCase):
         with self.assertRaises(ConnectionResetError):
             await receive(client, 1)
 
+    @asynchronous
+    async def test_bug(self) -> None:
+        """A connection that can't be admitted is logged; the next one is taken as ever."""
+        scene = Scene(self)
+        listener = self.listener(scene)
+        real = sockets.is_ours
+        shortages = iter([errno.ENFILE])
+
+        def is_ours(host: str) -> bool:
+            for code in shortages:
+                raise OSError(code, "short of something")
+            return real(host)
+
+        self.patch(sockets, "is_ours", is_ours)
+        self.connect(listener)
+        with self.assertRaises(ConnectionResetError):
+            await receive(self.connect(listener), 1)
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        self.assertGreaterEqual(listener.fileno(), 0)
+        (record,) = scene.records()
+        self.assertEqual(record["gateway"]["verdict"], "denied")
+
     def test_taken(self) -> None:
         """A port that is taken is an error, not a surprise."""
         scene = Scene(self)
