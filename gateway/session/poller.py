@@ -179,8 +179,12 @@ class Poller:
 
     def _broken(self, polled: Polled) -> None:
         log.failure("a bug in {polled}, which goes on without it", polled=type(polled).__name__)
+        failure = Failure()  # type: ignore[no-untyped-call]
         self.forget(polled)
-        polled.connectionLost(Failure())  # type: ignore[no-untyped-call]
+        try:
+            polled.connectionLost(failure)
+        except Exception:  # else the reactor would stop polling, for everybody
+            log.failure("a bug at the end of {polled}", polled=type(polled).__name__)
 
     def fileno(self) -> int:
         """The descriptor of the epoll instance."""

@@ -218,6 +218,17 @@ class PollerTests(SynchronousTestCase):
         self.assertEqual(other.told, ["read", "read"])
         self.assertEqual(len(self.flushLoggedErrors(self.failureException)), 1)
 
+    def test_bugs(self) -> None:
+        """Nor are the others concerned if what ends it has a bug too."""
+        polled, far = self.pair()
+        polled.on_read = lambda: self.fail("a bug")
+        self.patch(polled, "connectionLost", lambda reason: self.fail("another one"))
+        self.poller.add_reader(polled)
+        far.send(b"x")
+        self.poller.doRead()
+        self.assertEqual(self.ready(), [])
+        self.assertEqual(len(self.flushLoggedErrors(self.failureException)), 2)
+
     def test_reactor(self) -> None:
         """The reactor has one descriptor more, as soon as there is something to poll."""
         self.assertEqual(self.reactor.readers, [])
