@@ -513,6 +513,18 @@ class DialingTests(TestCase):
         self.assertEqual(scene.sessions.related.count, 0)
 
     @asynchronous
+    async def test_nobody_inspects(self) -> None:
+        """A service that doesn't inspect gets no connection, and nothing is left of that one."""
+        scene, session = await self.scene()
+        other = evolve(service(name="other"), maker=None, action=Action.FORWARD)
+        policy = session.policy
+        session.policy = evolve(policy, services={**policy.services, "other": other})
+        watched = len(scene.poller._watches)
+        await session.dial(SERVER, Address(*self.listener("127.0.0.1").getsockname()), "other")
+        self.assertEqual(len(scene.poller._watches), watched)
+        self.assertEqual(len(scene.sessions.running), 1)
+
+    @asynchronous
     async def test_no_answer(self) -> None:
         """Nor if there is no answer in time."""
         _, session = await self.scene(connect_seconds=0.3)
