@@ -32,7 +32,7 @@ class Timer:
         self, session: Timing, ticker: Ticker, seconds: float, call: Callable[[], Any]
     ) -> None:
         self._session = session
-        self._call = call
+        self._call: Callable[[], Any] | None = call
         self._bucket: Bucket | None = ticker.after(seconds, self)
         session.timers.add(self)
 
@@ -40,11 +40,12 @@ class Timer:
         """See L{ITimer.cancel}."""
         if self._bucket is not None:
             self._bucket.discard(self)
-            self._bucket = None
+            self._bucket = self._call = None  # whoever is called may know this timer: no circle
             self._session.timers.discard(self)
 
     def check_time(self) -> None:
         """The ticker: it is time."""
-        if self._bucket is not None:
+        call = self._call
+        if call is not None:
             self.cancel()
-            guard.call(self._session, self._call)
+            guard.call(self._session, call)

@@ -16,6 +16,8 @@ from gateway.policy.limits import Limits, ServiceLimits
 from gateway.policy.service import Target
 from gateway.session import patience
 from gateway.session.wire import READ_SIZE
+from protocols.ftp.inspector import FtpInspector
+from protocols.ftp.settings import FtpSettings
 from protocols.http.inspector import HttpInspector
 from protocols.http.policy.settings import HttpSettings
 from protocols.relay import RelayInspector
@@ -276,6 +278,25 @@ class RelayTests(TestCase):
         answer = b"HTTP/1.1 204 No Content\r\n\r\n"
         await send(server, answer)
         await receive(client, len(answer))
+        client.close()
+        await receive_all(server)
+        server.close()
+        await scene.sessions.drain()
+        await until(lambda: session() is None)
+
+    @asynchronous
+    async def test_nothing_stays_of_ftp(self) -> None:
+        """Not even if the inspector knows its timer, and the timer the inspector."""
+        scene = Scene(self, FtpInspector, settings=FtpSettings())
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        client = scene.connect()
+        session = weakref.ref(next(iter(scene.sessions.running.values())))
+        server = await scene.accepted()
+        greeting = b"220 hello\r\n"
+        await send(server, greeting)
+        await receive(client, len(greeting))
         client.close()
         await receive_all(server)
         server.close()
