@@ -55,4 +55,5 @@ if __name__ == "__main__":
     util.DEFAULT_TIMEOUT_DURATION = 10.0
     tests = runner.TestLoader().loadByNames(sys.argv[1:], recurse=True)
     tests = runner.TrialSuite(chosen(tests))
-    runner.TrialRunner(Recorder, workingDirectory="trial").run(tests)
+    # Suites of one origin run at the same time, in the same folder.
+    runner.TrialRunner(Recorder, workingDirectory=f"trial-{os.getpid()}").run(tests)
