@@ -93,6 +93,16 @@ class Poller:
         """Never mind what there is to read. Costs nothing, and so does L{add_reader} after it."""
         self._mind(polled, ~IN)
 
+    def end_reader(self, polled: Polled) -> None:
+        """
+        There will be nothing more to read. At the end there always is "something": unless the
+        kernel is told now, it says so once more.
+        """
+        self._mind(polled, ~IN)
+        watch = self._watches.get(polled.fileno())
+        if watch is not None and watch.polled is polled and not watch.wanted:
+            self.forget(polled)
+
     def remove_writer(self, polled: Polled) -> None:
         """Never mind whether the kernel takes bytes."""
         self._mind(polled, ~OUT)

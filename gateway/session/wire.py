@@ -239,10 +239,7 @@ class Wire:
 
     def _end_received(self) -> None:
         self.ended = True
-        if self.waiting:
-            self._poller.remove_reader(self)
-        else:
-            self._poller.forget(self)
+        self._poller.end_reader(self)
         self.owner.wire_ended(self.side)
 
     # Towards the peer

@@ -201,6 +201,27 @@ class RelayTests(TestCase):
         await scene.over()
 
     @asynchronous
+    async def test_half_close_of_a_client_that_reads_late(self) -> None:
+        """A client may say that it has sent all before it reads what is there in plenty."""
+        scene = Scene(self)
+        client, server = await scene.pair()
+        server.setblocking(False)
+        session = next(iter(scene.sessions.running.values()))
+        sent = 0
+        for _ in range(50):
+            sent += self.fill(server)
+            await in_thread(lambda: None)
+        await until(lambda: session._gates[SERVER].reasons)
+        client.shutdown(socket.SHUT_WR)
+        server.setblocking(True)
+        server.settimeout(10)
+        self.assertEqual(await receive_all(server), b"")
+        server.close()
+        self.assertEqual(len(await receive_all(client)), sent)
+        client.close()
+        await scene.over()
+
+    @asynchronous
     async def test_echo_of_much(self) -> None:
         """A server that echoes, and a client that reads late: no deadlock."""
         scene = Scene(self)
