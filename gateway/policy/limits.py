@@ -64,7 +64,8 @@ class ServiceLimits:
         minimum=0.001,
     )
     idle_seconds: float = option(
-        "A session in which neither side sent a byte for so long is closed. 0: never.",
+        "A session in which neither side sent a byte for so long is closed. 0: never. Left out: "
+        "more, if the inspector has limits of its own that need it.",
         300.0,
         unit="seconds",
         precedent="the usual NAT time-out is longer, the usual server's shorter",

@@ -12,6 +12,7 @@ from attrs import define, evolve, field
 from gateway.interfaces import IInspectorMaker
 from gateway.policy.connection import Protocol
 from gateway.policy.document import Entry
+from gateway.policy.idle import idle_seconds
 from gateway.policy.notation import (
     looks_like_network,
     read_interface,
@@ -218,8 +219,13 @@ class ServiceResolver:
         if maker is None:
             return service
         self._check_protocol(maker, service.rules, entry)
-        settings = self._settings(maker, entry, settings_key(table.inspector))
-        return evolve(service, maker=maker, settings=settings)
+        key = settings_key(table.inspector)
+        settings = self._settings(maker, entry, key)
+        idle = idle_seconds(
+            table.limits, settings, entry.at(key), entry.at("limits", "idle_seconds")
+        )
+        limits = evolve(table.limits, idle_seconds=idle)
+        return evolve(service, maker=maker, settings=settings, limits=limits)
 
     def _miss_inspector(self, entry: Entry) -> None:
         """Unless it is there and of a wrong type, which has been said, or nothing could be read."""

@@ -30,6 +30,7 @@ def option(
     minimum: float | None = None,
     maximum: float | None = None,
     names_service: bool = False,
+    in_silence: bool = False,
 ) -> Any:
     """
     Declare one key of a TOML table.
@@ -53,6 +54,10 @@ def option(
     @param names_service: the value is the name of an inspecting service (or each
         is, in an array or a table); whether there is one is checked when the
         policy is loaded. An empty name is none.
+    @param in_silence: a time limit, in seconds, within which nobody may have sent
+        a byte when it runs out (0 or L{None}: there is none). The service's
+        C{idle_seconds} has to be more, which is checked when the policy is loaded,
+        and is so by itself where nobody has set it.
     """
     return field(
         default=default,
@@ -65,6 +70,7 @@ def option(
             "minimum": minimum,
             "maximum": maximum,
             "names_service": names_service,
+            "in_silence": in_silence,
         },
     )
 

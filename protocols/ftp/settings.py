@@ -168,6 +168,7 @@ class FtpSettings:
         unit="seconds",
         precedent="vsftpd's idle_session_timeout, which is 300",
         minimum=0,
+        in_silence=True,
     )
     reply_seconds: float = option(
         "A server that does not answer a command for so long is given up. Not while data flow. "
@@ -175,6 +176,7 @@ class FtpSettings:
         0.0,
         unit="seconds",
         minimum=0,
+        in_silence=True,
     )
     stack_download: str | None = option(
         "The service whose inspector every file that is read has to pass.",

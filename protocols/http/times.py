@@ -39,6 +39,7 @@ class Times:
         240,
         unit="seconds",
         minimum=0,
+        in_silence=True,
         precedent="Zorp's timeout_response is 300, nginx's proxy_read_timeout 60",
     )
     response_bytes_per_second: int = option(
@@ -55,6 +56,7 @@ class Times:
         300,
         unit="seconds",
         minimum=0,
+        in_silence=True,
         precedent="Kestrel's 240 bytes a second; nginx's send_timeout is 60 between two writes",
     )
     window_seconds: float = option(
@@ -69,6 +71,7 @@ class Times:
         120,
         unit="seconds",
         minimum=0,
+        in_silence=True,
         precedent="Squid's client_idle_pconn_timeout; nginx's keepalive_timeout is 75",
     )
     shortest: float = field(init=False, repr=False, eq=False)

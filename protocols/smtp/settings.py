@@ -157,11 +157,11 @@ class SMTPSettings:
         precedent="Postfix: smtpd_error_sleep_time is 1 s",
     )
     command_seconds: int = option(
-        "How long a client may take for a command. The service's idle_seconds must allow it, and "
-        "the following ones.",
+        "How long a client may take for a command.",
         300,
         unit="seconds",
         minimum=1,
+        in_silence=True,
         precedent="RFC 5321, section 4.5.3.2.7",
     )
     data_seconds: int = option(
@@ -169,6 +169,7 @@ class SMTPSettings:
         180,
         unit="seconds",
         minimum=1,
+        in_silence=True,
         precedent="RFC 5321, section 4.5.3.2.5",
     )
     reply_seconds: int = option(
@@ -176,6 +177,7 @@ class SMTPSettings:
         300,
         unit="seconds",
         minimum=1,
+        in_silence=True,
         precedent="RFC 5321, sections 4.5.3.2.1 to 4.5.3.2.3",
     )
     message_seconds: int = option(
@@ -183,6 +185,7 @@ class SMTPSettings:
         600,
         unit="seconds",
         minimum=1,
+        in_silence=True,
         precedent="RFC 5321, section 4.5.3.2.6",
     )
     received_by: str = option(

@@ -99,6 +99,26 @@ class PartySettings:
     guests: tuple[Guest, ...] = option("In tables.", ())
 
 
+@frozen
+class Patience:
+    """A table with a time limit."""
+
+    waits: float = option("A limit.", 0.0, in_silence=True)
+    lives: float = option("A limit, within which there is something to hear.", 9000.0)
+
+
+@frozen
+class PatientSettings:
+    """Time limits are here, in all the ways there are."""
+
+    quick: float = option("One.", 20.0, in_silence=True)
+    slow: int = option("Another one.", 400, in_silence=True)
+    never: float | None = option("None.", None, in_silence=True)
+    host: Patience = option("In a table.", Patience())
+    guests: tuple[Patience, ...] = option("In tables.", ())
+    by_name: dict[str, Patience] = option("By name.", {})
+
+
 @implementer(IInspectorMaker)
 @frozen
 class Maker:
@@ -125,6 +145,7 @@ MAKERS = {
     "house.tea:Tea": Maker("Tea", TeaSettings),
     "party": Maker("party", PartySettings),
     "limits": Maker("limits", Inner),
+    "patient": Maker("patient", PatientSettings),
     "broken": BrokenMaker("broken"),
 }
 
