@@ -138,6 +138,16 @@ class IInspector(Interface):
             decision may still be awaited at the end.
         """
 
+    def lost(side: Side, verdict: Verdict) -> None:
+        """
+        C{side} reset its connection, or is out of reach: it neither says nor hears
+        anything any more.
+
+        Who has last words for the other side sends them, and asks for
+        L{ISession.close}. Else the session ends with C{verdict}, and the other
+        side is reset too.
+        """
+
     def closed(verdict: Verdict) -> None:
         """
         The session is over. Nothing can be asked for any more, but an audit

@@ -39,5 +39,8 @@ class Inspector:
         self.session.end(side.other)
         return None
 
+    def lost(self, side: Side, verdict: Verdict) -> None:
+        """The other side hears nothing but a reset."""
+
     def closed(self, verdict: Verdict) -> None:
         """Over; nothing to do."""

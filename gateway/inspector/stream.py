@@ -60,6 +60,11 @@ class StreamInspector(Inspector):
         direction = self._directions.get(side)
         return direction is not None and direction.reads
 
+    def unread(self, side: Side) -> int:
+        """How many bytes of a side have come that its coroutine has not read."""
+        direction = self._directions.get(side)
+        return 0 if direction is None else direction.read.unread
+
     # To be asked, in place of the session's own
 
     def secure(self, side: Side, hello: bytes = b"") -> None:

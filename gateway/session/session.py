@@ -574,16 +574,18 @@ class Session:
         return self._gates[CLIENT].reasons & reason.DECIDING
 
     def wire_lost(self, side: Side, error: OSError) -> None:
-        """Pass the reset on."""
+        """Pass the reset on, unless the inspector has something to say to that."""
         if self._state is State.OVER:
             return
         if self._verdict is not None:  # leaving: the last words were not heard
             self._finish(self._verdict)
-        elif error.errno in _RESETS:
-            self._finish(Verdict(Outcome.RESET, f"reset by the {side.value}"))
-        else:
-            why = error.strerror or os.strerror(error.errno or 0).lower()
-            self._finish(Verdict(Outcome.FAILED, f"the {side.value} was lost: {why}"))
+            return
+        verdict = _lost(side, error)
+        self._wires[side].reset()
+        if self._inspector is not None and not self._released:
+            guard.call(self, self._inspector.lost, side, verdict)
+        if self._state not in _ENDING:
+            self._finish(verdict)
 
     def wire_full(self, side: Side) -> None:
         """A released wire took more than the kernel."""
@@ -767,3 +769,10 @@ _ENDING = frozenset({State.LEAVING, State.OVER})
 _UNFINISHED = frozenset({State.CONNECTING, State.OVER})
 _ORDERLY = frozenset({Outcome.PASSED, Outcome.CLOSED})
 _RESETS = frozenset({errno.EPIPE, errno.ECONNABORTED, errno.ECONNRESET, errno.ENOTCONN})
+
+
+def _lost(side: Side, error: OSError) -> Verdict:
+    if error.errno in _RESETS:
+        return Verdict(Outcome.RESET, f"reset by the {side.value}")
+    why = error.strerror or os.strerror(error.errno or 0).lower()
+    return Verdict(Outcome.FAILED, f"the {side.value} was lost: {why}")

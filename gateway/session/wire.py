@@ -104,6 +104,7 @@ class Wire:
 
     __slots__ = (
         "__weakref__",
+        "_deaf",
         "_ending",
         "_fd",
         "_much",
@@ -135,6 +136,7 @@ class Wire:
         self._socket: socket.socket | None = sock
         self._fd = sock.fileno()
         self._pending: deque[bytes | memoryview] = deque()
+        self._deaf: OSError | None = None
         self._ending = False
         self._much = False
         self._reading = False
@@ -229,7 +231,7 @@ class Wire:
 
     def _offer(self, view: memoryview) -> int:
         """How much the kernel took. If not all, the owner is told when it takes more."""
-        if self._socket is None or self._ending:
+        if self._socket is None or self._ending or self._deaf is not None:
             return len(view)
         sent = 0 if self.waiting else self._send_now(view)
         if 0 <= sent < len(view):
@@ -238,6 +240,9 @@ class Wire:
         return sent
 
     def _end_received(self) -> None:
+        if self._deaf is not None:  # that was what it had said before it was lost
+            self._lost(self._deaf)
+            return
         self.ended = True
         self._poller.end_reader(self)
         self.owner.wire_ended(self.side)
@@ -246,7 +251,7 @@ class Wire:
 
     def send(self, data: bytes) -> None:
         """Send C{data} now, as far as the kernel takes it, and the rest later."""
-        if self._socket is None or self._ending or not data:
+        if self._socket is None or self._ending or self._deaf is not None or not data:
             return
         if self.waiting:
             self._pending.append(data)
@@ -258,7 +263,7 @@ class Wire:
 
     def urge(self, data: bytes) -> None:
         """Like L{send}, with the last byte as TCP's urgent data, unless something waits already."""
-        if self._socket is None or self._ending or self.waiting:
+        if self._socket is None or self._ending or self._deaf is not None or self.waiting:
             self.send(data)
             return
         sent = self._send_now(data, socket.MSG_OOB)
@@ -267,7 +272,7 @@ class Wire:
 
     def _send_on(self, view: memoryview) -> None:
         """Send what is in the shared buffer; what the kernel doesn't take is copied."""
-        if self._socket is None or self._ending:
+        if self._socket is None or self._ending or self._deaf is not None:
             return
         sent = 0 if self.waiting else self._send_now(view)
         if 0 <= sent < len(view):
@@ -282,7 +287,7 @@ class Wire:
         except BlockingIOError:
             return 0
         except OSError as error:
-            self._lost(error)
+            self._unheard(error)
             return -1
         self.sent += sent
         return sent
@@ -308,7 +313,9 @@ class Wire:
         except BlockingIOError:
             return
         except OSError as error:
-            self._lost(error)
+            pending.clear()
+            self.waiting = 0
+            self._unheard(error)
             return
         self.sent += sent
         self.waiting -= sent
@@ -341,7 +348,7 @@ class Wire:
             try:
                 self._socket.shutdown(socket.SHUT_WR)
             except OSError as error:
-                self._lost(error)
+                self._unheard(error)
 
     # The end
 
@@ -366,6 +373,25 @@ class Wire:
             self.owner = _NOBODY
             self._fd = -1
         return sock
+
+    def _unheard(self, error: OSError) -> None:
+        """
+        The peer takes no more. What it said before comes first: it may be why, such as an
+        answer to a request that it did not want to read to its end.
+        """
+        if self._reading and not self.ended and self._has_said():
+            self._deaf = self._deaf or error
+            self._poller.remove_writer(self)
+        else:
+            self._lost(error)
+
+    def _has_said(self) -> bool:
+        """Whether there is something to read."""
+        assert self._socket is not None
+        try:
+            return bool(self._socket.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
 
     def _lost(self, error: OSError) -> None:
         """The connection is no more. The owner will have the socket closed."""

@@ -278,6 +278,10 @@ class FakeSession:
         """C{side} will send no more."""
         self._when_read(side, lambda: self._end(side))
 
+    def resets(self, side: Side) -> None:
+        """C{side} resets its connection, after all that it said was read."""
+        self._when_read(side, lambda: self._lose(side))
+
     def reach(self) -> None:
         """The server accepts the connection."""
         connecting, self._connecting = self._connecting, None
@@ -522,6 +526,12 @@ class FakeSession:
         else:
             self._tell(side, self.inspector.ended, side)
         self._complete()
+
+    def _lose(self, side: Side) -> None:
+        verdict = Verdict(Outcome.RESET, f"reset by the {side.value}")
+        if not self.released:
+            self._tell(side, self.inspector.lost, side, verdict)
+        self._finish(verdict)
 
     def _finish(self, verdict: Verdict) -> None:
         if self.verdict is None:

@@ -41,7 +41,6 @@ class Answering:
         self._pending = inspector.pending
         self._settings = inspector.settings
         self._read = read
-        self._count = 0
 
     async def run(self) -> None:
         """Until the server ends, or the last response was read."""
@@ -88,12 +87,8 @@ class Answering:
         if transaction is None or self._inspector.over:
             return
         reason = "the server closed the connection without an answer"
-        if not self._count:
-            # On a connection that was used before, the client knows what to do: it tries again.
-            self._session.send(CLIENT, self._inspector.reply(transaction, BAD_GATEWAY, reason))
-        for each in tuple(self._pending):
-            self._inspector.record(each, FAILED, reason)
-        self._session.close(reason, Outcome.FAILED)
+        # On a connection that was used before, the client knows what to do: it tries again.
+        self._inspector.unanswered(transaction, reason, BAD_GATEWAY if self._inspector.fresh else 0)
 
     async def _response(self, transaction: Transaction) -> bool:
         """Read one response; whether there may be another."""
@@ -184,7 +179,7 @@ class Answering:
         """A response was sent to its end."""
         transaction.answered = True
         self._inspector.rested = self._session.now
-        self._count += 1
+        self._inspector.fresh = False
         self._pending.remove()
         self._inspector.complete(transaction)
         if not goes_on:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from gateway.inspector import Reader, StreamInspector
-from gateway.interfaces import ISession, Verdict
-from protocols.http.answering import Answering
+from gateway.interfaces import CLIENT, SERVER, ISession, Outcome, Side, Verdict
+from protocols.http.answering import BAD_GATEWAY, Answering
 from protocols.http.asking import Asking
 from protocols.http.decision import IDecisions, Redirect, Refuse
 from protocols.http.malformed import Malformed
@@ -30,6 +30,7 @@ class HttpInspector(StreamInspector):
 
     @ivar pending: requests that wait for the end of their answers.
     @ivar current: the request that is being read, decided or sent.
+    @ivar fresh: the server has not answered anything yet.
     @ivar last: the last response was sent; no request may follow.
     @ivar rested: when the last answer was complete.
     @ivar server_ended: the server will send no more.
@@ -44,6 +45,7 @@ class HttpInspector(StreamInspector):
         self.settings: CoreSettings = session.settings
         self.decisions: IDecisions = self.settings.decisions(session)
         self.pending = Pending()
+        self.fresh = True
         self.last = self.server_ended = self.over = self.left = False
         self.current: Transaction | None = None
         self.rested = session.now
@@ -59,6 +61,32 @@ class HttpInspector(StreamInspector):
     async def from_server(self, read: Reader) -> None:
         """See L{Answering}."""
         await Answering(self, read).run()
+
+    def lost(self, side: Side, verdict: Verdict) -> None:
+        """A client that has nothing of the answer yet reads that there will be none."""
+        if side is CLIENT or self.left:
+            return
+        if self.last:  # and complete: a reset could take it from the client
+            self.session.close(verdict.reason, Outcome.FAILED)
+            return
+        oldest = self.pending.oldest
+        if oldest is not None and not oldest.answering and self._has_begun(oldest):
+            self.unanswered(oldest, f"{verdict.reason}, before it had answered")
+
+    def _has_begun(self, oldest: Transaction) -> bool:
+        """
+        Whether an answer has, or is the first one on this connection. Of a later one that has
+        not, the client knows what to make: it asks again.
+        """
+        return self.fresh or oldest.response is not None or bool(self.unread(SERVER))
+
+    def unanswered(self, oldest: Transaction, reason: str, status: int = BAD_GATEWAY) -> None:
+        """There will be no answers any more; the client reads so, unless the status is 0."""
+        if status:
+            self.session.send(CLIENT, self.reply(oldest, status, reason))
+        for each in tuple(self.pending):
+            self.record(each, FAILED, reason)
+        self.session.close(reason, Outcome.FAILED)
 
     def closed(self, verdict: Verdict) -> None:
         """Record what was not completed."""

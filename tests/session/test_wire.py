@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from gateway.interfaces import CLIENT, Side
 from gateway.session.poller import Poller
 from gateway.session.wire import Wire
-from tests.session.scene import PATIENCE
+from tests.session.scene import PATIENCE, reset
 from tests.session.test_poller import Reactor
 
 MUCH = 8_000_000
@@ -112,3 +112,56 @@ class HangUpTests(SynchronousTestCase):
         self.poller.doRead()
         self.assertEqual(self.owner.told, [errno.EIO])
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    def lose(self, before: bytes = b"last words") -> None:
+        """The peer says this and resets, and the first to notice it is who sends."""
+        if before:
+            self.peer.send(before)
+        reset(self.peer)
+        self.wire.send(b"not heard")
+
+    def test_last_words(self) -> None:
+        """What a peer said before its reset is read first; what is sent to it meanwhile is lost."""
+        self.wire.read()
+        self.lose()
+        self.assertEqual(self.owner.told, [])
+        self.wire.send(b"nor this")
+        self.wire.urge(b"nor this")
+        self.assertEqual((self.owner.told, self.wire.waiting), ([], 0))
+        self.wire.end()
+        for _ in range(3):
+            self.poller.doRead()
+        self.assertEqual(self.owner.told, ["drained", b"last words", errno.ECONNRESET])
+
+    def test_no_last_words(self) -> None:
+        """Nothing to read: it is told at once."""
+        self.wire.read()
+        self.lose(b"")
+        self.assertEqual(self.owner.told, [errno.ECONNRESET])
+
+    def test_last_words_to_nobody(self) -> None:
+        """Nor is anything waited for if the side is not to be read."""
+        self.lose()
+        self.assertEqual(self.owner.told, [errno.ECONNRESET])
+
+    def test_last_words_while_something_waits(self) -> None:
+        """What waited is given up; whoever waited for that is not held up any more."""
+        self.wire.send(bytes(MUCH))
+        self.wire.read()
+        self.peer.send(b"last words")
+        reset(self.peer)
+        self.wire.doWrite()
+        self.assertEqual(self.wire.waiting, 0)
+        for _ in range(3):
+            self.poller.doRead()
+        self.assertEqual(self.owner.told[:1], [b"last words"])
+        self.assertEqual(self.owner.told[-1:], [errno.ECONNRESET])
+
+    def test_nothing_spins_at_the_deaf(self) -> None:
+        """What another wire sends on to a peer that has reset is taken, and thrown away."""
+        self.wire.read()
+        self.lose()
+        view = memoryview(b"x" * 10)
+        self.assertEqual(self.wire._offer(view), 10)
+        self.wire._send_on(view)
+        self.assertEqual((self.owner.told, self.wire.waiting), ([], 0))

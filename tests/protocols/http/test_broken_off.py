@@ -1,0 +1,129 @@
+"""Servers that break off, or answer early: the client hears what can be heard, once."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from gateway.interfaces import CLIENT, SERVER, Outcome
+from gateway.testing import FakeSession
+from protocols.http.policy.settings import HttpSettings
+from protocols.http.settings import Stack
+from tests.protocols.http.test_transactions import GET, OK, PUT, Scripted, ask, records, scripted
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+LONG = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
+
+
+class ResetTests(SynchronousTestCase):
+    """A server that resets its connection."""
+
+    def answered_for(self, session: FakeSession, before: bytes = b"") -> None:
+        """The client reads that the server is gone, and so does the operator."""
+        said = session.sent[CLIENT]
+        self.assertTrue(said.startswith(before + b"HTTP/1.1 502 Bad Gateway\r\n"), said)
+        self.assertIn(b"\r\nConnection: close\r\n", said)
+        assert session.verdict is not None
+        self.assertIs(session.verdict.outcome, Outcome.FAILED)
+        record = records(session)[-1]
+        self.assertEqual(record["reason"], "reset by the server, before it had answered")
+        self.assertEqual((record["verdict"], record["status"]), ("failed", 502))
+
+    def passed_on(self, session: FakeSession, heard: bytes) -> None:
+        """The client gets the reset."""
+        self.assertEqual(session.sent[CLIENT], heard)
+        assert session.verdict is not None
+        self.assertIs(session.verdict.outcome, Outcome.RESET)
+
+    def test_first_answer(self) -> None:
+        """Nothing of it, or a part of its head, or only an interim one: 502."""
+        for said, heard in (
+            (b"", b""),
+            (b"HTTP/1.1 2", b""),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n", b""),
+            (CONTINUE, CONTINUE),
+        ):
+            session = ask(PUT + b"Expect: 100-continue\r\n\r\n")
+            if said:
+                session.says(SERVER, said)
+            session.resets(SERVER)
+            self.answered_for(session, heard)
+
+    def test_in_an_upload(self) -> None:
+        """Also if the client is not done with asking."""
+        session = ask(PUT + b"\r\na")
+        session.resets(SERVER)
+        self.answered_for(session)
+
+    def test_later_answer(self) -> None:
+        """On a connection that was used, the client asks again, unless something had come."""
+        for said in (b"", b"HTTP/1.1 2"):
+            session = ask(GET % 1)
+            session.says(SERVER, OK)
+            session.says(CLIENT, GET % 2)
+            if said:
+                session.says(SERVER, said)
+            session.resets(SERVER)
+            if said:
+                self.answered_for(session, OK)
+            else:
+                self.passed_on(session, OK)
+                self.assertEqual(records(session)[-1]["reason"], "reset by the server")
+
+    def test_in_the_body(self) -> None:
+        """What the client has is not all, and it must not take it for that."""
+        for body in (b"", b"abc"):
+            session = ask(GET % 1)
+            session.says(SERVER, LONG + body)
+            session.resets(SERVER)
+            self.passed_on(session, LONG + body)
+
+    def test_in_a_body_that_is_held(self) -> None:
+        """The policy looks at it, or another service does: the client has nothing yet."""
+        session = scripted(Scripted(look=5))
+        session.says(CLIENT, GET % 1)
+        session.says(SERVER, LONG + b"abc")
+        session.resets(SERVER)
+        self.answered_for(session)
+
+    def test_stacked(self) -> None:
+        """What another service has let through is an answer that has begun."""
+        session = ask(GET % 1, HttpSettings(stack=Stack(response="scanner")))
+        session.says(SERVER, LONG + b"abc")
+        session.resets(SERVER)
+        self.assertIn(b"\r\n\r\n3\r\nabc\r\n", session.sent[CLIENT])
+        self.assertNotIn(b"502", session.sent[CLIENT])
+
+    def test_nothing_asked(self) -> None:
+        """A server that resets an idle connection resets the client's."""
+        session = ask(GET % 1)
+        session.says(SERVER, OK)
+        session.resets(SERVER)
+        self.passed_on(session, OK)
+
+    def test_after_the_last_answer(self) -> None:
+        """A complete last answer is not taken from the client again."""
+        refusal = b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        session = ask(PUT + b"\r\na")
+        session.says(SERVER, refusal)
+        session.resets(SERVER)
+        self.assertEqual(session.sent[CLIENT], refusal)
+        assert session.verdict is not None
+        self.assertEqual(session.verdict, (Outcome.FAILED, "reset by the server"))
+        (record,) = records(session)
+        self.assertEqual((record["verdict"], record["status"]), ("failed", 413))
+
+    def test_client(self) -> None:
+        """A client that resets hears nothing."""
+        session = ask(GET % 1)
+        session.resets(CLIENT)
+        self.passed_on(session, b"")
+
+    def test_tunnel(self) -> None:
+        """After an upgrade, a reset is just that."""
+        settings = HttpSettings(upgrades=frozenset({"x"}))
+        upgrade = b"Connection: Upgrade\r\nUpgrade: x\r\n\r\n"
+        session = ask(b"GET / HTTP/1.1\r\nHost: a\r\n" + upgrade, settings)
+        switching = b"HTTP/1.1 101 Switching Protocols\r\n" + upgrade
+        session.says(SERVER, switching)
+        session.resets(SERVER)
+        self.passed_on(session, switching)
