@@ -568,6 +568,16 @@ class ReaderTests(SynchronousTestCase):
             for pieces in ([said], [said[:1], said[1:]]):
                 self.assertIn(why, str(self.read(lambda read: read.line(4), *pieces)), said)
 
+    def test_more(self) -> None:
+        """What comes can be looked at as it comes, and stays unread."""
+        for pieces, end, more in (
+            ([b"a", b"b"], False, None),
+            ([b"a", b"b", b"c"], False, True),
+            ([b"abcd"], False, True),
+            ([b"a", b"b"], True, False),
+        ):
+            self.assertIs(self.read(lambda read: read.more(2), *pieces, end=end), more)
+
     def test_until(self) -> None:
         """A mark may be cut in the middle."""
         for pieces in ([b"ab--c"], [b"ab-", b"-c"], [b"a", b"b", b"-", b"-"]):

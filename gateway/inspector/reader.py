@@ -95,15 +95,16 @@ class Reader:
             await self._wait()
         return self._take(self.unread if limit is None else min(limit, self.unread))
 
-    async def more(self) -> bool:
+    async def more(self, than: int = 0) -> bool:
         """
-        Wait between two messages.
+        Wait between two messages; or, to look at what comes as it comes, until
+        more than so many bytes are unread.
 
-        @return: whether another one begins; C{False} if the side ended instead.
+        @return: whether they are; C{False} if the side ended instead.
         """
-        while self._at == len(self._buffer) and not self.ended:
+        while len(self._buffer) - self._at <= than and not self.ended:
             await self._wait()
-        return self._at < len(self._buffer)
+        return len(self._buffer) - self._at > than
 
     @property
     def unread(self) -> int:

@@ -18,6 +18,7 @@ from protocols.http.admission import admit, check_stacked, offered
 from protocols.http.body import Body, body_of
 from protocols.http.connection import is_persistent, onward, options, upgrades
 from protocols.http.decision import Decision, Pass, Redirect, Refuse
+from protocols.http.foreign import is_foreign, last_words
 from protocols.http.framing import Framing, of_request, written
 from protocols.http.head import read_request
 from protocols.http.malformed import Malformed
@@ -236,7 +237,10 @@ class Asking:
             self._give_up(transaction, malformed.reason)
             return
         reply = b""
-        if not transaction.answering:
+        begin = self._read.peek(1).decode("latin-1")
+        if not self._count and malformed.offset == 0 and is_foreign(begin):
+            reply = last_words(begin)
+        elif not transaction.answering:
             reply = self._inspector.reply(transaction, malformed.status, malformed.reason)
         self._inspector.record(transaction, DENIED, malformed.reason, malformed.offset)
         raise Denied(malformed.reason, reply)

@@ -47,6 +47,20 @@ REQUEST_LINE = re.compile(rf"({token}) ([\x21-\x7e]++) HTTP/([0-9])\.([0-9])")
 # RFC 9112, section 4. The space before an empty reason is often left out.
 STATUS_LINE = re.compile(r"HTTP/([0-9])\.([0-9]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*+))?")
 
+
+def _begun_version(rest: str) -> str:
+    """The beginnings of "HTTP/1.1", and of what follows it."""
+    return rf"(?:H(?:T(?:T(?:P(?:/(?:[0-9](?:\.(?:[0-9]{rest})?)?)?)?)?)?)?)?"
+
+
+_CR = r"\r?"
+
+# How both may begin, CR included: what is matched can still become one, what follows it can't.
+BEGUN_REQUEST_LINE = re.compile(rf"(?:{token}(?: (?:[\x21-\x7e]++(?: {_begun_version(_CR)})?)?)?)?")
+BEGUN_STATUS_LINE = re.compile(
+    _begun_version(r"(?: (?:[1-9](?:[0-9](?:[0-9](?: [\t\x20-\x7e\x80-\xff]*+)?\r?)?)?)?)?")
+)
+
 # RFC 9112, section 3.2.
 ORIGIN_FORM = re.compile(rf"({path})(?:\?({query}))?")
 ABSOLUTE_FORM = re.compile(

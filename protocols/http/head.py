@@ -14,7 +14,15 @@ from functools import lru_cache
 from gateway.inspector import Reader
 from gateway.interfaces import Denied
 from protocols.http.fault import fault_in
-from protocols.http.grammar import FIELD_LINE, REQUEST_LINE, STATUS_LINE
+from protocols.http.foreign import described, is_foreign
+from protocols.http.grammar import (
+    BEGUN_REQUEST_LINE,
+    BEGUN_STATUS_LINE,
+    FIELD_LINE,
+    REQUEST_LINE,
+    STATUS_LINE,
+    TOKEN,
+)
 from protocols.http.limits import Limits
 from protocols.http.malformed import Malformed
 from protocols.http.message import Field, Headers, Request, Response
@@ -23,7 +31,11 @@ from protocols.http.target import read_host, read_target
 VERSIONS: dict[tuple[str, ...], str] = {("1", "0"): "1.0", ("1", "1"): "1.1"}
 TOO_LONG_LINE = 414
 TOO_LARGE = 431
+UNKNOWN_METHOD = 501
 UNKNOWN_VERSION = 505
+
+BEGIN = 64
+"""Bytes: by so many it is seen whether somebody speaks HTTP, before the first line is there."""
 
 END = b"\r\n\r\n"
 """Of a head."""
@@ -60,10 +72,13 @@ async def read_request(
             if headers is None:
                 headers = parse(head[1], limits, len(head[0]) + 2)
             request = _request(_request_line(head[0]), headers)
+            if len(request.method) > limits.method_bytes:
+                _check_method(request.method, limits.method_bytes)
         except Malformed:
             pass  # read again, for what is wrong and where
         else:
             return request, _taken(read, head)
+    await _begun(read, BEGUN_REQUEST_LINE, "request line", limits.method_bytes)
     line = await read_line(read, limits, TOO_LONG_LINE)
     begin = _request_line(line)
     try:
@@ -97,7 +112,7 @@ def _request_line(line: str) -> tuple[str, ...]:
     """Method, target and version, as two digits."""
     found = REQUEST_LINE.fullmatch(line)
     if found is None:
-        raise _no_first_line(line, "request line")
+        raise _no_first_line(line, BEGUN_REQUEST_LINE, "request line")
     return found.groups()
 
 
@@ -125,6 +140,7 @@ async def read_response(read: Reader, limits: Limits, request: Request) -> tuple
             pass  # read again, for what is wrong and where
         else:
             return response, _taken(read, head)
+    await _begun(read, BEGUN_STATUS_LINE, "status line")
     line = await read_line(read, limits)
     begin = _status_line(line)
     _version(begin)
@@ -137,13 +153,37 @@ def _status_line(line: str) -> tuple[str, ...]:
     """Status, reason and version, as two digits."""
     found = STATUS_LINE.fullmatch(line)
     if found is None:
-        raise _no_first_line(line, "status line")
+        raise _no_first_line(line, BEGUN_STATUS_LINE, "status line")
     major, minor, status, reason = found.groups("")
     return status, reason, major, minor
 
 
 def _response(line: tuple[str, ...], headers: Headers, request: Request) -> Response:
     return Response(_version(line), int(line[0]), line[1], headers, request)
+
+
+async def _begun(read: Reader, pattern: re.Pattern[str], what: str, method: int = 0) -> None:
+    """
+    Wait for the first line, or for as much of it as tells whether it can become one.
+
+    @param method: how long a method may be.
+    @raise Malformed: it can't. Who says that would perhaps not end the line, but wait.
+    """
+    while True:
+        end = read.find(b"\n")
+        begin = read.peek(BEGIN if end < 0 else min(end, BEGIN)).decode("latin-1")
+        if method:
+            _check_method(begin, method)
+        if pattern.fullmatch(begin) is None:
+            raise _no_first_line(begin, pattern, what)
+        if end >= 0 or len(begin) == BEGIN or not await read.more(len(begin)):
+            return
+
+
+def _check_method(line: str, longest: int) -> None:
+    found = TOKEN.match(line)
+    if found is not None and found.end() > longest:
+        raise Malformed(f"a method of more than {longest} bytes", longest, UNKNOWN_METHOD)
 
 
 async def read_line(read: Reader, limits: Limits, status: int = 400) -> str:
@@ -275,9 +315,15 @@ def _version(line: tuple[str, ...], offset: int = 0) -> str:
     return version
 
 
-def _no_first_line(line: str, what: str) -> Malformed:
-    at = next((at for at, character in enumerate(line) if not " " <= character <= "~"), 0)
-    return Malformed(f"not a {what}: {line[:200]!r}", at)
+def _no_first_line(line: str, pattern: re.Pattern[str], what: str) -> Malformed:
+    """@param pattern: how such a line may begin; the place is where it does so no longer."""
+    if is_foreign(line):
+        return Malformed(described(line), 0)
+    found = pattern.match(line)
+    at = 0 if found is None else found.end()
+    if line[at - 1 : at] == "\r":  # a CR with something else than a LF behind it
+        at -= 1
+    return Malformed(f"not a {what}: {line[: at + 1][:200]!r}", at)
 
 
 def _cut_off(read: Reader, denied: Denied, limit: int, status: int) -> Malformed:

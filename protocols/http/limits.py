@@ -18,6 +18,14 @@ class Limits:
         minimum=64,
         precedent="Apache's LimitRequestLine is 8190",
     )
+    method_bytes: int = option(
+        "The longest method. A longer one is answered with 501, as soon as it is seen.",
+        32,
+        unit="bytes",
+        minimum=3,
+        maximum=64,
+        precedent="the longest that is registered (IANA) has 17",
+    )
     header_line_bytes: int = option(
         "The longest header, with its name. A request with a longer one is answered with 431.",
         8192,
