@@ -71,7 +71,10 @@ class Direction:
         """
         if not self.over:
             self.read.feed(data)
-            self._go_on()
+            if self._returned or self._running or self._decision is not None:
+                self._go_on()
+            else:
+                self._run()
         return self._waiting
 
     def ended(self) -> Deferred[None] | None:

@@ -86,7 +86,8 @@ class StreamInspector(Inspector):
         in both directions. Neither coroutine reads anything more.
         """
         self._released = True
-        for direction in self._directions.values():
+        directions, self._directions = self._directions, {}
+        for direction in directions.values():
             direction.release()
         self.session.release()
 
@@ -95,22 +96,23 @@ class StreamInspector(Inspector):
         The rest of this session is for the inspector of another service, which
         gets what is unread. Neither coroutine reads anything more.
         """
-        unread = {side: each.read.rest() for side, each in self._directions.items()}
-        self.session.hand_over(service, unread)
+        directions, self._directions = self._directions, {}
         self._released = True
-        for direction in self._directions.values():
+        unread = {side: each.read.rest() for side, each in directions.items()}
+        self.session.hand_over(service, unread)
+        for direction in directions.values():
             direction.leave()
 
     # Told by the session
 
     def received(self, side: Side, data: bytes) -> Deferred[Any] | None:
         """Run the side's coroutine until it needs more, or relay."""
-        direction = self._direction(side)
+        direction = self._directions.get(side) or self._direction(side)
         return super().received(side, data) if direction is None else direction.received(data)
 
     def ended(self, side: Side) -> Deferred[Any] | None:
         """Let the side's coroutine end, and pass the half-close on."""
-        direction = self._direction(side)
+        direction = self._directions.get(side) or self._direction(side)
         return super().ended(side) if direction is None else direction.ended()
 
     def closed(self, verdict: Verdict) -> None:
@@ -130,8 +132,6 @@ class StreamInspector(Inspector):
         """The coroutine and reader of a side; L{None} if it is just relayed."""
         if self._released or not self._written[side]:
             return None
-        direction = self._directions.get(side)
-        if direction is None:
-            start = self.from_client if side is CLIENT else self.from_server
-            direction = self._directions[side] = Direction(side, self.session, start)
+        start = self.from_client if side is CLIENT else self.from_server
+        direction = self._directions[side] = Direction(side, self.session, start)
         return direction

@@ -41,7 +41,8 @@ def call(session: Guarded, told: Callable[..., Any], *arguments: Any) -> Deferre
     except Exception:
         failed(Failure(), session)  # type: ignore[no-untyped-call]
     else:
-        if isinstance(decision, Deferred):
+        # Nearly always nothing: asking whether that is a Deferred costs as much as the call.
+        if decision is not None and isinstance(decision, Deferred):
             return decision
     return None
 

@@ -42,10 +42,8 @@ _WORDS = frozenset({"close", "keep-alive"})
 
 _PLAIN = {word: frozenset({word.lower()}) for word in ("close", "keep-alive", "Keep-Alive")}
 
-_HEADERS = frozenset({"connection", "upgrade", "te", "http2-settings", "proxy-connection"})
-"""What has to be looked at; most messages have none but C{Connection}, if any."""
-
-_OTHERS = _HEADERS - {"connection"}
+_OTHERS = frozenset({"upgrade", "te", "http2-settings", "proxy-connection"})
+"""What has to be looked at besides C{Connection}; most messages have none of them."""
 
 
 def options(headers: Headers) -> frozenset[str]:
@@ -54,11 +52,11 @@ def options(headers: Headers) -> frozenset[str]:
 
     @raise Malformed: it is no list of tokens, or names a header that is not about the connection.
     """
-    values = headers.every("connection")
-    if not values:
+    value = headers.first.get("connection")
+    if value is None:
         return _NONE
-    if len(values) == 1 and values[0] in _PLAIN:
-        return _PLAIN[values[0]]
+    if value in _PLAIN and not headers.several("connection"):
+        return _PLAIN[value]
     named = frozenset(member.lower() for member in headers.members("connection"))
     for option in named:
         if not TOKEN.fullmatch(option):
@@ -100,10 +98,10 @@ def onward(headers: Headers, named: frozenset[str], upgrade: bool) -> Headers:
 
     @param upgrade: whether the offer or acceptance of another protocol is passed on.
     """
-    if _HEADERS.isdisjoint(headers.names) or _is_plain(headers):
+    if _is_plain(headers):
         return headers
     trailers = "te" in named and headers.first.get("te") == "trailers"
-    dropped = (named | _HEADERS) - {"keep-alive", "connection"}
+    dropped = (named | _OTHERS) - {"keep-alive", "connection"}
     if upgrade:
         dropped -= {"upgrade"}
     if trailers:
@@ -116,9 +114,11 @@ def onward(headers: Headers, named: frozenset[str], upgrade: bool) -> Headers:
 
 
 def _is_plain(headers: Headers) -> bool:
-    """Whether a single word in Connection is all there is, as in nearly every message."""
-    values = headers.every("connection")
-    return len(values) == 1 and values[0] in _WORDS and _OTHERS.isdisjoint(headers.names)
+    """Whether a single word in Connection is all there is, if that, as in nearly every message."""
+    if not _OTHERS.isdisjoint(headers.first):
+        return False
+    value = headers.first.get("connection")
+    return value is None or (value in _WORDS and not headers.several("connection"))
 
 
 def _left(named: frozenset[str], upgrade: bool, trailers: bool) -> str:

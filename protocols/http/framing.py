@@ -55,7 +55,7 @@ def of_request(request: Request) -> Framing:
     """
     headers = request.headers
     for name in _LOOKALIKES:
-        if name in headers:
+        if name in headers.first:
             raise Malformed(f"the header {name!r}, with an underscore", headers.place(name))
     if "transfer-encoding" in headers.first:
         return _chunked(headers, request.version)
@@ -112,15 +112,15 @@ def _coding(reason: str, headers: Headers, number: int = 0, status: int = 400) -
 
 
 def _length(headers: Headers) -> int | None:
-    values = headers.every("content-length")
-    if not values:
+    value = headers.first.get("content-length")
+    if value is None:
         return None
-    if len(values) > 1:
+    if headers.several("content-length"):
         raise Malformed("several Content-Length headers", headers.place("content-length", 1))
-    if CONTENT_LENGTH.fullmatch(values[0]) is None:
-        reason = f"not a Content-Length: {values[0][:100]!r}"
+    if CONTENT_LENGTH.fullmatch(value) is None:
+        reason = f"not a Content-Length: {value[:100]!r}"
         raise Malformed(reason, headers.place("content-length"))
-    return int(values[0])
+    return int(value)
 
 
 def written(headers: Headers) -> Headers:

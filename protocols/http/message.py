@@ -8,7 +8,7 @@ alters one makes a new one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, KeysView
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from typing import NamedTuple
 
@@ -27,9 +27,10 @@ class Headers:
 
     @ivar fields: all of them.
     @ivar first: the first value of each name, by the name in small letters.
+    @ivar repeated: whether any name is there more than once.
     """
 
-    __slots__ = ("_lines", "_offset", "_written", "fields", "first")
+    __slots__ = ("_lines", "_offset", "_written", "fields", "first", "repeated")
 
     def __init__(self, fields: Iterable[Field] = (), lines: str = "", offset: int = 0) -> None:
         """
@@ -42,14 +43,15 @@ class Headers:
         self._written = ""
         # Backwards, so that the first one of each name is what stays.
         self.first = {name.lower(): value for name, value in self.fields[::-1]}
+        self.repeated = len(self.first) != len(self.fields)
 
     def again(self, lines: str, offset: int) -> Headers | None:
         """The headers that C{lines} are, if these are what these were read from too."""
         if not lines or lines != self._lines:
             return None
         same = Headers.__new__(Headers)
-        same.fields, same.first, same._lines = self.fields, self.first, lines
-        same._offset, same._written = offset, self._written
+        same.fields, same.first, same.repeated = self.fields, self.first, self.repeated
+        same._lines, same._offset, same._written = lines, offset, self._written
         return same
 
     def __iter__(self) -> Iterator[Field]:
@@ -69,11 +71,6 @@ class Headers:
     def __repr__(self) -> str:
         return f"Headers({self.fields!r})"
 
-    @property
-    def names(self) -> KeysView[str]:
-        """All names, in small letters."""
-        return self.first.keys()
-
     def get(self, name: str) -> str | None:
         """The value of the first one of this name; L{None} if there is none."""
         return self.first.get(name.lower())
@@ -84,9 +81,13 @@ class Headers:
         first = self.first.get(key)
         if first is None:
             return []
-        if len(self.first) == len(self.fields):
+        if not self.repeated:
             return [first]
         return [value for name, value in self.fields if name.lower() == key]
+
+    def several(self, key: str) -> bool:
+        """Whether there is more than one of this name, which is in small letters."""
+        return self.repeated and len(self.every(key)) > 1
 
     def members(self, name: str) -> list[str]:
         """The members of a list that may be on several lines (RFC 9110, section 5.6.1)."""

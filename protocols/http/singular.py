@@ -28,7 +28,7 @@ _SINGULAR: dict[str, Callable[[str], str]] = {
 
 def check_singular(headers: Headers) -> None:
     """@raise Malformed: one of these headers is there several times, and contradicts itself."""
-    if len(headers.names) == len(headers):
+    if not headers.repeated:
         return
     for name, meaning in _SINGULAR.items():
         values = headers.every(name)

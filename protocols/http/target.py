@@ -90,14 +90,16 @@ def read_host(headers: Headers, version: str, target: Target) -> Authority:
     @raise Malformed: a request of HTTP/1.1 without Host, more than one, one that
         is no host, or one that contradicts the target.
     """
-    values = headers.every("host")
-    if len(values) != 1:
-        if not values and version == "1.0":
+    value = headers.first.get("host")
+    if value is None:
+        if version == "1.0":
             return target.host, target.port
-        reason = f"a request with {len(values) or 'no'} Host headers"
+        raise Malformed("a request with no Host headers")
+    if headers.several("host"):
+        reason = f"a request with {len(headers.every('host'))} Host headers"
         raise Malformed(reason, headers.place("host", 1))
     try:
-        return _host(values[0], target)
+        return _host(value, target)
     except Malformed as malformed:
         malformed.offset = headers.place("host")
         raise

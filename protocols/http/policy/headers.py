@@ -115,7 +115,7 @@ class HeaderPolicy:
 
     def reduced(self, headers: Headers) -> Headers:
         """The headers that pass, as they pass."""
-        if self.only or not self.remove.isdisjoint(headers.names):
+        if self.only or not self.remove.isdisjoint(headers.first):
             headers = headers.only(self._passes)
         for replacement in self.replace:
             if replacement.name in headers:
