@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import field, frozen
 
 from gateway.inspector import option
 from protocols.http.message import Headers, Request, Response
@@ -48,8 +48,10 @@ class ContentPolicy:
         read=read_types,
     )
 
-    @property
-    def looks(self) -> bool:
+    looks: bool = field(init=False, repr=False, eq=False)
+
+    @looks.default
+    def _looks(self) -> bool:
         """Whether first bytes matter."""
         return self.look and (self.allow is not None or self.refuse is not None)
 
@@ -86,7 +88,7 @@ class ContentPolicy:
 
     def wants(self, message: Request | Response) -> int:
         """How many bytes of the body are to be looked at."""
-        return LOOK if self.looks_at(message) else 0
+        return LOOK if self.looks and self.looks_at(message) else 0
 
     def body(self, message: Request | Response, beginning: bytes) -> str | None:
         """Why a message can't pass, by its first bytes; L{None} if it may."""
@@ -127,10 +129,13 @@ class AnswerPolicy(ContentPolicy):
 
     def head(self, message: Request | Response) -> str | None:
         """See L{ContentPolicy.head}. A part that nobody was let ask for begins anywhere."""
-        parts = isinstance(message, Response) and message.status == PARTIAL
-        if parts and not self.ranges and self.looks_at(message):
+        if self.looks and not self.ranges and self._is_part(message):
             return "a part of a body, which nobody asked for (206)"
         return super().head(message)
+
+    def _is_part(self, message: Request | Response) -> bool:
+        part = isinstance(message, Response) and message.status == PARTIAL
+        return part and self.looks_at(message)
 
     def prepare(self, headers: Headers) -> Headers:
         """A request's headers, so that the answer can be looked at."""

@@ -62,7 +62,7 @@ class Decisions:
         if refusal is not None:
             return refusal
         decision = self._asked(request, url)
-        if isinstance(decision, Pass) and self._authentication is not None:
+        if self._authentication is not None and isinstance(decision, Pass):
             return Deferred.fromCoroutine(_known(self._authentication, request, decision))
         return decision
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from gateway.inspector import pattern
 from protocols.http.grammar import TOKEN
@@ -29,21 +29,26 @@ class Texts:
     __slots__ = ("_exact", "_patterns")
 
     def __init__(self, texts: tuple[str, ...]) -> None:
-        self._exact = frozenset(text for text in texts if not _is_pattern(text))
-        self._patterns = tuple(map(_compiled, filter(_is_pattern, texts)))
+        regular = [text for text in texts if text.startswith(REGULAR)]
+        globs = [text for text in texts if "*" in text and text not in regular]
+        self._exact = frozenset(texts).difference(regular, globs)
+        self._patterns = tuple(pattern(text.removeprefix(REGULAR)) for text in regular)
+        if globs:
+            self._patterns = (_compiled(globs), *self._patterns)
 
     def __contains__(self, text: str) -> bool:
-        return text in self._exact or any(each.fullmatch(text) for each in self._patterns)
+        if text in self._exact:
+            return True
+        for each in self._patterns:  # noqa: SIM110  (a generator costs as much as a pattern)
+            if each.fullmatch(text):
+                return True
+        return False
 
 
-def _is_pattern(text: str) -> bool:
-    return text.startswith(REGULAR) or "*" in text
-
-
-def _compiled(text: str) -> re.Pattern[str]:
-    if text.startswith(REGULAR):
-        return pattern(text.removeprefix(REGULAR))
-    return re.compile(".*".join(map(re.escape, text.split("*"))), re.DOTALL)
+def _compiled(globs: Iterable[str]) -> re.Pattern[str]:
+    """One pattern for all of them."""
+    each = (".*".join(map(re.escape, text.split("*"))) for text in globs)
+    return re.compile("|".join(each), re.DOTALL)
 
 
 def read_paths(texts: tuple[str, ...]) -> Texts:

@@ -45,8 +45,8 @@ class Url(NamedTuple):
         """What C{request}, on its way to C{server}, asks for."""
         target = request.target
         if target.form is Form.AUTHORITY:
-            return cls(_host(target.host), target.port or 0, "")
-        host = _host(request.host or server.host)
+            return cls(target.host, target.port or 0, "")
+        host = request.host or _host(server.host)
         return cls(host, server.port, canonical(target.path), target.query or "")
 
 
@@ -95,4 +95,4 @@ def _resolved(path: str) -> str:
 
 def has_bad_escape(text: str) -> bool:
     """Whether a "%" has no two hexadecimal digits after it."""
-    return _BAD_ESCAPE.search(text) is not None
+    return "%" in text and _BAD_ESCAPE.search(text) is not None

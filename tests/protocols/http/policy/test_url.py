@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import Address
+from protocols.http.message import Headers
 from protocols.http.policy.url import Url, canonical, has_bad_escape
+from protocols.http.target import read_host, read_target
 from tests.protocols.http.policy.case import asks
 
 CANONICAL = {
@@ -82,5 +84,12 @@ class UrlTests(SynchronousTestCase):
         self.assertEqual((url.host, url.port), ("other.example", 443))
 
     def test_address(self) -> None:
-        """An IPv6 address has one form."""
-        self.assertEqual(Url.of(asks(host="FD00:0::1"), self.server).host, "fd00::1")
+        """An IPv6 address has one form, whoever names it."""
+        target = read_target("GET", "/", 4)
+        host, _ = read_host(Headers([("Host", "[FD00:0::1]:80")]), "1.1", target)
+        self.assertEqual(Url.of(asks(host=host), self.server).host, "fd00::1")
+        server = Address("FD00:0::1", 80)
+        self.assertEqual(Url.of(asks(host=""), server).host, "fd00::1")
+        tunnel = read_target("CONNECT", "[FD00:0::1]:443", 8)
+        asked = asks("[FD00:0::1]:443", "CONNECT")._replace(target=tunnel)
+        self.assertEqual(Url.of(asked, self.server).host, "fd00::1")
