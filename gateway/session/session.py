@@ -723,7 +723,8 @@ class Session:
         for timer in tuple(self.timers):
             timer.cancel()
         if self._inspector is not None:
-            inspectors, self._inspector = (*self._former, self._inspector), None
+            inspectors = (*self._former, self._inspector)
+            self._inspector, self._former = None, ()
             for inspector in inspectors:
                 guard.call(self, inspector.closed, verdict)
         self._record(verdict)

@@ -40,7 +40,7 @@ def admit(request: Request, framing: Framing, settings: CoreSettings, server: Ad
     if method == "CONNECT" and not settings.connect:
         raise Malformed("CONNECT is not allowed (setting 'connect')", None, FORBIDDEN)
     if "expect" in request.headers.first:
-        _check_expectation(request, framing)
+        _check_expectation(request)
     if settings.host_check != "off":
         _check_host(request, server, settings.host_check == "resolve")
 
@@ -56,16 +56,21 @@ def check_stacked(request: Request, service: str) -> None:
         raise Malformed(reason, None, LENGTH_UNKNOWN)
 
 
-def _check_expectation(request: Request, framing: Framing) -> None:
+def _check_expectation(request: Request) -> None:
     """RFC 9110, section 10.1.1."""
     values = request.headers.every("expect")
     if len(values) > 1 or values[0].lower() != "100-continue":
         reason = f"an expectation that is not 100-continue: {values[0][:100]!r}"
         place = request.headers.place("expect", len(values) - 1)
         raise Malformed(reason, place, EXPECTATION_FAILED)
-    if framing.empty:
-        reason = "Expect: 100-continue in a request without a body"
-        raise Malformed(reason, request.headers.place("expect"))
+
+
+def expects(request: Request, framing: Framing) -> bool:
+    """
+    Whether the client waits to be asked for the body. It can't if it has none, or speaks
+    HTTP/1.0, where Expect means nothing (RFC 9110, section 10.1.1).
+    """
+    return "expect" in request.headers.first and request.version == "1.1" and not framing.empty
 
 
 def _check_host(request: Request, server: Address, lenient: bool) -> None:

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 
 from gateway.inspector import Reader
 from gateway.interfaces import CLIENT, SERVER, Denied, Outcome, Unreachable
-from protocols.http.admission import admit, check_stacked, offered
+from protocols.http.admission import admit, check_stacked, expects, offered
 from protocols.http.body import Body, body_of
 from protocols.http.connection import is_persistent, onward, options, upgrades
 from protocols.http.decision import Decision, Pass, Redirect, Refuse
@@ -75,6 +75,8 @@ class Asking:
             transaction.request_head = size
             return await self._admitted(transaction, request, size)
         except Denied as denied:
+            if transaction.recorded:
+                raise  # here, as who raises what it was given keeps it in a circle
             await self._refuse(transaction, denied)
             return False
         finally:
@@ -91,7 +93,7 @@ class Asking:
         limits, further = settings.limits, self._inspector.further_asked
         body = body_of(framing, self._read, limits, limits.request_body_bytes, size, further)
         transaction.upgrades = offered(request, upgrades(request.headers, named), framing, settings)
-        transaction.expects = "expect" in request.headers.first and request.version == "1.1"
+        transaction.expects = expects(request, framing)
         transaction.persistent = is_persistent(request, named) and not self._is_last()
         decision = await self._decide(request)
         if not isinstance(decision, Pass):
@@ -228,8 +230,6 @@ class Asking:
         @raise Denied: with the answer if one can be given; unless the client went away
             since it had its answer, before it had sent the whole request.
         """
-        if transaction.recorded:
-            raise denied
         await self._pending.at_most(1 if transaction in self._pending else 0)
         malformed = denied if isinstance(denied, Malformed) else Malformed(denied.reason)
         transaction.line = malformed.line

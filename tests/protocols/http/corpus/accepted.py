@@ -152,6 +152,12 @@ BODIES = (
     Accepted("OPTIONS", b"OPTIONS / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"),
     Accepted("expecting", POST + b"Content-Length: 1\r\nExpect: 100-continue\r\n\r\nx"),
     Accepted("expecting in capitals", POST + b"Content-Length: 1\r\nExpect: 100-Continue\r\n\r\nx"),
+    Accepted("expecting for nothing", GET + b"Expect: 100-continue\r\n\r\n", GET + b"\r\n"),
+    Accepted(
+        "expecting for no bytes",
+        POST + b"Expect: 100-continue\r\nContent-Length: 0\r\n\r\n",
+        POST + b"Content-Length: 0\r\n\r\n",
+    ),
     Accepted("1.0", b"POST / HTTP/1.0\r\nContent-Length: 1\r\n\r\nx"),
     Accepted("1.0, Host", b"POST / HTTP/1.0\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"),
     Accepted("chunks", CHUNKED + b"5\r\nhello\r\n0\r\n\r\n"),

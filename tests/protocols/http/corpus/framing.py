@@ -206,16 +206,6 @@ EXPECTATIONS = (
     Refused("empty Expect", _EXPECTING + b"^Expect:\r\n\r\n", 417, "100-"),
     Refused("Expect, folded", _EXPECTING + b"Expect:\r\n^ 100-continue\r\n\r\n", 400, "folded"),
     Refused(
-        "Expect without a body", POST + b"^Expect: 100-continue\r\n\r\n", 400, "without a body"
-    ),
-    Refused(
-        "Expect of 0 bytes",
-        POST + b"Content-Length: 0\r\n^Expect: 100-continue\r\n\r\n",
-        400,
-        "without a body",
-    ),
-    Refused("Expect of GET", GET + b"^Expect: 100-continue\r\n\r\n", 400, "without a body"),
-    Refused(
         "hop-by-hop Expect",
         _EXPECTING + b"Expect: 100-continue\r\n^Connection: expect\r\n\r\n",
         400,
