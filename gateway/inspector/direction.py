@@ -180,6 +180,7 @@ class Direction:
             outcome = Failure()  # type: ignore[no-untyped-call]
         if self._decision is None:
             self._answer(outcome)
+        outcome = None  # it knows this frame: a circle
 
     def _answer(self, outcome: Failure | None) -> None:
         """Tell the session that it may read the side again, or why not."""

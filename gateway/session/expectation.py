@@ -91,8 +91,9 @@ class Expectation:
         if self._taker is None:
             self._held = sock, client, server
             return
+        taker = self._taker
         self._leave()
-        self._taker(sock, client, server)
+        taker(sock, client, server)
         self.gone.callback(None)
 
     def join(self, taker: Taker) -> None:
@@ -112,6 +113,7 @@ class Expectation:
         gone, self._gone = self._gone, None
         if gone is None:
             return False
+        self._taker = None  # it knows whoever knows this
         if self._bucket is not None:
             self._bucket.discard(self)
         self._stop_listening()

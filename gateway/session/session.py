@@ -182,8 +182,10 @@ class Session:
 
     def start(self) -> None:
         """Make the inspector, tell it, and read from the client if it wants to."""
+        make = self._make
+        del self._make  # it may know whoever knows this session: no circle
         try:
-            self._inspector = self._make(self)
+            self._inspector = make(self)
         except Exception:
             self.break_off(Failure())  # type: ignore[no-untyped-call]
             return
@@ -736,6 +738,7 @@ class Session:
             self._opening = None
         self._connected = None
         self._early.clear()
+        self._flushing.clear()
 
     def _close_wires(self, verdict: Verdict) -> None:
         orderly = verdict.outcome in _ORDERLY

@@ -160,6 +160,7 @@ class Stacked:
             stacked.over(verdict)
         for timer in tuple(self.timers):
             timer.cancel()
+        del self._sink  # which knows the body: no circle
         inspector, self._inspector = self._inspector, None
         if inspector is not None:
             guard.call(self, inspector.closed, verdict)
@@ -185,8 +186,9 @@ class Stacked:
 
     def _refuse(self, verdict: Verdict, reply: bytes) -> None:
         if not self.closed:
+            sink = self._sink
             self.over(verdict)
-            self._sink.denied(f"{self.service}: {verdict.reason}", reply)
+            sink.denied(f"{self.service}: {verdict.reason}", reply)
 
     # What the stacked inspector asks for
 
@@ -252,8 +254,9 @@ class Stacked:
     def end(self, side: Side) -> None:
         """The body as the inspector wants it is complete."""
         if not self.closed and side is SERVER:
+            sink = self._sink
             self.over(Verdict(Outcome.PASSED))
-            self._sink.ended()
+            sink.ended()
 
     def deny(self, reason: str, reply: bytes = b"") -> None:
         """Refuse the body."""

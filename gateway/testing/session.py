@@ -540,6 +540,10 @@ class FakeSession:
             self._connecting = None
             if self._joining is not None:
                 self._joining.cancel()
+            for timer in self._timers:
+                timer.cancel()
+            for expectation in self.expected:
+                expectation.cancel()
             self._closing = True
             self.inspector.closed(verdict)
             self._closing = False

@@ -10,10 +10,13 @@ InspectorSuite: what every inspector has to pass, yours too.
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from attrs import fields
 from zope.interface.verify import verifyObject
 
 from gateway.interfaces import CLIENT, SERVER, IInspector, Outcome, Side, Verdict
@@ -108,7 +111,34 @@ class InspectorSuite(_TestCase):
                         held = self._held(sample, [*sample.steps[:at], (side, begun)], side)
                         self.assertLess(held, self.memory, f"{sample.name}: bytes held")
 
+    def test_nothing_stays(self) -> None:
+        """A session that is over is freed at once, and leaves no circles to a collector."""
+        self._leaves(self.conversations)  # what is made once, and kept, is made now
+        if self._leaves(self.conversations):
+            for sample in self.conversations:
+                left = self._leaves([sample])
+                self.assertEqual(left, {}, f"{sample.name}: in circles, after the end")
+
     # How it is done
+
+    def _leaves(self, samples: Iterable[Conversation]) -> Counter[str]:
+        """The types of what is left of conversations, if nothing but a collector frees it."""
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        before = gc.get_debug()
+        try:
+            for sample in samples:
+                for ending in (sample.steps, *_beginnings(sample.steps)):
+                    _let_go(self._converse(sample, ending).session)
+            gc.set_debug(gc.DEBUG_SAVEALL)
+            gc.collect()
+            return Counter(type(each).__qualname__ for each in gc.garbage)
+        finally:
+            gc.garbage.clear()
+            gc.set_debug(before)
+            gc.enable()
+            gc.unfreeze()
 
     def _converse(
         self,
@@ -184,6 +214,17 @@ class InspectorSuite(_TestCase):
 
 
 _HARMLESS = frozenset({Outcome.PASSED, Outcome.DENIED, Outcome.CLOSED, Outcome.FAILED})
+
+
+def _let_go(session: FakeSession) -> None:
+    """As the real one does when it is over, it knows nobody any more."""
+    announced: tuple[Any, ...] = (*session.expected, *session.dialed)
+    for one in announced:
+        one.service = None
+    for body in session.bodies:
+        del body.sink
+    for each in fields(FakeSession):
+        setattr(session, each.name, None)
 
 
 def _splits(

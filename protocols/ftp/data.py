@@ -110,4 +110,5 @@ class DataInspector(Inspector):
 
     def closed(self, verdict: Verdict) -> None:
         """Tell the control connection."""
+        self._held.clear()  # what is held knows this
         self._transfer.closed(verdict)

@@ -95,8 +95,9 @@ class Transfer:
         self.offset = offset
         if self._begin is not None:
             self._begin()
-        if self.dials is not None:
-            self._dialing = self.dials()
+        dials, self.dials = self.dials, None
+        if dials is not None:
+            self._dialing = dials()
             self._dialing.addCallbacks(lambda _: None, self._not_reached)
 
     def _not_reached(self, failure: Failure) -> None:
@@ -119,6 +120,7 @@ class Transfer:
 
     def _cancel(self, why: str) -> None:
         self._dropped = why
+        self.dials = None  # it knows whom it is for
         for expectation in (self.expectation, self.far):
             if expectation is not None:
                 expectation.cancel()
@@ -223,6 +225,7 @@ class Transfer:
     def closed(self, verdict: Verdict) -> None:
         """The data connection is over."""
         self.verdict = verdict
+        self._begin = None  # it knows the data connection, which knows this
         self.give_up()
 
     @property

@@ -94,6 +94,7 @@ class HttpInspector(StreamInspector):
         reason = verdict.reason or "the connection ended"
         for transaction in (*self.pending, *([self.current] if self.current else [])):
             self.record(transaction, FAILED, reason)
+            transaction.request_body = transaction.response_body = None  # they may know this
         super().closed(verdict)
 
     # For both directions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from gateway.inspector import Reader
@@ -40,15 +40,15 @@ class Dialogue:
     @ivar messages: how many were answered to by the server.
     @ivar refused: the server wants no mail in this session.
     @ivar quit: the client has said all.
-    @ivar go_blind: releases the session after STARTTLS.
+    @ivar tls: how TLS begins; what follows is not inspected.
     """
 
-    def __init__(self, session: ISession, go_blind: Callable[[bytes], None]) -> None:
+    def __init__(self, session: ISession) -> None:
         self.session = session
         self.settings: SMTPSettings = session.settings
         self.deadline = Deadline(session)
         self.server = Server(session, self.deadline)
-        self.transfer = Transfer(session, self.server, self.waits)
+        self.transfer = Transfer(session, self.server)
         self.helo = ""
         self.extended = False
         self.offered: Mapping[str, str] = {}
@@ -57,7 +57,7 @@ class Dialogue:
         self.messages = 0
         self.refused = False
         self.quit = False
-        self.go_blind = go_blind
+        self.tls = b""
         self._errors = 0
 
     async def line(self, read: Reader, limit: int) -> bytes:
@@ -156,6 +156,8 @@ class Dialogue:
         if self.transaction is not None and not self.transfer.recorded:
             why = verdict.reason or verdict.outcome.value
             self.session.log("smtp", **self.envelope(), unfinished=why)
+        self.deadline.clear()
+        self.server.forget()
 
     def envelope(self) -> dict[str, Any]:
         """What is known of the transaction, as audit fields."""

@@ -45,7 +45,7 @@ class SMTPInspector(StreamInspector):
     def __init__(self, session: ISession) -> None:
         super().__init__(session)
         self._settings: SMTPSettings = session.settings
-        self._dialogue = Dialogue(session, self._go_blind)
+        self._dialogue = Dialogue(session)
         self._server = self._dialogue.server
         self._server_read: Reader | None = None
 
@@ -94,6 +94,8 @@ class SMTPInspector(StreamInspector):
                 await self._server.greeting()
             while not self._dialogue.quit and await self._more(read):
                 await self._turn(read)
+                if self._dialogue.tls:
+                    self._go_blind(self._dialogue.tls)
         except Over:
             return
         if self._dialogue.transfer.open:

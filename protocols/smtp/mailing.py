@@ -10,6 +10,7 @@ from protocols.smtp.chunked import Chunk
 from protocols.smtp.command import Command
 from protocols.smtp.content import too_large
 from protocols.smtp.dialogue import Dialogue, Over
+from protocols.smtp.dotted import Dotted
 from protocols.smtp.fault import fault
 from protocols.smtp.parameter import MAIL, RCPT, Parameter
 from protocols.smtp.permission import check_recipient, check_sender
@@ -101,13 +102,15 @@ async def send(dialogue: Dialogue, command: Command, read: Reader) -> None:
     """DATA (section 4.1.1.4). Where the message is held, the server hears of it later."""
     if _addressed(dialogue, "DATA").chunked:
         raise fault(503, "5.5.1 DATA after BDAT")
-    held = dialogue.settings.holds
+    settings = dialogue.settings
+    held = settings.holds
     if held:
         dialogue.tell(GO_AHEAD)
     elif (await dialogue.forward(command)).code != 354:
         return
     envelope, trace = dialogue.envelope(), dialogue.trace()
-    reply = await dialogue.transfer.dotted(read, envelope, trace, begun=not held)
+    source = Dotted(read, settings.bare_newline == "repair", settings.line_bytes, dialogue.waits)
+    reply = await dialogue.transfer.dotted(source, envelope, trace, begun=not held)
     _answered(dialogue, reply)
 
 

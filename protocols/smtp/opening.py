@@ -80,4 +80,4 @@ async def _begin(dialogue: Dialogue, read: Reader) -> None:
     beginning = await read.exactly(3, 3)
     if not _TLS.fullmatch(beginning):
         raise Denied(f"{beginning!r} after STARTTLS, which is not TLS")
-    dialogue.go_blind(beginning)
+    dialogue.tls = beginning

@@ -62,8 +62,8 @@ class Server:
         self._settings: SMTPSettings = session.settings
         self._deadline = deadline
         self._asked = GREETING
-        self._answer: Deferred[Reply] | None = Deferred()
-        self._greeting = self._answer
+        self._greeting: Deferred[Reply] | None = Deferred()
+        self._answer: Deferred[Reply] | None = self._greeting
         self._left = False
         self.greeted = False
 
@@ -98,6 +98,10 @@ class Server:
 
     def _all_left(self, nothing: None) -> None:
         self._left = True
+
+    def forget(self) -> None:
+        """The session is over: nobody waits for an answer any more, and there is no circle."""
+        self._answer = self._greeting = None
 
     def greeting(self) -> Deferred[Reply]:
         """The server's first words, to be awaited while C{greeted} is false."""

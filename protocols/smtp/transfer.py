@@ -10,11 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.inspector import Reader
 from gateway.interfaces import Denied, ISession
 from protocols.smtp.chunked import Chunk, Chunked
 from protocols.smtp.content import Content
-from protocols.smtp.deadline import Waits
 from protocols.smtp.dotted import Dotted
 from protocols.smtp.fault import Fault
 from protocols.smtp.outgoing import Outgoing
@@ -38,12 +36,10 @@ class Transfer:
         self,
         session: ISession,
         server: Server,
-        waits: Waits,
     ) -> None:
         self._session = session
         self._settings: SMTPSettings = session.settings
         self._server = server
-        self._waits = waits
         self.recorded = False
         self._outgoing: Outgoing | None = None
         self._chunked: Chunked | None = None
@@ -54,7 +50,7 @@ class Transfer:
         return self._chunked is not None or (self._outgoing is not None and self._outgoing.open)
 
     async def dotted(
-        self, read: Reader, envelope: dict[str, Any], trace: bytes, begun: bool
+        self, source: Dotted, envelope: dict[str, Any], trace: bytes, begun: bool
     ) -> Reply:
         """
         What follows DATA.
@@ -67,8 +63,6 @@ class Transfer:
         @raise Denied: the message is refused, or has no end.
         """
         content = Content(self._session, trace)
-        repair = self._settings.bare_newline == "repair"
-        source = Dotted(read, repair, self._settings.line_bytes, self._waits)
         outgoing = Outgoing(self._session, self._server, self._settings.hold_bytes, begun)
         self._outgoing = outgoing
         try:

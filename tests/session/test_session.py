@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import socket
-import weakref
 from typing import Any
 
 from twisted.internet.defer import Deferred, ensureDeferred
@@ -16,10 +14,6 @@ from gateway.policy.limits import Limits, ServiceLimits
 from gateway.policy.service import Target
 from gateway.session import patience
 from gateway.session.wire import READ_SIZE
-from protocols.ftp.inspector import FtpInspector
-from protocols.ftp.settings import FtpSettings
-from protocols.http.inspector import HttpInspector
-from protocols.http.policy.settings import HttpSettings
 from protocols.relay import RelayInspector
 from tests.session.scene import (
     Scene,
@@ -265,64 +259,6 @@ class RelayTests(TestCase):
                 await until(lambda now=scene.ticker.now: scene.ticker.now != now)
         flow = await scene.over()
         self.assertEqual(flow["gateway"]["reason"], "time limit: total_seconds = 2")
-
-    @asynchronous
-    async def test_nothing_stays(self) -> None:
-        """A session that is over is freed at once, not when a collector finds a circle."""
-        scene = Scene(self)
-        gc.collect()
-        gc.disable()
-        self.addCleanup(gc.enable)
-        for ended_by_client in (True, False):
-            client, server = await scene.pair()
-            session = weakref.ref(next(iter(scene.sessions.running.values())))
-            await send(client, b"x")
-            await receive(server, 1)
-            first, second = (client, server) if ended_by_client else (server, client)
-            first.close()
-            await receive_all(second)
-            second.close()
-            await scene.sessions.drain()
-            await until(lambda session=session: session() is None)
-
-    @asynchronous
-    async def test_nothing_stays_of_http(self) -> None:
-        """Nor does an inspector with time limits keep anything."""
-        scene = Scene(self, HttpInspector, settings=HttpSettings())
-        gc.collect()
-        gc.disable()
-        self.addCleanup(gc.enable)
-        client = scene.connect()
-        session = weakref.ref(next(iter(scene.sessions.running.values())))
-        await send(client, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        server = await scene.accepted()
-        answer = b"HTTP/1.1 204 No Content\r\n\r\n"
-        await send(server, answer)
-        await receive(client, len(answer))
-        client.close()
-        await receive_all(server)
-        server.close()
-        await scene.sessions.drain()
-        await until(lambda: session() is None)
-
-    @asynchronous
-    async def test_nothing_stays_of_ftp(self) -> None:
-        """Not even if the inspector knows its timer, and the timer the inspector."""
-        scene = Scene(self, FtpInspector, settings=FtpSettings())
-        gc.collect()
-        gc.disable()
-        self.addCleanup(gc.enable)
-        client = scene.connect()
-        session = weakref.ref(next(iter(scene.sessions.running.values())))
-        server = await scene.accepted()
-        greeting = b"220 hello\r\n"
-        await send(server, greeting)
-        await receive(client, len(greeting))
-        client.close()
-        await receive_all(server)
-        server.close()
-        await scene.sessions.drain()
-        await until(lambda: session() is None)
 
     @asynchronous
     async def test_stop(self) -> None:

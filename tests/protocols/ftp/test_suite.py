@@ -6,10 +6,13 @@ import re
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from gateway.interfaces import CLIENT, SERVER, Outcome
+from gateway.interfaces import CLIENT, SERVER, ISession, Outcome
 from gateway.testing import END, Conversation, InspectorSuite
+from protocols.ftp.command import Command
+from protocols.ftp.data import DataInspector
 from protocols.ftp.inspector import FtpInspector
 from protocols.ftp.settings import FtpSettings
+from protocols.ftp.transfer import Total, Transfer
 
 READ_WRITE = FtpSettings(profile="read-write")
 PATHS = FtpSettings(profile="read-write", write_paths=re.compile("/in/.*"))
@@ -231,5 +234,37 @@ class FtpSuite(InspectorSuite, SynchronousTestCase):
             "theft",
             [*LOGIN, (CLIENT, b"PASV\r\n"), (SERVER, b"227 (198,51,100,3,156,64)\r\n")],
             outcome=Outcome.DENIED,
+        ),
+    )
+
+
+def inspecting(session: ISession) -> DataInspector:
+    """A data connection; the settings are the command that it is for, if one was given yet."""
+    transfer = Transfer(READ_WRITE, Total(0), CLIENT, "passive")
+    if session.settings is not None:
+        transfer.begin(session.settings, 0)
+    return DataInspector(session, transfer)
+
+
+class DataSuite(InspectorSuite, SynchronousTestCase):
+    """The data connection is one more inspector."""
+
+    inspector = staticmethod(inspecting)
+    conversations = (
+        Conversation(
+            "a download",
+            [(SERVER, b"the "), (SERVER, b"file"), (SERVER, END), (CLIENT, END)],
+            settings=Command("RETR", b"a"),
+        ),
+        Conversation(
+            "the wrong way",
+            [(CLIENT, b"a file")],
+            settings=Command("RETR", b"a"),
+            outcome=Outcome.DENIED,
+        ),
+        Conversation(
+            "before there was a command",
+            [(CLIENT, b"a file"), (CLIENT, END)],
+            outcome=Outcome.CLOSED,
         ),
     )
