@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from gateway.inspector import Reader
-from gateway.interfaces import CLIENT, Denied, ISession, Outcome, Verdict
+from gateway.interfaces import CLIENT, SERVER, Denied, ISession, Outcome, Verdict
 from protocols.smtp.command import Command
 from protocols.smtp.deadline import Deadline, pause
 from protocols.smtp.fault import Fault
@@ -59,6 +61,8 @@ class Dialogue:
         self.quit = False
         self.tls = b""
         self._errors = 0
+        self._awaited: str | None = None
+        self._taken: Deferred[None] | None = None
 
     async def line(self, read: Reader, limit: int) -> bytes:
         """
@@ -75,10 +79,28 @@ class Dialogue:
 
     def waits(self, setting: str | None) -> None:
         """The client is to say something, within that many seconds. L{None}: it said it."""
-        if setting is None:
+        self._awaited = setting
+        if setting is None or (setting == "data_seconds" and self._held_up()):
             self.deadline.clear()
             return
         self.deadline.set(getattr(self.settings, setting), lambda: self._missed(setting))
+
+    def _held_up(self) -> bool:
+        """
+        Whether the server has yet to take content, so that the client may not be able to go on.
+
+        Its time begins when that has left. A server that takes nothing is idle.
+        """
+        if self._taken is None:
+            taken = self.session.flushed(SERVER)
+            if not taken.called:
+                self._taken = taken.addCallback(self._go_on)
+        return self._taken is not None
+
+    def _go_on(self, nothing: None) -> None:
+        self._taken = None
+        if self._awaited == "data_seconds":
+            self.waits(self._awaited)
 
     def _missed(self, setting: str) -> None:
         """
@@ -158,6 +180,7 @@ class Dialogue:
             self.session.log("smtp", **self.envelope(), unfinished=why)
         self.deadline.clear()
         self.server.forget()
+        self._taken = None
 
     def envelope(self) -> dict[str, Any]:
         """What is known of the transaction, as audit fields."""

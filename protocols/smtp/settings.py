@@ -165,7 +165,8 @@ class SMTPSettings:
         precedent="RFC 5321, section 4.5.3.2.7",
     )
     data_seconds: int = option(
-        "How long a client may take for the next lines of a message.",
+        "How long a client may take for the next lines of a message, when the server has taken "
+        "all before.",
         180,
         unit="seconds",
         minimum=1,

@@ -76,6 +76,35 @@ class LimitTests(SynchronousTestCase):
                 session.sent[CLIENT].endswith(b"\r\n421 4.4.2 Timeout, closing the connection\r\n")
             )
 
+    def test_server_is_slow(self) -> None:
+        """A client that can't go on since the server does not take content is not too slow."""
+        for steps in (
+            [*DATA, (CLIENT, b"a\r\n")],
+            [*DATA, (CLIENT, b"a\r\nb")],
+        ):
+            session = talk(steps[:-1], TIMES)
+            session.slow.add(SERVER)
+            said(session, steps[-1:])
+            session.advance(1000)
+            self.assertIsNone(session.verdict)
+            session.slow.clear()
+            session.flush(SERVER)
+            session.advance(19)
+            self.assertIsNone(session.verdict)
+            session.advance(2)
+            self.assertIn("'data_seconds'", session.verdict.reason)
+
+    def test_server_was_slow(self) -> None:
+        """What the server takes while the client is not waited for does not matter."""
+        session = talk(DATA, TIMES)
+        session.slow.add(SERVER)
+        said(session, [(CLIENT, b"a\r\n.\r\n")])
+        session.flush(SERVER)
+        session.advance(59)
+        self.assertIsNone(session.verdict)
+        session.advance(2)
+        self.assertIn("'message_seconds'", session.verdict.reason)
+
     def test_between_chunks(self) -> None:
         """What comes next is a command, and the server has half of a message."""
         session = self.ends([*ENVELOPE, (CLIENT, b"BDAT 3\r\na\r\n")], 30)
