@@ -132,7 +132,10 @@ class Reader:
 
     def skip(self, count: int) -> None:
         """Read so many bytes that L{peek} has shown."""
-        self._take(0, count)
+        self._began = True
+        self._at += count
+        if self._at == len(self._buffer):
+            self._buffer, self._at = b"", 0
 
     def take(self, count: int) -> bytes:
         """Read so many bytes that have come: no more than L{unread}."""

@@ -17,7 +17,7 @@ from protocols.http.connection import onward, options, upgrades
 from protocols.http.decision import Pass
 from protocols.http.final import Answered, Final
 from protocols.http.framing import of_response
-from protocols.http.head import read_response
+from protocols.http.head import read_response, response_at_once
 from protocols.http.malformed import Malformed
 from protocols.http.message import Request, Response
 from protocols.http.singular import check_singular
@@ -95,7 +95,9 @@ class Answering:
         request = transaction.request
         assert request is not None
         try:
-            response, size = await read_response(self._read, self._settings.limits, request)
+            limits = self._settings.limits
+            found = response_at_once(self._read, limits, request)
+            response, size = found or await read_response(self._read, limits, request)
             check_singular(response.headers)
             named = options(response.headers)
             framing = of_response(response)
@@ -104,7 +106,6 @@ class Answering:
             transaction.response = response
             transaction.status = response.status
             transaction.response_head = size
-            limits = self._settings.limits
             further = self._inspector.further_answered
             body = body_of(framing, self._read, limits, limits.response_body_bytes, size, further)
             transaction.response_body = body
@@ -114,9 +115,9 @@ class Answering:
             if transaction.is_tunnel and response.status < 300:
                 self._tunnel(transaction, passed.message, self._settings.tunnels.connect)
                 return False
-            stack = passed.stack or self._settings.stack.response
-            final = Final(self._inspector, transaction, response, named, framing, body, stack)
-            await final.send(self._read, passed)
+            final = Final(self._inspector, transaction, response, named, framing, body, passed)
+            if not final.sent_at_once():
+                await final.send(self._read)
             self._answered(transaction, final.goes_on)
             return final.goes_on
         except Denied as denied:

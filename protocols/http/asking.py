@@ -20,7 +20,7 @@ from protocols.http.connection import is_persistent, onward, options, upgrades
 from protocols.http.decision import Decision, Pass, Redirect, Refuse
 from protocols.http.foreign import is_foreign, last_words
 from protocols.http.framing import Framing, of_request, written
-from protocols.http.head import read_request
+from protocols.http.head import read_request, request_at_once
 from protocols.http.malformed import Malformed
 from protocols.http.message import Headers, Request, Response
 from protocols.http.names import Unknown
@@ -28,7 +28,7 @@ from protocols.http.route import Route
 from protocols.http.singular import check_singular
 from protocols.http.stacked import Sink, reframed, through
 from protocols.http.transaction import DENIED, FAILED, Transaction
-from protocols.http.transfer import NOTHING, Beginning, beginning, transfer
+from protocols.http.transfer import NOTHING, Beginning, beginning, sent_at_once, transfer
 
 if TYPE_CHECKING:
     from protocols.http.inspector import HttpInspector
@@ -58,7 +58,8 @@ class Asking:
     async def run(self) -> None:
         """Until the client ends, or has sent its last request."""
         while await self._read.more():
-            await self._pending.at_most(self._settings.limits.pipelined - 1)
+            if len(self._pending) >= self._settings.limits.pipelined:
+                await self._pending.at_most(self._settings.limits.pipelined - 1)
             if not await self._request():
                 return
 
@@ -69,7 +70,9 @@ class Asking:
             return False
         transaction = self._inspector.current = Transaction(self._session.now)
         try:
-            request, size = await read_request(self._read, self._settings.limits, self._headers)
+            limits = self._settings.limits
+            found = request_at_once(self._read, limits, self._headers)
+            request, size = found or await read_request(self._read, limits)
             self._headers = request.headers if size <= SMALL else None
             transaction.request = request
             transaction.request_head = size
@@ -84,41 +87,71 @@ class Asking:
                 self._inspector.current = None
 
     async def _admitted(self, transaction: Transaction, request: Request, size: int) -> bool:
-        settings = self._settings
         named = options(request.headers)
         framing = of_request(request)
-        if not framing.empty:
-            check_singular(request.headers)
-        admit(request, framing, settings, self._session.server)
-        limits, further = settings.limits, self._inspector.further_asked
+        has_body = not framing.empty
+        self._understand(transaction, request, named, framing)
+        limits, further = self._settings.limits, self._inspector.further_asked
         body = body_of(framing, self._read, limits, limits.request_body_bytes, size, further)
-        transaction.upgrades = offered(request, upgrades(request.headers, named), framing, settings)
-        transaction.expects = expects(request, framing)
-        transaction.persistent = is_persistent(request, named) and not self._is_last()
-        decision = await self._decide(request)
+        decision = self._decide(request)
         if not isinstance(decision, Pass):
-            return await self._answer(transaction, framing, decision)
+            if isinstance(decision, Deferred):
+                decision = await decision
+            if not isinstance(decision, Pass):
+                return await self._answer(transaction, framing, decision)
         transaction.user = decision.user
         transaction.request_body = body
-        service = "" if framing.empty else decision.stack or settings.stack.request
-        check_stacked(request, service)
-        begun = NOTHING
-        if decision.look and not framing.empty:
+        begun, service = NOTHING, ""
+        if has_body:
+            service = decision.stack or self._settings.stack.request
+            check_stacked(request, service)
+        if decision.look and has_body:
             begun = await self._look(transaction, body, decision.look)
             refusal = self._inspector.decisions.content(request, begun.content[: decision.look])
             if refusal is not None:
                 return await self._answer(transaction, framing, refusal)
-        if not await self._connect(transaction, request):
+        if not self._is_connected(request) and not await self._connect(transaction, request):
             return False
-        message = decision.message
+        transaction.address = self._route.elsewhere
+        self._pending.add(transaction)
+        if has_body:
+            transaction.since = self._session.now
+        message = self._onward(transaction, decision.message, named)
+        if service:
+            await self._stack(message, service, body, begun)
+        elif not sent_at_once(head := message.head() + begun.framed, body, self._send):
+            await transfer(self._read, head, body, self._send)
+        self._note_asked(transaction)
+        if transaction.persistent and not (transaction.upgrades or transaction.is_tunnel):
+            return True
+        return await self._may_go_on(transaction)
+
+    def _understand(
+        self, transaction: Transaction, request: Request, named: frozenset[str], framing: Framing
+    ) -> None:
+        """
+        See what is asked for besides.
+
+        @param named: what the request's Connection says.
+        @raise Malformed: it can't be, whatever the policy says.
+        """
+        if not framing.empty:
+            check_singular(request.headers)
+        admit(request, framing, self._settings, self._session.server)
+        if "upgrade" in named:
+            wanted = upgrades(request.headers, named)
+            transaction.upgrades = offered(request, wanted, framing, self._settings)
+        transaction.expects = expects(request, framing)
+        transaction.persistent = is_persistent(request, named) and not self._is_last()
+
+    def _onward(
+        self, transaction: Transaction, message: Request | Response, named: frozenset[str]
+    ) -> Request | Response:
+        """The request as the server gets it."""
         headers = onward(written(message.headers), named, bool(transaction.upgrades))
         if "expect" in headers.first and not transaction.expects:
             headers = headers.only(lambda name: name.lower() != "expect")
-        self._pending.add(transaction)
-        if not framing.empty:
-            transaction.since = self._session.now
-        await self._pass(message.with_headers(headers), service, body, begun)
-        return await self._asked(transaction)
+        return message.with_headers(headers)
 
     async def _look(self, transaction: Transaction, body: Body, count: int) -> Beginning:
         """
@@ -132,16 +165,13 @@ class Asking:
         transaction.since = self._session.now
         return await beginning(body, count)
 
-    async def _pass(
+    async def _stack(
         self, message: Request | Response, service: str, body: Body, begun: Beginning
     ) -> None:
-        """Send a request to its end, through the stacked service if there is one."""
-        if service:
-            head = message.with_headers(reframed(message.headers, chunked=True)).head()
-            sink = Sink(head, True, self._send)
-            await through(self._session, service, body, sink, begun.content)
-        else:
-            await transfer(self._read, message.head() + begun.framed, body, self._send)
+        """Send a request to its end, through the stacked service."""
+        head = message.with_headers(reframed(message.headers, chunked=True)).head()
+        sink = Sink(head, True, self._send)
+        await through(self._session, service, body, sink, begun.content)
 
     def _send(self, data: bytes) -> None:
         current = self._inspector.current
@@ -155,31 +185,32 @@ class Asking:
         self._count += 1
         return self._count == self._settings.limits.requests
 
-    async def _decide(self, request: Request) -> Decision:
+    def _decide(self, request: Request) -> Decision | Deferred[Decision]:
         session = self._session
-        decision = self._inspector.decisions.request(request, session.server, session.client)
-        if isinstance(decision, Deferred):
-            return await decision
-        return decision
+        return self._inspector.decisions.request(request, session.server, session.client)
 
-    async def _asked(self, transaction: Transaction) -> bool:
-        """A request was sent to its end; whether there may be another one."""
+    def _note_asked(self, transaction: Transaction) -> None:
+        """A request was sent to its end."""
         transaction.asked = True
         transaction.since = self._session.now
         self._inspector.current = None
         self._inspector.complete(transaction)
-        if transaction.upgrades or transaction.is_tunnel:
-            await self._pending.at_most(0)
+
+    async def _may_go_on(self, transaction: Transaction) -> bool:
+        """Whether there may be another request after one that ends HTTP, or may do so."""
+        await self._pending.at_most(0)
         if transaction.persistent:
             return True
-        await self._pending.at_most(0)
         if await self._read.more():
             self._session.close("the client sent more after its last request")
         return False
 
+    def _is_connected(self, request: Request) -> bool:
+        return not self._inspector.server_ended and self._route.is_open(request)
+
     async def _connect(self, transaction: Transaction, request: Request) -> bool:
         """
-        Connect if that was not done.
+        Connect.
 
         @return: whether there is a server.
         """
@@ -195,7 +226,6 @@ class Asking:
                 status = UNAVAILABLE
             self._give_up(transaction, f"server unreachable: {unreachable}", status)
             return False
-        transaction.address = self._route.elsewhere
         return True
 
     def _give_up(self, transaction: Transaction, reason: str, status: int = 0) -> None:

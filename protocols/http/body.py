@@ -86,6 +86,25 @@ class Body(Protocol):
         """
 
 
+class NoBody:
+    """None at all."""
+
+    __slots__ = ()
+    before = after = b""
+    size = 0
+
+    def at_once(self, most: int) -> bytes | None:
+        """See L{Body.at_once}."""
+        return b""
+
+    async def piece(self) -> bytes:
+        """See L{Body.piece}."""
+        return b""
+
+
+NO_BODY = NoBody()
+
+
 class LengthBody:
     """As many bytes as the head said."""
 
@@ -251,6 +270,8 @@ def body_of(
         return ChunkedBody(read, limits, limit, at, trailing)
     if framing.kind is Kind.CLOSE:
         return CloseBody(read, limit)
+    if not framing.length:
+        return NO_BODY
     check_size(framing.length, limit)
     return LengthBody(read, framing.length)
 

@@ -13,7 +13,7 @@ from protocols.http.framing import Framing, Kind, written
 from protocols.http.message import Headers, Response
 from protocols.http.stacked import Sink, reframed, through
 from protocols.http.transaction import Transaction
-from protocols.http.transfer import NOTHING, Beginning, beginning, transfer
+from protocols.http.transfer import NOTHING, Beginning, beginning, sent_at_once, transfer
 
 if TYPE_CHECKING:
     from protocols.http.inspector import HttpInspector
@@ -40,22 +40,22 @@ class Final:
         named: frozenset[str],
         framing: Framing,
         body: Body,
-        stack: str,
+        passed: Pass,
     ) -> None:
-        """
-        @param named: what the response's Connection says.
-        @param stack: the service that inspects bodies.
-        """
+        """@param named: what the response's Connection says."""
         self._inspector = inspector
         self._transaction = transaction
         self._response = response
         self._named = named
         self._framing = framing
         self._body = body
+        self._look_at = passed.look
+        stack = passed.stack or inspector.settings.stack.response
         self._service = "" if framing.empty else stack
         self._unknown_length = bool(stack) and response.request.method == "HEAD"
-        self._chunked = "1.0" not in (response.version, transaction.version)
+        self._chunked = response.version == response.request.version == "1.1"
         self.goes_on = self._has_end() and self._is_persistent()
+        self._head = passed.message.with_headers(self._headers(passed.message.headers)).head()
 
     def _has_end(self) -> bool:
         """Whether the client can tell where the body ends without the end of the connection."""
@@ -69,23 +69,28 @@ class Final:
             return False
         return transaction.persistent and is_persistent(self._response, self._named)
 
-    async def send(self, read: Reader, passed: Pass) -> None:
+    def sent_at_once(self) -> bool:
+        """Send it, if all of it is there and nobody looks into it; whether that was done."""
+        if self._look_at or self._service:
+            return False
+        return sent_at_once(self._head, self._body, self._put)
+
+    async def send(self, read: Reader) -> None:
         """
-        Send it to its end.
+        Send it to its end, as it comes.
 
         @raise Malformed: its body breaks its framing, or a limit, or was refused by the
             stacked inspector.
         @raise Answered: the policy refuses its body.
         """
-        head = passed.message.with_headers(self._headers(passed.message.headers)).head()
-        begun = await self._look(passed.look) if passed.look else NOTHING
+        begun = await self._look(self._look_at) if self._look_at else NOTHING
         if self._service:
-            sink = Sink(head, self._chunked, self._put)
+            sink = Sink(self._head, self._chunked, self._put)
             session = self._inspector.session
             await through(session, self._service, self._body, sink, begun.content)
         else:
             self._transaction.answering = True
-            await transfer(read, head + begun.framed, self._body, self._put)
+            await transfer(read, self._head + begun.framed, self._body, self._put)
 
     def _headers(self, headers: Headers) -> Headers:
         """As they are sent."""

@@ -42,10 +42,10 @@ FIELD_VALUE = re.compile(r"(?![\t ])[\t\x20-\x7e\x80-\xff]*+(?<![\t ])")
 FIELD_LINE = re.compile(field_line)
 
 # RFC 9112, section 3: single spaces, nothing around.
-REQUEST_LINE = re.compile(rf"({token}) ([\x21-\x7e]++) HTTP/([0-9])\.([0-9])")
+REQUEST_LINE = re.compile(rf"({token}) ([\x21-\x7e]++) HTTP/([0-9]\.[0-9])")
 
 # RFC 9112, section 4. The space before an empty reason is often left out.
-STATUS_LINE = re.compile(r"HTTP/([0-9])\.([0-9]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*+))?")
+STATUS_LINE = re.compile(r"HTTP/([0-9]\.[0-9]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*+))?")
 
 
 def _begun_version(rest: str) -> str:

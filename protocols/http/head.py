@@ -28,7 +28,7 @@ from protocols.http.malformed import Malformed
 from protocols.http.message import Field, Headers, Request, Response
 from protocols.http.target import read_host, read_target
 
-VERSIONS: dict[tuple[str, ...], str] = {("1", "0"): "1.0", ("1", "1"): "1.1"}
+VERSIONS = frozenset({"1.0", "1.1"})
 TOO_LONG_LINE = 414
 TOO_LARGE = 431
 UNKNOWN_METHOD = 501
@@ -53,36 +53,44 @@ REMEMBERED = 4096
 """So many lines: no more than some 5 MiB, whoever sends what."""
 
 
-async def read_request(
-    read: Reader, limits: Limits, before: Headers | None = None
-) -> tuple[Request, int]:
+def request_at_once(
+    read: Reader, limits: Limits, before: Headers | None
+) -> tuple[Request, int] | None:
     """
-    Read the head of a request.
+    Read the head of a request that is there as a whole, and has nothing wrong.
 
     @param before: the headers of another one of the same client, which often are the same.
+    @return: and how many bytes it was; L{None}: L{read_request} will tell what is the matter.
+    """
+    head = _at_once(read, limits)
+    if head is None:
+        return None
+    line, lines, size = head
+    try:
+        headers = None if before is None else before.again(lines, len(line) + 2)
+        if headers is None:
+            headers = parse(lines, limits, len(line) + 2)
+        request = _request(_request_line(line), headers)
+    except Malformed:
+        return None
+    if len(request.method) > limits.method_bytes:
+        return None
+    read.skip(size)
+    return request, size
+
+
+async def read_request(read: Reader, limits: Limits) -> tuple[Request, int]:
+    """
+    Read the head of a request, piece by piece.
+
     @return: and how many bytes it was.
     @raise Malformed: it is none; the reason, the offset, and the status to answer with.
     """
-    head = _at_once(read, limits)
-    if head is not None:
-        try:
-            headers = None
-            if before is not None:
-                headers = before.again(head[1], len(head[0]) + 2)
-            if headers is None:
-                headers = parse(head[1], limits, len(head[0]) + 2)
-            request = _request(_request_line(head[0]), headers)
-            if len(request.method) > limits.method_bytes:
-                _check_method(request.method, limits.method_bytes)
-        except Malformed:
-            pass  # read again, for what is wrong and where
-        else:
-            return request, _taken(read, head)
     await _begun(read, BEGUN_REQUEST_LINE, "request line", limits.method_bytes)
     line = await read_line(read, limits, TOO_LONG_LINE)
     begin = _request_line(line)
     try:
-        _version(begin, len(line) - len("HTTP/1.1"))
+        _check_version(begin[2], len(line) - len("HTTP/1.1"))
         lines = await read_lines(read, limits, len(line) + 2)
         return _request(begin, parse(lines, limits, len(line) + 2)), len(line) + len(lines) + 4
     except Malformed as malformed:
@@ -90,26 +98,21 @@ async def read_request(
         raise
 
 
-def _at_once(read: Reader, limits: Limits) -> tuple[str, str] | None:
-    """First line and headers of a head that is there and within the limits; not read yet."""
+def _at_once(read: Reader, limits: Limits) -> tuple[str, str, int] | None:
+    """
+    First line, headers and size of a head that is there and within the limits; not read yet.
+    """
     size = read.find(END)
     if not 0 < size <= limits.request_line_bytes + limits.head_bytes:
         return None
-    line, _, lines = read.peek(size).decode("latin-1").partition("\r\n")
-    if len(line) > limits.request_line_bytes or len(lines) > limits.head_bytes:
+    line, _, lines = read.peek(size + 2).decode("latin-1").partition("\r\n")
+    if len(line) > limits.request_line_bytes or len(lines) > limits.head_bytes + 2:
         return None
-    return line, f"{lines}\r\n" if lines else ""
-
-
-def _taken(read: Reader, head: tuple[str, str]) -> int:
-    """Read that head: how many bytes it was."""
-    size = len(head[0]) + len(head[1]) + 4
-    read.skip(size)
-    return size
+    return line, lines, size + 4
 
 
 def _request_line(line: str) -> tuple[str, ...]:
-    """Method, target and version, as two digits."""
+    """Method, target and version."""
     found = REQUEST_LINE.fullmatch(line)
     if found is None:
         raise _no_first_line(line, BEGUN_REQUEST_LINE, "request line")
@@ -117,49 +120,57 @@ def _request_line(line: str) -> tuple[str, ...]:
 
 
 def _request(line: tuple[str, ...], headers: Headers) -> Request:
-    method, text = line[:2]
-    version = _version(line)
+    method, text, version = line
+    _check_version(version)
     target = read_target(method, text, len(method) + 1)
     host, port = read_host(headers, version, target)
     return Request(method, target, version, headers, host, port)
 
 
+def response_at_once(
+    read: Reader, limits: Limits, request: Request
+) -> tuple[Response, int] | None:
+    """L{request_at_once} for the head of a response."""
+    head = _at_once(read, limits)
+    if head is None:
+        return None
+    line, lines, size = head
+    try:
+        response = _response(_status_line(line), parse(lines, limits, len(line) + 2), request)
+    except Malformed:
+        return None
+    read.skip(size)
+    return response, size
+
+
 async def read_response(read: Reader, limits: Limits, request: Request) -> tuple[Response, int]:
     """
-    Read the head of a response.
+    Read the head of a response, piece by piece.
 
     @return: and how many bytes it was.
     @raise Malformed: it is none; the reason and the offset.
     """
-    head = _at_once(read, limits)
-    if head is not None:
-        try:
-            headers = parse(head[1], limits, len(head[0]) + 2)
-            response = _response(_status_line(head[0]), headers, request)
-        except Malformed:
-            pass  # read again, for what is wrong and where
-        else:
-            return response, _taken(read, head)
     await _begun(read, BEGUN_STATUS_LINE, "status line")
     line = await read_line(read, limits)
     begin = _status_line(line)
-    _version(begin)
+    _check_version(begin[0])
     lines = await read_lines(read, limits, len(line) + 2)
     headers = parse(lines, limits, len(line) + 2)
     return _response(begin, headers, request), len(line) + len(lines) + 4
 
 
 def _status_line(line: str) -> tuple[str, ...]:
-    """Status, reason and version, as two digits."""
+    """Version, status and reason."""
     found = STATUS_LINE.fullmatch(line)
     if found is None:
         raise _no_first_line(line, BEGUN_STATUS_LINE, "status line")
-    major, minor, status, reason = found.groups("")
-    return status, reason, major, minor
+    return found.groups("")
 
 
 def _response(line: tuple[str, ...], headers: Headers, request: Request) -> Response:
-    return Response(_version(line), int(line[0]), line[1], headers, request)
+    version, status, reason = line
+    _check_version(version)
+    return Response(version, int(status), reason, headers, request)
 
 
 async def _begun(read: Reader, pattern: re.Pattern[str], what: str, method: int = 0) -> None:
@@ -301,18 +312,14 @@ def _known_or_not(line: str) -> Field:
         return secret.field
 
 
-def _version(line: tuple[str, ...], offset: int = 0) -> str:
+def _check_version(version: str, offset: int = 0) -> None:
     """
-    By the last two of these texts.
-
-    @param offset: where in the message they are.
+    @param offset: where in the message it is.
+    @raise Malformed: it is another one.
     """
-    digits = line[-2:]
-    version = VERSIONS.get(digits)
-    if version is None:
-        what = f"HTTP/{'.'.join(digits)}, where 1.0 and 1.1 are known"
+    if version not in VERSIONS:
+        what = f"HTTP/{version}, where 1.0 and 1.1 are known"
         raise Malformed(what, offset, UNKNOWN_VERSION)
-    return version
 
 
 def _no_first_line(line: str, pattern: re.Pattern[str], what: str) -> Malformed:

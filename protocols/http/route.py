@@ -48,6 +48,12 @@ class Route:
         self.reached: Address | None = None
         self.elsewhere: Address | None = None
 
+    def is_open(self, request: Request) -> bool:
+        """Whether there is nothing left to do for C{request}."""
+        if self._is_looked_up(request):
+            return request.host == self._right and self._session.now < self._until
+        return self.reached is not None
+
     async def open(self, request: Request) -> None:
         """
         Connect if that was not done, and see that C{request} belongs to where it goes.
@@ -55,13 +61,17 @@ class Route:
         @raise Malformed: it does not.
         @raise Unreachable: there is no server, or nobody knows its address.
         """
-        if self._looks_up and request.host and not is_address(request.host):
-            if request.host != self._right or self._session.now >= self._until:
-                await self._open_checked(request)
-                self._right = request.host
-                self._until = self._session.now + self._settings.names.again_seconds
-        elif self.reached is None:
+        if self.is_open(request):
+            return
+        if self._is_looked_up(request):
+            await self._open_checked(request)
+            self._right = request.host
+            self._until = self._session.now + self._settings.names.again_seconds
+        else:
             await self._connect(None)
+
+    def _is_looked_up(self, request: Request) -> bool:
+        return self._looks_up and bool(request.host) and not is_address(request.host)
 
     async def _open_checked(self, request: Request) -> None:
         name, session = request.host, self._session

@@ -43,44 +43,21 @@ class Transaction:
     @ivar user: who asks, if that is known.
     """
 
-    __slots__ = (
-        "address",
-        "answered",
-        "answering",
-        "asked",
-        "began",
-        "expects",
-        "interim",
-        "line",
-        "persistent",
-        "recorded",
-        "reply",
-        "request",
-        "request_body",
-        "request_head",
-        "response",
-        "response_body",
-        "response_head",
-        "since",
-        "status",
-        "upgrades",
-        "user",
-    )
+    request: Request | None = None
+    response: Response | None = None
+    request_body: Body | None = None
+    response_body: Body | None = None
+    request_head = response_head = 0
+    persistent = expects = False
+    upgrades: tuple[str, ...] = ()
+    asked = answering = answered = recorded = False
+    interim = status = 0
+    line = user = ""
+    reply: bytes | None = None
+    address: Address | None = None
 
     def __init__(self, began: float = 0.0) -> None:
         self.began = self.since = began
-        self.request: Request | None = None
-        self.response: Response | None = None
-        self.persistent = False
-        self.expects = False
-        self.upgrades: tuple[str, ...] = ()
-        self.asked = self.answering = self.answered = self.recorded = False
-        self.interim = self.status = self.request_head = self.response_head = 0
-        self.line = self.user = ""
-        self.reply: bytes | None = None
-        self.address: Address | None = None
-        self.request_body: Body | None = None
-        self.response_body: Body | None = None
 
     @property
     def version(self) -> str:
@@ -140,8 +117,8 @@ def _misread(line: str) -> dict[str, Any]:
     found = REQUEST_LINE.fullmatch(line)
     if found is None:
         return {}
-    method, url, major, minor = found.groups()
-    return {"url": url, "http_method": method, "protocol": f"HTTP/{major}.{minor}"}
+    method, url, version = found.groups()
+    return {"url": url, "http_method": method, "protocol": f"HTTP/{version}"}
 
 
 def _asked(request: Request) -> dict[str, Any]:
@@ -194,6 +171,9 @@ class Pending:
     def remove(self) -> None:
         """The oldest one was answered. L{wake} has to be called as soon as all is done for it."""
         self._queue.popleft()
+
+    def __len__(self) -> int:
+        return len(self._queue)
 
     async def at_most(self, count: int) -> None:
         """Wait until no more than so many are there."""

@@ -19,16 +19,21 @@ SMALL = 16384
 Send = Callable[[bytes], None]
 
 
+def sent_at_once(held: bytes, body: Body, send: Send) -> bool:
+    """Send C{held} (the head) and the body, if all of it is there; whether that was done."""
+    whole = body.at_once(SMALL)
+    if whole is None:
+        return False
+    send(held + whole)
+    return True
+
+
 async def transfer(read: Reader, held: bytes, body: Body, send: Send) -> None:
     """
-    Send C{held} (the head), and then the body, framed anew.
+    Send C{held} (the head), and then the body, framed anew, as it comes.
 
     @raise Malformed: by the body; what was sent is then incomplete.
     """
-    whole = body.at_once(SMALL)
-    if whole is not None:
-        send(held + whole)
-        return
     while True:
         if held and (read.empty or len(held) > SMALL):
             send(held)
