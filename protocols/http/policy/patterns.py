@@ -23,32 +23,52 @@ class Texts:
     """
     A set of texts: each exact, with "*" for anything, or a regular expression for the whole.
 
-    Exact ones, which are the most, are looked up; the others are tried in turn.
+    What needs no pattern, which is the most, is not made one: C{"image/*"} is a beginning,
+    C{"*.exe"} an end, and C{"*/cgi-bin/*"} a part.
     """
 
-    __slots__ = ("_exact", "_patterns")
+    __slots__ = ("_beginnings", "_ends", "_exact", "_parts", "_patterns")
 
     def __init__(self, texts: tuple[str, ...]) -> None:
-        regular = [text for text in texts if text.startswith(REGULAR)]
-        globs = [text for text in texts if "*" in text and text not in regular]
-        self._exact = frozenset(texts).difference(regular, globs)
-        self._patterns = tuple(pattern(text.removeprefix(REGULAR)) for text in regular)
-        if globs:
-            self._patterns = (_compiled(globs), *self._patterns)
+        plain = [text for text in texts if not text.startswith(REGULAR)]
+        regular = [text.removeprefix(REGULAR) for text in texts if text.startswith(REGULAR)]
+        rest = [text for text in plain if "*" in text[1:-1]]
+        self._exact = frozenset(text for text in plain if "*" not in text)
+        self._beginnings = _stripped(plain, "", "*")
+        self._ends = _stripped(plain, "*", "")
+        self._parts = _stripped(plain, "*", "*")
+        self._patterns = (*map(_compiled, rest), *map(pattern, regular))
 
     def __contains__(self, text: str) -> bool:
-        if text in self._exact:
-            return True
+        return (
+            text in self._exact
+            or text.startswith(self._beginnings)
+            or text.endswith(self._ends)
+            or self._is_like(text)
+        )
+
+    def _is_like(self, text: str) -> bool:
+        for part in self._parts:
+            if part in text:
+                return True
         for each in self._patterns:  # noqa: SIM110  (a generator costs as much as a pattern)
             if each.fullmatch(text):
                 return True
         return False
 
 
-def _compiled(globs: Iterable[str]) -> re.Pattern[str]:
-    """One pattern for all of them."""
-    each = (".*".join(map(re.escape, text.split("*"))) for text in globs)
-    return re.compile("|".join(each), re.DOTALL)
+def _stripped(texts: Iterable[str], before: str, after: str) -> tuple[str, ...]:
+    """What is between, of those with exactly this before and after it: "*" or nothing."""
+    found = []
+    for text in texts:
+        between = text.strip("*")
+        if "*" not in between and between != text == f"{before}{between}{after}":
+            found.append(between)
+    return tuple(found)
+
+
+def _compiled(glob: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, glob.split("*"))), re.DOTALL)
 
 
 def read_paths(texts: tuple[str, ...]) -> Texts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from protocols.http.policy.patterns import (
     read_paths,
     read_ports,
     read_statuses,
+    read_texts,
     read_types,
     read_values,
 )
@@ -58,6 +60,14 @@ class PatternTests(SynchronousTestCase):
     def test_dots_are_dots(self) -> None:
         """Only a star is special."""
         self.check(read_paths(("/a.b*",)), ("/a.b", "/a.bc"), ("/axb",))
+
+    @given(st.lists(st.text("ab*", min_size=1, max_size=5), max_size=3), st.text("ab\n", max_size=6))
+    @settings(max_examples=1000, deadline=None)
+    def test_stars_model(self, patterns: list[str], text: str) -> None:
+        """A star is anything, wherever it stands, and however many there are."""
+        globs = [re.escape(each).replace(r"\*", ".*") for each in patterns]
+        like = any(re.fullmatch(each, text, re.DOTALL) for each in globs)
+        self.assertEqual(text in read_texts(tuple(patterns)), like)
 
     def test_types(self) -> None:
         """Media ranges."""
