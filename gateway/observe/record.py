@@ -78,7 +78,8 @@ class Records:
         @raise ValueError: C{event_type} or a key of C{gateway} is taken or is
             no name. That is a bug: neither may come from a peer.
         """
-        _check(event_type, gateway)
+        if gateway or not _is_event(event_type):
+            _check(event_type, gateway)
         own = f",{encoded(gateway)[1:-1]}" if gateway else ""
         line = (
             f'{self._head(now, event_type, identity)},"{event_type}":{encoded(fields)},'

@@ -98,7 +98,8 @@ class Answering:
             limits = self._settings.limits
             found = response_at_once(self._read, limits, request)
             response, size = found or await read_response(self._read, limits, request)
-            check_singular(response.headers)
+            if response.headers.repeated:
+                check_singular(response.headers)
             named = options(response.headers)
             framing = of_response(response)
             if response.status < 200:
@@ -182,11 +183,12 @@ class Answering:
         self._inspector.rested = self._session.now
         self._inspector.fresh = False
         self._pending.remove()
-        self._inspector.complete(transaction)
+        if transaction.asked:
+            self._inspector.complete(transaction)
         if not goes_on:
             self._inspector.last = True
             self._session.end(CLIENT)
-        if self._pending.oldest is not None or self._read.empty:
+        if self._pending.awaited and (self._pending.oldest is not None or self._read.empty):
             self._pending.wake()
         # Else the server has already answered what it was not asked yet: so it is not asked.
 

@@ -137,11 +137,11 @@ class Asking:
         """
         if not framing.empty:
             check_singular(request.headers)
+            transaction.expects = expects(request, framing)
         admit(request, framing, self._settings, self._session.server)
         if "upgrade" in named:
             wanted = upgrades(request.headers, named)
             transaction.upgrades = offered(request, wanted, framing, self._settings)
-        transaction.expects = expects(request, framing)
         transaction.persistent = is_persistent(request, named) and not self._is_last()
 
     def _onward(
@@ -194,7 +194,8 @@ class Asking:
         transaction.asked = True
         transaction.since = self._session.now
         self._inspector.current = None
-        self._inspector.complete(transaction)
+        if transaction.answered:
+            self._inspector.complete(transaction)
 
     async def _may_go_on(self, transaction: Transaction) -> bool:
         """Whether there may be another request after one that ends HTTP, or may do so."""

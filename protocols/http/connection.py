@@ -98,8 +98,10 @@ def onward(headers: Headers, named: frozenset[str], upgrade: bool) -> Headers:
 
     @param upgrade: whether the offer or acceptance of another protocol is passed on.
     """
-    if _is_plain(headers):
-        return headers
+    if _OTHERS.isdisjoint(headers.first):
+        value = headers.first.get("connection")
+        if value is None or (value in _WORDS and not headers.several("connection")):
+            return headers  # a single word, if any, is all there is, as in nearly every message
     trailers = "te" in named and headers.first.get("te") == "trailers"
     dropped = (named | _OTHERS) - {"keep-alive", "connection"}
     if upgrade:
@@ -111,14 +113,6 @@ def onward(headers: Headers, named: frozenset[str], upgrade: bool) -> Headers:
     if not left:
         return kept.only(lambda name: name.lower() != "connection")
     return kept.replaced("Connection", left)
-
-
-def _is_plain(headers: Headers) -> bool:
-    """Whether a single word in Connection is all there is, if that, as in nearly every message."""
-    if not _OTHERS.isdisjoint(headers.first):
-        return False
-    value = headers.first.get("connection")
-    return value is None or (value in _WORDS and not headers.several("connection"))
 
 
 def _left(named: frozenset[str], upgrade: bool, trailers: bool) -> str:

@@ -98,7 +98,7 @@ class Final:
         headers = onward(written(headers), named, self._response.status == UPGRADE_REQUIRED)
         if self._service or self._unknown_length:
             headers = reframed(headers, bool(self._service) and self._chunked)
-        surprises = is_persistent(self._response, named) and not self.goes_on
+        surprises = not self.goes_on and is_persistent(self._response, named)
         if surprises and (self._service or self._framing.kind is not Kind.CLOSE):
             headers = closing(headers)
         return headers

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
 
 from protocols.http.grammar import CONTENT_LENGTH
 from protocols.http.malformed import Malformed
@@ -23,18 +22,18 @@ class Kind(Enum):
     __hash__ = object.__hash__
 
 
-class Framing(NamedTuple):
+class Framing:
     """
     @ivar length: of a body of kind LENGTH; 0: no body.
+    @ivar empty: whether there is no body.
     """
 
-    kind: Kind
-    length: int = 0
+    __slots__ = ("empty", "kind", "length")
 
-    @property
-    def empty(self) -> bool:
-        """Whether there is no body."""
-        return self.kind is Kind.LENGTH and not self.length
+    def __init__(self, kind: Kind, length: int = 0) -> None:
+        self.kind = kind
+        self.length = length
+        self.empty = kind is Kind.LENGTH and not length
 
 
 NONE = Framing(Kind.LENGTH)

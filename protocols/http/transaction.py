@@ -123,16 +123,20 @@ def _misread(line: str) -> dict[str, Any]:
 
 def _asked(request: Request) -> dict[str, Any]:
     headers = request.headers
-    fields = {
-        "hostname": request.host,
-        "http_port": request.port,
-        "url": request.url,
-        "http_user_agent": headers.first.get("user-agent"),
-        "http_refer": headers.first.get("referer"),
-        "http_method": request.method,
-        "protocol": f"HTTP/{request.version}",
-    }
-    return {name: value for name, value in fields.items() if value}
+    fields: dict[str, Any] = {}
+    if request.host:
+        fields["hostname"] = request.host
+    if request.port:
+        fields["http_port"] = request.port
+    fields["url"] = request.target.text
+    agent, referer = headers.first.get("user-agent"), headers.first.get("referer")
+    if agent:
+        fields["http_user_agent"] = agent
+    if referer:
+        fields["http_refer"] = referer
+    fields["http_method"] = request.method
+    fields["protocol"] = f"HTTP/{request.version}"
+    return fields
 
 
 def _answered(response: Response) -> dict[str, Any]:
@@ -181,6 +185,11 @@ class Pending:
             self._most = count
             self._waiting = Deferred()
             await self._waiting
+
+    @property
+    def awaited(self) -> bool:
+        """Whether anybody waits in L{at_most}."""
+        return self._waiting is not None
 
     def wake(self) -> None:
         """Let go on who waits. The last thing to do: what it does may end the session."""
