@@ -21,6 +21,7 @@ Accepted sockets inherit mark, SO_OOBINLINE and TCP_NODELAY from the listener.
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import struct
 from typing import Any, NamedTuple
@@ -43,7 +44,8 @@ RESET = struct.pack("ii", 1, 0)
 IN_USE = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL})
 """The client's port can't be had: somebody has it, or the 4-tuple is in TIME_WAIT."""
 
-_UNSPECIFIED = ("", 0)
+Socket = socket.SocketType
+"""The class of streams' sockets. What C{socket.socket} adds to it in Python costs at each one."""
 
 _TRANSPARENT = {
     socket.AF_INET: (socket.IPPROTO_IP, IP_TRANSPARENT),
@@ -54,7 +56,7 @@ _TRANSPARENT = {
 class Opened(NamedTuple):
     """A socket on its way to a server, and whether it has the port that was wanted."""
 
-    socket: socket.socket
+    socket: Socket
     port_kept: bool
 
 
@@ -63,7 +65,7 @@ def family_of(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-def _transparent(sock: socket.socket, family: socket.AddressFamily) -> None:
+def _transparent(sock: Socket, family: socket.AddressFamily) -> None:
     """
     Let C{sock} use addresses that are not this host's.
 
@@ -80,21 +82,21 @@ def _transparent(sock: socket.socket, family: socket.AddressFamily) -> None:
         ) from None
 
 
-def _new(family: int, kind: int, mark: int) -> socket.socket:
+def _new(family: int, kind: int, mark: int) -> Socket:
     """A non-blocking socket that carries C{mark}."""
-    sock = socket.socket(family, kind | socket.SOCK_NONBLOCK)
+    sock = Socket(family, kind | socket.SOCK_NONBLOCK)
     if mark:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
     return sock
 
 
-def _prepare_stream(sock: socket.socket) -> None:
+def _prepare_stream(sock: Socket) -> None:
     """What every stream socket wants, the accepted ones by inheritance."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def listen(address: Address, mark: int, backlog: int) -> socket.socket:
+def listen(address: Address, mark: int, backlog: int) -> Socket:
     """
     A transparent TCP listener, on an address of ours or of somebody else.
 
@@ -115,13 +117,13 @@ def listen(address: Address, mark: int, backlog: int) -> socket.socket:
     return sock
 
 
-def _only_ipv6(sock: socket.socket, family: socket.AddressFamily) -> None:
+def _only_ipv6(sock: Socket, family: socket.AddressFamily) -> None:
     """There is one listener for each family, so that addresses never come in mapped form."""
     if family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
 
 
-def accept(listener: socket.socket) -> tuple[socket.socket, Address, Address]:
+def accept(listener: Socket) -> tuple[Socket, Address, Address]:
     """
     The next connection: its socket, who made it, and where it was going.
 
@@ -131,9 +133,13 @@ def accept(listener: socket.socket) -> tuple[socket.socket, Address, Address]:
     @raise BlockingIOError: there is none now.
     @raise OSError: it is gone already, or descriptors or memory ran out.
     """
-    sock, peer = listener.accept()
-    sock.setblocking(False)
+    # What accept() of socket.socket does, but that looks up in enums what is known here.
+    accepting: Any = listener
+    descriptor, peer = accepting._accept()
+    family = socket.AF_INET if len(peer) == 2 else socket.AF_INET6
+    sock = Socket(family, socket.SOCK_STREAM, 0, descriptor)
     try:
+        sock.setblocking(False)
         name = sock.getsockname()
     except OSError:
         sock.close()
@@ -153,7 +159,7 @@ def open_towards(
     @raise OSError: no route, no permission, no free port, no descriptors.
     """
     if source is None:
-        return Opened(_open(server, _UNSPECIFIED, mark), False)
+        return Opened(_open(server, None, mark), False)
     if source.port:
         try:
             return Opened(_open(server, source, mark), True)
@@ -163,25 +169,23 @@ def open_towards(
     return Opened(_open(server, Address(source.host, 0), mark), False)
 
 
-def _open(server: Address, source: tuple[str, int], mark: int) -> socket.socket:
+def _open(server: Address, source: tuple[str, int] | None, mark: int) -> Socket:
     family = family_of(server.host)
     sock = _new(family, socket.SOCK_STREAM, mark)
     try:
         _prepare_stream(sock)
-        if source is not _UNSPECIFIED:
+        if source is not None:
             _bind_foreign(sock, family, source)
-        sock.connect(server)
-    except BlockingIOError:
-        return sock
+        code = sock.connect_ex(server)  # connect() would raise an exception for each connection
+        if code and code != errno.EINPROGRESS:
+            raise OSError(code, os.strerror(code))
     except BaseException:
         sock.close()
         raise
     return sock
 
 
-def _bind_foreign(
-    sock: socket.socket, family: socket.AddressFamily, source: tuple[str, int]
-) -> None:
+def _bind_foreign(sock: Socket, family: socket.AddressFamily, source: tuple[str, int]) -> None:
     """Bind to an address that is, in general, not ours."""
     _transparent(sock, family)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -190,17 +194,17 @@ def _bind_foreign(
     sock.bind(source)
 
 
-def connect_error(sock: socket.socket) -> int:
+def connect_error(sock: Socket) -> int:
     """How a connection attempt ended: 0, or an errno."""
     return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
 
-def close(sock: socket.socket) -> None:
+def close(sock: Socket) -> None:
     """Close in an orderly way."""
     sock.close()
 
 
-def reset(sock: socket.socket) -> None:
+def reset(sock: Socket) -> None:
     """Close with a reset, so that the peer can't take what it has for complete."""
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
@@ -222,7 +226,7 @@ def is_ours(host: str) -> bool:
 # UDP
 
 
-def listen_datagrams(address: Address, mark: int) -> socket.socket:
+def listen_datagrams(address: Address, mark: int) -> Socket:
     """
     A transparent UDP socket that is told the original destination of each datagram.
 
@@ -246,7 +250,7 @@ def listen_datagrams(address: Address, mark: int) -> socket.socket:
     return sock
 
 
-def _enlarge_queue(sock: socket.socket) -> None:
+def _enlarge_queue(sock: Socket) -> None:
     """The first datagrams of all sessions come to one socket: make room for a burst of them."""
     try:
         sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, DATAGRAM_QUEUE)
@@ -254,7 +258,7 @@ def _enlarge_queue(sock: socket.socket) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, DATAGRAM_QUEUE)
 
 
-def receive_datagram(sock: socket.socket, size: int) -> tuple[bytes, Address, Address | None]:
+def receive_datagram(sock: Socket, size: int) -> tuple[bytes, Address, Address | None]:
     """
     A datagram, its sender, and where it was going.
 
@@ -276,7 +280,7 @@ def _original_destination(ancillary: list[tuple[int, int, bytes]]) -> Address | 
     return None
 
 
-def open_datagrams(local: Address | None, remote: Address, mark: int) -> socket.socket:
+def open_datagrams(local: Address | None, remote: Address, mark: int) -> Socket:
     """
     A UDP socket between C{local} (usually not our address) and C{remote}.
 
@@ -297,7 +301,7 @@ def open_datagrams(local: Address | None, remote: Address, mark: int) -> socket.
     return sock
 
 
-def _discard_datagrams(sock: socket.socket) -> None:
+def _discard_datagrams(sock: Socket) -> None:
     """Between bind and connect anybody could send to it: what came then is nobody's."""
     try:
         while True:
@@ -306,7 +310,7 @@ def _discard_datagrams(sock: socket.socket) -> None:
         pass
 
 
-def name_of(sock: socket.socket) -> Address:
+def name_of(sock: Socket) -> Address:
     """The address that C{sock} is bound to."""
     name: Any = sock.getsockname()
     return Address(name[0], name[1])

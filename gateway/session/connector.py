@@ -1,8 +1,7 @@
 """
 The Connector opens the server side of a session, from the client's address.
 
-One L{Attempt} is one try to reach one server. L{Opening} makes attempts until
-one succeeds or no target is left.
+An L{Opening} makes one attempt after the other, until one succeeds or no target is left.
 """
 
 from __future__ import annotations
@@ -22,11 +21,13 @@ from gateway.policy.service import Source, Target
 from gateway.session.names import Names
 from gateway.session.poller import Poller
 
+_NOWHERE = Address("", 0)
+
 
 class Reached(NamedTuple):
     """A server that answered: its socket, and how we got there."""
 
-    socket: socket.socket
+    socket: sockets.Socket
     server: Address
     source: Address
     port_kept: bool
@@ -74,54 +75,6 @@ _ORIGINS: dict[Source, Callable[[Address], Origin]] = {
 }
 
 
-class Attempt:
-    """One connection attempt, watched until the kernel knows how it ended."""
-
-    __slots__ = ("_done", "_fd", "_poller", "_socket")
-
-    def __init__(self, poller: Poller, sock: socket.socket, done: Callable[[int], None]) -> None:
-        self._poller = poller
-        self._socket = sock
-        self._fd = sock.fileno()
-        self._done: Callable[[int], None] | None = done
-        poller.add_writer(self)
-
-    def doWrite(self) -> None:
-        """The poller: connected, or failed."""
-        code = sockets.connect_error(self._socket)
-        done = self._leave(stays=not code)
-        if done is not None:
-            done(code)
-
-    def doRead(self) -> None:
-        """Never asked for."""
-
-    def abandon(self) -> None:
-        """Nobody waits for it any more."""
-        if self._leave() is not None:
-            self._socket.close()
-
-    def _leave(self, stays: bool = False) -> Callable[[int], None] | None:
-        """@param stays: the socket goes to whoever is told; else it is closed."""
-        done, self._done = self._done, None
-        if done is not None:
-            if stays:
-                self._poller.remove_writer(self)
-            else:
-                self._poller.forget(self)
-        return done
-
-    def connectionLost(self, reason: Failure) -> None:
-        """The poller saw the failure first."""
-        done = self._leave()
-        if done is not None:
-            done(sockets.connect_error(self._socket) or errno.ECONNREFUSED)
-
-    def fileno(self) -> int:
-        """The descriptor."""
-        return self._fd
-
-
 class Connector:
     """
     Opens server sides.
@@ -137,7 +90,7 @@ class Connector:
 
     def open(
         self,
-        targets: Sequence[Target],
+        targets: Sequence[Target | Address],
         origin: Origin,
         reached: Callable[[Reached], None],
         failed: Callable[[str], None],
@@ -151,21 +104,22 @@ class Connector:
 
 
 class Opening:
-    """The attempts to open one server side."""
+    """The attempts to open one server side. The poller watches the present one."""
 
     __slots__ = (
-        "_attempt",
         "_errors",
         "_failed",
+        "_fd",
+        "_kept",
         "_mark",
         "_names",
-        "_opened",
         "_origin",
         "_over",
         "_poller",
         "_reached",
         "_resolving",
         "_server",
+        "_socket",
         "_targets",
         "attempts",
     )
@@ -176,7 +130,7 @@ class Opening:
         mark: int,
         names: Names,
         origin: Origin,
-        targets: Iterator[Target],
+        targets: Iterator[Target | Address],
         reached: Callable[[Reached], None],
         failed: Callable[[str], None],
     ) -> None:
@@ -187,11 +141,12 @@ class Opening:
         self._targets = targets
         self._reached = reached
         self._failed = failed
-        self._attempt: Attempt | None = None
-        self._opened: sockets.Opened | None = None
-        self._resolving: Target | None = None
-        self._server = Address("", 0)
-        self._errors: list[str] = []
+        self._socket: sockets.Socket | None = None
+        self._fd = -1
+        self._kept = False
+        self._resolving: Target | Address | None = None
+        self._server = _NOWHERE
+        self._errors: tuple[str, ...] = ()
         self._over = False
         self.attempts = 0
 
@@ -201,12 +156,14 @@ class Opening:
         if target is None:
             self._over = True
             self._failed("; ".join(self._errors))
+        elif isinstance(target, Address):
+            self._try(target)
         elif _is_address(target.host):
             self._try(Address(target.host, target.port or 0))
         else:
             self._resolve(target)
 
-    def _resolve(self, target: Target) -> None:
+    def _resolve(self, target: Target | Address) -> None:
         """Put all addresses of the name before the remaining targets."""
         self._resolving = target
         self._server = Address(target.host, target.port or 0)
@@ -221,7 +178,7 @@ class Opening:
 
         def missed(why: str) -> None:
             if wanted():
-                self._errors.append(why)
+                self._errors += (why,)
                 self.next()
 
         def wanted() -> bool:
@@ -237,55 +194,70 @@ class Opening:
     def _try(self, server: Address) -> None:
         self._server = server
         self.attempts += 1
+        origin = self._origin
         try:
-            opened = sockets.open_towards(
-                server, self._origin.towards(server), self._mark, self._origin.strict
+            self._socket, self._kept = sockets.open_towards(
+                server, origin.towards(server), self._mark, origin.strict
             )
         except OSError as error:
             self._missed(error.errno or errno.EIO)
             return
-
-        self._opened = opened
-        self._attempt = Attempt(self._poller, opened.socket, self._done)
-
-    def _done(self, code: int) -> None:
-        """The attempt succeeded, or failed with this error."""
-        opened, self._opened, self._attempt = self._opened, None, None
-        assert opened is not None
-        if code:
-            opened.socket.close()
-            self._missed(code)
-        else:
-            self._arrived(opened)
+        self._fd = self._socket.fileno()
+        self._poller.add_writer(self)
 
     def _missed(self, code: int) -> None:
         taken = self._origin.strict and code in sockets.IN_USE
         why = "the client's own port is in use" if taken else os.strerror(code).lower()
-        self._errors.append(f"{self._server}: {why}")
+        self._errors += (f"{self._server}: {why}",)
         self.next()
-
-    def _arrived(self, opened: sockets.Opened) -> None:
-        self._over = True
-        kept = self._origin.address if opened.port_kept else None
-        source = kept or sockets.name_of(opened.socket)  # which even a reset socket has
-        self._reached(Reached(opened.socket, self._server, source, opened.port_kept, self.attempts))
 
     def expire(self) -> None:
         """The time for this attempt is over: on to the next target."""
         if self._over:
             return
-        if self._attempt is not None:
-            self._attempt.abandon()
-            self._attempt = None
+        self._drop()
         self._resolving = None
         self._missed(errno.ETIMEDOUT)
 
     def abandon(self) -> None:
         """The session is over."""
         self._over = True
-        if self._attempt is not None:
-            self._attempt.abandon()
-            self._attempt = None
+        self._drop()
+
+    def _drop(self) -> None:
+        """Nobody waits for the present attempt any more."""
+        sock, self._socket = self._socket, None
+        if sock is not None:
+            self._poller.closing(self)
+            self._fd = -1
+            sock.close()
+
+    # For the poller
+
+    def doWrite(self) -> None:
+        """Connected. The socket goes to whoever is told."""
+        sock, self._socket = self._socket, None
+        if sock is not None:
+            self._poller.remove_writer(self)
+            self._over = True
+            kept = self._origin.address if self._kept else None
+            source = kept or sockets.name_of(sock)  # which even a reset socket has
+            self._reached(Reached(sock, self._server, source, self._kept, self.attempts))
+
+    def doRead(self) -> None:
+        """Never asked for."""
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Not connected."""
+        sock = self._socket
+        if sock is not None:
+            code = sockets.connect_error(sock)
+            self._drop()
+            self._missed(code or errno.ECONNREFUSED)
+
+    def fileno(self) -> int:
+        """The descriptor of the present attempt."""
+        return self._fd
 
 
 @lru_cache(maxsize=1024)

@@ -11,7 +11,6 @@ sent at once is dropped, as any router would.
 from __future__ import annotations
 
 import os
-import socket
 from typing import Any
 
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
@@ -20,6 +19,7 @@ from zope.interface import implementer
 
 from gateway.interfaces import CLIENT, SERVER, Address, Outcome, Side, Verdict
 from gateway.kernel import sockets
+from gateway.kernel.sockets import Socket
 from gateway.observe.identity import Identity, Upstream
 from gateway.observe.log import PrintableLogger
 from gateway.policy.service import Service
@@ -48,7 +48,7 @@ class _Leg:
     __slots__ = ("_fd", "_reactor", "_session", "_socket", "sent", "side")
 
     def __init__(
-        self, reactor: IReactorFDSet, sock: socket.socket, side: Side, session: DatagramSession
+        self, reactor: IReactorFDSet, sock: Socket, side: Side, session: DatagramSession
     ) -> None:
         self._reactor = reactor
         self._socket = sock
@@ -147,7 +147,7 @@ class DatagramSession:
         self._legs[SERVER] = _Leg(equipment.reactor, towards_server, SERVER, self)
         self._upstream = Upstream(server, sockets.name_of(towards_server), kept, 0.0)
 
-    def _open_server(self, server: Address) -> tuple[socket.socket, bool]:
+    def _open_server(self, server: Address) -> tuple[Socket, bool]:
         """The server's leg, and whether it has the client's port."""
         wanted = origin(self._service.source, self.identity.client)
         source, mark = wanted.towards(server), self._equipment.upstream_mark
@@ -231,7 +231,7 @@ class DatagramListener(ListeningSocket):
     def __init__(
         self,
         reactor: IReactorFDSet,
-        sock: socket.socket,
+        sock: Socket,
         sessions: Sessions,
         interface: str | None = None,
     ) -> None:

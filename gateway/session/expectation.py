@@ -12,7 +12,6 @@ A connection that another session is to join, and that comes first, waits here.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +22,7 @@ from zope.interface import implementer
 
 from gateway.interfaces import Address, IExpectation
 from gateway.kernel import sockets
+from gateway.kernel.sockets import Socket
 from gateway.session.ticker import Bucket, Ticker
 
 BACKLOG = 4
@@ -32,7 +32,7 @@ STRANGERS = 16
 """Strangers who are turned away before the announcement is taken back."""
 
 
-Taker = Callable[[socket.socket, Address, Address], None]
+Taker = Callable[[Socket, Address, Address], None]
 """Takes a socket, the address of whoever connected, and where to."""
 
 
@@ -55,7 +55,7 @@ class Expectation:
         reactor: IReactorFDSet,
         initiator: str,
         address: Address,
-        sock: socket.socket | None,
+        sock: Socket | None,
         taker: Taker | None,
         stranger: Taker,
         gone: Callable[[Expectation], None],
@@ -66,7 +66,7 @@ class Expectation:
         self._reactor = reactor
         self._socket = sock
         self._taker = taker
-        self._held: tuple[socket.socket, Address, Address] | None = None
+        self._held: tuple[Socket, Address, Address] | None = None
         self.came = False
         self._stranger = stranger
         self._strangers = 0
@@ -84,7 +84,7 @@ class Expectation:
         self._bucket = None
         self.cancel()
 
-    def take(self, sock: socket.socket, client: Address, server: Address) -> None:
+    def take(self, sock: Socket, client: Address, server: Address) -> None:
         """It came; if nobody wants it yet, it waits."""
         self.came = True
         self._stop_listening()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from typing import Any
 
 from gateway.interfaces import Address
+from gateway.kernel.sockets import Socket
 from gateway.session.connector import Reached
 from gateway.session.expectation import Expectation
 
@@ -29,7 +29,7 @@ class Joining:
         self._expectation.join(self._came)
         self._expectation.gone.addCallback(self._gone)
 
-    def _came(self, sock: socket.socket, client: Address, server: Address) -> None:
+    def _came(self, sock: Socket, client: Address, server: Address) -> None:
         if self._failed is not None:
             self._failed = None
             self._reached(Reached(sock, client, server, port_kept=False, attempts=0))

@@ -8,7 +8,6 @@ in the kernel's queue, and running sessions are not disturbed.
 from __future__ import annotations
 
 import errno
-import socket
 from typing import Any
 
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
@@ -17,6 +16,7 @@ from zope.interface import implementer
 
 from gateway.interfaces import Address
 from gateway.kernel import sockets
+from gateway.kernel.sockets import Socket
 from gateway.observe.log import PrintableLogger
 from gateway.session.sessions import Sessions
 
@@ -39,7 +39,7 @@ class ListeningSocket:
     def __init__(
         self,
         reactor: IReactorFDSet,
-        sock: socket.socket,
+        sock: Socket,
         sessions: Sessions,
         interface: str | None = None,
     ) -> None:

@@ -107,8 +107,12 @@ class Poller:
         """Never mind whether the kernel takes bytes."""
         self._mind(polled, ~OUT)
 
+    def closing(self, numbered: Numbered) -> None:
+        """The socket will be closed now, so that the kernel forgets it by itself."""
+        self._watches.pop(numbered.fileno(), None)
+
     def forget(self, numbered: Numbered) -> None:
-        """Nothing more is wanted. To be called before a socket is closed."""
+        """Nothing more is wanted of a socket that stays."""
         fd = numbered.fileno()
         watch = self._watches.pop(fd, None)
         if watch is not None and watch.armed:

@@ -8,7 +8,6 @@ that is there already (L{gateway.session.joining}).
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +23,14 @@ from gateway.interfaces import (
     Unreachable,
 )
 from gateway.kernel import sockets
+from gateway.kernel.sockets import Socket
 from gateway.observe.identity import Identity
 from gateway.observe.metrics import Refusal
 from gateway.policy import connection
 from gateway.policy.connection import Connection
 from gateway.policy.limits import ServiceLimits
 from gateway.policy.policy import Policy
-from gateway.policy.service import Action, Service, Target
+from gateway.policy.service import Action, Service
 from gateway.session.connector import Origin, Reached
 from gateway.session.dialing import Dialing
 from gateway.session.expectation import BACKLOG, Expectation
@@ -91,9 +91,7 @@ class Related:
         expectation.watch(equipment.ticker, limits.expect_seconds)
         return succeed(expectation)
 
-    def _listen(
-        self, policy: Policy, initiator: str, address: Address, mark: int
-    ) -> socket.socket | None:
+    def _listen(self, policy: Policy, initiator: str, address: Address, mark: int) -> Socket | None:
         """
         Listen at C{address}, unless somebody on this very host does and the
         divert will bring the connection to us all the same.
@@ -114,14 +112,14 @@ class Related:
         side: Side,
         initiator: str,
         address: Address,
-        sock: socket.socket | None,
+        sock: Socket | None,
         treatment: Treatment,
     ) -> Expectation:
-        def came(sock: socket.socket, client: Address, server: Address) -> None:
+        def came(sock: Socket, client: Address, server: Address) -> None:
             assert treatment is not None
             self._begin(session, side, sock, client, server, treatment)
 
-        def stranger(sock: socket.socket, client: Address, server: Address) -> None:
+        def stranger(sock: Socket, client: Address, server: Address) -> None:
             identity = session.identity._replace(
                 id=self._home.number(), client=client, server=server, parent=session.id
             )
@@ -158,7 +156,7 @@ class Related:
         dialing = Dialing(reached, over)
         self._enter(session, dialing)
         dialing.watch(equipment.ticker, limits.connect_seconds)
-        dialing.start(lambda *told: equipment.connector.open((Target(*address),), source, *told))
+        dialing.start(lambda *told: equipment.connector.open((address,), source, *told))
         return dialing.reached
 
     # Of both
@@ -185,7 +183,7 @@ class Related:
         self,
         session: Session,
         side: Side,
-        sock: socket.socket,
+        sock: Socket,
         client: Address,
         server: Address,
         treatment: Treatment,

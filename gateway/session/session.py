@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, cast
@@ -38,6 +37,7 @@ from gateway.interfaces import (
     Unreachable,
     Verdict,
 )
+from gateway.kernel.sockets import Socket
 from gateway.observe.identity import Identity, Upstream
 from gateway.observe.log import PrintableLogger
 from gateway.policy.policy import Policy
@@ -134,7 +134,7 @@ class Session:
         policy: Policy,
         service: Service,
         identity: Identity,
-        sock: socket.socket,
+        sock: Socket,
         targets: tuple[Target, ...],
         make: Callable[[ISession], IInspector],
     ) -> None:
@@ -151,7 +151,7 @@ class Session:
         self._home = home
         self._equipment = equipment
         self._service = service
-        self._targets = targets or (Target(*identity.server),)
+        self._targets = targets or (identity.server,)
         self._make = make
         self._limit = service.limits.buffer
         self._state = State.ALONE
@@ -238,7 +238,7 @@ class Session:
         connected = self._begin_to_connect()
         self._patience.connecting()
         self._opening = self._equipment.connector.open(
-            self._targets if address is None else (Target(*address),),
+            self._targets if address is None else (address,),
             self._origin,
             self._reached,
             self._unreachable,

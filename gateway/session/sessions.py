@@ -7,7 +7,6 @@ else: when there are several processes one day, this is the place to share.
 
 from __future__ import annotations
 
-import socket
 from collections import Counter
 from itertools import count
 from typing import Any, Protocol, cast
@@ -16,6 +15,7 @@ from twisted.internet.defer import Deferred, succeed
 
 from gateway.interfaces import Address, Outcome, Verdict
 from gateway.kernel import sockets
+from gateway.kernel.sockets import Socket
 from gateway.observe.identity import Identity
 from gateway.observe.metrics import Refusal
 from gateway.policy import connection
@@ -120,7 +120,7 @@ class Sessions:
 
     def admit(
         self,
-        sock: socket.socket,
+        sock: Socket,
         client: Address,
         server: Address,
         interface: str | None,
@@ -203,9 +203,7 @@ class Sessions:
             return Refusal.CLIENT_LIMIT, f"limits.sessions_per_client = {most} of the service"
         return None
 
-    def turn_away(
-        self, sock: socket.socket, identity: Identity, refusal: Refusal, why: str
-    ) -> None:
+    def turn_away(self, sock: Socket, identity: Identity, refusal: Refusal, why: str) -> None:
         """Refuse a connection that was accepted, with a reset."""
         sockets.reset(sock)
         self.refuse(identity, refusal, why)

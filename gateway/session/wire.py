@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 
 from gateway.interfaces import Side
 from gateway.kernel import sockets
+from gateway.kernel.sockets import Socket
 from gateway.session.poller import Poller
 
 READ_SIZE = 65536
@@ -127,13 +128,13 @@ class Wire:
         self,
         poller: Poller,
         ticker: Now,
-        sock: socket.socket,
+        sock: Socket,
         side: Side,
         owner: WireOwner,
     ) -> None:
         self._poller = poller
         self._ticker = ticker
-        self._socket: socket.socket | None = sock
+        self._socket: Socket | None = sock
         self._fd = sock.fileno()
         self._pending: deque[bytes | memoryview] = deque()
         self._deaf: OSError | None = None
@@ -194,7 +195,7 @@ class Wire:
         else:
             self._end_received()
 
-    def _relay(self, sock: socket.socket, onward: Wire) -> None:
+    def _relay(self, sock: Socket, onward: Wire) -> None:
         """
         Read and send on, without a new object for the bytes.
 
@@ -221,7 +222,7 @@ class Wire:
             self._much = size == READ_SIZE
             onward._send_on(_view[:size])
 
-    def _carry(self, sock: socket.socket, onward: Wire, size: int) -> None:
+    def _carry(self, sock: Socket, onward: Wire, size: int) -> None:
         """Send on what was looked at, and take from the kernel what was sent."""
         self._much = size >= READ_SIZE
         sent = onward._offer(_view[:size])
@@ -244,8 +245,9 @@ class Wire:
             self._lost(self._deaf)
             return
         self.ended = True
-        self._poller.end_reader(self)
         self.owner.wire_ended(self.side)
+        if self._socket is not None:  # else that was all
+            self._poller.end_reader(self)
 
     # Towards the peer
 
@@ -364,10 +366,10 @@ class Wire:
         if sock is not None:
             sockets.reset(sock)
 
-    def _leave(self) -> socket.socket | None:
+    def _leave(self) -> Socket | None:
         sock, self._socket = self._socket, None
         if sock is not None:
-            self._poller.forget(self)
+            self._poller.closing(self)
             self._pending.clear()
             self.onward = None
             self.owner = _NOBODY
@@ -427,7 +429,7 @@ class Wire:
         if self._reading:
             self.read()
 
-    def _alive(self, sock: socket.socket) -> bool:
+    def _alive(self, sock: Socket) -> bool:
         try:
             return bool(sock.recv(1, socket.MSG_PEEK)) or not self.ended or self.finished
         except BlockingIOError:

@@ -10,6 +10,7 @@ from twisted.trial.unittest import TestCase
 
 from gateway.inspector import Inspector
 from gateway.interfaces import CLIENT, SERVER, Address, Denied, Unreachable
+from gateway.kernel import sockets
 from gateway.policy.limits import Limits, ServiceLimits
 from gateway.policy.service import Target
 from gateway.session import patience
@@ -332,11 +333,11 @@ class AdmissionTests(TestCase):
         (record,) = scene.records()
         self.assertIn("not diverted", record["gateway"]["reason"])
 
-    async def accept(self, scene: Scene) -> tuple[socket.socket, Address, Address]:
+    async def accept(self, scene: Scene) -> tuple[sockets.Socket, Address, Address]:
         client = socket.create_connection(scene.door.getsockname(), 5)
         self.addCleanup(client.close)
-        sock, _ = scene.door.accept()
-        return sock, Address(*client.getsockname()), scene.address
+        sock, address, _ = sockets.accept(scene.door)
+        return sock, address, scene.address
 
 
 class Asking(Inspector):
