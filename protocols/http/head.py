@@ -127,9 +127,7 @@ def _request(line: tuple[str, ...], headers: Headers) -> Request:
     return Request(method, target, version, headers, host, port)
 
 
-def response_at_once(
-    read: Reader, limits: Limits, request: Request
-) -> tuple[Response, int] | None:
+def response_at_once(read: Reader, limits: Limits, request: Request) -> tuple[Response, int] | None:
     """L{request_at_once} for the head of a response."""
     head = _at_once(read, limits)
     if head is None:
