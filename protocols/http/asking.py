@@ -53,6 +53,7 @@ class Asking:
         self._read = read
         self._route = Route(inspector.session, inspector.settings)
         self._count = 0
+        self._refusals = 0
         self._headers: Headers | None = None
 
     async def run(self) -> None:
@@ -245,7 +246,7 @@ class Asking:
         await self._pending.at_most(0)
         reason = decision.reason
         goes_on = transaction.persistent and framing.empty and not _closes(decision)
-        goes_on = goes_on and transaction.version == "1.1"
+        goes_on = goes_on and transaction.version == "1.1" and not self._is_enough()
         reply = self._inspector.decided(transaction, decision, close=not goes_on)
         self._inspector.record(transaction, DENIED, reason)
         if not goes_on:
@@ -253,6 +254,11 @@ class Asking:
         self._session.send(CLIENT, reply)
         self._inspector.rested = self._session.now
         return True
+
+    def _is_enough(self) -> bool:
+        """Whether this was the last refusal that the limit allows."""
+        self._refusals += 1
+        return self._refusals == self._settings.limits.refusals
 
     async def _refuse(self, transaction: Transaction, denied: Denied) -> None:
         """

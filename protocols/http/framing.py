@@ -74,12 +74,13 @@ def of_response(response: Response) -> Framing:
         if request.version == "1.0":
             raise _coding("Transfer-Encoding in the answer to a request of HTTP/1.0", headers)
     length = None if coded else _length(headers)
-    if status < 200 or status == 204:
+    if status < 200 or status == 204 or _is_tunnel(request, status):
         if coded or length:
             place = headers.place("transfer-encoding" if coded else "content-length")
-            raise Malformed(f"a response of status {status} with a body", place)
+            what = f"a response of status {status} to {request.method}, with a body"
+            raise Malformed(what, place)
         return NONE
-    if status in _WITHOUT_BODY or request.method == "HEAD" or _is_tunnel(request, status):
+    if status in _WITHOUT_BODY or request.method == "HEAD":
         return NONE
     if coded:
         return CHUNKED

@@ -245,6 +245,10 @@ def parse(lines: str, limits: Limits, offset: int) -> Headers:
     """
     each = lines.split("\r\n")
     each.pop()  # behind the last CRLF
+    if len(each) > limits.headers:
+        reason = f"more than {limits.headers} headers"
+        place = offset + sum(len(line) + 2 for line in each[: limits.headers])
+        raise Malformed(reason, place, TOO_LARGE)
     try:
         fields = _fields(each, len(lines))
     except ValueError:
@@ -253,10 +257,6 @@ def parse(lines: str, limits: Limits, offset: int) -> Headers:
     if len(lines) > longest and max(map(len, each)) > longest:
         place = offset + lines.index(next(line for line in each if len(line) > longest))
         raise Malformed(f"a header of more than {longest} bytes", place, TOO_LARGE)
-    if len(fields) > limits.headers:
-        reason = f"{len(fields)} headers; {limits.headers} are allowed"
-        place = offset + sum(len(line) + 2 for line in each[: limits.headers])
-        raise Malformed(reason, place, TOO_LARGE)
     return Headers(fields, lines, offset)
 
 

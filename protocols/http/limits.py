@@ -73,6 +73,13 @@ class Limits:
         minimum=0,
         precedent="nginx's keepalive_requests is 1000",
     )
+    refusals: int = option(
+        "How many requests of a connection may be refused before it is closed with such an "
+        "answer; 0: any number.",
+        20,
+        minimum=0,
+        precedent="who asks on costs the gateway work and the server none",
+    )
     pipelined: int = option(
         "How many requests may wait for their answers. More are left unread.",
         1,

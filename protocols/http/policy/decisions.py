@@ -77,6 +77,8 @@ class Decisions:
             return Refuse(403, f"port {url.port} is not allowed")
         if not settings.invalid_escapes and has_bad_escape(request.target.text):
             return Refuse(400, "an invalid hexadecimal escape in the URL")
+        if not settings.invalid_escapes and "\0" in url.path:
+            return Refuse(400, "a NUL in the path")
         if settings.paths is not None and url.path not in settings.paths:
             return Refuse(403, f"the path {url.path!r} is not allowed")
         return self._host(request, url)

@@ -68,7 +68,13 @@ def _stripped(texts: Iterable[str], before: str, after: str) -> tuple[str, ...]:
 
 
 def _compiled(glob: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, glob.split("*"))), re.DOTALL)
+    """
+    Each part is looked for where it comes first, and nowhere else then: if all that is left has
+    to be found behind it, no other place is better. So a client can't make it take long.
+    """
+    first, *inner, last = map(re.escape, glob.split("*"))
+    parts = "".join(f"(?>.*?{part})" for part in inner if part)
+    return re.compile(f"{first}{parts}.*{last}", re.DOTALL)
 
 
 def read_paths(texts: tuple[str, ...]) -> Texts:
@@ -80,6 +86,8 @@ def read_paths(texts: tuple[str, ...]) -> Texts:
     for text in texts:
         if not text.startswith(("/", "*", REGULAR)):
             raise ValueError(f'"{text}" is no pattern of a path: it begins with "/", "*" or "~"')
+        if ";" in text and not text.startswith(REGULAR):
+            raise ValueError(f'"{text}" is like no path: parameters (";") are not compared')
     return Texts(texts)
 
 

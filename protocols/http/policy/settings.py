@@ -73,7 +73,8 @@ class HttpSettings(CoreSettings):
         precedent="Squid's SSL_ports",
     )
     invalid_escapes: bool = option(
-        'Whether URLs may have "%" without two hexadecimal digits after it.',
+        'Whether URLs may have "%" without two hexadecimal digits after it, and paths a NUL (%00), '
+        "at which some servers cut them off.",
         False,
         precedent="Zorp's permit_invalid_hex_escape",
     )

@@ -16,8 +16,8 @@ from urllib.parse import unquote_to_bytes
 from gateway.interfaces import Address
 from protocols.http.message import Form, Request
 
-# Nothing to do for what has no escape, backslash, empty or dot segment.
-_UNUSUAL = re.compile(r"[%\\\x80-\xff]|//|/\.")
+# Nothing to do for what has no escape, backslash, parameter, empty or dot segment.
+_UNUSUAL = re.compile(r"[%;\\\x80-\xff]|//|/\.")
 
 # RFC 3986, section 2.1.
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -66,8 +66,8 @@ def canonical(path: str) -> str:
     A path as the most generous server would read it.
 
     Escapes are decoded once, which makes separators of C{%2F} and C{%5C} too;
-    empty and dot segments are resolved (RFC 3986, section 5.2.4), also those with
-    parameters after them (C{/..;x/}, which Java's servers take for C{/../}).
+    parameters of segments are left out (Java's servers take C{/a;x/..;y/b} for C{/a/../b}); empty
+    and dot segments are resolved (RFC 3986, section 5.2.4).
     UTF-8 if it is that, else one character for each byte.
     """
     if not _UNUSUAL.search(path):
@@ -82,14 +82,13 @@ def canonical(path: str) -> str:
 
 def _resolved(path: str) -> str:
     kept: list[str] = []
-    *folders, last = path.split("/")[1:]
-    for segment in (*folders, last):
-        name = segment.partition(";")[0]
+    names = [segment.partition(";")[0] for segment in path.split("/")[1:]]
+    for name in names:
         if name == ".." and kept:
             kept.pop()
         elif name not in ("", ".", ".."):
-            kept.append(segment)
-    is_folder = last.partition(";")[0] in ("", ".", "..")
+            kept.append(name)
+    is_folder = names[-1] in ("", ".", "..")
     return "/" + "".join(f"{each}/" for each in kept) if is_folder else "/" + "/".join(kept)
 
 

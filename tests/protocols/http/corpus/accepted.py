@@ -15,7 +15,7 @@ LINES = tuple(
         b"GET /?",
         b"GET /??a=b&c=d&&e",
         b"GET /a?b=c|d",
-        b"GET /%41%7e%C3%A9%00",
+        b"GET /%41%7e%C3%A9",
         b"GET /a;b=c;d/e,f",
         b"GET /~user/-_.!*'()",
         b"GET /[1]/{2}/^3/`4/|5",
