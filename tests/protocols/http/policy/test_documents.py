@@ -54,7 +54,7 @@ class ExampleTests(PolicyCase):
         """Each of them."""
         for text in EXAMPLES:
             self.example(text)
-        self.assertEqual(len(EXAMPLES), 9)
+        self.assertEqual(len(EXAMPLES), 10)
 
     def test_tests(self) -> None:
         """The tests in the example are what their comments say."""
