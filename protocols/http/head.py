@@ -9,7 +9,6 @@ does not speak HTTP is answered at once; then the headers as a whole.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from gateway.inspector import Reader
 from gateway.interfaces import Denied
@@ -43,14 +42,13 @@ END = b"\r\n\r\n"
 SHORT = 128
 """Characters: header lines that are no longer are remembered, as most come again and again."""
 
-SMALL = 1024
-"""Characters: of all lines together; then their own lengths are not looked at."""
-
 SECRET = re.compile("auth|cookie|token|key|secret|passw|session|signature", re.IGNORECASE)
 """Names of headers that are not remembered: they outlive the session that they were sent in."""
 
 REMEMBERED = 4096
-"""So many lines: no more than some 5 MiB, whoever sends what."""
+"""So many lines, then the memory begins anew: no more than some 2 MiB, whoever sends what."""
+
+_known: dict[str, Field] = {}
 
 
 def request_at_once(
@@ -250,7 +248,7 @@ def parse(lines: str, limits: Limits, offset: int) -> Headers:
         place = offset + sum(len(line) + 2 for line in each[: limits.headers])
         raise Malformed(reason, place, TOO_LARGE)
     try:
-        fields = _fields(each, len(lines))
+        fields = [_known.get(line) or _read_field(line) for line in each]
     except ValueError:
         raise fault_in(lines, offset) from None
     longest = limits.header_line_bytes
@@ -272,42 +270,18 @@ def _field(line: str) -> Field:
     return found[1], found[2].strip(" \t")
 
 
-class _Secret(Exception):
-    """A header that is not to be remembered. (What is raised is not.)"""
-
-    def __init__(self, field: Field) -> None:
-        super().__init__(field[0])
-        self.field = field
-
-
-@lru_cache(maxsize=REMEMBERED)
-def _known(line: str) -> Field:
+def _read_field(line: str) -> Field:
     """
-    L{_field}, remembered.
+    L{_field}, and remember it, unless it may be what somebody proves with who they are.
 
-    @raise _Secret: it may be what somebody proves with who they are.
+    @raise ValueError: it is none.
     """
     field = _field(line)
-    if SECRET.search(field[0]):
-        raise _Secret(field)
+    if len(line) <= SHORT and not SECRET.search(field[0]):
+        if len(_known) >= REMEMBERED:
+            _known.clear()
+        _known[line] = field
     return field
-
-
-def _fields(each: list[str], size: int) -> list[Field]:
-    """@param size: of all lines together."""
-    if size <= SMALL:
-        try:
-            return list(map(_known, each))
-        except _Secret:
-            pass
-    return [_known_or_not(line) if len(line) <= SHORT else _field(line) for line in each]
-
-
-def _known_or_not(line: str) -> Field:
-    try:
-        return _known(line)
-    except _Secret as secret:
-        return secret.field
 
 
 def _check_version(version: str, offset: int = 0) -> None:

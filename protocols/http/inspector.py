@@ -8,7 +8,8 @@ their answers, and how the gateway answers and records.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Coroutine
+from typing import Any, ClassVar
 
 from gateway.inspector import Reader, StreamInspector
 from gateway.interfaces import CLIENT, SERVER, ISession, Outcome, Side, Verdict
@@ -21,7 +22,7 @@ from protocols.http.policy.settings import HttpSettings
 from protocols.http.reply import reply
 from protocols.http.settings import CoreSettings
 from protocols.http.transaction import FAILED, PASSED, Pending, Transaction
-from protocols.http.watch import Watch
+from protocols.http.watch import watch
 
 
 class HttpInspector(StreamInspector):
@@ -52,15 +53,15 @@ class HttpInspector(StreamInspector):
 
     def started(self) -> None:
         """Nothing to connect for yet: in HTTP, the client speaks first."""
-        Watch(self).start()
+        watch(self)
 
-    async def from_client(self, read: Reader) -> None:
+    def from_client(self, read: Reader) -> Coroutine[Any, Any, None]:
         """See L{Asking}."""
-        await Asking(self, read).run()
+        return Asking(self, read).run()
 
-    async def from_server(self, read: Reader) -> None:
+    def from_server(self, read: Reader) -> Coroutine[Any, Any, None]:
         """See L{Answering}."""
-        await Answering(self, read).run()
+        return Answering(self, read).run()
 
     def lost(self, side: Side, verdict: Verdict) -> None:
         """A client that has nothing of the answer yet reads that there will be none."""

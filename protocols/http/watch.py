@@ -89,6 +89,16 @@ class Progress:
         return 0.0 if self.is_clear() else self._session.now - self._asked
 
 
+def watch(inspector: HttpInspector) -> None:
+    """
+    See that a session keeps to its time limits. Nothing is noted before the first one may run
+    out, which most sessions don't live to see.
+    """
+    shortest = inspector.settings.times.shortest
+    if shortest:
+        inspector.session.after(shortest, lambda: Watch(inspector).look())
+
+
 class Watch:
     """
     The time limits of one session. Only its timer knows it: with the timer it goes, and no
@@ -112,12 +122,7 @@ class Watch:
         self._answering = Progress(self._session, CLIENT)
         self._shortest = times.shortest
 
-    def start(self) -> None:
-        """Look when the first limit may run out."""
-        if self._shortest:
-            self._session.after(self._shortest, self._look)
-
-    def _look(self) -> None:
+    def look(self) -> None:
         """
         See what is under way.
 
@@ -128,7 +133,7 @@ class Watch:
         left = self._shortest
         for who in (self._reader, self._client, self._server):
             left = min(left, who())
-        self._session.after(max(left, LEAST), self._look)
+        self._session.after(max(left, LEAST), self.look)
 
     def _reader(self) -> float:
         """Seconds until the client may be too slow to take what it asked for."""
