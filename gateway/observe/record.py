@@ -81,8 +81,9 @@ class Records:
         if gateway or not _is_event(event_type):
             _check(event_type, gateway)
         own = f",{encoded(gateway)[1:-1]}" if gateway else ""
+        head = self._head(self.timestamp(now), event_type, identity)
         line = (
-            f'{self._head(now, event_type, identity)},"{event_type}":{encoded(fields)},'
+            f'{head},"{event_type}":{encoded(fields)},'
             f'"gateway":{{{self._gateway(identity)}{own}}}}}\n'
         )
         return line.encode("ascii")
@@ -100,13 +101,15 @@ class Records:
         """The one record of a session that is over."""
         outcome = _OUTCOMES[verdict.outcome]
         seconds = max(0.0, ended - started)
+        end = self.timestamp(ended)
+        reason = quoted(verdict.reason) if verdict.reason else '""'
         line = (
-            f'{self._head(ended, "flow", identity)},"flow":{{'
+            f'{self._head(end, "flow", identity)},"flow":{{'
             f'"bytes_toserver":{bytes_to_server:d},"bytes_toclient":{bytes_to_client:d},'
-            f'"start":"{self.timestamp(started)}","end":"{self.timestamp(ended)}",'
+            f'"start":"{self.timestamp(started)}","end":"{end}",'
             f'"age":{int(seconds)},"state":"closed","reason":"{outcome}"}},'
             f'"gateway":{{{self._gateway(identity)},"verdict":"{outcome}",'
-            f'"reason":{quoted(verdict.reason)},"seconds":{seconds:.6f}'
+            f'"reason":{reason},"seconds":{seconds:.6f}'
             f"{_upstream(upstream) if upstream is not None else ''}}}}}\n"
         )
         self._ends.pop(identity.id, None)
@@ -126,10 +129,10 @@ class Records:
         second, microsecond = divmod(int(when * 1_000_000 + 0.5), 1_000_000)
         return f"{self._second(second)}.{microsecond:06d}+0000"
 
-    def _head(self, now: float, event_type: str, identity: Identity) -> str:
+    def _head(self, timestamp: str, event_type: str, identity: Identity) -> str:
         parent = f'"parent_id":{identity.parent:d},' if identity.parent else ""
         return (
-            f'{{"timestamp":"{self.timestamp(now)}","flow_id":{identity.id:d},{parent}'
+            f'{{"timestamp":"{timestamp}","flow_id":{identity.id:d},{parent}'
             f'"event_type":"{event_type}",{self._between(identity)}'
         )
 

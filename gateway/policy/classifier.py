@@ -45,11 +45,16 @@ def read_address(host: str) -> tuple[Family, int]:
     return SIX, number
 
 
+MOST_KNOWN = 4096
+"""Answers that are kept. The same clients go to the same servers again and again."""
+
+
 class Classifier:
     """Finds the first rule that matches, in the order the rules are given in."""
 
     def __init__(self, rules: tuple[Rule, ...]) -> None:
         self.rules = rules
+        self._known: dict[object, Rule | None] = {}
         found = extents(rules)
         self._addresses = {family: _dimensions(found, family) for family in FAMILIES}
         self._ports = Dimension(extent.ports for extent in found)
@@ -61,6 +66,19 @@ class Classifier:
 
         @raise ValueError: an address of the connection is none.
         """
+        source, destination, protocol, interface = connection
+        question = source.host, destination, protocol, interface
+        try:
+            return self._known[question]
+        except KeyError:
+            pass
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        rule = self._known[question] = self.look_up(connection)
+        return rule
+
+    def look_up(self, connection: Connection) -> Rule | None:
+        """The same as L{first}, whether the answer is known already or not."""
         mask = self._matching(connection)
         return self.rules[lowest(mask)] if mask else None
 

@@ -7,6 +7,7 @@ L{gateway.session.ticker}.
 
 from __future__ import annotations
 
+from math import inf
 from typing import Protocol
 
 from gateway.policy.limits import ServiceLimits
@@ -14,6 +15,9 @@ from gateway.session.ticker import Bucket, Ticker
 
 LINGER = 5.0
 """Seconds that a peer has to take our last words and to say goodbye (nginx: lingering_timeout)."""
+
+
+NEVER = inf
 
 
 class Mortal(Protocol):
@@ -56,7 +60,10 @@ _NOBODY = _Nobody()
 class Patience:
     """The time limits of one session."""
 
-    __slots__ = ("_bucket", "_connecting", "_leaving", "_limits", "_owner", "_started", "_ticker")
+    __slots__ = (
+        *("_bucket", "_connecting", "_due", "_leaving"),
+        *("_limits", "_owner", "_started", "_ticker"),
+    )
 
     def __init__(self, ticker: Ticker, limits: ServiceLimits, owner: Mortal) -> None:
         self._ticker = ticker
@@ -66,11 +73,20 @@ class Patience:
         self._connecting = 0.0
         self._leaving = 0.0
         self._bucket: Bucket | None = None
+        self._due = 0.0
+
+    def begin(self) -> None:
+        """
+        A session begins. Soon an attempt to reach the server will: the clock is looked at as if
+        it did now, so that it need not be asked again then.
+        """
+        self.connecting()
+        self.connected()
 
     def connecting(self) -> None:
         """An attempt to reach the server begins."""
         self._connecting = self._ticker.now
-        self.watch()
+        self._watch_by(self._connecting + self._limits.connect_seconds)
 
     def connected(self) -> None:
         """There is no attempt any more."""
@@ -79,14 +95,20 @@ class Patience:
     def leaving(self) -> None:
         """From now on only goodbyes are waited for."""
         self._leaving = self._ticker.now
-        self.watch()
+        self._watch_by(self._leaving + LINGER)
 
     def watch(self) -> None:
         """Look at the clock at the next moment that may matter."""
         self.stop()
-        moments = [moment for moment in self._moments() if moment]
-        if moments:
-            self._bucket = self._ticker.after(max(0.0, min(moments) - self._ticker.now), self)
+        due = self._next()
+        if due < NEVER:
+            self._due = due
+            self._bucket = self._ticker.after(max(0.0, due - self._ticker.now), self)
+
+    def _watch_by(self, moment: float) -> None:
+        """Look at the clock then, unless it is looked at before."""
+        if self._bucket is None or moment < self._due:
+            self.watch()
 
     def over(self) -> None:
         """The session is over. It is let go of, so that nothing has to find the circle."""
@@ -99,33 +121,33 @@ class Patience:
             self._bucket.discard(self)
             self._bucket = None
 
-    def _moments(self) -> tuple[float, float, float]:
-        """When the connecting, the idle and the total limit run out; 0: never."""
-        limits = self._limits
+    def _next(self) -> float:
+        """When the first of the limits runs out."""
         if self._leaving:
-            return (self._leaving + LINGER, 0.0, 0.0)
-        return (
-            self._connecting + limits.connect_seconds if self._connecting else 0.0,
-            self._owner.active + limits.idle_seconds if limits.idle_seconds else 0.0,
-            self._started + limits.total_seconds if limits.total_seconds else 0.0,
-        )
+            return self._leaving + LINGER
+        limits = self._limits
+        due = self._connecting + limits.connect_seconds if self._connecting else NEVER
+        if limits.idle_seconds:
+            due = min(due, self._owner.active + limits.idle_seconds)
+        if limits.total_seconds:
+            due = min(due, self._started + limits.total_seconds)
+        return due
 
     def check_time(self) -> None:
         """The ticker: a limit may have run out."""
         self._bucket = None
         now, owner, limits = self._ticker.now, self._owner, self._limits
-        first, idle, total = self._moments()
         if self._leaving:
-            if now >= first:
+            if now >= self._leaving + LINGER:
                 owner.lingered()
                 return
-        elif total and now >= total:
+        elif limits.total_seconds and now >= self._started + limits.total_seconds:
             owner.ran_out("total_seconds", limits.total_seconds)
             return
-        elif idle and now >= idle:
+        elif limits.idle_seconds and now >= owner.active + limits.idle_seconds:
             owner.ran_out("idle_seconds", limits.idle_seconds)
             return
-        elif first and now >= first:
+        elif self._connecting and now >= self._connecting + limits.connect_seconds:
             self._connecting = owner.active = now
             owner.connect_ran_out()  # which may be the end, or the next attempt
             if not self._connecting:

@@ -193,7 +193,7 @@ class Session:
         if self._state not in _ENDING:
             self._gates[CLIENT].open(reason.STARTING)
         if self._state is State.ALONE:
-            self._patience.watch()
+            self._patience.begin()
 
     # For a session that another one announced
 

@@ -7,7 +7,7 @@ else: when there are several processes one day, this is the place to share.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from itertools import count
 from typing import Any, Protocol, cast
 
@@ -70,9 +70,9 @@ class Sessions:
         self.running: dict[int, Running] = {}
         self.descriptors = descriptors
         self.related = Related(self)
-        self._by_client: Counter[str] = Counter()
-        self._by_service: Counter[str] = Counter()
-        self._by_both: Counter[tuple[str, str]] = Counter()
+        self._by_client: dict[str, int] = defaultdict(int)
+        self._by_service: dict[str, int] = defaultdict(int)
+        self._by_both: dict[tuple[str, str], int] = defaultdict(int)
         self._waiting: set[Waiting] = set()
         self._emptied: Deferred[None] | None = None
         # Unique in this process, nearly so among restarts, and exact as a JavaScript number.
@@ -193,13 +193,13 @@ class Sessions:
     def _over_limit(self, identity: Identity, service: Service) -> tuple[Refusal, str] | None:
         host, name, limits = identity.client.host, service.name, service.limits
         most = self.policy.limits.sessions_per_client
-        if most and self._by_client[host] >= most:
+        if most and self._by_client.get(host, 0) >= most:
             return Refusal.CLIENT_LIMIT, f"limits.sessions_per_client = {most} (gateway.toml)"
         most = limits.sessions
-        if most and self._by_service[name] >= most:
+        if most and self._by_service.get(name, 0) >= most:
             return Refusal.SERVICE_LIMIT, f"limits.sessions = {most} of the service"
         most = limits.sessions_per_client
-        if most and self._by_both[host, name] >= most:
+        if most and self._by_both.get((host, name), 0) >= most:
             return Refusal.CLIENT_LIMIT, f"limits.sessions_per_client = {most} of the service"
         return None
 
@@ -221,11 +221,12 @@ class Sessions:
     def enter(self, session: Running) -> None:
         """Count a session that begins."""
         identity = session.identity
+        host, service = identity.client.host, identity.service
         self.running[identity.id] = session
-        self._by_client[identity.client.host] += 1
-        self._by_service[identity.service] += 1
-        self._by_both[identity.client.host, identity.service] += 1
-        self.equipment.metrics.started(identity.service)
+        self._by_client[host] += 1
+        self._by_service[service] += 1
+        self._by_both[host, service] += 1
+        self.equipment.metrics.started(service)
 
     def begin(self, session: Session) -> None:
         """Count a session, and start it."""
@@ -237,10 +238,10 @@ class Sessions:
         identity = session.identity
         if self.running.pop(identity.id, None) is None:
             return
-        both = (identity.client.host, identity.service)
-        _decrement(self._by_client, identity.client.host)
-        _decrement(self._by_service, identity.service)
-        _decrement(self._by_both, both)
+        host, service = identity.client.host, identity.service
+        _decrement(self._by_client, host)
+        _decrement(self._by_service, service)
+        _decrement(self._by_both, (host, service))
         if self._waiting:
             self.give_room()
         if self._emptied is not None and not self.running:
@@ -274,10 +275,10 @@ def _with_ports(targets: tuple[Target, ...], port: int) -> tuple[Target, ...]:
     return tuple(one if one.port is not None else one._replace(port=port) for one in targets)
 
 
-def _decrement(counter: Counter[Any], key: Any) -> None:
-    """Count down, and forget what is at zero, so that the counter does not grow for ever."""
-    left = counter[key] - 1
+def _decrement(counts: dict[Any, int], key: Any) -> None:
+    """Count down, and forget what is at zero, so that the counts do not grow for ever."""
+    left = counts[key] - 1
     if left > 0:
-        counter[key] = left
+        counts[key] = left
     else:
-        del counter[key]
+        del counts[key]

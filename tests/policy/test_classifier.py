@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import Address
-from gateway.policy.classifier import Classifier
+from gateway.policy.classifier import MOST_KNOWN, Classifier
 from gateway.policy.connection import Connection, Protocol
 from gateway.policy.dimension import Dimension, bits_of, lowest, mask_of
 from gateway.policy.rule import Rule
@@ -31,6 +31,23 @@ class ClassifierTests(SynchronousTestCase):
         expected = [rule for rule in rules if model.matches(rule, asked)]
         self.assertEqual(list(classifier.matching(asked)), expected)
         self.assertEqual(classifier.first(asked), expected[0] if expected else None)
+
+    @settings(max_examples=100, deadline=None)
+    @given(
+        strategies.lists(model.rules, max_size=12), strategies.lists(model.connections, max_size=20)
+    )
+    def test_known(self, rules: list[Rule], asked: list[Connection]) -> None:
+        """What was decided before does not change what is decided now."""
+        classifier = Classifier(tuple(rules))
+        for one in (*asked, *asked):
+            self.assertIs(classifier.first(one), Classifier(tuple(rules)).first(one))
+
+    def test_few_are_known(self) -> None:
+        """Somebody who scans a network does not fill the memory with answers."""
+        classifier = Classifier((Rule("a"),))
+        for number in range(MOST_KNOWN + 10):
+            classifier.first(connection("10.0.0.1", f"10.1.{number >> 8}.{number & 255}"))
+            self.assertLessEqual(len(classifier._known), MOST_KNOWN)
 
     def test_no_rules(self) -> None:
         """Without rules nothing matches."""

@@ -115,6 +115,23 @@ class PatienceTests(SynchronousTestCase):
         self.advance(30)
         self.assertTold(session)
 
+    def test_connect_later(self) -> None:
+        """A session that connects only after a while has the whole connect limit from then on."""
+        session = self.session(connect_seconds=10.0, idle_seconds=60.0)
+        session.patience.begin()
+        self.advance(7)
+        session.patience.connecting()
+        self.advance(30)
+        self.assertTold(session, ("connect", 17.0))
+
+    def test_never_connects(self) -> None:
+        """A session that does not connect at all may be idle as long as any, or as short."""
+        for limit in (4.0, 30.0):
+            session = self.session(connect_seconds=10.0, idle_seconds=limit)
+            session.patience.begin()
+            self.advance(60)
+            self.assertTold(session, ("idle_seconds", limit))
+
     def test_after_a_quiet_hour(self) -> None:
         """A gateway that had nothing to do for an hour doesn't take that for a session's time."""
         self.advance(TICK * 3)

@@ -313,7 +313,8 @@ class AdmissionTests(TestCase):
             client.close()
             server.close()
             await scene.sessions.drain()
-        self.assertFalse(scene.sessions._by_client + scene.sessions._by_service)
+        self.assertFalse(scene.sessions._by_client or scene.sessions._by_service)
+        self.assertFalse(scene.sessions._by_both)
         self.assertEqual(len(scene.records()), 3)
 
     def test_room(self) -> None:
