@@ -18,6 +18,7 @@ from protocols.http.admission import admit, check_stacked, expects, offered
 from protocols.http.body import Body, body_of
 from protocols.http.connection import is_persistent, onward, options, upgrades
 from protocols.http.decision import Decision, Pass, Redirect, Refuse
+from protocols.http.entity import sink_of
 from protocols.http.foreign import is_foreign, last_words
 from protocols.http.framing import Framing, of_request, written
 from protocols.http.head import read_request, request_at_once
@@ -26,7 +27,7 @@ from protocols.http.message import Headers, Request, Response
 from protocols.http.names import Unknown
 from protocols.http.route import Route
 from protocols.http.singular import check_singular
-from protocols.http.stacked import Sink, reframed, through
+from protocols.http.stacked import reframed, through
 from protocols.http.transaction import DENIED, FAILED, Transaction
 from protocols.http.transfer import NOTHING, Beginning, beginning, sent_at_once, transfer
 
@@ -170,9 +171,9 @@ class Asking:
         self, message: Request | Response, service: str, body: Body, begun: Beginning
     ) -> None:
         """Send a request to its end, through the stacked service."""
-        head = message.with_headers(reframed(message.headers, chunked=True)).head()
-        sink = Sink(head, True, self._send)
-        await through(self._session, service, body, sink, begun.content)
+        message = message.with_headers(reframed(message.headers, chunked=True))
+        sink, before = sink_of(message, True, self._send, self._settings)
+        await through(self._session, service, body, sink, before + begun.content)
 
     def _send(self, data: bytes) -> None:
         current = self._inspector.current

@@ -9,9 +9,10 @@ from gateway.interfaces import CLIENT, Denied
 from protocols.http.body import Body
 from protocols.http.connection import closing, is_persistent, onward
 from protocols.http.decision import Pass
+from protocols.http.entity import sink_of
 from protocols.http.framing import Framing, Kind, written
 from protocols.http.message import Headers, Response
-from protocols.http.stacked import Sink, reframed, through
+from protocols.http.stacked import reframed, through
 from protocols.http.transaction import Transaction
 from protocols.http.transfer import NOTHING, Beginning, beginning, sent_at_once, transfer
 
@@ -55,7 +56,8 @@ class Final:
         self._unknown_length = bool(stack) and response.request.method == "HEAD"
         self._chunked = response.version == response.request.version == "1.1"
         self.goes_on = self._has_end() and self._is_persistent()
-        self._head = passed.message.with_headers(self._headers(passed.message.headers)).head()
+        self._message = passed.message.with_headers(self._headers(passed.message.headers))
+        self._head = self._message.head()
 
     def _has_end(self) -> bool:
         """Whether the client can tell where the body ends without the end of the connection."""
@@ -85,9 +87,9 @@ class Final:
         """
         begun = await self._look(self._look_at) if self._look_at else NOTHING
         if self._service:
-            sink = Sink(self._head, self._chunked, self._put)
-            session = self._inspector.session
-            await through(session, self._service, self._body, sink, begun.content)
+            session, settings = self._inspector.session, self._inspector.settings
+            sink, before = sink_of(self._message, self._chunked, self._put, settings)
+            await through(session, self._service, self._body, sink, before + begun.content)
         else:
             self._transaction.answering = True
             await transfer(read, self._head + begun.framed, self._body, self._put)

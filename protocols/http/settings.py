@@ -23,6 +23,12 @@ class Stack:
 
     request: str = option("The service that inspects bodies of requests.", "", names_service=True)
     response: str = option("The service that inspects bodies of responses.", "", names_service=True)
+    headers: bool = option(
+        "Whether these services, and those that tests choose, see the headers that are about the "
+        "body (Content-Type and others) before it, as in a MIME entity, and may change them.",
+        False,
+        precedent="Zorp's HTTP_STK_MIME",
+    )
 
 
 def read_upgrades(services: Mapping[str, str]) -> Mapping[str, str]:

@@ -48,11 +48,13 @@ class Sink:
 
     def received(self, data: bytes) -> None:
         """Send the next piece."""
-        if data:
+        if data and self._refused is None:
             self._put(b"%x\r\n%s\r\n" % (len(data), data) if self._chunked else data)
 
     def ended(self) -> None:
         """The body is complete."""
+        if self._refused is not None:
+            return
         self._put(b"0\r\n\r\n" if self._chunked else b"")
         self._complete = True
         self._finish()

@@ -175,13 +175,14 @@ class NothingStaysTests(TestCase):
     @asynchronous
     async def test_stacked(self) -> None:
         """A body that went through another service, or did not get to its end."""
-        settings = HttpSettings(stack=Stack(request="other", response="other"))
         head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
         for answer, heard in (
             (OK, head + b"2\r\nhi\r\n0\r\n\r\n"),
             (CUT, head + b"5\r\nbegin\r\n"),
         ):
-            for end in (close, reset):
+            for end, headers in ((close, False), (reset, False), (close, True)):
+                stack = Stack(request="other", response="other", headers=headers)
+                settings = HttpSettings(stack=stack)
                 others = (service(RelayInspector, "other"),)
                 scene, client, session = await self.begun(GET, settings=settings, others=others)
                 server = await scene.accepted()

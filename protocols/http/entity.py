@@ -1,0 +1,101 @@
+"""
+Entity: a body together with the headers that are about it, for a stacked service.
+
+As in a MIME entity (RFC 2045, section 3), which is where HTTP has them from (RFC 9110, section
+8.3): header lines, an empty line, the body. What the service sends back begins likewise, so
+that one that makes another body of it can say what that is.
+"""
+
+from __future__ import annotations
+
+from protocols.http.head import END, parse
+from protocols.http.limits import Limits
+from protocols.http.malformed import Malformed
+from protocols.http.message import Headers, Request, Response
+from protocols.http.settings import CoreSettings
+from protocols.http.singular import check_singular
+from protocols.http.stacked import Sink
+from protocols.http.transfer import Send
+
+EMPTY = b"\r\n"
+
+
+def is_about_body(name: str) -> bool:
+    """Whether a header is about the body, and not about how it is sent."""
+    key = name.lower()
+    return key.startswith("content-") and key != "content-length"
+
+
+def sink_of(
+    message: Request | Response, chunked: bool, send: Send, settings: CoreSettings
+) -> tuple[Sink, bytes]:
+    """
+    Where what a stacked service lets through goes.
+
+    @param message: as it leaves, if the service does not change what it is.
+    @return: and what the service gets before the body.
+    """
+    if not settings.stack.headers:
+        return Sink(message.head(), chunked, send), b""
+    lines = message.headers.only(is_about_body).lines().encode("latin-1")
+    return Entity(message, chunked, send, settings.limits), lines + EMPTY
+
+
+class Entity(Sink):
+    """Takes header lines first, which replace those of the message that are about its body."""
+
+    def __init__(
+        self, message: Request | Response, chunked: bool, send: Send, limits: Limits
+    ) -> None:
+        super().__init__(b"", chunked, send)
+        self._message = message
+        self._limits = limits
+        self._begun: bytes | None = b""
+
+    def received(self, data: bytes) -> None:
+        """See L{Sink.received}."""
+        if self._begun is None or self._refused is not None:
+            super().received(data)
+            return
+        self._begun += data
+        try:
+            self._begin(self._begun)
+        except Malformed as malformed:
+            self.denied(f"the headers of a stacked service: {malformed.reason}", b"")
+
+    def ended(self) -> None:
+        """See L{Sink.ended}."""
+        if self._begun is None or self._refused is not None:
+            super().ended()
+        else:
+            self.denied("a stacked service ended within the headers", b"")
+
+    def _begin(self, begun: bytes) -> None:
+        """
+        Go on to the body if the headers are complete.
+
+        @raise Malformed: they are none, or too many, or not about the body.
+        """
+        end = 0 if begun.startswith(EMPTY) else begun.find(END) + len(EMPTY)
+        if begun[end : end + len(EMPTY)] == EMPTY:
+            headers = parse(begun[:end].decode("latin-1"), self._limits, 0)
+            self._begun = None
+            self._held = self._message.with_headers(self._replaced(headers)).head()
+            self.received(begun[end + len(EMPTY) :])
+        elif len(begun) > self._limits.head_bytes:
+            raise Malformed(f"more than {self._limits.head_bytes} bytes")
+
+    def _replaced(self, new: Headers) -> Headers:
+        """
+        The message's headers with these.
+
+        @raise Malformed: one is not about the body, or contradicts another one.
+        """
+        check_singular(new)
+        for name, _ in new:
+            if not is_about_body(name):
+                raise Malformed(f"{name!r} is not about the body")
+        headers = self._message.headers
+        if new == headers.only(is_about_body):
+            return headers
+        return Headers((*headers.only(lambda name: not is_about_body(name)), *new))
