@@ -362,6 +362,7 @@ class Gateway(Service):
             yield self._endpoint.stopListening()
         self._listeners.stop()
         yield self._drain()
+        self._sessions.stop()
         yield self._in_thread(self._computing.stop)
         try:
             yield self._in_thread(self._kept.remove)

@@ -11,6 +11,7 @@ from gateway.observe.identity import Identity, Upstream
 from gateway.observe.log import PrintableLogger
 from gateway.observe.record import Records
 from gateway.observe.writer import Writer
+from gateway.policy.connection import Protocol
 from gateway.policy.log import Log
 
 RESERVE = 16
@@ -147,6 +148,20 @@ class Audit:
                 self._records.flow(
                     identity, verdict, started, ended, bytes_to_server, bytes_to_client, upstream
                 )
+            )
+
+    def refused(
+        self,
+        service: str,
+        protocol: Protocol,
+        reason: str,
+        count: int,
+        between: tuple[float, float],
+    ) -> None:
+        """So many connections became no session, beside those that have a flow record."""
+        if self._enabled:
+            self._put(
+                self._records.refused(self._clock(), service, protocol, reason, count, between)
             )
 
     def reopen(self) -> None:

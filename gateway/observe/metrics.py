@@ -54,6 +54,9 @@ class Refusal(Enum):
     DESCRIPTORS = "descriptors"
     """There was no file descriptor left for it."""
 
+    BROKEN = "broken"
+    """It could not be looked at: a bug, or a want of something."""
+
     __hash__ = object.__hash__
 
 

@@ -124,6 +124,25 @@ class Records:
         )
         return line.encode("ascii")
 
+    def refused(
+        self,
+        now: float,
+        service: str,
+        protocol: Protocol,
+        reason: str,
+        count: int,
+        between: tuple[float, float],
+    ) -> bytes:
+        """C{count} connections were refused, and have no records of their own."""
+        first, last = between
+        line = (
+            f'{{"timestamp":"{self.timestamp(now)}","event_type":"audit",'
+            f'"proto":"{_PROTOCOLS[protocol]}","audit":{{"refused":{count},'
+            f'"reason":{quoted(reason)},"first":"{self.timestamp(first)}",'
+            f'"last":"{self.timestamp(last)}"}},"gateway":{{"service":{quoted(service)}}}}}\n'
+        )
+        return line.encode("ascii")
+
     def timestamp(self, when: float) -> str:
         """ISO 8601 in UTC with microseconds, written as Suricata does."""
         second, microsecond = divmod(int(when * 1_000_000 + 0.5), 1_000_000)

@@ -31,6 +31,15 @@ class Log:
         'can, or "drop" the records, counted and reported.',
         "refuse",
     )
+    refused_per_minute: int = option(
+        "Connections that became no session, and are recorded one by one: so many of each "
+        "service, protocol and reason in a minute. More are counted in one record, so that a "
+        "flood does not fill the disk. 0: no bound.",
+        100,
+        unit="records",
+        precedent="the kernel's net_ratelimit, nftables' limit",
+        minimum=0,
+    )
 
 
 @frozen

@@ -27,6 +27,7 @@ from gateway.session.connector import origin
 from gateway.session.equipment import Equipment
 from gateway.session.listener import ListeningSocket
 from gateway.session.patience import Patience
+from gateway.session.refusals import BROKEN
 from gateway.session.sessions import UDP, Sessions
 
 log = PrintableLogger()
@@ -193,6 +194,11 @@ class DatagramSession:
     def lingered(self) -> None:
         """Nobody says goodbye in UDP."""
 
+    def break_off(self) -> None:
+        """A bug, in an C{except} clause."""
+        log.failure("a bug in the relay of datagrams; session {id}", id=self.identity.id)
+        self._finish(Outcome.BROKEN, BROKEN.reason)
+
     def stopping(self) -> None:
         """The only end of its own would be to be idle: not worth waiting for."""
         self.stop()
@@ -255,7 +261,7 @@ class DatagramListener(ListeningSocket):
             try:
                 self._admit(client, server, data)
             except Exception:  # else the reactor would stop listening, for everybody
-                log.failure("{client} -> {server} was not admitted", client=client, server=server)
+                self._sessions.not_admitted(client, server, UDP)
 
     def _admit(self, client: Address, server: Address, data: bytes) -> None:
         """Begin a session, unless there is one: the datagram was underway when it began."""
@@ -275,7 +281,10 @@ class DatagramListener(ListeningSocket):
         session = DatagramSession(sessions, service, identity, self)
         self._flows[client, server] = session
         sessions.enter(session)
-        session.start(data)
+        try:
+            session.start(data)
+        except Exception:  # it is there, and has to have an end
+            session.break_off()
 
     def over(self, session: DatagramSession) -> None:
         """A session is over."""

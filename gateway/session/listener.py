@@ -18,7 +18,7 @@ from gateway.interfaces import Address
 from gateway.kernel import sockets
 from gateway.kernel.sockets import Socket
 from gateway.observe.log import PrintableLogger
-from gateway.session.sessions import Sessions
+from gateway.session.sessions import TCP, Sessions
 
 log = PrintableLogger()
 
@@ -108,7 +108,8 @@ class Listener(ListeningSocket):
             try:
                 sessions.admit(sock, client, server, self.interface, self.address.port)
             except Exception:  # else the reactor would stop listening, for everybody
-                log.failure("{client} -> {server} was not admitted", client=client, server=server)
+                sockets.reset(sock)
+                sessions.not_admitted(client, server, TCP)
 
 
 def open_listener(

@@ -12,19 +12,24 @@ from itertools import count
 from typing import Any, Protocol, cast
 
 from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure
 
 from gateway.interfaces import Address, Outcome, Verdict
 from gateway.kernel import sockets
 from gateway.kernel.sockets import Socket
 from gateway.observe.identity import Identity
+from gateway.observe.log import PrintableLogger
 from gateway.observe.metrics import Refusal
 from gateway.policy import connection
 from gateway.policy.connection import Connection
 from gateway.policy.policy import Policy
 from gateway.policy.service import Action, Service, Target
 from gateway.session.equipment import Equipment
+from gateway.session.refusals import BROKEN, Refusals
 from gateway.session.related import Related
 from gateway.session.session import Session
+
+log = PrintableLogger()
 
 TCP = connection.Protocol.TCP
 UDP = connection.Protocol.UDP
@@ -70,6 +75,7 @@ class Sessions:
         self.running: dict[int, Running] = {}
         self.descriptors = descriptors
         self.related = Related(self)
+        self._refusals = Refusals(equipment)
         self._by_client: dict[str, int] = defaultdict(int)
         self._by_service: dict[str, int] = defaultdict(int)
         self._by_both: dict[tuple[str, str], int] = defaultdict(int)
@@ -210,9 +216,20 @@ class Sessions:
 
     def refuse(self, identity: Identity, refusal: Refusal, why: str) -> None:
         """Record a connection that became no session."""
-        now = self.equipment.clock.seconds()
-        self.equipment.metrics.refused(refusal)
-        self.equipment.audit.flow(identity, Verdict(Outcome.DENIED, why), now, now, 0, 0)
+        self._refused(identity, refusal, Verdict(Outcome.DENIED, why))
+
+    def _refused(self, identity: Identity, refusal: Refusal, verdict: Verdict) -> bool:
+        most = self.policy.log.refused_per_minute
+        return self._refusals.add(identity, refusal, verdict, most)
+
+    def not_admitted(self, client: Address, server: Address, protocol: connection.Protocol) -> None:
+        """
+        Record a connection of which nobody knows what to do with it, since looking at it
+        failed, in an C{except} clause.
+        """
+        identity = Identity(next(self._numbers), client, server, protocol, "")
+        if self._refused(identity, Refusal.BROKEN, BROKEN):
+            log.failure("{client} -> {server} was not admitted", client=client, server=server)
 
     def number(self) -> int:
         """The id of the next session."""
@@ -231,7 +248,10 @@ class Sessions:
     def begin(self, session: Session) -> None:
         """Count a session, and start it."""
         self.enter(session)
-        session.start()
+        try:
+            session.start()
+        except Exception:  # it is there, and has to have an end
+            session.break_off(Failure())  # type: ignore[no-untyped-call]
 
     def over(self, session: Running) -> None:
         """A session is over."""
@@ -266,6 +286,7 @@ class Sessions:
     def stop(self) -> None:
         """End all sessions now."""
         self._waiting.clear()
+        self._refusals.report()
         for session in tuple(self.running.values()):
             session.stop()
 

@@ -10,12 +10,22 @@ from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
 from gateway.interfaces import Address
+from gateway.kernel import sockets
+from gateway.observe.metrics import Refusal
 from gateway.policy.connection import Protocol
 from gateway.policy.limits import ServiceLimits
+from gateway.policy.log import Log
 from gateway.policy.policy import Policy
 from gateway.policy.service import Source, Target
-from gateway.session.datagram import DatagramListener
+from gateway.session.datagram import DatagramListener, DatagramSession
 from tests.session.scene import Scene, asynchronous, in_thread, until
+
+
+class Broken(Policy):
+    """A policy with a bug."""
+
+    def decide(self, connection: Any) -> Any:
+        return 1 / 0
 
 
 class DatagramTests(TestCase):
@@ -99,6 +109,56 @@ class DatagramTests(TestCase):
         scene.sessions.stop()
         (flow,) = scene.records()
         self.assertTrue(flow["gateway"]["upstream"]["port_kept"])
+
+    def refusing(self, most: int) -> tuple[Scene, DatagramListener]:
+        """A scene with no rule for datagrams."""
+        scene, listener = self.scene(**self.fixed())
+        scene.sessions.policy = Policy(log=Log(refused_per_minute=most))
+        return scene, listener
+
+    def test_flood(self) -> None:
+        """Datagrams that are refused, from whomever, write so many records and a count."""
+        scene, listener = self.refusing(3)
+        for number in range(1000):
+            sender = Address(f"10.0.{number // 250}.{number % 250}", 1000)
+            listener._admit(sender, Address("192.0.2.1", 53), b"")
+        scene.sessions.stop()
+        *flows, left_out = scene.records()
+        self.assertEqual([one["src_ip"] for one in flows], ["10.0.0.0", "10.0.0.1", "10.0.0.2"])
+        self.assertEqual(left_out["event_type"], "audit")
+        self.assertEqual(left_out["audit"]["refused"], 997)
+        self.assertEqual(left_out["audit"]["reason"], "no-rule")
+        self.assertEqual(left_out["proto"], "UDP")
+        self.assertEqual(scene.metrics.refusals[Refusal.NO_RULE], 1000)
+
+    def test_broken(self) -> None:
+        """One that can't even be looked at is recorded, as often as any other."""
+        scene, listener = self.refusing(3)
+        real = sockets.receive_datagram
+        came = iter([(b"x", Address("10.0.0.1", 1), Address("192.0.2.1", 53))] * 5)
+        self.patch(sockets, "receive_datagram", lambda *a: next(came, None) or real(*a))
+        scene.sessions.policy = Broken(log=Log(refused_per_minute=3))
+        listener.doRead()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 3)
+        scene.sessions.stop()
+        records = scene.records()
+        self.assertEqual([one["event_type"] for one in records], ["flow"] * 3 + ["audit"])
+        self.assertEqual(records[0]["gateway"]["verdict"], "broken")
+
+    @asynchronous
+    async def test_bug(self) -> None:
+        """A session that could not begin has an end, and the next one is taken."""
+        scene, listener = self.scene(**self.fixed())
+        begun = DatagramSession._open
+        self.patch(DatagramSession, "_open", lambda session: 1 / 0)
+        self.begin(listener, b"one")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.patch(DatagramSession, "_open", begun)
+        self.begin(listener, b"two")
+        self.assertEqual((await in_thread(self.server.recvfrom, 10))[0], b"two")
+        scene.sessions.stop()
+        verdicts = [one["gateway"]["verdict"] for one in scene.records()]
+        self.assertEqual(verdicts, ["broken", "closed"])
 
     @asynchronous
     async def test_same_flow(self) -> None:

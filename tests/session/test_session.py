@@ -14,6 +14,7 @@ from gateway.kernel import sockets
 from gateway.policy.limits import Limits, ServiceLimits
 from gateway.policy.service import Target
 from gateway.session import patience
+from gateway.session.session import Session
 from gateway.session.wire import READ_SIZE
 from protocols.relay import RelayInspector
 from tests.session.scene import (
@@ -316,6 +317,16 @@ class AdmissionTests(TestCase):
         self.assertFalse(scene.sessions._by_client or scene.sessions._by_service)
         self.assertFalse(scene.sessions._by_both)
         self.assertEqual(len(scene.records()), 3)
+
+    @asynchronous
+    async def test_bug(self) -> None:
+        """A session that could not begin has an end, and a record."""
+        scene = Scene(self)
+        self.patch(Session, "start", lambda session: 1 / 0)
+        with self.assertRaises(ConnectionResetError):
+            await receive(scene.connect(), 1)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual((await scene.over())["gateway"]["verdict"], "broken")
 
     def test_room(self) -> None:
         """Both descriptors of a session are reserved before it is accepted."""
