@@ -556,7 +556,9 @@ class Session:
             if self._released:
                 self.send(side.other, data)
             elif inspector is not None:
-                self._await(side, guard.call(self, inspector.received, side, data))
+                decision = guard.call(self, inspector.received, side, data)
+                if decision is not None:
+                    self._await(side, decision)
         finally:
             self._speaking = None
 
