@@ -171,7 +171,10 @@ class Poller:
             # One that is new has the number of another one, which was closed in this batch.
             if watch is not None and watch.batch != self._batch:
                 try:
-                    self._tell(fd, watch, event)
+                    if event == IN and watch.wanted & IN:  # nearly always
+                        watch.polled.doRead()
+                    else:
+                        self._tell(fd, watch, event)
                 except Exception:
                     self._broken(watch.polled)
 

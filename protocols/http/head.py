@@ -9,6 +9,7 @@ does not speak HTTP is answered at once; then the headers as a whole.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from gateway.inspector import Reader
 from gateway.interfaces import Denied
@@ -270,6 +271,11 @@ def _field(line: str) -> Field:
     return found[1], found[2].strip(" \t")
 
 
+@lru_cache(maxsize=1024)
+def _is_secret(name: str) -> bool:
+    return SECRET.search(name) is not None
+
+
 def _read_field(line: str) -> Field:
     """
     L{_field}, and remember it, unless it may be what somebody proves with who they are.
@@ -277,7 +283,7 @@ def _read_field(line: str) -> Field:
     @raise ValueError: it is none.
     """
     field = _field(line)
-    if len(line) <= SHORT and not SECRET.search(field[0]):
+    if len(line) <= SHORT and not _is_secret(field[0]):
         if len(_known) >= REMEMBERED:
             _known.clear()
         _known[line] = field
