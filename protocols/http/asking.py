@@ -89,54 +89,47 @@ class Asking:
                 self._inspector.current = None
 
     async def _admitted(self, transaction: Transaction, request: Request, size: int) -> bool:
-        named = options(request.headers)
-        framing = of_request(request)
-        has_body = not framing.empty
-        self._understand(transaction, request, named, framing)
-        limits, further = self._settings.limits, self._inspector.further_asked
-        body = body_of(framing, self._read, limits, limits.request_body_bytes, size, further)
+        named, framing, body = self._understood(transaction, request, size)
         decision = self._decide(request)
+        if not isinstance(decision, Pass) and isinstance(decision, Deferred):
+            decision = await decision
         if not isinstance(decision, Pass):
-            if isinstance(decision, Deferred):
-                decision = await decision
-            if not isinstance(decision, Pass):
-                return await self._answer(transaction, framing, decision)
+            return await self._answer(transaction, framing, decision)
         transaction.user = decision.user
         transaction.request_body = body
         begun, service = NOTHING, ""
-        if has_body:
+        if not framing.empty:
             service = decision.stack or self._settings.stack.request
             check_stacked(request, service)
-        if decision.look and has_body:
-            begun = await self._look(transaction, body, decision.look)
-            refusal = self._inspector.decisions.content(request, begun.content[: decision.look])
-            if refusal is not None:
-                return await self._answer(transaction, framing, refusal)
+            if decision.look:
+                begun = await self._look(transaction, body, decision.look)
+                refusal = self._inspector.decisions.content(request, begun.content[: decision.look])
+                if refusal is not None:
+                    return await self._answer(transaction, framing, refusal)
         if not self._is_connected(request) and not await self._connect(transaction, request):
             return False
-        transaction.address = self._route.elsewhere
-        self._pending.add(transaction)
-        if has_body:
-            transaction.since = self._session.now
         message = self._onward(transaction, decision.message, named)
+        self._begin(transaction, framing)
         if service:
             await self._stack(message, service, body, begun)
         elif not sent_at_once(head := message.head() + begun.framed, body, self._send):
             await transfer(self._read, head, body, self._send)
-        self._note_asked(transaction)
+        self._complete(transaction)
         if transaction.persistent and not (transaction.upgrades or transaction.is_tunnel):
             return True
         return await self._may_go_on(transaction)
 
-    def _understand(
-        self, transaction: Transaction, request: Request, named: frozenset[str], framing: Framing
-    ) -> None:
+    def _understood(
+        self, transaction: Transaction, request: Request, size: int
+    ) -> tuple[frozenset[str], Framing, Body]:
         """
-        See what is asked for besides.
+        What is asked for besides.
 
-        @param named: what the request's Connection says.
+        @return: what Connection says, whether there is a body, and that.
         @raise Malformed: it can't be, whatever the policy says.
         """
+        named = options(request.headers)
+        framing = of_request(request)
         if not framing.empty:
             check_singular(request.headers)
             transaction.expects = expects(request, framing)
@@ -145,6 +138,9 @@ class Asking:
             wanted = upgrades(request.headers, named)
             transaction.upgrades = offered(request, wanted, framing, self._settings)
         transaction.persistent = is_persistent(request, named) and not self._is_last()
+        limits, further = self._settings.limits, self._inspector.further_asked
+        body = body_of(framing, self._read, limits, limits.request_body_bytes, size, further)
+        return named, framing, body
 
     def _onward(
         self, transaction: Transaction, message: Request | Response, named: frozenset[str]
@@ -191,8 +187,15 @@ class Asking:
         session = self._session
         return self._inspector.decisions.request(request, session.server, session.client)
 
-    def _note_asked(self, transaction: Transaction) -> None:
-        """A request was sent to its end."""
+    def _begin(self, transaction: Transaction, framing: Framing) -> None:
+        """A request is about to be sent."""
+        transaction.address = self._route.elsewhere
+        self._pending.add(transaction)
+        if not framing.empty:
+            transaction.since = self._session.now
+
+    def _complete(self, transaction: Transaction) -> None:
+        """It was sent to its end."""
         transaction.asked = True
         transaction.since = self._session.now
         self._inspector.current = None
