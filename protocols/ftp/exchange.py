@@ -27,6 +27,8 @@ class Exchange:
     @ivar asked: as the client sent it, if that is another one (C{data_mode}).
     @ivar silent: the client gets none of the replies: it did not ask.
     @ivar begun: a preliminary reply has come: the transfer is on.
+    @ivar doubtful: an ABOR whose transfer was answered since: some servers answer no more to it.
+    @ivar instead: an ABOR in doubt: if this one is answered, that one won't be.
     @ivar replies: so far.
     @ivar port: where the client or the gateway listens for data, after an agreement on that.
     """
@@ -36,6 +38,8 @@ class Exchange:
     transfer: Transfer | None = None
     silent: bool = False
     begun: bool = False
+    doubtful: bool = False
+    instead: Exchange | None = None
     replies: list[Reply] = field(factory=list)
     port: int = 0
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from twisted.internet.defer import Deferred
 
 from protocols.ftp.command import Command
 from protocols.ftp.exchange import Exchange
 from protocols.ftp.reply import Reply
+
+PROBE = "PWD"
+_PROBED = 257
+"""Its answer can't be ABOR's."""
 
 INTERRUPTING = frozenset({"ABOR", "STAT"})
 _STATUS = frozenset({211, 212, 213})
@@ -42,12 +46,32 @@ class Exchanges:
         self._waiting.append(exchange)
 
     def remove(self, exchange: Exchange) -> None:
-        """It is answered."""
+        """It is answered, or won't be."""
         self._waiting.remove(exchange)
+        if exchange.transfer is not None:
+            for each in self._waiting:
+                each.doubtful = each.command.verb == "ABOR"
 
-    async def turn(self, command: Command | None) -> None:
-        """Wait until everything before is answered, or this may come in the middle of it."""
+    @property
+    def doubt(self) -> Exchange | None:
+        """
+        An ABOR of which nobody knows whether it will be answered.
+
+        RFC 959 (section 4.1.3) wants two replies, one for the transfer and one for ABOR. Not
+        all servers send both; a late one would be taken for the answer to what comes next.
+        """
+        return self._waiting[0] if len(self._waiting) == 1 and self._waiting[0].doubtful else None
+
+    async def turn(self, command: Command | None, settle: Callable[[Exchange], None]) -> None:
+        """
+        Wait until everything before is answered, or this may come in the middle of it.
+
+        @param settle: called if that may never be, to find out.
+        """
         while self._waiting and not self.over and not self._interrupts(command):
+            doubt = self.doubt
+            if doubt is not None:
+                settle(doubt)
             self._turn_comes = Deferred()
             await self._turn_comes
 
@@ -72,4 +96,6 @@ class Exchanges:
         for exchange in self._waiting:
             if exchange.command.verb == "STAT" and reply.code in _STATUS:
                 return exchange
+        if self.last.instead is not None and reply.code == _PROBED:
+            return self.last
         return self._waiting[0]

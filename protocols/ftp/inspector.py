@@ -23,7 +23,7 @@ from gateway.interfaces import (
 from protocols.ftp.channel import ANNOUNCING, DataChannel
 from protocols.ftp.command import SYNCH, Command
 from protocols.ftp.exchange import GREETED, Exchange
-from protocols.ftp.exchanges import INTERRUPTING, Exchanges
+from protocols.ftp.exchanges import INTERRUPTING, PROBE, Exchanges
 from protocols.ftp.login import MOST, Login
 from protocols.ftp.path import quoted
 from protocols.ftp.patience import Patience
@@ -93,7 +93,7 @@ class FtpInspector(StreamInspector):
             return False
         greeting = Exchange(Command(GREETED), silent=True)
         self._exchanges.add(greeting)
-        await self._exchanges.turn(None)
+        await self._exchanges.turn(None, self._settle)
         if greeting.replies and greeting.replies[-1].completed:
             return True
         last = greeting.replies[-1] if greeting.replies else Reply(421, b"The server hung up.")
@@ -116,7 +116,7 @@ class FtpInspector(StreamInspector):
             line = await read.line(self._settings.command_bytes)
             command = self._parse(line)
             self._check_plaintext()
-            await self._exchanges.turn(command)
+            await self._exchanges.turn(command, self._settle)
             if self._exchanges.over:
                 break
             await self._take(command)
@@ -226,6 +226,18 @@ class FtpInspector(StreamInspector):
             if exchange.transfer is not None:
                 exchange.transfer.give_up()
 
+    def _settle(self, doubt: Exchange) -> None:
+        """Ask something whose answer can't be that to C{doubt}: servers keep the order."""
+        self._exchanges.add(Exchange(Command(PROBE), silent=True, instead=doubt))
+        self._patience.for_reply()
+        self.session.send(SERVER, Command(PROBE).line())
+
+    def _settled(self, doubt: Exchange) -> None:
+        """C{doubt} won't be answered any more, if it was not."""
+        if doubt in self._exchanges:
+            self.session.log("ftp", **doubt.fields())
+            self._exchanges.remove(doubt)
+
     def _answer(self, command: Command | None, refused: Refused) -> None:
         """In the server's place."""
         self.session.log(
@@ -269,7 +281,8 @@ class FtpInspector(StreamInspector):
             reason = f"the server sent {reply.code} to {exchange.command}: {fault}"
             self._log_denied(exchange.command, reason)
             raise Denied(reason)
-        self._rights.check_reply(exchange.command, reply)
+        if exchange.instead is None:
+            self._rights.check_reply(exchange.command, reply)
         exchange.replies.append(reply)
         exchange.begun = exchange.begun or reply.preliminary
         if reply.preliminary:
@@ -289,7 +302,10 @@ class FtpInspector(StreamInspector):
         elif exchange.transfer is not None:
             reply = await self._transferred(exchange, exchange.transfer, reply)
         self._show(exchange, reply)
-        self.session.log("ftp", **exchange.fields())
+        if exchange.instead is None:
+            self.session.log("ftp", **exchange.fields())
+        else:
+            self._settled(exchange.instead)
         if command.verb == "AUTH" and reply.completed:
             self._encrypt()
         if self._rights.wants_directory and command.verb in _MOVING and reply.completed:

@@ -351,6 +351,78 @@ class TransferTests(SynchronousTestCase):
         self.assertEqual(heard, b"426 aborted\r\n226 fine\r\n")
         control.ask(b"NOOP", b"200 fine")
 
+    def aborted(self, replies: bytes) -> Control:
+        """A transfer that was aborted, and what the server said to that. PWD is not allowed."""
+        settings = evolve(READ_WRITE, replies={"PWD 257": "deny"})
+        control, data = self.begun(b"RETR a", settings)
+        data.says(SERVER, b"hello")
+        control.client(b"ABOR\r\n")
+        self.assertEqual(control.server(replies), replies)
+        return control
+
+    def logged(self, control: Control) -> list[tuple[str, list[str]]]:
+        """The commands that were logged last, and the replies."""
+        said = [fields for event, fields in control.records if event == "ftp"]
+        return [(fields["command"], fields["completion_code"]) for fields in said[-3:]]
+
+    def test_abort_answered_once(self) -> None:
+        """
+        A server that says one thing to both, transfer and ABOR, keeps nobody waiting: an
+        answer that can't be to ABOR settles it, and then the next command passes.
+        """
+        for reply in (b"426 aborted\r\n", b"226 fine\r\n"):
+            control = self.aborted(reply)
+            self.assertEqual(control.client(b"NOOP\r\n"), (b"PWD\r\n", b""))
+            self.assertEqual(control.server(b'257 "/"\r\n'), b"")
+            self.assertTrue(control.session.sent[SERVER].endswith(b"PWD\r\nNOOP\r\n"))
+            self.assertEqual(control.server(b"200 fine\r\n"), b"200 fine\r\n")
+            code = reply[:3].decode()
+            self.assertEqual(
+                self.logged(control), [("RETR", ["150", code]), ("ABOR", []), ("NOOP", ["200"])]
+            )
+
+    def test_abort_answered_late(self) -> None:
+        """A second reply that comes after all is ABOR's, and not the next command's."""
+        control = self.aborted(b"426 aborted\r\n")
+        self.assertEqual(control.client(b"NOOP\r\nPWD\r\n")[0], b"PWD\r\n")
+        self.assertEqual(control.server(b"226 fine\r\n"), b"226 fine\r\n")
+        self.assertTrue(control.session.sent[SERVER].endswith(b"ABOR\r\nPWD\r\n"))
+        self.assertEqual(control.server(b'257 "/"\r\n'), b"")
+        self.assertTrue(control.session.sent[SERVER].endswith(b"PWD\r\nNOOP\r\n"))
+        self.assertEqual(control.server(b"200 fine\r\n"), b"200 fine\r\n")
+        control.server(b'257 "/"\r\n')
+        self.assertIn("(setting 'replies')", control.reason)
+
+    def test_abort_answered_twice(self) -> None:
+        """Nothing is asked where nothing is in doubt."""
+        control = self.aborted(b"426 aborted\r\n226 fine\r\n")
+        self.assertEqual(control.client(b"NOOP\r\n")[0], b"NOOP\r\n")
+        control = Control().log_in()
+        control.client(b"ABOR\r\n")
+        self.assertEqual(control.client(b"NOOP\r\n")[0], b"")
+
+    def test_abort_and_status(self) -> None:
+        """As long as STAT is to be answered, nothing is asked."""
+        control, _ = self.begun(b"RETR a")
+        control.ask(b"STAT")
+        control.ask(b"ABOR")
+        control.server(b"426 aborted\r\n")
+        self.assertEqual(control.client(b"NOOP\r\n")[0], b"")
+        control.server(b"211 idle\r\n")
+        self.assertTrue(control.session.sent[SERVER].endswith(b"ABOR\r\nPWD\r\n"))
+
+    def test_abort_and_nothing(self) -> None:
+        """A server that does not answer to that either has its time."""
+        control, _ = self.begun(b"RETR a", evolve(READ_WRITE, reply_seconds=60))
+        control.client(b"ABOR\r\n")
+        control.server(b"426 aborted\r\n")
+        control.session.advance(50)
+        control.client(b"NOOP\r\n")
+        control.session.advance(50)
+        self.assertIsNone(control.session.verdict)
+        control.session.advance(11)
+        self.assertEqual(control.reason, "time limit: reply_seconds = 60")
+
     def test_urgent(self) -> None:
         """What a client sends with Telnet's signals, the server gets with them, as urgent."""
         for verb in (b"ABOR", b"STAT"):
@@ -415,7 +487,8 @@ class TransferTests(SynchronousTestCase):
         self.assertEqual(control.client(b"ABOR\r\n")[0], b"")
         data.over()
         control.server(b"426 broken\r\n226 fine\r\n213 idle\r\n")
-        self.assertTrue(control.session.sent[SERVER].endswith(b"STAT\r\nABOR\r\nABOR\r\n"))
+        control.server(b'257 "/"\r\n')
+        self.assertTrue(control.session.sent[SERVER].endswith(b"STAT\r\nABOR\r\nPWD\r\nABOR\r\n"))
 
     def test_status_of_file(self) -> None:
         """STAT of a file is a listing, and waits."""
