@@ -98,6 +98,8 @@ AUTOBAHN = Origin(
     tests="autobahntestsuite/case",
 )
 
+GUNICORN = Origin("gunicorn", ("gunicorn==27.0.1",), "gunicorn==27.0.1")
+
 PYFTPDLIB = Origin(
     "pyftpdlib",
     ("pyftpdlib==2.2.0", *PYTEST, "psutil", "pyOpenSSL", "setuptools"),

@@ -15,6 +15,7 @@ from conformance.origins import (
     CACHE_TESTS,
     CPYTHON,
     CURL,
+    GUNICORN,
     HTTPX,
     PYFTPDLIB,
     REQUESTS,
@@ -32,6 +33,7 @@ class Runner(Enum):
     CACHE_TESTS = "record_cache_tests"
     CURL = "record_curl"
     AUTOBAHN = "record_autobahn"
+    GUNICORN = "record_gunicorn"
 
 
 @frozen
@@ -140,6 +142,7 @@ SUITES = (
         },
     ),
     Suite("autobahn", AUTOBAHN, Runner.AUTOBAHN, ("*",), HTTP),
+    Suite("gunicorn", GUNICORN, Runner.GUNICORN, ("*",), HTTP),
     Suite("cache-tests", CACHE_TESTS, Runner.CACHE_TESTS, ("*",), HTTP),
     Suite(
         "pyftpdlib",
