@@ -173,11 +173,11 @@ class Related:
 
     def _enter(self, session: Session, pending: Any) -> None:
         self.count += 1
-        session.expected.add(pending)
+        session.expected |= {pending}
 
     def _forget(self, session: Session, pending: Any) -> None:
         self.count -= 1
-        session.expected.discard(pending)
+        session.expected -= {pending}
 
     def _begin(
         self,

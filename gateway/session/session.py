@@ -63,6 +63,8 @@ log = PrintableLogger()
 
 FULL = {CLIENT: reason.CLIENT_FULL, SERVER: reason.SERVER_FULL}
 
+_NONE: frozenset[Any] = frozenset()
+
 
 class State(Enum):
     """Where in its life a session stands."""
@@ -168,13 +170,14 @@ class Session:
         self._speaking: Side | None = None
         self._recorded = False
         self._released = False
-        self._stacked: set[Stacked] = set()
-        self.expected: set[Expectation | Dialing] = set()
-        self.timers: set[Timer] = set()
+        # Most sessions have none of these, so that all share the empty ones.
+        self._stacked: frozenset[Stacked] = _NONE
+        self._adopted: frozenset[Session] = _NONE
+        self._flushing: tuple[tuple[Side, Deferred[None]], ...] = ()
+        self.expected: frozenset[Expectation | Dialing] = _NONE
+        self.timers: frozenset[Timer] = _NONE
         self._former: tuple[IInspector, ...] = ()
         self._origin = origin(service.source, identity.client)
-        self._flushing: list[tuple[Side, Deferred[None]]] = []
-        self._adopted: set[Session] = set()
         self._announced_by: Session | None = None
         wire = Wire(equipment.poller, equipment.ticker, sock, CLIENT, self)
         self._wires: dict[Side, Wire | SecureWire] = {CLIENT: wire}
@@ -203,7 +206,7 @@ class Session:
 
     def adopt(self, related: Session) -> None:
         """C{related} was announced by this session, which is not idle while that one is not."""
-        self._adopted.add(related)
+        self._adopted |= {related}
         related._announced_by = self
 
     @property
@@ -213,7 +216,7 @@ class Session:
 
     def _abandon(self, related: Session) -> None:
         """An announced session is over; what it did last counts."""
-        self._adopted.discard(related)
+        self._adopted -= {related}
         self.active = max(self.active, related.active)
 
     # What the inspector asks for
@@ -323,7 +326,7 @@ class Session:
             if wire is not None and not wire.waiting:
                 flushed.callback(None)
             else:
-                self._flushing.append((side, flushed))
+                self._flushing += ((side, flushed),)
         return flushed
 
     def compute(self, function: Callable[[], Any]) -> Deferred[Any]:
@@ -423,7 +426,7 @@ class Session:
         if self._state in _ENDING:
             body.cancel()
         elif not body.stacked.closed:
-            self._stacked.add(body.stacked)
+            self._stacked |= {body.stacked}
         return body
 
     def release(self) -> None:
@@ -504,7 +507,8 @@ class Session:
         connected, self._connected = self._connected, None
         if connected is not None and self._state is State.OPEN:
             connected.callback(reached.server)
-            connected.addErrback(guard.failed, self)
+            if connected.result is not reached.server:  # somebody has made something of it
+                connected.addErrback(guard.failed, self)
         if self._state not in _ENDING:
             self._gates[CLIENT].open(reason.CONNECTING)
             self._gates[SERVER].open(reason.CONNECTING)
@@ -597,21 +601,22 @@ class Session:
 
     def wire_drained(self, side: Side) -> None:
         """Whoever filled that side's buffer may be read again."""
+        full = FULL[side]
         for gate in self._gates.values():
-            gate.open(FULL[side])
+            if gate.reasons & full:
+                gate.open(full)
         if self._flushing:
             self._tell_flushed(side)
         self._complete()
 
     def _tell_flushed(self, side: Side) -> None:
         """Whoever waited for this side to have everything."""
-        flushing, self._flushing = self._flushing, []
+        flushing = self._flushing
+        self._flushing = tuple(one for one in flushing if one[0] is not side)
         for waited, flushed in flushing:
             if waited is side:
                 flushed.callback(None)
                 flushed.addErrback(guard.failed, self)
-            else:
-                self._flushing.append((waited, flushed))
 
     # What the guard tells
 
@@ -718,13 +723,13 @@ class Session:
         self._patience.over()
         self._drop_opening()
         self._close_wires(verdict)
-        for stacked in tuple(self._stacked):
+        for stacked in self._stacked:
             stacked.over(verdict)
-        for expectation in tuple(self.expected):
+        for expectation in self.expected:
             expectation.cancel()
         if self._announced_by is not None:
             self._announced_by._abandon(self)
-        for timer in tuple(self.timers):
+        for timer in self.timers:
             timer.cancel()
         if self._inspector is not None:
             inspectors = (*self._former, self._inspector)
@@ -740,7 +745,7 @@ class Session:
             self._opening = None
         self._connected = None
         self._early.clear()
-        self._flushing.clear()
+        self._flushing = ()
 
     def _close_wires(self, verdict: Verdict) -> None:
         orderly = verdict.outcome in _ORDERLY
@@ -768,7 +773,7 @@ class Session:
 
     def forget(self, stacked: Stacked) -> None:
         """A stacked body came to its end."""
-        self._stacked.discard(stacked)
+        self._stacked -= {stacked}
 
 
 _ENDING = frozenset({State.LEAVING, State.OVER})

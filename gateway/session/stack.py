@@ -116,7 +116,7 @@ class Stacked:
         self._inspector: IInspector | None = None
         self._released = False
         self.closed = False
-        self.timers: set[Timer] = set()
+        self.timers: frozenset[Timer] = frozenset()
         self._stacked: set[Stacked] = set()
 
     def start(self, make: Callable[[ISession], IInspector]) -> None:
@@ -158,7 +158,7 @@ class Stacked:
         self._below.forget(self)
         for stacked in tuple(self._stacked):
             stacked.over(verdict)
-        for timer in tuple(self.timers):
+        for timer in self.timers:
             timer.cancel()
         del self._sink  # which knows the body: no circle
         inspector, self._inspector = self._inspector, None

@@ -13,9 +13,9 @@ from gateway.session.ticker import Bucket, Ticker
 
 
 class Timing(guard.Guarded, Protocol):
-    """A session that has timers."""
+    """A session that has timers, few if any."""
 
-    timers: set[Timer]
+    timers: frozenset[Timer]
 
 
 @implementer(ITimer)
@@ -34,14 +34,14 @@ class Timer:
         self._session = session
         self._call: Callable[[], Any] | None = call
         self._bucket: Bucket | None = ticker.after(seconds, self)
-        session.timers.add(self)
+        session.timers |= {self}
 
     def cancel(self) -> None:
         """See L{ITimer.cancel}."""
         if self._bucket is not None:
             self._bucket.discard(self)
             self._bucket = self._call = None  # whoever is called may know this timer: no circle
-            self._session.timers.discard(self)
+            self._session.timers -= {self}
 
     def check_time(self) -> None:
         """The ticker: it is time."""

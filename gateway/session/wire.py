@@ -136,7 +136,7 @@ class Wire:
         self._ticker = ticker
         self._socket: Socket | None = sock
         self._fd = sock.fileno()
-        self._pending: deque[bytes | memoryview] = deque()
+        self._pending: deque[bytes | memoryview] | None = None  # made when something waits
         self._deaf: OSError | None = None
         self._ending = False
         self._much = False
@@ -256,8 +256,7 @@ class Wire:
         if self._socket is None or self._ending or self._deaf is not None or not data:
             return
         if self.waiting:
-            self._pending.append(data)
-            self.waiting += len(data)
+            self._keep(data)
             return
         sent = self._send_now(data)
         if 0 <= sent < len(data):
@@ -295,6 +294,8 @@ class Wire:
         return sent
 
     def _keep(self, data: bytes | memoryview) -> None:
+        if self._pending is None:
+            self._pending = deque()
         self._pending.append(data)
         if not self.waiting:
             self._poller.add_writer(self)
@@ -370,7 +371,7 @@ class Wire:
         sock, self._socket = self._socket, None
         if sock is not None:
             self._poller.closing(self)
-            self._pending.clear()
+            self._pending = None
             self.onward = None
             self.owner = _NOBODY
             self._fd = -1

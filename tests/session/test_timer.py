@@ -19,7 +19,7 @@ class Owner:
     """As much of a session as a timer needs."""
 
     def __init__(self) -> None:
-        self.timers: set[Timer] = set()
+        self.timers: frozenset[Timer] = frozenset()
         self.told: list[str] = []
         self.ending = False
 
