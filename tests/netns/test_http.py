@@ -81,6 +81,22 @@ class NginxTests(NginxCase):
             self.assertEqual(uploaded, source.read_bytes())
             self.http_records(1, url=f"/upload/{name}", status=201, request_length=UPLOAD)
 
+    def test_refused_uploads(self) -> None:
+        """What the server says about one that it does not want is heard, in the middle of it."""
+        source = self.scene.folder / "too-large"
+        source.write_bytes(bytes(UPLOAD))
+        for number, header in enumerate(("Expect:", "Transfer-Encoding: chunked", "X: y")):
+            url = f"{URL}/little/{number}"
+            said = self.curl("-T", str(source), "-H", header, "-w", " %{http_code}", url)
+            self.assertTrue(said.endswith(" 413"), said)
+            self.http_records(1, url=f"/little/{number}", status=413)
+
+    def test_https(self) -> None:
+        """A client that wants TLS on this port reads at once that it may not have it."""
+        command = f"curl -sS --max-time 20 https://{SERVER}:80/ 2>&1 || true"
+        self.assertIn("alert access denied", self.client.run("sh", "-c", command))
+        self.http_records(1, reason="not HTTP, but TLS", verdict="denied")
+
     def test_resume(self) -> None:
         """curl and wget go on where a download was broken off; ranges are what was asked for."""
         whole = self.noise("part", PART)

@@ -78,6 +78,7 @@ http {{
     listen 83;
     root {folder}/www;
     location /upload {{ dav_methods PUT; create_full_put_path on; dav_access all:rw; }}
+    location /little {{ client_max_body_size 1k; dav_methods PUT; }}
     location /moved {{ return 302 /small; }}
   }}
 }}

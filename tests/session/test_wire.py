@@ -133,6 +133,17 @@ class HangUpTests(SynchronousTestCase):
             self.poller.doRead()
         self.assertEqual(self.owner.told, ["drained", b"last words", errno.ECONNRESET])
 
+    def test_last_words_later(self) -> None:
+        """They wait without a cost while nobody wants to read them."""
+        self.wire.read()
+        self.lose()
+        self.wire.pause()
+        self.assertFalse(self.ready())
+        self.wire.read()
+        for _ in range(3):
+            self.poller.doRead()
+        self.assertEqual(self.owner.told, [b"last words", errno.ECONNRESET])
+
     def test_no_last_words(self) -> None:
         """Nothing to read: it is told at once."""
         self.wire.read()
