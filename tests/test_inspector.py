@@ -60,6 +60,7 @@ class InspectorTests(SynchronousTestCase):
     def test_pattern(self) -> None:
         """An operator's broken regular expression is explained."""
         self.assertIn("not a regular expression", str(self.assertRaises(ValueError, pattern, "(")))
+        self.assertTrue(pattern("secret.*").fullmatch("secret\nx"))
 
 
 class EndTests(SynchronousTestCase):

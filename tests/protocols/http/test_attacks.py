@@ -78,6 +78,14 @@ class ForbiddenTests(SynchronousTestCase):
         ):
             self.barred(settings, b"GET " + path + b" HTTP/1.1\r\nHost: a\r\n\r\n")
 
+    def test_patterns(self) -> None:
+        """A line end in a path, or anything else in it, does not make it unlike a pattern."""
+        for pattern in ("~/admin.*", "/admin*", "~/(admin|x).*y?"):
+            test = RequestTest(path=read_paths((pattern,)))  # type: ignore[call-arg]
+            for path in (b"/admin%0Ax", b"/admin%0a", b"/admin%0d%0ax", b"/admin%e2%80%a8x"):
+                request = b"GET " + path + b" HTTP/1.1\r\nHost: a\r\n\r\n"
+                self.barred(HttpSettings(request=(test,)), request)
+
     def test_path_that_is_allowed(self) -> None:
         """Nor does anybody leave the only folder that is allowed."""
         settings = HttpSettings(paths=read_paths(("/public/*",)))
