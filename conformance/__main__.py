@@ -2,7 +2,7 @@
 C{python -m conformance [SUITE ...]}: other people's tests, directly and through the gateway.
 
 Prints a table and every difference. Exits with 1 if there is a difference that
-C{differences.toml} does not list, or if connections went past the gateway.
+C{differences} does not list, or if connections went past the gateway.
 """
 
 from __future__ import annotations

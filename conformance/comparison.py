@@ -9,7 +9,11 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-DIFFERENCES = Path(__file__).with_name("differences.toml")
+DIFFERENCES = Path(__file__).with_name("differences")
+"""One file for each inspector."""
+
+ANY = "any"
+"""The name of the file for all of them."""
 
 NOT_RUN = "not run"
 
@@ -36,15 +40,19 @@ class Known:
     """
     Differences that are as they should be, and why.
 
-    @ivar suite: a name, or a pattern, as are C{inspector} and each of C{tests}.
+    @ivar suite: a name, or a pattern, as is each of C{tests}.
     @ivar tests: one or several.
+    @ivar inspector: its name, or L{ANY}.
+    @ivar outcome: how they end through the gateway, if they differ: another end is a difference
+        that nobody knows.
     @ivar run: whether the tests are run through the inspector all the same.
     """
 
     suite: str
     tests: tuple[str, ...] = field(converter=several)
     reason: str
-    inspector: str = "*"
+    inspector: str = ANY
+    outcome: str = "failed"
     run: bool = True
 
     @property
@@ -52,23 +60,30 @@ class Known:
         """Of the tests' names. The brackets of pytest's parameters stand for themselves."""
         return tuple(test.replace("[", "[[]") for test in self.tests)
 
-    def covers(self, suite: str, inspector: str, test: str) -> bool:
-        """Whether it speaks of this test."""
+    def concerns(self, suite: str, inspector: str) -> bool:
+        """Whether it speaks of this run."""
+        return fnmatchcase(suite, self.suite) and self.inspector in (inspector, ANY)
+
+    def covers(self, suite: str, inspector: str, found: Difference) -> bool:
+        """Whether this difference is as it should be."""
         return (
-            fnmatchcase(suite, self.suite)
-            and fnmatchcase(inspector, self.inspector)
-            and any(fnmatchcase(test, pattern) for pattern in self.patterns)
+            self.concerns(suite, inspector)
+            and self.outcome == found.through.partition(":")[0]
+            and any(fnmatchcase(found.test, pattern) for pattern in self.patterns)
         )
 
 
-def known_differences(file: Path = DIFFERENCES) -> tuple[Known, ...]:
+def known_differences(folder: Path = DIFFERENCES) -> tuple[Known, ...]:
     """
-    What differences.toml lists.
+    What the files in C{differences} list: each is about the inspector that it is named after.
 
     @raise TypeError: an entry has an unknown key, or lacks one.
     """
-    listed = tomllib.loads(file.read_text())
-    return tuple(Known(**entry) for entry in listed.get("difference", ()))
+    return tuple(
+        Known(inspector=file.stem, **entry)
+        for file in sorted(folder.glob("*.toml"))
+        for entry in tomllib.loads(file.read_text()).get("difference", ())
+    )
 
 
 def differences(direct: Mapping[str, str], through: Mapping[str, str]) -> tuple[Difference, ...]:
@@ -85,7 +100,7 @@ def unknown(
 ) -> tuple[Difference, ...]:
     """The differences that no entry covers."""
     return tuple(
-        one for one in found if not any(entry.covers(suite, inspector, one.test) for entry in known)
+        one for one in found if not any(entry.covers(suite, inspector, one) for entry in known)
     )
 
 
@@ -95,9 +110,7 @@ def left_out(known: Sequence[Known], suite: str, inspector: str) -> tuple[str, .
         pattern
         for entry in known
         for pattern in entry.patterns
-        if not entry.run
-        and fnmatchcase(suite, entry.suite)
-        and fnmatchcase(inspector, entry.inspector)
+        if not entry.run and entry.concerns(suite, inspector)
     )
 
 

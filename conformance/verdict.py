@@ -33,7 +33,7 @@ class Verdict:
 
     @ivar not_run: how many tests are not even run through the inspector.
     @ivar different: how many tests ended differently.
-    @ivar listed: how many of them C{differences.toml} lists.
+    @ivar listed: how many of them C{differences} lists.
     @ivar unknown: those that it does not list and that differed every time.
     """
 

@@ -7,6 +7,7 @@ import fnmatch
 from twisted.trial.unittest import SynchronousTestCase
 
 from conformance.comparison import (
+    ANY,
     NOT_RUN,
     Difference,
     Known,
@@ -16,6 +17,7 @@ from conformance.comparison import (
     unknown,
     without,
 )
+from conformance.driven import SEVERITY
 from conformance.suites import SUITES
 
 
@@ -39,39 +41,54 @@ class DifferencesTests(SynchronousTestCase):
         self.assertEqual(differences({"a": "passed"}, {}), (Difference("a", "passed", NOT_RUN),))
 
 
+def failing(test: str) -> Difference:
+    """It passes directly."""
+    return Difference(test, "passed", "failed")
+
+
 class KnownTests(SynchronousTestCase):
     """What the list of known differences covers."""
+
+    def test_other_outcome(self) -> None:
+        """A test that is expected to fail may not hang, and one to be skipped may not fail."""
+        entry = Known("ftp", "a", "why")
+        self.assertTrue(entry.covers("ftp", "ftp", Difference("a", "passed", "failed: so")))
+        for outcome in ("skipped", "passed", NOT_RUN):
+            self.assertFalse(entry.covers("ftp", "ftp", Difference("a", "failed", outcome)))
+        entry = Known("ftp", "a", "why", outcome="skipped")
+        self.assertTrue(entry.covers("ftp", "ftp", Difference("a", "passed", "skipped")))
+        self.assertFalse(entry.covers("ftp", "ftp", failing("a")))
 
     def test_other_suite(self) -> None:
         """An entry speaks of its own suite only."""
         entry = Known("ftp", "test_*", "why")
-        self.assertTrue(entry.covers("ftp", "relay", "test_a"))
-        self.assertFalse(entry.covers("http", "relay", "test_a"))
+        self.assertTrue(entry.covers("ftp", "relay", failing("test_a")))
+        self.assertFalse(entry.covers("http", "relay", failing("test_a")))
 
     def test_other_inspector(self) -> None:
         """An entry may speak of one inspector; without a word about it, it speaks of all."""
         entry = Known("ftp", "*", "why", "ftp")
-        self.assertTrue(entry.covers("ftp", "ftp", "test_a"))
-        self.assertFalse(entry.covers("ftp", "relay", "test_a"))
+        self.assertTrue(entry.covers("ftp", "ftp", failing("test_a")))
+        self.assertFalse(entry.covers("ftp", "relay", failing("test_a")))
 
     def test_several_suites(self) -> None:
         """An entry may speak of all suites of one origin."""
         entry = Known("twisted-*", "*", "why")
-        self.assertTrue(entry.covers("twisted-http", "relay", "test_a"))
-        self.assertFalse(entry.covers("cpython-http", "relay", "test_a"))
+        self.assertTrue(entry.covers("twisted-http", "relay", failing("test_a")))
+        self.assertFalse(entry.covers("cpython-http", "relay", failing("test_a")))
 
     def test_several_tests(self) -> None:
         """An entry may list several tests that differ for one reason."""
         entry = Known("curl", ["1", "2*"], "why")
-        self.assertTrue(entry.covers("curl", "http", "1"))
-        self.assertTrue(entry.covers("curl", "http", "20"))
-        self.assertFalse(entry.covers("curl", "http", "10"))
+        self.assertTrue(entry.covers("curl", "http", failing("1")))
+        self.assertTrue(entry.covers("curl", "http", failing("20")))
+        self.assertFalse(entry.covers("curl", "http", failing("10")))
 
     def test_brackets(self) -> None:
         """The brackets of pytest's parameters stand for themselves."""
         entry = Known("http", "test_a[one]", "why")
-        self.assertTrue(entry.covers("http", "relay", "test_a[one]"))
-        self.assertFalse(entry.covers("http", "relay", "test_ao"))
+        self.assertTrue(entry.covers("http", "relay", failing("test_a[one]")))
+        self.assertFalse(entry.covers("http", "relay", failing("test_ao")))
 
     def test_not_run(self) -> None:
         """What is not run through an inspector is no difference there."""
@@ -87,8 +104,10 @@ class KnownTests(SynchronousTestCase):
         self.assertEqual(unknown(found, [Known("s", "a", "why")], "s", "relay"), found[1:])
 
     def test_the_list(self) -> None:
-        """Every entry of differences.toml has a reason and names a suite that exists."""
-        suites = {suite.name for suite in SUITES}
+        """Every entry has a reason, and names a suite that goes through its inspector."""
+        suites = {suite.name: {*suite.inspectors, ANY} for suite in SUITES}
         for entry in known_differences():
-            self.assertTrue(fnmatch.filter(suites, entry.suite), entry)
+            named = fnmatch.filter(suites, entry.suite)
+            self.assertTrue([name for name in named if entry.inspector in suites[name]], entry)
             self.assertTrue(entry.reason)
+            self.assertIn(entry.outcome, SEVERITY)
