@@ -10,9 +10,12 @@ The kit for authors of inspectors: test a protocol without a network.
 C{docs/writing-an-inspector.md} shows them at work.
 """
 
+from gateway.testing.body import FakeBody
 from gateway.testing.conversation import END, Conversation, converse
+from gateway.testing.dialing import FakeDialing
+from gateway.testing.expectation import FakeExpectation
 from gateway.testing.hostile import hostile
-from gateway.testing.session import FakeBody, FakeDialing, FakeExpectation, FakeSession
+from gateway.testing.session import FakeSession
 from gateway.testing.split import bytewise, every_split
 from gateway.testing.suite import InspectorSuite
 

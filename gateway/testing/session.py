@@ -8,7 +8,7 @@ is there to read afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field
@@ -21,156 +21,23 @@ from gateway.interfaces import (
     SERVER,
     Address,
     Denied,
-    IBody,
-    IExpectation,
     IInspector,
     ISession,
-    ISink,
-    ITimer,
     Outcome,
     Side,
     Unreachable,
     Verdict,
 )
-
-
-@implementer(IExpectation)
-@define
-class FakeExpectation:
-    """
-    An announced connection.
-
-    @ivar side: who will connect.
-    @ivar service: as it was given to L{ISession.expect}.
-    """
-
-    side: Side
-    address: Address
-    service: Any
-    cancelled: bool = False
-    gone: Deferred[None] = field(init=False, factory=Deferred)
-    _came: Address | None = field(init=False, default=None)
-    _joined: Callable[[Address], None] | None = field(init=False, default=None)
-
-    def cancel(self) -> None:
-        """See L{IExpectation.cancel}. A test's way to say that time ran out, too."""
-        if not self.gone.called:
-            self.cancelled = True
-            self.gone.callback(None)
-
-    def joins(self, initiator: Address) -> None:
-        """The connection comes, for an expectation with no service."""
-        assert self.service is None and not self.gone.called, "nobody listens any more"
-        self._came = initiator
-        self._meet()
-
-    def join(self, joined: Callable[[Address], None]) -> None:
-        """Whoever joins it."""
-        self._joined = joined
-        self._meet()
-
-    def _meet(self) -> None:
-        if self._came is not None and self._joined is not None and not self.gone.called:
-            self._joined(self._came)
-            if not self.gone.called:
-                self.gone.callback(None)
-
-    def comes(self, initiator: Address, **session: Any) -> FakeSession:
-        """
-        The connection comes, for an expectation with a callable as service.
-
-        @param session: more arguments of L{FakeSession}.
-        @return: its session, started.
-        """
-        came = FakeSession(self.service, client=initiator, server=self.address, **session)
-        came.start()
-        if not self.gone.called:
-            self.gone.callback(None)
-        return came
-
-
-@implementer(ITimer)
-@define(eq=False)
-class FakeTimer:
-    """Something that happens when the test says that enough time has passed."""
-
-    due: float
-    call: Callable[[], Any] | None
-
-    def cancel(self) -> None:
-        """See L{ITimer.cancel}."""
-        self.call = None
-
-
-@define
-class FakeDialing:
-    """
-    A connection that the session was asked to make.
-
-    @ivar side: who listens.
-    @ivar service: as it was given to L{ISession.dial}.
-    """
-
-    side: Side
-    address: Address
-    service: Any
-    source: Address
-    cancelled: bool = False
-    reached: Deferred[Address] = field(init=False)
-
-    @reached.default
-    def _reached(self) -> Deferred[Address]:
-        return Deferred(self._cancel)
-
-    def _cancel(self, _: Any) -> None:
-        self.cancelled = True
-
-    def answers(self, **session: Any) -> FakeSession:
-        """
-        The side accepts, for a callable as service.
-
-        @param session: more arguments of L{FakeSession}.
-        @return: its session, started.
-        """
-        begun = FakeSession(self.service, client=self.address, server=self.source, **session)
-        begun.start()
-        self.reached.callback(self.address)
-        return begun
-
-    def refuses(self, why: str = "connection refused") -> None:
-        """The side can't be reached."""
-        self.reached.errback(Unreachable(why))
-
-
-@implementer(IBody)
-@define
-class FakeBody:
-    """A body for the inspector of another service; here, it passes as it is."""
-
-    service: str
-    sink: ISink
-    data: bytes = b""
-    ended: bool = False
-    cancelled: bool = False
-
-    def send(self, data: bytes) -> None:
-        """See L{IBody.send}."""
-        self.data += data
-        self.sink.received(data)
-
-    def end(self) -> None:
-        """See L{IBody.end}."""
-        self.ended = True
-        self.sink.ended()
-
-    def cancel(self) -> None:
-        """See L{IBody.cancel}."""
-        self.cancelled = True
+from gateway.testing.asked import Asked
+from gateway.testing.dialing import FakeDialing
+from gateway.testing.expectation import FakeExpectation
+from gateway.testing.gate import FakeGate
+from gateway.testing.timer import FakeTimer, FakeTimers
 
 
 @implementer(ISession)
 @define(eq=False)
-class FakeSession:
+class FakeSession(Asked):
     """
     One session with one inspector.
 
@@ -183,30 +50,16 @@ class FakeSession:
     @ivar names: the addresses of host names; L{None} for one that can't be looked up.
     @ivar elsewhere: whether the policy permits other servers than the original destination.
     @ivar now: the time; L{advance} lets it pass.
-    @ivar keep: whether what is sent is kept (else it is only counted).
 
-    @ivar events: what was asked for, in order, in words.
-    @ivar sent: all that was sent to each side.
-    @ivar urged: what of it was sent as urgent.
-    @ivar halves: the sides towards which it was half-closed.
     @ivar connected: where to, each time it was asked.
-    @ivar secured: sides that were asked to speak TLS, with what was read before.
     @ivar ports: the ports that it should come from, likewise.
     @ivar expected: the announced connections.
     @ivar dialed: the connections that it was asked to make.
-    @ivar bodies: what was given to inspectors of other services.
-    @ivar logged: the audit records: event and fields.
-    @ivar released: nothing is inspected any more.
-    @ivar handed: the service that it was handed over to, and what was unread of each side.
-        As after a release, nothing is inspected any more.
-    @ivar verdict: how it ended, if it has.
-    @ivar late: what was asked for after the end, which does nothing.
     """
 
     make: Callable[[Any], Any]
     settings: Any = None
     reachable: bool | None = field(default=True, kw_only=True)
-    keep: bool = field(default=True, kw_only=True)
     id: int = field(default=1, kw_only=True)
     service: str = field(default="test", kw_only=True)
     client: Address = field(default=Address("192.0.2.1", 50001), kw_only=True)
@@ -217,37 +70,24 @@ class FakeSession:
     elsewhere: bool = field(default=True, kw_only=True)
     now: float = field(default=1_000_000.0, kw_only=True)
 
-    events: list[str] = field(init=False, factory=list)
-    sent: dict[Side, bytes] = field(init=False, factory=lambda: {CLIENT: b"", SERVER: b""})
-    urged: list[tuple[Side, bytes]] = field(init=False, factory=list)
-    halves: set[Side] = field(init=False, factory=set)
     connected: list[Address] = field(init=False, factory=list)
     ports: list[int | None] = field(init=False, factory=list)
-    secured: list[tuple[Side, bytes]] = field(init=False, factory=list)
     expected: list[FakeExpectation] = field(init=False, factory=list)
     dialed: list[FakeDialing] = field(init=False, factory=list)
-    bodies: list[FakeBody] = field(init=False, factory=list)
-    logged: list[tuple[str, dict[str, Any]]] = field(init=False, factory=list)
-    released: bool = field(init=False, default=False)
-    handed: tuple[str, dict[Side, bytes]] | None = field(init=False, default=None)
-    verdict: Verdict | None = field(init=False, default=None)
-    late: list[str] = field(init=False, factory=list)
     inspector: IInspector = field(init=False)
 
     _flushing: dict[Side, list[Deferred[None]]] = field(
         init=False, factory=lambda: {CLIENT: [], SERVER: []}
     )
-    _timers: list[FakeTimer] = field(init=False, factory=list)
+    _timers: FakeTimers = field(init=False, factory=FakeTimers)
     _depth: int = field(init=False, default=0)
     _connecting: Deferred[Address] | None = field(init=False, default=None)
     _joining: FakeExpectation | None = field(init=False, default=None)
     _open: bool = field(init=False, default=False)
-    _holds: dict[Side, int] = field(init=False, factory=lambda: {CLIENT: 0, SERVER: 0})
-    _queued: dict[Side, list[Callable[[], None]]] = field(
-        init=False, factory=lambda: {CLIENT: [], SERVER: []}
+    _gates: dict[Side, FakeGate] = field(
+        init=False, factory=lambda: {CLIENT: FakeGate(), SERVER: FakeGate()}
     )
     _bug: BaseException | None = field(init=False, default=None)
-    _closing: bool = field(init=False, default=False)
 
     @source.default
     def _source(self) -> Address:
@@ -300,7 +140,7 @@ class FakeSession:
         self._depth += 1
         connecting.callback(result)
         connecting.addErrback(self._failed)
-        self._resume(CLIENT)
+        self._gates[CLIENT].resume()
         self._depth -= 1
         self._settle()
 
@@ -320,12 +160,7 @@ class FakeSession:
     def advance(self, seconds: float) -> None:
         """Time passes, and what was to happen in it happens, in order."""
         end = self.now + seconds
-        while True:
-            due = [each for each in self._timers if each.call is not None and each.due <= end]
-            if not due or self.verdict is not None:
-                break
-            timer = min(due, key=lambda each: each.due)
-            self._timers.remove(timer)
+        while self.verdict is None and (timer := self._timers.next(end)) is not None:
             self.now = max(self.now, timer.due)
             assert timer.call is not None
             self._call(timer.call)
@@ -335,7 +170,7 @@ class FakeSession:
     @property
     def paused(self) -> set[Side]:
         """The sides that are not read, since a decision is awaited."""
-        return {side for side, holds in self._holds.items() if holds}
+        return {side for side, gate in self._gates.items() if gate.holds}
 
     @property
     def opened(self) -> bool:
@@ -375,9 +210,7 @@ class FakeSession:
 
     def after(self, seconds: float, call: Callable[[], Any]) -> FakeTimer:
         """See L{ISession.after}."""
-        self._timers = [each for each in self._timers if each.call is not None]
-        self._timers.append(FakeTimer(self.now + seconds, call))
-        return self._timers[-1]
+        return self._timers.add(self.now + seconds, call)
 
     def date(self) -> float:
         """See L{ISession.date}. It is C{now}."""
@@ -401,7 +234,7 @@ class FakeSession:
         if self._open or self._connecting is not None:
             raise RuntimeError("the session was asked to connect twice")
         self._connecting = connecting
-        self._holds[CLIENT] += 1
+        self._gates[CLIENT].holds += 1
 
     def _joined(self, address: Address) -> None:
         if self._connecting is not None:
@@ -411,16 +244,6 @@ class FakeSession:
     def _missed(self, _: Any) -> None:
         if self._connecting is not None:
             self.refuse("nobody came")
-
-    def send(self, side: Side, data: bytes) -> None:
-        """See L{ISession.send}."""
-        if self._note(f"to {side.value}: {data!r}" if self.keep else "send") and self.keep:
-            self.sent[side] += data
-
-    def urge(self, side: Side, data: bytes) -> None:
-        """See L{ISession.urge}."""
-        self.urged.append((side, data))
-        self.send(side, data)
 
     def flushed(self, side: Side) -> Deferred[None]:
         """See L{ISession.flushed}. At once, unless C{slow}."""
@@ -433,11 +256,6 @@ class FakeSession:
     def compute(self, function: Callable[[], Any]) -> Deferred[Any]:
         """See L{ISession.compute}. It is computed at once."""
         return maybeDeferred(function)
-
-    def end(self, side: Side) -> None:
-        """See L{ISession.end}."""
-        if self._note(f"end to {side.value}"):
-            self.halves.add(side)
 
     def deny(self, reason: str, reply: bytes = b"") -> None:
         """See L{ISession.deny}."""
@@ -452,18 +270,13 @@ class FakeSession:
         if self._note(f"close: {reason}"):
             self._finish(Verdict(outcome, reason))
 
-    def secure(self, side: Side, hello: bytes = b"") -> None:
-        """See L{ISession.secure}."""
-        if self._note(f"secure {side.value}"):
-            self.secured.append((side, hello))
-
     def expect(self, side: Side, address: Address, service: Any) -> Deferred[Any]:
         """See L{ISession.expect}. For port 0, it is 40000 and up."""
         if not self._note(f"expect the {side.value} at {address}"):
             return Deferred()
         if not address.port:
             address = address._replace(port=40000 + len(self.expected))
-        self.expected.append(FakeExpectation(side, address, service))
+        self.expected.append(FakeExpectation(side, address, service, begin=_begun))
         return succeed(self.expected[-1])
 
     def dial(self, side: Side, address: Address, service: Any) -> Deferred[Address]:
@@ -477,40 +290,8 @@ class FakeSession:
         }:
             return fail(Denied(f"{address} is neither peer's address"))
         source = Address((self.server if side is CLIENT else self.source).host, 40100)
-        self.dialed.append(FakeDialing(side, address, service, source))
+        self.dialed.append(FakeDialing(side, address, service, source, begin=_begun))
         return self.dialed[-1].reached
-
-    def stack(self, service: str, sink: Any) -> FakeBody:
-        """See L{ISession.stack}."""
-        body = FakeBody(service, sink)
-        if self._note(f"stack {service}"):
-            self.bodies.append(body)
-        return body
-
-    def release(self) -> None:
-        """See L{ISession.release}."""
-        if self._note("release"):
-            self.released = True
-
-    def hand_over(self, service: str, unread: Mapping[Side, bytes]) -> None:
-        """See L{ISession.hand_over}."""
-        if self._note(f"hand over to {service}"):
-            self.handed = (service, dict(unread))
-            self.released = True
-
-    def log(self, event: str, **fields: Any) -> None:
-        """See L{ISession.log}."""
-        if self._closing or self._note(f"log {event}"):
-            self.logged.append((event, fields))
-
-    def _note(self, event: str) -> bool:
-        """Whether it is not too late for this."""
-        if self.verdict is not None:
-            self.late.append(event)
-            return False
-        if self.keep:
-            self.events.append(event)
-        return True
 
     # Telling
 
@@ -540,8 +321,9 @@ class FakeSession:
             self._connecting = None
             if self._joining is not None:
                 self._joining.cancel()
-            for timer in self._timers:
-                timer.cancel()
+            self._timers.cancel()
+            for gate in self._gates.values():
+                gate.close()
             for expectation in self.expected:
                 expectation.cancel()
             self._closing = True
@@ -559,8 +341,7 @@ class FakeSession:
         if self.verdict is not None:
             return
         assert side is CLIENT or self._open, "the server can't say anything: it is not connected"
-        self._queued[side].append(happen)
-        self._read(side)
+        self._gates[side].say(happen)
         self._raise_bug()
 
     def _call(self, call: Callable[[], Any]) -> None:
@@ -578,8 +359,9 @@ class FakeSession:
         try:
             decision = told(*arguments)
             if isinstance(decision, Deferred) and self.verdict is None:
-                self._holds[side] += 1
-                decision.addCallbacks(lambda _: self._resume(side), self._failed)
+                gate = self._gates[side]
+                gate.holds += 1
+                decision.addCallbacks(lambda _: gate.resume(), self._failed)
         except Exception as error:
             self._end_by(error)
         finally:
@@ -598,15 +380,6 @@ class FakeSession:
             self.reach()
         elif self.reachable is not None:
             self.refuse()
-
-    def _resume(self, side: Side) -> None:
-        self._holds[side] -= 1
-        self._read(side)
-
-    def _read(self, side: Side) -> None:
-        """What waits, happens, until it has to wait again."""
-        while self._queued[side] and not self._holds[side] and self.verdict is None:
-            self._queued[side].pop(0)()
 
     def _failed(self, failure: Failure) -> None:
         error = failure.value
@@ -627,3 +400,8 @@ class FakeSession:
         if self._bug is not None and not self._depth:
             bug, self._bug = self._bug, None
             raise bug
+
+
+def _begun(make: Callable[[Any], Any], **session: Any) -> FakeSession:
+    """A session of its own, for a connection that was agreed on."""
+    return FakeSession(make, **session).start()

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import CLIENT, SERVER, Outcome, Side
 from gateway.testing import FakeBody, FakeSession
-from gateway.testing.session import FakeTimer
+from gateway.testing.timer import FakeTimer
 from protocols.http.decision import Pass
 from protocols.http.inspector import HttpInspector
 from protocols.http.limits import Limits

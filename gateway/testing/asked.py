@@ -1,0 +1,100 @@
+"""Asked: what an inspector asked its session for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import define, field
+
+from gateway.interfaces import CLIENT, SERVER, Side, Verdict
+from gateway.testing.body import FakeBody
+
+
+@define(eq=False)
+class Asked:
+    """
+    Kept to be read afterwards.
+
+    @ivar keep: whether what is sent is kept (else it is only counted).
+
+    @ivar events: what was asked for, in order, in words.
+    @ivar sent: all that was sent to each side.
+    @ivar urged: what of it was sent as urgent.
+    @ivar halves: the sides towards which it was half-closed.
+    @ivar secured: sides that were asked to speak TLS, with what was read before.
+    @ivar bodies: what was given to inspectors of other services.
+    @ivar logged: the audit records: event and fields.
+    @ivar released: nothing is inspected any more.
+    @ivar handed: the service that it was handed over to, and what was unread of each side.
+        As after a release, nothing is inspected any more.
+    @ivar verdict: how it ended, if it has.
+    @ivar late: what was asked for after the end, which does nothing.
+    """
+
+    keep: bool = field(default=True, kw_only=True)
+
+    events: list[str] = field(init=False, factory=list)
+    sent: dict[Side, bytes] = field(init=False, factory=lambda: {CLIENT: b"", SERVER: b""})
+    urged: list[tuple[Side, bytes]] = field(init=False, factory=list)
+    halves: set[Side] = field(init=False, factory=set)
+    secured: list[tuple[Side, bytes]] = field(init=False, factory=list)
+    bodies: list[FakeBody] = field(init=False, factory=list)
+    logged: list[tuple[str, dict[str, Any]]] = field(init=False, factory=list)
+    released: bool = field(init=False, default=False)
+    handed: tuple[str, dict[Side, bytes]] | None = field(init=False, default=None)
+    verdict: Verdict | None = field(init=False, default=None)
+    late: list[str] = field(init=False, factory=list)
+    _closing: bool = field(init=False, default=False)
+
+    def send(self, side: Side, data: bytes) -> None:
+        """See L{ISession.send}."""
+        if self._note(f"to {side.value}: {data!r}" if self.keep else "send") and self.keep:
+            self.sent[side] += data
+
+    def urge(self, side: Side, data: bytes) -> None:
+        """See L{ISession.urge}."""
+        self.urged.append((side, data))
+        self.send(side, data)
+
+    def end(self, side: Side) -> None:
+        """See L{ISession.end}."""
+        if self._note(f"end to {side.value}"):
+            self.halves.add(side)
+
+    def secure(self, side: Side, hello: bytes = b"") -> None:
+        """See L{ISession.secure}."""
+        if self._note(f"secure {side.value}"):
+            self.secured.append((side, hello))
+
+    def stack(self, service: str, sink: Any) -> FakeBody:
+        """See L{ISession.stack}."""
+        body = FakeBody(service, sink)
+        if self._note(f"stack {service}"):
+            self.bodies.append(body)
+        return body
+
+    def release(self) -> None:
+        """See L{ISession.release}."""
+        if self._note("release"):
+            self.released = True
+
+    def hand_over(self, service: str, unread: Mapping[Side, bytes]) -> None:
+        """See L{ISession.hand_over}."""
+        if self._note(f"hand over to {service}"):
+            self.handed = (service, dict(unread))
+            self.released = True
+
+    def log(self, event: str, **fields: Any) -> None:
+        """See L{ISession.log}."""
+        if self._closing or self._note(f"log {event}"):
+            self.logged.append((event, fields))
+
+    def _note(self, event: str) -> bool:
+        """Whether it is not too late for this."""
+        if self.verdict is not None:
+            self.late.append(event)
+            return False
+        if self.keep:
+            self.events.append(event)
+        return True
