@@ -18,7 +18,7 @@ from protocols.http.message import Form, Headers, Request, Response
 from protocols.http.policy.authentication import Authentication, Compute
 from protocols.http.policy.headers import HeaderPolicy
 from protocols.http.policy.test import CHANGES, Test, request_of
-from protocols.http.policy.url import NOWHERE, Url, has_bad_escape
+from protocols.http.policy.url import NOWHERE, Url, has_bad_escape, is_deceptive
 
 if TYPE_CHECKING:
     from protocols.http.policy.settings import HttpSettings
@@ -77,8 +77,8 @@ class Decisions:
             return Refuse(403, f"port {url.port} is not allowed")
         if not settings.invalid_escapes and has_bad_escape(request.target.text):
             return Refuse(400, "an invalid hexadecimal escape in the URL")
-        if not settings.invalid_escapes and "\0" in url.path:
-            return Refuse(400, "a NUL in the path")
+        if not settings.invalid_escapes and is_deceptive(request.target.path, url.path):
+            return Refuse(400, "a NUL or overlong UTF-8 in the path")
         if settings.paths is not None and url.path not in settings.paths:
             return Refuse(403, f"the path {url.path!r} is not allowed")
         return self._host(request, url)

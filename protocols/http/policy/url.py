@@ -22,6 +22,9 @@ _UNUSUAL = re.compile(r"[%;\\\x80-\xff]|//|/\.")
 # RFC 3986, section 2.1.
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
+# RFC 3629, section 10: more bytes than a character needs. Some decoders take it for that one.
+_OVERLONG = re.compile(r"%[Cc][01]%[89ABab][0-9A-Fa-f]|%[Ee]0%[89][0-9A-Fa-f]|%[Ff]0%8[0-9A-Fa-f]")
+
 DEFAULT_PORTS = (80, 443)
 
 
@@ -95,3 +98,8 @@ def _resolved(path: str) -> str:
 def has_bad_escape(text: str) -> bool:
     """Whether a "%" has no two hexadecimal digits after it."""
     return "%" in text and _BAD_ESCAPE.search(text) is not None
+
+
+def is_deceptive(path: str, canonical_path: str) -> bool:
+    """Whether some servers would read a path differently: one with a NUL, or overlong UTF-8."""
+    return "\0" in canonical_path or ("%" in path and _OVERLONG.search(path) is not None)
