@@ -11,8 +11,8 @@ from protocols.ftp.exchange import Exchange
 from protocols.ftp.reply import Reply
 
 PROBE = "PWD"
-_PROBED = 257
-"""Its answer can't be ABOR's."""
+_SETTLING = {PROBE: 257, "QUIT": 221}
+"""What can't be an answer to ABOR."""
 
 INTERRUPTING = frozenset({"ABOR", "STAT"})
 _STATUS = frozenset({211, 212, 213})
@@ -66,11 +66,13 @@ class Exchanges:
         """
         Wait until everything before is answered, or this may come in the middle of it.
 
-        @param settle: called if that may never be, to find out.
+        @param settle: called if that may never be, to find out. Not for QUIT, which does so itself.
         """
         while self._waiting and not self.over and not self._interrupts(command):
             doubt = self.doubt
             if doubt is not None:
+                if command is not None and command.verb == "QUIT":
+                    return
                 settle(doubt)
             self._turn_comes = Deferred()
             await self._turn_comes
@@ -96,6 +98,7 @@ class Exchanges:
         for exchange in self._waiting:
             if exchange.command.verb == "STAT" and reply.code in _STATUS:
                 return exchange
-        if self.last.instead is not None and reply.code == _PROBED:
-            return self.last
+        last = self.last
+        if last.instead is not None and reply.code == _SETTLING[last.command.verb]:
+            return last
         return self._waiting[0]

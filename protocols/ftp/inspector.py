@@ -208,7 +208,7 @@ class FtpInspector(StreamInspector):
         """Send a command, for one that the client C{asked}."""
         if command.verb in ANNOUNCING:
             command = await self._channel.ask(command)
-        exchange = Exchange(command, asked)
+        exchange = Exchange(command, asked, instead=self._exchanges.doubt)
         if exchange.verb.flow is not None:
             exchange.transfer = self._channel.begin(command, self._login.restart)
             self._transfers.add(exchange.transfer)
@@ -281,7 +281,7 @@ class FtpInspector(StreamInspector):
             reason = f"the server sent {reply.code} to {exchange.command}: {fault}"
             self._log_denied(exchange.command, reason)
             raise Denied(reason)
-        if exchange.instead is None:
+        if exchange.instead is None or not exchange.silent:
             self._rights.check_reply(exchange.command, reply)
         exchange.replies.append(reply)
         exchange.begun = exchange.begun or reply.preliminary
@@ -302,10 +302,10 @@ class FtpInspector(StreamInspector):
         elif exchange.transfer is not None:
             reply = await self._transferred(exchange, exchange.transfer, reply)
         self._show(exchange, reply)
-        if exchange.instead is None:
-            self.session.log("ftp", **exchange.fields())
-        else:
+        if exchange.instead is not None:
             self._settled(exchange.instead)
+        if exchange.instead is None or not exchange.silent:
+            self.session.log("ftp", **exchange.fields())
         if command.verb == "AUTH" and reply.completed:
             self._encrypt()
         if self._rights.wants_directory and command.verb in _MOVING and reply.completed:

@@ -401,6 +401,18 @@ class TransferTests(SynchronousTestCase):
         control.client(b"ABOR\r\n")
         self.assertEqual(control.client(b"NOOP\r\n")[0], b"")
 
+    def test_abort_and_quit(self) -> None:
+        """Its answer can't be to ABOR either: nothing else has to be asked."""
+        for late in (b"", b"226 fine\r\n"):
+            control = self.aborted(b"426 aborted\r\n")
+            self.assertEqual(control.client(b"QUIT\r\n")[0], b"QUIT\r\n")
+            self.assertEqual(control.server(late + b"221 bye\r\n"), late + b"221 bye\r\n")
+            code = [] if not late else ["226"]
+            self.assertEqual(self.logged(control)[1:], [("ABOR", code), ("QUIT", ["221"])])
+        control, _ = self.begun(b"RETR a")
+        control.client(b"ABOR\r\n")
+        self.assertEqual(control.client(b"QUIT\r\n")[0], b"")
+
     def test_abort_and_status(self) -> None:
         """As long as STAT is to be answered, nothing is asked."""
         control, _ = self.begun(b"RETR a")
