@@ -312,6 +312,12 @@ class ISession(Interface):
         @param outcome: FAILED, for example, if a time limit of the protocol ran out.
         """
 
+    def done() -> None:
+        """
+        Everything was said and answered, and nobody expects more: the session has passed. What
+        was sent still arrives, but nobody's goodbye is waited for, as L{end} would.
+        """
+
     def secure(side: Side, hello: bytes = b"") -> None:
         """
         From the next byte on, C{side} speaks TLS.

@@ -266,6 +266,10 @@ class Stacked:
         """Refuse the body, since there is no connection to close."""
         self._refuse(Verdict(outcome, reason), b"")
 
+    def done(self) -> None:
+        """The body as the inspector wants it is complete."""
+        self.end(SERVER)
+
     def secure(self, side: Side, hello: bytes = b"") -> None:
         """There is no connection."""
         raise Unstackable(f"{self.service} can't be stacked: it speaks TLS")

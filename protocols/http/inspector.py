@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, ClassVar
 
+from twisted.internet.defer import Deferred
+
 from gateway.inspector import Reader, StreamInspector
 from gateway.interfaces import CLIENT, SERVER, ISession, Outcome, Side, Verdict
 from protocols.http.answering import BAD_GATEWAY, Answering
@@ -88,6 +90,21 @@ class HttpInspector(StreamInspector):
         for each in tuple(self.pending):
             self.record(each, FAILED, reason)
         self.session.close(reason, Outcome.FAILED)
+
+    def ended(self, side: Side) -> Deferred[Any] | None:
+        """With a client that leaves between two requests, all is done."""
+        if side is CLIENT and self._rests:
+            self.session.done()
+            return None
+        return super().ended(side)
+
+    @property
+    def _rests(self) -> bool:
+        """Whether all that was asked is answered, and more could be asked."""
+        current = self.current
+        return not (self.last or self.left or self.pending) and (
+            current is None or current.recorded
+        )
 
     def closed(self, verdict: Verdict) -> None:
         """Record what was not completed."""

@@ -434,6 +434,33 @@ class InspectedTests(TestCase):
         await scene.over()
 
     @asynchronous
+    async def test_done(self) -> None:
+        """When all is done, both sides hear the end, and no goodbye is waited for."""
+        answers[CLIENT] = lambda session, data: session.send(SERVER, data)
+        answers[SERVER] = lambda session, data: (session.send(CLIENT, data), session.done())
+        scene = Scene(self, Asking)
+        client, server = await scene.pair()
+        await send(client, b"?")
+        self.assertEqual(await receive(server, 1), b"?")
+        await send(server, b"!")
+        self.assertEqual((await scene.over())["gateway"]["verdict"], "passed")
+        self.assertEqual(await receive_all(client), b"!")
+        self.assertEqual(await receive_all(server), b"")
+
+    @asynchronous
+    async def test_done_while_something_waits(self) -> None:
+        """What was sent before all was done arrives, however slow the receiver is."""
+        large = b"x" * 10_000_000
+        answers[CLIENT] = lambda session, data: (session.send(CLIENT, large), session.done())
+        scene = Scene(self, Asking)
+        client, server = await scene.pair()
+        await send(client, b"?")
+        self.assertEqual(await receive_all(client), large)
+        client.close()
+        server.close()
+        self.assertEqual((await scene.over())["gateway"]["verdict"], "passed")
+
+    @asynchronous
     async def test_denied_client_that_stays(self) -> None:
         """A denied client that doesn't go is not kept for longer than we linger."""
         answers[CLIENT] = lambda session, data: session.deny("go", b"go\r\n")
@@ -515,6 +542,7 @@ class InspectedTests(TestCase):
         session.end(SERVER)
         session.deny("late")
         session.close("late")
+        session.done()
         self.assertEqual((await scene.over())["gateway"]["verdict"], "closed")
 
     @asynchronous

@@ -174,6 +174,27 @@ class OrderTests(SynchronousTestCase):
         self.assertIn(b"\r\nConnection: close\r\n", session.sent[CLIENT])
         self.assertIn(CLIENT, session.halves)
 
+    def test_client_leaves(self) -> None:
+        """A client that leaves when everything is answered, or asked nothing, needs nobody."""
+        session = ask(GET % 1)
+        session.says(SERVER, OK)
+        session.hangs_up(CLIENT)
+        idle = begin()
+        idle.hangs_up(CLIENT)
+        for one in (session, idle):
+            self.assertIsNotNone(one.verdict)
+            self.assertEqual(one.verdict and one.verdict.outcome, Outcome.PASSED)
+        self.assertEqual([one["verdict"] for one in records(session)], ["passed"])
+
+    def test_client_asks_and_ends(self) -> None:
+        """A client that has said all, but has not heard all, gets its answers."""
+        session = ask(GET % 1 + GET % 2)
+        session.says(SERVER, OK)
+        session.hangs_up(CLIENT)
+        self.assertIsNone(session.verdict)
+        session.says(SERVER, OK)
+        self.assertEqual(session.sent[CLIENT], OK + OK)
+
     def test_goodbye(self) -> None:
         """A server that parts from an idle client by a 408 is no attacker; the client just ends."""
         session = ask(GET % 1)
