@@ -13,8 +13,8 @@ import re
 from attrs import frozen
 
 from gateway.inspector import Reader, StreamInspector, option, pattern
-from gateway.interfaces import CLIENT, SERVER, Denied
-from protocols.text import PlainText
+from gateway.interfaces import SERVER, Denied
+from protocols.text import Charset, pass_text
 
 # Section 2.3: {Q1} is "/W" and a user name, each of which may be missing; {Q2} has "@host" after
 # it, as often as the query is to be forwarded. "/W" is written in both cases in the wild, and
@@ -129,16 +129,9 @@ class FingerInspector(StreamInspector):
     async def from_server(self, read: Reader) -> None:
         """Pass the readable part of the answer."""
         settings: FingerSettings = self.session.settings
-        text = PlainText("utf-8" if settings.international else "ascii")
-        left = settings.answer_bytes
-        while await read.more():
-            if not left:
-                reason = f"the answer is longer than {settings.answer_bytes} bytes"
-                raise Denied(reason, b"\r\n[The rest of the answer was cut off.]\r\n")
-            piece = await read.some(left)
-            left -= len(piece)
-            self.session.send(CLIENT, text.filter(piece))
-        self.session.send(CLIENT, text.end())
+        charset: Charset = "utf-8" if settings.international else "ascii"
+        cut_off = b"\r\n[The rest of the answer was cut off.]\r\n"
+        await pass_text(self.session, read, charset, settings.answer_bytes, cut_off)
 
     def _decide(self, query: Query) -> None:
         """

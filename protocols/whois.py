@@ -13,8 +13,8 @@ import re
 from attrs import frozen
 
 from gateway.inspector import Reader, StreamInspector, option, pattern
-from gateway.interfaces import CLIENT, SERVER, Denied
-from protocols.text import Charset, PlainText
+from gateway.interfaces import SERVER, Denied
+from protocols.text import Charset, pass_text
 
 # RFC 3912 has no grammar: a query is what the server understands. What no server needs are
 # characters that nobody can see.
@@ -68,16 +68,8 @@ class WhoisInspector(StreamInspector):
     async def from_server(self, read: Reader) -> None:
         """Pass the readable part of the answer."""
         settings: WhoisSettings = self.session.settings
-        text = PlainText(settings.charset)
-        left = settings.answer_bytes
-        while await read.more():
-            if not left:
-                reason = f"the answer is longer than {settings.answer_bytes} bytes"
-                raise Denied(reason, b"\r\n% The rest of the answer was cut off.\r\n")
-            piece = await read.some(left)
-            left -= len(piece)
-            self.session.send(CLIENT, text.filter(piece))
-        self.session.send(CLIENT, text.end())
+        cut_off = b"\r\n% The rest of the answer was cut off.\r\n"
+        await pass_text(self.session, read, settings.charset, settings.answer_bytes, cut_off)
 
     def _decide(self, query: str, settings: WhoisSettings) -> None:
         """

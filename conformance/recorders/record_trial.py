@@ -2,52 +2,15 @@
 
 # mypy: ignore-errors
 
-import json
 import os
 import sys
-import unittest
-from fnmatch import fnmatchcase
-from pathlib import Path
 
+from noting import Noting, chosen
 from twisted.trial import reporter, runner, util
 
 
-class Recorder(reporter.VerboseTextReporter):
-    """Writes one line a test, at once: what a time limit cuts off is not lost."""
-
-    def note(self, test, outcome):
-        with Path(os.environ["CONFORMANCE_RECORD"]).open("a") as record:
-            record.write(json.dumps([test.id(), outcome]) + "\n")
-
-    def addSuccess(self, test):
-        super().addSuccess(test)
-        self.note(test, "passed")
-
-    def addSkip(self, test, reason):
-        super().addSkip(test, reason)
-        self.note(test, "skipped")
-
-    def addExpectedFailure(self, test, error, reason=None):
-        super().addExpectedFailure(test, error, reason)
-        self.note(test, "skipped")
-
-    def addFailure(self, test, failure):
-        super().addFailure(test, failure)
-        self.note(test, "failed")
-
-    def addError(self, test, error):
-        super().addError(test, error)
-        self.note(test, "failed")
-
-
-def chosen(suite):
-    """Those of a suite's tests that are not left out."""
-    patterns = json.loads(os.environ["CONFORMANCE_LEFT_OUT"])
-    for test in suite:
-        if isinstance(test, unittest.TestSuite):
-            yield from chosen(test)
-        elif not any(fnmatchcase(test.id(), pattern) for pattern in patterns):
-            yield test
+class Recorder(Noting, reporter.VerboseTextReporter):
+    """With the names of the tests, as they run."""
 
 
 if __name__ == "__main__":

@@ -2,14 +2,12 @@
 
 # mypy: ignore-errors
 
-import json
 import os
 import signal
 import sys
 import unittest
-from fnmatch import fnmatchcase
-from pathlib import Path
 
+from noting import Noting, chosen
 from test import support
 
 SECONDS = 20
@@ -19,8 +17,8 @@ def give_up(*_):
     raise TimeoutError(f"more than {SECONDS} seconds")
 
 
-class Recorder(unittest.TextTestResult):
-    """Writes one line a test, at once: what a time limit cuts off is not lost."""
+class Recorder(Noting, unittest.TextTestResult):
+    """Gives up a test that takes too long."""
 
     def startTest(self, test):
         super().startTest(test)
@@ -30,44 +28,10 @@ class Recorder(unittest.TextTestResult):
         signal.alarm(0)
         super().stopTest(test)
 
-    def note(self, test, outcome):
-        with Path(os.environ["CONFORMANCE_RECORD"]).open("a") as record:
-            record.write(json.dumps([test.id(), outcome]) + "\n")
-
-    def addSuccess(self, test):
-        super().addSuccess(test)
-        self.note(test, "passed")
-
-    def addExpectedFailure(self, test, error):
-        super().addExpectedFailure(test, error)
-        self.note(test, "skipped")
-
-    def addSkip(self, test, reason):
-        super().addSkip(test, reason)
-        self.note(test, "skipped")
-
-    def addFailure(self, test, error):
-        super().addFailure(test, error)
-        self.note(test, "failed")
-
-    def addError(self, test, error):
-        super().addError(test, error)
-        self.note(test, "failed")
-
     def addSubTest(self, test, part, error):
         super().addSubTest(test, part, error)
         if error is not None:
             self.note(test, "failed")
-
-
-def chosen(suite):
-    """Those of a suite's tests that are not left out."""
-    patterns = json.loads(os.environ["CONFORMANCE_LEFT_OUT"])
-    for test in suite:
-        if isinstance(test, unittest.BaseTestSuite):
-            yield from chosen(test)
-        elif not any(fnmatchcase(test.id(), pattern) for pattern in patterns):
-            yield test
 
 
 if __name__ == "__main__":
