@@ -69,7 +69,8 @@ class HttpInspector(StreamInspector):
         """A client that has nothing of the answer yet reads that there will be none."""
         if side is CLIENT or self.left:
             return
-        if self.last:  # and complete: a reset could take it from the client
+        early = self.current is not None and self.current.answered
+        if self.last or early:  # and complete: a reset could take it from the client
             self.session.close(verdict.reason, Outcome.FAILED)
             return
         oldest = self.pending.oldest

@@ -15,6 +15,7 @@ from protocols.http.inspector import HttpInspector
 from protocols.http.limits import Limits
 from protocols.http.policy.settings import HttpSettings
 from protocols.http.settings import Stack, Tunnels
+from protocols.http.times import Times
 from protocols.relay import RelayInspector
 from tests.session.scene import (
     Scene,
@@ -144,6 +145,7 @@ class NothingStaysTests(TestCase):
             await send(server, answer)
             await self.heard(client)
             client.close()
+            server.close()
             await self.gone(scene, session)
 
     @asynchronous
@@ -192,6 +194,20 @@ class NothingStaysTests(TestCase):
                 await self.heard(server)
                 server.close()
                 await self.gone(scene, session)
+
+    @asynchronous
+    async def test_too_late(self) -> None:
+        """The client, or the server, took too long."""
+        times = Times(head_seconds=0.3, response_seconds=0.3)  # type: ignore[call-arg]
+        for asked in (GET[:5], GET):
+            scene, client, session = await self.begun(asked, settings=HttpSettings(times=times))
+            if asked == GET:
+                server = await scene.accepted()
+                await self.heard(client)
+                server.close()
+            await self.heard(client)
+            client.close()
+            await self.gone(scene, session)
 
     @asynchronous
     async def test_stopped(self) -> None:

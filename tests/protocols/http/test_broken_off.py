@@ -101,16 +101,17 @@ class ResetTests(SynchronousTestCase):
         self.passed_on(session, OK)
 
     def test_after_the_last_answer(self) -> None:
-        """A complete last answer is not taken from the client again."""
-        refusal = b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        session = ask(PUT + b"\r\na")
-        session.says(SERVER, refusal)
-        session.resets(SERVER)
-        self.assertEqual(session.sent[CLIENT], refusal)
-        assert session.verdict is not None
-        self.assertEqual(session.verdict, (Outcome.FAILED, "reset by the server"))
-        (record,) = records(session)
-        self.assertEqual((record["verdict"], record["status"]), ("failed", 413))
+        """A complete answer, last or early, is not taken from the client again."""
+        refusal = b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n"
+        for end in (b"Connection: close\r\n\r\n", b"\r\n"):
+            session = ask(PUT + b"\r\na")
+            session.says(SERVER, refusal + end)
+            session.resets(SERVER)
+            self.assertEqual(session.sent[CLIENT], refusal + end)
+            assert session.verdict is not None
+            self.assertEqual(session.verdict, (Outcome.FAILED, "reset by the server"))
+            (record,) = records(session)
+            self.assertEqual((record["verdict"], record["status"]), ("failed", 413))
 
     def test_client(self) -> None:
         """A client that resets hears nothing."""
