@@ -128,6 +128,31 @@ class SuiteTests(SynchronousTestCase):
 
         self.assertIn("test_cut_off", failures(Trusting))
 
+    def test_reset(self) -> None:
+        """One whose last words are a bug is found."""
+
+        class Wordy(Inspector):
+            def lost(self, side: Side, verdict: Verdict) -> None:
+                self.session.send(side.other, verdict.reason)  # type: ignore[arg-type]
+
+        self.assertEqual(failures(Wordy), {"test_cut_off"})
+
+    def test_last_words(self) -> None:
+        """The kit's session lets an inspector speak to the side that is left, and no longer."""
+
+        class Polite(Inspector):
+            def lost(self, side: Side, verdict: Verdict) -> None:
+                self.session.send(side.other, b"alone")
+                self.session.close(verdict.reason, Outcome.FAILED)
+
+        session = FakeSession(Polite).start()
+        session.resets(SERVER)
+        self.assertEqual(session.sent[CLIENT], b"alone")
+        self.assertEqual(session.verdict, (Outcome.FAILED, "reset by the server"))
+        session = FakeSession(Inspector).start()
+        session.resets(CLIENT)
+        self.assertEqual(session.verdict, (Outcome.RESET, "reset by the client"))
+
     def test_connected_first(self) -> None:
         """The client is not heard before the server is there: an inspector may rely on it."""
 

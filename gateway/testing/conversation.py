@@ -74,6 +74,7 @@ def converse(
     steps: Iterable[Step],
     settings: Any = None,
     cut: Callable[[bytes], Iterable[bytes]] = lambda data: [data],
+    lost: Side | None = None,
     **session: Any,
 ) -> Course:
     """
@@ -81,6 +82,7 @@ def converse(
     not said. Nor is what a server says that is not connected.
 
     @param cut: cuts the bytes of a step into pieces.
+    @param lost: the side that resets its connection at last, if it has one.
     @param session: more arguments of L{FakeSession}.
     @raise Exception: a bug of the inspector.
     """
@@ -89,6 +91,8 @@ def converse(
     for side, data in steps:
         if course.session.verdict is None and (side is CLIENT or course.session.opened):
             _take(course, side, data, cut)
+    if lost is CLIENT or (lost is SERVER and course.session.opened):
+        course.session.resets(lost)
     course.session.over(Verdict(Outcome.CLOSED, "the conversation is over"))
     return course
 

@@ -95,12 +95,13 @@ class InspectorSuite(_TestCase):
                     self._survives(sample, [*before, (side, data), (side, END)])
 
     def test_cut_off(self) -> None:
-        """A peer may go away at any time; after the end, nothing is asked for."""
+        """A peer may go away at any time, also by a reset; after the end, nothing is asked for."""
         for sample in self.conversations:
             for steps in _beginnings(sample.steps):
                 self._survives(sample, steps)
                 for side in (CLIENT, SERVER):
                     self._survives(sample, [*steps, (side, END)])
+                    self._survives(sample, steps, lost=side)
 
     def test_memory(self) -> None:
         """Nobody can make it keep more than its limits, by never coming to an end."""
@@ -152,10 +153,10 @@ class InspectorSuite(_TestCase):
         self.assertEqual(course.session.late, [], f"{sample.name}: asked for after the end")
         return course
 
-    def _survives(self, sample: Conversation, steps: Iterable[Step]) -> None:
+    def _survives(self, sample: Conversation, steps: Iterable[Step], **how: Any) -> None:
         steps = list(steps)
         try:
-            course = self._converse(sample, steps)
+            course = self._converse(sample, steps, **how)
         except Exception as bug:
             raise AssertionError(f"{sample.name}: a bug, after {_shown(steps)}") from bug
         verdict = course.session.verdict
@@ -213,7 +214,7 @@ class InspectorSuite(_TestCase):
             session.over()
 
 
-_HARMLESS = frozenset({Outcome.PASSED, Outcome.DENIED, Outcome.CLOSED, Outcome.FAILED})
+_HARMLESS = frozenset(Outcome) - {Outcome.BROKEN}
 
 
 def _let_go(session: FakeSession) -> None:
