@@ -125,7 +125,8 @@ def recognise(beginning: bytes) -> Kind | None:
 DECODED = ("", "identity", "gzip", "x-gzip", "deflate")
 """Content codings that L{decoded} can read."""
 
-_WINDOW = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+GZIP = 31
+"""What zlib calls it."""
 
 
 def decoded(beginning: bytes, coding: str) -> bytes:
@@ -136,14 +137,26 @@ def decoded(beginning: bytes, coding: str) -> bytes:
     @param coding: one of L{DECODED}.
     @raise ValueError: it is not compressed so.
     """
-    if coding not in _WINDOW:
+    if coding in ("", "identity"):
         return beginning
     try:
-        return zlib.decompressobj(_WINDOW[coding]).decompress(beginning, LOOK)
+        if coding == "deflate":
+            return zlib.decompressobj().decompress(beginning, LOOK)
+        return _members(beginning)
     except zlib.error as error:
         if coding == "deflate":
             return _raw(beginning)
         raise ValueError(f"it is not {coding}: {error}") from None
+
+
+def _members(beginning: bytes) -> bytes:
+    """Of several members, what is in all of them is one content (RFC 1952, section 2.2)."""
+    found = b""
+    while beginning and len(found) < LOOK:
+        member = zlib.decompressobj(GZIP)
+        found += member.decompress(beginning, LOOK - len(found))
+        beginning = member.unused_data
+    return found
 
 
 def _raw(beginning: bytes) -> bytes:

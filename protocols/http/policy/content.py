@@ -15,6 +15,9 @@ PARTIAL = 206
 UNKNOWN = "application/octet-stream"
 """What a body without a Content-Type may be taken for (RFC 9110, section 8.3)."""
 
+LEAST = 64
+"""Bytes that the first L{LOOK} of a compressed body must give: what is compressed for good does."""
+
 READABLE = "gzip, deflate, identity"
 
 
@@ -98,9 +101,12 @@ class ContentPolicy:
         if coding not in DECODED:
             return self._coded(message)
         try:
-            kind = recognise(decoded(beginning, coding))
+            content = decoded(beginning, coding)
         except ValueError as error:
             return f"a body that says that it is {coding}: {error}"
+        if len(content) < LEAST and len(beginning) >= LOOK:
+            return f"a body that is coded as {coding} so that its beginning can't be seen"
+        kind = recognise(content)
         type = media_type(message.headers.first.get("content-type"))
         if kind is None:
             return self._named(UNKNOWN) if not type else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 import zlib
 
 from hypothesis import given, settings
@@ -149,6 +150,26 @@ class ContentTests(PolicyCase):
         self.assertIn("can't be looked into", self.verdict(text, "image/png", b"MZ", brotli))
         both = ("Content-Encoding", "gzip, gzip")
         self.assertIn("can't be looked into", self.verdict(text, "image/png", b"MZ", both))
+
+    def test_hidden(self) -> None:
+        """Nobody hides how a body begins behind what a coding may have in front of it."""
+        text = 'refuse = ["application/x-executable"]'
+        program = gzip.compress(b"MZ" + b"\0" * 5000)
+        padded = program[:3] + b"\x04" + program[4:10] + b"\x00\x08" + bytes(0x800) + program[10:]
+        self.assertEqual(gzip.decompress(padded)[:2], b"MZ")
+        coded = ("Content-Encoding", "gzip")
+        self.assertIn("can't be seen", self.verdict(text, "image/png", padded[:LOOK], coded))
+        blocks = zlib.compressobj(wbits=-15)
+        begin = blocks.compress(b"M") + b"".join(blocks.flush(zlib.Z_FULL_FLUSH) for _ in range(9))
+        stored = begin + b"\0\0\0\xff\xff" * 200
+        deflated = ("Content-Encoding", "deflate")
+        self.assertIn("can't be seen", self.verdict(text, "image/png", stored[:LOOK], deflated))
+        for first in (b"", b"M"):
+            members = gzip.compress(first) + gzip.compress(b"MZ"[len(first) :] + b"\0" * 50)
+            self.assertIn(PROGRAM, self.verdict(text, "image/png", members, coded))
+        self.assertIn("it is not gzip", self.verdict(text, "image/png", members + b"noise", coded))
+        noise = gzip.compress(random.Random(1).randbytes(2000))
+        self.assertEqual(self.verdict(text, "image/png", noise[:LOOK], coded), "")
 
     def test_empty(self) -> None:
         """Nothing is of no type."""
