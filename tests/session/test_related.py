@@ -72,6 +72,12 @@ class ExpectationTests(TestCase):
         expectation = await session.expect(side, Address("127.0.0.2", 0), service)
         return expectation, client, server
 
+    async def closed(self, scene: Scene, expectation: Any) -> None:
+        """Nobody listens there any more."""
+        await until(lambda: not scene.sessions.related._expected)
+        with self.assertRaises(ConnectionRefusedError):
+            await visit(self, expectation.address)
+
     def scene(self, **arguments: Any) -> Scene:
         arguments.setdefault("others", (service(RelayInspector, "data"),))
         return Scene(self, Announcing, **arguments)
@@ -162,9 +168,7 @@ class ExpectationTests(TestCase):
         scene = self.scene()
         expectation, *_ = await self.announced(scene)
         await visit(self, expectation.address)
-        await until(lambda: not scene.sessions.related._expected)
-        with self.assertRaises(ConnectionRefusedError):
-            await visit(self, expectation.address)
+        await self.closed(scene, expectation)
 
     @asynchronous
     async def test_stranger(self) -> None:
@@ -205,9 +209,7 @@ class ExpectationTests(TestCase):
         """What doesn't come within the time limit is not let in any more."""
         scene = self.scene(limits=ServiceLimits(expect_seconds=0.3))
         expectation, *_ = await self.announced(scene)
-        await until(lambda: not scene.sessions.related._expected)
-        with self.assertRaises(ConnectionRefusedError):
-            await visit(self, expectation.address)
+        await self.closed(scene, expectation)
 
     @asynchronous
     async def test_session_over(self) -> None:
@@ -216,9 +218,7 @@ class ExpectationTests(TestCase):
         expectation, client, server = await self.announced(scene)
         client.close()
         server.close()
-        await until(lambda: not scene.sessions.related._expected)
-        with self.assertRaises(ConnectionRefusedError):
-            await visit(self, expectation.address)
+        await self.closed(scene, expectation)
 
     @asynchronous
     async def test_too_many(self) -> None:
