@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attrs import frozen
+from attrs import field, frozen
 
 from gateway.inspector import option
 from protocols.http.message import Headers
-from protocols.http.policy.patterns import KEPT, read_free_name, read_name
+from protocols.http.policy.patterns import KEPT, read_free_name, read_name, spellings
 from protocols.http.policy.replacement import Replacement
 
 Values = Mapping[str, tuple[str, ...]]
@@ -97,11 +97,20 @@ class HeaderPolicy:
         precedent="Zorp's HTTP_HDR_INSERT",
     )
 
+    _removed: frozenset[str] = field(init=False, repr=False, eq=False)
+
+    @_removed.default
+    def _all_removed(self) -> frozenset[str]:
+        """With all names that a server may take for those, or for what is set."""
+        removed = {each for name in self.remove for each in spellings(name)}
+        return frozenset(removed.union(*(spellings(name.lower())[1:] for name in self.set)))
+
     def too_long(self, headers: Headers) -> str | None:
         """The name of a header that is longer than it may be."""
         for name, limit in self.limit.items():
-            if any(len(value) > limit for value in headers.every(name)):
-                return name
+            for spelling in spellings(name):
+                if any(len(value) > limit for value in headers.every(spelling)):
+                    return name
         return None
 
     def apply(self, headers: Headers) -> Headers:
@@ -115,7 +124,7 @@ class HeaderPolicy:
 
     def reduced(self, headers: Headers) -> Headers:
         """The headers that pass, as they pass."""
-        if self.only or not self.remove.isdisjoint(headers.first):
+        if self.only or not self._removed.isdisjoint(headers.first):
             headers = headers.only(self._passes)
         for replacement in self.replace:
             if replacement.name in headers:
@@ -129,4 +138,4 @@ class HeaderPolicy:
         key = name.lower()
         if key in KEPT:
             return True
-        return key not in self.remove and (not self.only or key in self.only)
+        return key not in self._removed and (not self.only or key in self.only)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 
 from gateway.inspector import pattern
 from protocols.http.grammar import TOKEN
@@ -15,6 +16,8 @@ _RANGE = re.compile(r"(\*/\*)|([!#$&^_.+\w-]+/(\*|[!#$&^_.+\w-]+))", re.ASCII)
 
 KEPT = frozenset({*OURS, "host"})
 """Headers that say where a message goes and where it ends: nothing here changes them."""
+
+MOST_DASHES = 6
 
 _PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", re.ASCII)
 
@@ -114,6 +117,22 @@ def read_name(name: str) -> str:
     if not TOKEN.fullmatch(name):
         raise ValueError(f'"{name}" is not the name of a header')
     return name.lower()
+
+
+@cache
+def spellings(name: str) -> tuple[str, ...]:
+    """
+    A header's name, and those that applications of the CGI kind take for the same (RFC 3875,
+    section 4.1.18): with "_" in place of any "-". Of a name with very many, just all of them.
+    (Remembered: names are the operator's.)
+    """
+    first, *rest = name.split("-")
+    if len(rest) > MOST_DASHES:
+        return name, name.replace("-", "_")
+    found = [first]
+    for word in rest:
+        found = [f"{each}{dash}{word}" for dash in "-_" for each in found]
+    return tuple(found)
 
 
 def read_free_name(name: str) -> str:

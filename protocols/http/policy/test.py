@@ -30,6 +30,7 @@ from protocols.http.policy.patterns import (
     read_texts,
     read_types,
     read_values,
+    spellings,
 )
 from protocols.http.policy.url import Url
 
@@ -119,7 +120,13 @@ class Test:
         precedent="Zorp's HTTP_STK_POLICY",
     )
     place: str = written_at()
+    _names: tuple[tuple[tuple[str, ...], Texts], ...] = field(init=False, repr=False, eq=False)
     _checks: tuple[Callable[[Any, Url], bool], ...] = field(init=False, repr=False, eq=False)
+
+    @_names.default
+    def _all_names(self) -> tuple[tuple[tuple[str, ...], Texts], ...]:
+        """Those of C{header}, and what a server may take for them."""
+        return tuple((spellings(name), wanted) for name, wanted in self.header.items())
 
     @_checks.default
     def _choose_checks(self) -> tuple[Callable[[Any, Url], bool], ...]:
@@ -182,8 +189,8 @@ class Test:
 
     def _has_headers(self, message: Request | Response, url: Url) -> bool:
         return all(
-            any(value in wanted for value in message.headers.every(name) or [""])
-            for name, wanted in self.header.items()
+            any(value in wanted for value in _values(message.headers, names) or [""])
+            for names, wanted in self._names
         )
 
     def _is_version(self, message: Request | Response, url: Url) -> bool:
@@ -200,9 +207,10 @@ class Test:
 
     def change(self, headers: Headers) -> Headers:
         """The headers as this test wants them."""
+        headers = headers.without(*spellings(self.name)[self.action == "set-header" :])
         if self.action == "set-header":
             return headers.with_(self.name, self.value or "")
-        return headers.without(self.name)
+        return headers
 
     def refusal(self, request: Request, url: Url, pages: Pages) -> Refuse:
         """The answer to the client."""
@@ -280,6 +288,10 @@ class ResponseTest(Test):
             if message.status not in self.status:
                 return False
         return super().matches(message, url)
+
+
+def _values(headers: Headers, names: tuple[str, ...]) -> list[str]:
+    return [value for name in names for value in headers.every(name)]
 
 
 def request_of(message: Request | Response) -> Request:

@@ -16,9 +16,10 @@ from gateway.interfaces import CLIENT, SERVER, Outcome, Side
 from gateway.testing import FakeSession
 from protocols.http.inspector import HttpInspector
 from protocols.http.policy.hosts import read_hosts
-from protocols.http.policy.patterns import read_paths
+from protocols.http.policy.patterns import read_paths, read_values
 from protocols.http.policy.settings import HttpSettings
 from protocols.http.policy.test import RequestTest
+from tests.protocols.http.policy.case import PolicyCase
 from tests.protocols.http.test_transactions import GET, OK, PUT, ask, limits, records
 
 SEGMENT = 65536
@@ -34,7 +35,7 @@ def denied(case: Any, session: FakeSession) -> str:
     return session.verdict.reason
 
 
-class ForbiddenTests(SynchronousTestCase):
+class ForbiddenTests(PolicyCase):
     """A client wants what the policy does not allow, by another spelling of it."""
 
     def barred(self, settings: HttpSettings, request: bytes) -> None:
@@ -141,6 +142,27 @@ class ForbiddenTests(SynchronousTestCase):
         settings = HttpSettings(methods=frozenset({"GET"}))
         for method in (b"POST", b"get", b"Get", b"GETX", b"GET\xa0", b"\tGET", b"GE T", b"CONNECT"):
             self.barred(settings, method + b" / HTTP/1.1\r\nHost: a\r\n\r\n")
+
+    def test_lookalikes(self) -> None:
+        """What the policy says of a header holds for all names that CGI takes for the same."""
+        for line in (b"X-User-Id", b"x_user_id", b"X_User-Id", b"X-User_ID"):
+            request = b"GET / HTTP/1.1\r\nHost: a\r\n" + line + b": root\r\n\r\n"
+            values = read_values({"X-User-Id": "root"})
+            test = RequestTest(header=values)  # type: ignore[call-arg]
+            self.barred(HttpSettings(request=(test,)), request)
+            for policy in ('remove = ["X-User-Id"]', 'set = {X-User-Id = "joe"}'):
+                sent = self.reaches(f"[http.request_headers]\n{policy}", request)
+                self.assertNotIn(b"root", sent)
+            for action in ("drop-header", 'set-header"\nvalue = "joe'):
+                text = f'[[http.request]]\naction = "{action}"\nname = "X-User-Id"'
+                self.assertNotIn(b"root", self.reaches(text, request))
+            self.assertEqual(
+                self.reaches("[http.request_headers]\nlimit = {X-User-Id = 3}", request), b""
+            )
+
+    def reaches(self, text: str, request: bytes) -> bytes:
+        """What reaches the server by a policy as an operator writes it."""
+        return ask(request, self.settings(text)).sent[SERVER]
 
 
 class BusyTests(SynchronousTestCase):
