@@ -55,7 +55,7 @@ def options(headers: Headers) -> frozenset[str]:
     value = headers.first.get("connection")
     if value is None:
         return _NONE
-    if value in _PLAIN and not headers.several("connection"):
+    if value in _PLAIN and not (headers.repeated and headers.several("connection")):
         return _PLAIN[value]
     named = frozenset(member.lower() for member in headers.members("connection"))
     for option in named:
@@ -100,7 +100,8 @@ def onward(headers: Headers, named: frozenset[str], upgrade: bool) -> Headers:
     """
     if _OTHERS.isdisjoint(headers.first):
         value = headers.first.get("connection")
-        if value is None or (value in _WORDS and not headers.several("connection")):
+        single = not (headers.repeated and headers.several("connection"))
+        if value is None or (value in _WORDS and single):
             return headers  # a single word, if any, is all there is, as in nearly every message
     trailers = "te" in named and headers.first.get("te") == "trailers"
     dropped = (named | _OTHERS) - {"keep-alive", "connection"}

@@ -115,7 +115,7 @@ def _length(headers: Headers) -> int | None:
     value = headers.first.get("content-length")
     if value is None:
         return None
-    if headers.several("content-length"):
+    if headers.repeated and headers.several("content-length"):
         raise Malformed("several Content-Length headers", headers.place("content-length", 1))
     if CONTENT_LENGTH.fullmatch(value) is None:
         reason = f"not a Content-Length: {value[:100]!r}"

@@ -86,8 +86,8 @@ class Headers:
         return [value for name, value in self.fields if name.lower() == key]
 
     def several(self, key: str) -> bool:
-        """Whether there is more than one of this name, which is in small letters."""
-        return self.repeated and len(self.every(key)) > 1
+        """Whether there is more than one of this name (in small letters); if any is L{repeated}."""
+        return len(self.every(key)) > 1
 
     def members(self, name: str) -> list[str]:
         """The members of a list that may be on several lines (RFC 9110, section 5.6.1)."""

@@ -95,7 +95,7 @@ def read_host(headers: Headers, version: str, target: Target) -> Authority:
         if version == "1.0":
             return target.host, target.port
         raise Malformed("a request with no Host headers")
-    if headers.several("host"):
+    if headers.repeated and headers.several("host"):
         reason = f"a request with {len(headers.every('host'))} Host headers"
         raise Malformed(reason, headers.place("host", 1))
     try:

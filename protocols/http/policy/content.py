@@ -51,12 +51,18 @@ class ContentPolicy:
         read=read_types,
     )
 
+    judges: bool = field(init=False, repr=False, eq=False)
     looks: bool = field(init=False, repr=False, eq=False)
+
+    @judges.default
+    def _judges(self) -> bool:
+        """Whether media types matter."""
+        return self.allow is not None or self.refuse is not None
 
     @looks.default
     def _looks(self) -> bool:
         """Whether first bytes matter."""
-        return self.look and (self.allow is not None or self.refuse is not None)
+        return self.look and self.judges
 
     def looks_at(self, message: Request | Response) -> bool:
         """Whether those of this message matter."""
@@ -67,7 +73,7 @@ class ContentPolicy:
 
     def head(self, message: Request | Response) -> str | None:
         """Why a message can't pass, by its header; L{None} if it may."""
-        if self.allow is None and self.refuse is None:
+        if not self.judges:
             return None
         type = media_type(message.headers.first.get("content-type"))
         if is_empty(message):

@@ -75,10 +75,10 @@ class Decisions:
             return Refuse(403, f"the method {request.method} is not allowed")
         if settings.ports is not None and url.port not in settings.ports:
             return Refuse(403, f"port {url.port} is not allowed")
-        if not settings.invalid_escapes and has_bad_escape(request.target.text):
-            return Refuse(400, "an invalid hexadecimal escape in the URL")
-        if not settings.invalid_escapes and is_deceptive(request.target.path, url.path):
-            return Refuse(400, "a NUL or overlong UTF-8 in the path")
+        if "%" in request.target.text and not settings.invalid_escapes:
+            wrong = _wrong_escapes(request, url)
+            if wrong is not None:
+                return Refuse(400, wrong)
         if settings.paths is not None and url.path not in settings.paths:
             return Refuse(403, f"the path {url.path!r} is not allowed")
         return self._host(request, url)
@@ -128,15 +128,18 @@ class Decisions:
         if decided is not None:
             return decided
         policy = self._settings.request_headers
-        long = policy.too_long(headers)
+        long = policy.too_long(headers) if policy.limit else None
         if long is not None:
             return Refuse(431, _too_long(long, policy))
-        content = self._settings.request_content
-        wrong = content.head(request)
+        content, answers = self._settings.request_content, self._settings.content
+        wrong = content.head(request) if content.judges else None
         if wrong is not None:
             return Refuse(415, wrong)
-        headers = self._settings.content.prepare(policy.apply(headers))
-        return Pass(_changed(request, headers), content.wants(request), stack=stack)
+        headers = policy.apply(headers)
+        if answers.looks:
+            headers = answers.prepare(headers)
+        look = content.wants(request) if content.looks else 0
+        return Pass(request.with_headers(headers), look, stack=stack)
 
     # Responses
 
@@ -147,15 +150,16 @@ class Decisions:
         decided, headers, stack = self._tested(tests, response, url)
         if decided is not None:
             return decided
-        wrong = self._settings.content.head(response)
+        content = self._settings.content
+        wrong = content.head(response) if content.judges else None
         if wrong is not None:
             return Refuse(403, wrong)
         policy = self._settings.response_headers
-        long = policy.too_long(headers)
+        long = policy.too_long(headers) if policy.limit else None
         if long is not None:
             return Refuse(502, _too_long(long, policy))
-        look = self._settings.content.wants(response)
-        return Pass(_changed(response, policy.apply(headers)), look, stack=stack)
+        look = content.wants(response) if content.looks else 0
+        return Pass(response.with_headers(policy.apply(headers)), look, stack=stack)
 
     def _url(self, request: Request) -> Url:
         """That of a request: nearly always the last one that was decided."""
@@ -205,6 +209,10 @@ def _too_long(name: str, policy: HeaderPolicy) -> str:
     return f"the header {name!r} is longer than {policy.limit[name]} bytes"
 
 
-def _changed(message: Request | Response, headers: Headers) -> Request | Response:
-    """The message with these headers: itself, if they are its own."""
-    return message if headers is message.headers else message.with_headers(headers)
+def _wrong_escapes(request: Request, url: Url) -> str | None:
+    """What servers may read differently; there is no other way than by escapes."""
+    if has_bad_escape(request.target.text):
+        return "an invalid hexadecimal escape in the URL"
+    if is_deceptive(request.target.path, url.path):
+        return "a NUL or overlong UTF-8 in the path"
+    return None

@@ -97,9 +97,9 @@ def _resolved(path: str) -> str:
 
 def has_bad_escape(text: str) -> bool:
     """Whether a "%" has no two hexadecimal digits after it."""
-    return "%" in text and _BAD_ESCAPE.search(text) is not None
+    return _BAD_ESCAPE.search(text) is not None
 
 
 def is_deceptive(path: str, canonical_path: str) -> bool:
     """Whether some servers would read a path differently: one with a NUL, or overlong UTF-8."""
-    return "\0" in canonical_path or ("%" in path and _OVERLONG.search(path) is not None)
+    return "\0" in canonical_path or _OVERLONG.search(path) is not None
