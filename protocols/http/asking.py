@@ -29,7 +29,7 @@ from protocols.http.route import Route
 from protocols.http.singular import check_singular
 from protocols.http.stacked import reframed, through
 from protocols.http.transaction import DENIED, FAILED, Transaction
-from protocols.http.transfer import NOTHING, Beginning, beginning, sent_at_once, transfer
+from protocols.http.transfer import NOTHING, SMALL, Beginning, beginning, transfer
 
 if TYPE_CHECKING:
     from protocols.http.inspector import HttpInspector
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 BAD_GATEWAY = 502
 UNAVAILABLE = 503
 GATEWAY_TIMEOUT = 504
-SMALL = 4096
+SHORT = 4096
 """Bytes: heads that are no longer are kept until the next one comes, which is often the same."""
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -75,7 +75,7 @@ class Asking:
             limits = self._settings.limits
             found = request_at_once(self._read, limits, self._headers)
             request, size = found or await read_request(self._read, limits)
-            self._headers = request.headers if size <= SMALL else None
+            self._headers = request.headers if size <= SHORT else None
             transaction.request = request
             transaction.request_head = size
             return await self._admitted(transaction, request, size)
@@ -90,7 +90,9 @@ class Asking:
 
     async def _admitted(self, transaction: Transaction, request: Request, size: int) -> bool:
         named, framing, body = self._understood(transaction, request, size)
-        decision = self._decide(request)
+        session = self._session
+        decision: Decision | Deferred[Decision]
+        decision = self._inspector.decisions.request(request, session.server, session.client)
         if not isinstance(decision, Pass) and isinstance(decision, Deferred):
             decision = await decision
         if not isinstance(decision, Pass):
@@ -112,8 +114,10 @@ class Asking:
         self._begin(transaction, framing)
         if service:
             await self._stack(message, service, body, begun)
-        elif not sent_at_once(head := message.head() + begun.framed, body, self._send):
-            await transfer(self._read, head, body, self._send)
+        elif (whole := body.at_once(SMALL)) is not None:
+            self._send(message.head() + begun.framed + whole)
+        else:
+            await transfer(self._read, message.head() + begun.framed, body, self._send)
         self._complete(transaction)
         if transaction.persistent and not (transaction.upgrades or transaction.is_tunnel):
             return True
@@ -182,10 +186,6 @@ class Asking:
         """Whether this request is the last one that the limit allows."""
         self._count += 1
         return self._count == self._settings.limits.requests
-
-    def _decide(self, request: Request) -> Decision | Deferred[Decision]:
-        session = self._session
-        return self._inspector.decisions.request(request, session.server, session.client)
 
     def _begin(self, transaction: Transaction, framing: Framing) -> None:
         """A request is about to be sent."""

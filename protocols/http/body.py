@@ -272,7 +272,8 @@ def body_of(
         return CloseBody(read, limit)
     if not framing.length:
         return NO_BODY
-    check_size(framing.length, limit)
+    if limit:
+        check_size(framing.length, limit)
     return LengthBody(read, framing.length)
 
 

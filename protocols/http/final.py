@@ -14,7 +14,7 @@ from protocols.http.framing import Framing, Kind, written
 from protocols.http.message import Headers, Response
 from protocols.http.stacked import reframed, through
 from protocols.http.transaction import Transaction
-from protocols.http.transfer import NOTHING, Beginning, beginning, sent_at_once, transfer
+from protocols.http.transfer import NOTHING, SMALL, Beginning, beginning, transfer
 
 if TYPE_CHECKING:
     from protocols.http.inspector import HttpInspector
@@ -75,7 +75,11 @@ class Final:
         """Send it, if all of it is there and nobody looks into it; whether that was done."""
         if self._look_at or self._service:
             return False
-        return sent_at_once(self._head, self._body, self._put)
+        whole = self._body.at_once(SMALL)
+        if whole is None:
+            return False
+        self._put(self._head + whole)
+        return True
 
     async def send(self, read: Reader) -> None:
         """

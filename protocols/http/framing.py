@@ -74,7 +74,8 @@ def of_response(response: Response) -> Framing:
         if request.version == "1.0":
             raise _coding("Transfer-Encoding in the answer to a request of HTTP/1.0", headers)
     length = None if coded else _length(headers)
-    if status < 200 or status == 204 or _is_tunnel(request, status):
+    tunnel = request.method == "CONNECT" and status < 300
+    if status < 200 or status == 204 or tunnel:
         if coded or length:
             place = headers.place("transfer-encoding" if coded else "content-length")
             what = f"a response of status {status} to {request.method}, with a body"
@@ -85,10 +86,6 @@ def of_response(response: Response) -> Framing:
     if coded:
         return CHUNKED
     return UNTIL_CLOSE if length is None else Framing(Kind.LENGTH, length)
-
-
-def _is_tunnel(request: Request, status: int) -> bool:
-    return request.method == "CONNECT" and status < 300
 
 
 def _chunked(headers: Headers, version: str) -> Framing:

@@ -89,7 +89,8 @@ async def read_request(read: Reader, limits: Limits) -> tuple[Request, int]:
     line = await read_line(read, limits, TOO_LONG_LINE)
     begin = _request_line(line)
     try:
-        _check_version(begin[2], len(line) - len("HTTP/1.1"))
+        if begin[2] not in VERSIONS:
+            raise _unknown(begin[2], len(line) - len("HTTP/1.1"))
         lines = await read_lines(read, limits, len(line) + 2)
         return _request(begin, parse(lines, limits, len(line) + 2)), len(line) + len(lines) + 4
     except Malformed as malformed:
@@ -120,7 +121,8 @@ def _request_line(line: str) -> tuple[str, ...]:
 
 def _request(line: tuple[str, ...], headers: Headers) -> Request:
     method, text, version = line
-    _check_version(version)
+    if version not in VERSIONS:
+        raise _unknown(version)
     target = read_target(method, text, len(method) + 1)
     host, port = read_host(headers, version, target)
     return Request(method, target, version, headers, host, port)
@@ -150,7 +152,8 @@ async def read_response(read: Reader, limits: Limits, request: Request) -> tuple
     await _begun(read, BEGUN_STATUS_LINE, "status line")
     line = await read_line(read, limits)
     begin = _status_line(line)
-    _check_version(begin[0])
+    if begin[0] not in VERSIONS:
+        raise _unknown(begin[0])
     lines = await read_lines(read, limits, len(line) + 2)
     headers = parse(lines, limits, len(line) + 2)
     return _response(begin, headers, request), len(line) + len(lines) + 4
@@ -166,7 +169,8 @@ def _status_line(line: str) -> tuple[str, ...]:
 
 def _response(line: tuple[str, ...], headers: Headers, request: Request) -> Response:
     version, status, reason = line
-    _check_version(version)
+    if version not in VERSIONS:
+        raise _unknown(version)
     return Response(version, int(status), reason, headers, request)
 
 
@@ -259,18 +263,6 @@ def parse(lines: str, limits: Limits, offset: int) -> Headers:
     return Headers(fields, lines, offset)
 
 
-def _field(line: str) -> Field:
-    """
-    A header, by its line without CRLF.
-
-    @raise ValueError: it is none.
-    """
-    found = FIELD_LINE.fullmatch(line)
-    if found is None:
-        raise ValueError
-    return found[1], found[2].strip(" \t")
-
-
 @lru_cache(maxsize=1024)
 def _is_secret(name: str) -> bool:
     return SECRET.search(name) is not None
@@ -278,11 +270,15 @@ def _is_secret(name: str) -> bool:
 
 def _read_field(line: str) -> Field:
     """
-    L{_field}, and remember it, unless it may be what somebody proves with who they are.
+    A header, by its line without CRLF. It is remembered, unless it may be what somebody proves
+    with who they are.
 
     @raise ValueError: it is none.
     """
-    field = _field(line)
+    found = FIELD_LINE.fullmatch(line)
+    if found is None:
+        raise ValueError
+    field = found[1], found[2].strip(" \t")
     if len(line) <= SHORT and not _is_secret(field[0]):
         if len(_known) >= REMEMBERED:
             _known.clear()
@@ -290,14 +286,9 @@ def _read_field(line: str) -> Field:
     return field
 
 
-def _check_version(version: str, offset: int = 0) -> None:
-    """
-    @param offset: where in the message it is.
-    @raise Malformed: it is another one.
-    """
-    if version not in VERSIONS:
-        what = f"HTTP/{version}, where 1.0 and 1.1 are known"
-        raise Malformed(what, offset, UNKNOWN_VERSION)
+def _unknown(version: str, offset: int = 0) -> Malformed:
+    """@param offset: where in the message it is."""
+    return Malformed(f"HTTP/{version}, where 1.0 and 1.1 are known", offset, UNKNOWN_VERSION)
 
 
 def _no_first_line(line: str, pattern: re.Pattern[str], what: str) -> Malformed:

@@ -19,15 +19,6 @@ SMALL = 16384
 Send = Callable[[bytes], None]
 
 
-def sent_at_once(held: bytes, body: Body, send: Send) -> bool:
-    """Send C{held} (the head) and the body, if all of it is there; whether that was done."""
-    whole = body.at_once(SMALL)
-    if whole is None:
-        return False
-    send(held + whole)
-    return True
-
-
 async def transfer(read: Reader, held: bytes, body: Body, send: Send) -> None:
     """
     Send C{held} (the head), and then the body, framed anew, as it comes.

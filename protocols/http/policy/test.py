@@ -197,7 +197,7 @@ class Test:
         return message.version in self.version
 
     def _is_type(self, message: Request | Response, url: Url) -> bool:
-        found = media_type(message.headers.get("content-type"))
+        found = media_type(message.headers.first.get("content-type"))
         return self.content_type is not None and found in self.content_type
 
     def _is_longer(self, message: Request | Response, url: Url) -> bool:
