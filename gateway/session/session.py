@@ -733,6 +733,7 @@ class Session:
         self._verdict = verdict
         self._patience.over()
         self._drop_opening()
+        self._flushing = ()
         self._close_wires(verdict)
         for stacked in self._stacked:
             stacked.over(verdict)
@@ -756,7 +757,6 @@ class Session:
             self._opening = None
         self._connected = None
         self._early.clear()
-        self._flushing = ()
 
     def _close_wires(self, verdict: Verdict) -> None:
         orderly = verdict.outcome in _ORDERLY

@@ -22,7 +22,7 @@ from protocols.http.malformed import Malformed
 from protocols.http.message import Request, Response
 from protocols.http.singular import check_singular
 from protocols.http.stacked import FORBIDDEN
-from protocols.http.transaction import DENIED, FAILED, Transaction
+from protocols.http.transaction import DENIED, FAILED, PASSED, Transaction
 
 if TYPE_CHECKING:
     from protocols.http.inspector import HttpInspector
@@ -98,8 +98,7 @@ class Answering:
             limits = self._settings.limits
             found = response_at_once(self._read, limits, request)
             response, size = found or await read_response(self._read, limits, request)
-            if response.headers.repeated:
-                check_singular(response.headers)
+            check_singular(response.headers)
             named = options(response.headers)
             framing = of_response(response)
             if response.status < 200:
@@ -170,7 +169,8 @@ class Answering:
         """What follows is another protocol; C{service} inspects it, if there is one."""
         transaction.answering = transaction.answered = True
         self._session.send(CLIENT, message.head())
-        self._inspector.complete(transaction)
+        if transaction.asked:
+            self._inspector.record(transaction, PASSED)
         self._inspector.left = True
         if service:
             self._inspector.hand_over(service)
@@ -184,7 +184,7 @@ class Answering:
         self._inspector.fresh = False
         self._pending.remove()
         if transaction.asked:
-            self._inspector.complete(transaction)
+            self._inspector.record(transaction, PASSED)
         if not goes_on:
             self._inspector.last = True
             self._session.end(CLIENT)

@@ -28,7 +28,7 @@ from protocols.http.names import Unknown
 from protocols.http.route import Route
 from protocols.http.singular import check_singular
 from protocols.http.stacked import reframed, through
-from protocols.http.transaction import DENIED, FAILED, Transaction
+from protocols.http.transaction import DENIED, FAILED, PASSED, Transaction
 from protocols.http.transfer import NOTHING, SMALL, Beginning, beginning, transfer
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ class Asking:
         session = self._session
         decision: Decision | Deferred[Decision]
         decision = self._inspector.decisions.request(request, session.server, session.client)
+        # In this order, as Deferred is an abstract class: to ask for that takes long.
         if not isinstance(decision, Pass) and isinstance(decision, Deferred):
             decision = await decision
         if not isinstance(decision, Pass):
@@ -200,7 +201,7 @@ class Asking:
         transaction.since = self._session.now
         self._inspector.current = None
         if transaction.answered:
-            self._inspector.complete(transaction)
+            self._inspector.record(transaction, PASSED)
 
     async def _may_go_on(self, transaction: Transaction) -> bool:
         """Whether there may be another request after one that ends HTTP, or may do so."""

@@ -272,8 +272,7 @@ def body_of(
         return CloseBody(read, limit)
     if not framing.length:
         return NO_BODY
-    if limit:
-        check_size(framing.length, limit)
+    check_size(framing.length, limit)
     return LengthBody(read, framing.length)
 
 

@@ -23,7 +23,7 @@ from protocols.http.message import Field, Headers
 from protocols.http.policy.settings import HttpSettings
 from protocols.http.reply import reply
 from protocols.http.settings import CoreSettings
-from protocols.http.transaction import FAILED, PASSED, Pending, Transaction
+from protocols.http.transaction import FAILED, Pending, Transaction
 from protocols.http.watch import watch
 
 
@@ -117,11 +117,6 @@ class HttpInspector(StreamInspector):
         super().closed(verdict)
 
     # For both directions
-
-    def complete(self, transaction: Transaction) -> None:
-        """Record a transaction if both of its halves are complete."""
-        if transaction.asked and transaction.answered:
-            self.record(transaction, PASSED)
 
     def record(
         self, transaction: Transaction, verdict: str, reason: str = "", offset: int | None = None

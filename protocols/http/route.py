@@ -50,7 +50,7 @@ class Route:
 
     def is_open(self, request: Request) -> bool:
         """Whether there is nothing left to do for C{request}."""
-        if self._looks_up and self._is_looked_up(request):
+        if self._is_looked_up(request):
             return request.host == self._right and self._session.now < self._until
         return self.reached is not None
 
