@@ -111,8 +111,10 @@ class LabTests(SynchronousTestCase):
 
     def test_interrupted(self) -> None:
         """Ctrl-C or SIGTERM in the middle of the demonstration leaves nothing behind."""
-        code = "import sys, pathlib, gateway.lab as l; l.demonstrate(pathlib.Path(sys.argv[1]), "
-        code += "None, sys.argv[2])"
+        # A job in a shell's background ignores SIGINT, and so would what is started here.
+        code = "import signal, sys, pathlib, gateway.lab as l; "
+        code += "signal.signal(signal.SIGINT, signal.default_int_handler); "
+        code += "l.demonstrate(pathlib.Path(sys.argv[1]), None, sys.argv[2])"
         for number in (signal.SIGINT, signal.SIGTERM):
             shown = subprocess.Popen(
                 [sys.executable, "-c", code, str(CONF), self.prefix],
