@@ -9,8 +9,8 @@ import click
 from gateway.cli.arguments import config_option
 from gateway.cli.configuration import load_policy
 from gateway.cli.terminal import Terminal
-from gateway.kernel.doctor import examine
-from gateway.kernel.finding import Finding, Severity
+from gateway.kernel.doctor.examine import examine
+from gateway.kernel.doctor.finding import Finding, Severity
 
 STYLES = {Severity.OK: "green", Severity.WARNING: "yellow", Severity.TROUBLE: "bold red"}
 

@@ -10,9 +10,10 @@ import click
 from gateway.cli.arguments import config_option
 from gateway.cli.configuration import load_policy
 from gateway.cli.terminal import Terminal
-from gateway.kernel import iptables, nftables, routing
-from gateway.kernel.ruleset import make_ruleset
-from gateway.kernel.spans import Family
+from gateway.kernel import routing
+from gateway.kernel.filter import iptables, nftables
+from gateway.kernel.filter.ruleset import make_ruleset
+from gateway.kernel.filter.spans import Family
 from gateway.policy.divert import Backend, WhenDown
 from gateway.policy.policy import Policy
 

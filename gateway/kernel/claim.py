@@ -15,7 +15,7 @@ from errno import EADDRINUSE
 from pathlib import Path
 
 from gateway.kernel.errors import KernelError, Taken
-from gateway.kernel.ruleset import Ruleset
+from gateway.kernel.filter.ruleset import Ruleset
 
 _PREFIX = "tproxygw"
 

@@ -15,8 +15,8 @@ from typing import Protocol
 from gateway.kernel import claim, routing
 from gateway.kernel.claim import Claim
 from gateway.kernel.errors import KernelError
+from gateway.kernel.filter.ruleset import Ruleset, make_ruleset
 from gateway.kernel.netfilter import IptablesFilter, NftablesFilter
-from gateway.kernel.ruleset import Ruleset, make_ruleset
 from gateway.policy.divert import Backend
 from gateway.policy.policy import Policy
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from gateway.kernel import iptables, nftables
 from gateway.kernel.command import CommandError, run
 from gateway.kernel.errors import KernelError
-from gateway.kernel.ruleset import Ruleset
-from gateway.kernel.spans import Family
+from gateway.kernel.filter import iptables, nftables
+from gateway.kernel.filter.ruleset import Ruleset
+from gateway.kernel.filter.spans import Family
 from gateway.policy.divert import WhenDown
 
 

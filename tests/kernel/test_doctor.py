@@ -12,7 +12,7 @@ from tests.kernel.namespaces import Namespace, Route, namespace, route
 EXAMINE = """
 import json, sys
 from ipaddress import ip_network
-from gateway.kernel.doctor import examine
+from gateway.kernel.doctor.examine import examine
 from gateway.kernel.divert import KernelDivert
 from gateway.policy.connection import Protocol
 from gateway.policy.divert import Backend

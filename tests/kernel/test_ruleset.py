@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import Address
-from gateway.kernel.model import branch_of, linear, treelike, walk
-from gateway.kernel.ruleset import Deny, Forward, Inspect, Verdict, make_ruleset
-from gateway.kernel.tree import Budget, Split, grow
+from gateway.kernel.filter.model import branch_of, linear, treelike, walk
+from gateway.kernel.filter.ruleset import Deny, Forward, Inspect, Verdict, make_ruleset
+from gateway.kernel.filter.tree import Budget, Split, grow
 from gateway.policy.connection import Connection, Protocol
 from gateway.policy.policy import Policy
 from gateway.policy.rule import Rule

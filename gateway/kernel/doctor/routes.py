@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.kernel import routing
+from gateway.kernel.doctor.finding import Finding, ok, trouble, warning
+from gateway.kernel.doctor.host import Host
 from gateway.kernel.errors import KernelError
-from gateway.kernel.finding import Finding, ok, trouble, warning
-from gateway.kernel.host import Host
 from gateway.kernel.routing import Lookup
 from gateway.policy.divert import Divert
 from gateway.policy.policy import Policy

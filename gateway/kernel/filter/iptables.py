@@ -29,8 +29,8 @@ import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 
-from gateway.kernel.ruleset import Branch, Clause, Deny, Dimension, Inspect, Ruleset
-from gateway.kernel.spans import PORTS, Family, Spans
+from gateway.kernel.filter.ruleset import Branch, Clause, Deny, Dimension, Inspect, Ruleset
+from gateway.kernel.filter.spans import PORTS, Family, Spans
 from gateway.policy.connection import Protocol
 from gateway.policy.divert import Mark
 from gateway.policy.service import Reply

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from gateway.kernel import capabilities
 from gateway.kernel.descriptors import needed
-from gateway.kernel.finding import Finding, ok, trouble, warning
-from gateway.kernel.host import Host
-from gateway.kernel.ruleset import make_ruleset
+from gateway.kernel.doctor.finding import Finding, ok, trouble, warning
+from gateway.kernel.doctor.host import Host
+from gateway.kernel.filter.ruleset import make_ruleset
 from gateway.policy.connection import Protocol
 from gateway.policy.policy import Policy
 from gateway.policy.rule import ALL_PORTS

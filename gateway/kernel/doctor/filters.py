@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gateway.kernel import iptables, nftables
 from gateway.kernel.command import CommandError, run
 from gateway.kernel.divert import FILTERS
-from gateway.kernel.finding import Finding, ok, trouble, warning
-from gateway.kernel.host import Host
-from gateway.kernel.ruleset import Ruleset, make_ruleset
-from gateway.kernel.spans import Family
+from gateway.kernel.doctor.finding import Finding, ok, trouble, warning
+from gateway.kernel.doctor.host import Host
+from gateway.kernel.filter import iptables, nftables
+from gateway.kernel.filter.ruleset import Ruleset, make_ruleset
+from gateway.kernel.filter.spans import Family
 from gateway.policy.divert import Backend, Mark
 from gateway.policy.policy import Policy
 

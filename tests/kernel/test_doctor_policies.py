@@ -6,8 +6,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from gateway.kernel.finding import Severity
-from gateway.kernel.hostpolicy import datagram_replies, plugins
+from gateway.kernel.doctor.finding import Severity
+from gateway.kernel.doctor.policies import datagram_replies, plugins
 from gateway.policy.connection import Protocol
 from gateway.policy.divert import Divert
 from gateway.policy.policy import Policy

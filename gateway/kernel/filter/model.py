@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from gateway.kernel.ruleset import Branch, Dimension, Ruleset, Verdict
-from gateway.kernel.spans import holds
-from gateway.kernel.tree import SHORT, Budget, Node, Split, grow
+from gateway.kernel.filter.ruleset import Branch, Dimension, Ruleset, Verdict
+from gateway.kernel.filter.spans import holds
+from gateway.kernel.filter.tree import SHORT, Budget, Node, Split, grow
 from gateway.policy.connection import Connection
 
 Numbers = tuple[int, int, int]

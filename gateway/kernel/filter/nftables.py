@@ -31,9 +31,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from socket import AF_INET, AF_INET6, inet_ntop
 
-from gateway.kernel.ruleset import Branch, Deny, Dimension, Forward, Inspect, Ruleset, Verdict
-from gateway.kernel.spans import Family, Span, Spans
-from gateway.kernel.tree import Budget, Node, Split, Step, Steps, grow
+from gateway.kernel.filter.ruleset import (
+    Branch,
+    Deny,
+    Dimension,
+    Forward,
+    Inspect,
+    Ruleset,
+    Verdict,
+)
+from gateway.kernel.filter.spans import Family, Span, Spans
+from gateway.kernel.filter.tree import Budget, Node, Split, Step, Steps, grow
 from gateway.policy.connection import Protocol
 from gateway.policy.divert import Mark, WhenDown
 from gateway.policy.service import Reply

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gateway.kernel.finding import Finding, ok, trouble, warning
-from gateway.kernel.host import Host
+from gateway.kernel.doctor.finding import Finding, ok, trouble, warning
+from gateway.kernel.doctor.host import Host
 from gateway.policy.policy import Policy
 
 

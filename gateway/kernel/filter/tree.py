@@ -21,8 +21,8 @@ from collections.abc import Iterable, Iterator
 
 from attrs import frozen
 
-from gateway.kernel.ruleset import Branch, Dimension, Verdict
-from gateway.kernel.spans import Span, Spans
+from gateway.kernel.filter.ruleset import Branch, Dimension, Verdict
+from gateway.kernel.filter.spans import Span, Spans
 
 SHORT = 6
 """So many rules are tried one after the other rather than looked up."""

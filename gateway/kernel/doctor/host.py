@@ -8,8 +8,9 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from pathlib import Path
 from typing import Any
 
-from gateway.kernel import claim, nftables, routing
+from gateway.kernel import claim, routing
 from gateway.kernel.command import find, run
+from gateway.kernel.filter import nftables
 
 _LISTEN = "0A"
 

@@ -6,7 +6,7 @@ knows for nothing: address family, incoming interface, transport protocol. In
 one branch every rule is a L{Clause}: a product of three sets of numbers (ports,
 destinations, sources) with a verdict, in deciding order.
 
-The backends only render. A model (L{gateway.kernel.model}) evaluates the same
+The backends only render. A model (L{gateway.kernel.filter.model}) evaluates the same
 objects, so that a test can hold them against L{Policy.decide}.
 """
 
@@ -17,7 +17,7 @@ from enum import IntEnum
 
 from attrs import field, frozen
 
-from gateway.kernel.spans import PORTS, Family, Spans, merged, network_spans
+from gateway.kernel.filter.spans import PORTS, Family, Spans, merged, network_spans
 from gateway.policy.connection import Protocol
 from gateway.policy.divert import Divert
 from gateway.policy.policy import Policy

@@ -7,8 +7,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.kernel.finding import Finding, ok, trouble, warning
-from gateway.kernel.host import Host
+from gateway.kernel.doctor.finding import Finding, ok, trouble, warning
+from gateway.kernel.doctor.host import Host
 from gateway.policy.connection import Protocol
 from gateway.policy.policy import Policy
 from gateway.policy.service import Action
