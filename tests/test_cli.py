@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pty
+import re
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 from click.testing import CliRunner, Result
@@ -48,18 +52,61 @@ class CheckTests(CommandCase):
     """C{tproxygw check}"""
 
     def test_example(self) -> None:
-        """The example configuration is good."""
+        """The example configuration is good, but for the interface that only the lab has."""
         result = self.tproxygw("check", CONF)
-        self.assertEqual((result.exit_code, result.stderr), (0, ""))
+        self.assertEqual(result.exit_code, 0)
         self.assertIn("good", result.stdout)
+        for line in result.stderr.splitlines():
+            self.assertIn('this host has no interface "lan0"', line)
+
+    def test_warnings(self) -> None:
+        """What is surely a mistake is told, and does not refuse the policy; unless asked to."""
+        folder = self.policy(web=RULE)
+        (folder / "services" / "mail.tml").write_text(RULE)
+        result = self.tproxygw("check", folder)
+        self.assertEqual(result.exit_code, 0)
+        self.assertIn("services/mail.tml: warning: is no service", result.stderr)
+        self.assertIn("good, with 1 warning. 1 service,", result.stdout)
+        result = self.tproxygw("check", "--strict", folder)
+        self.assertEqual((result.exit_code, result.stdout), (3, ""))
+        self.assertIn("services/mail.tml: is no service", result.stderr)
+
+    def test_interface(self) -> None:
+        """An interface that this host has not got is told, with those that it has."""
+        folder = self.policy('[divert]\ninterfaces = ["nonesuch0"]\n', web=RULE)
+        result = self.tproxygw("check", folder)
+        self.assertEqual(result.exit_code, 0)
+        self.assertIn("gateway.toml:2:15: warning: divert.interfaces: this host", result.stderr)
+        self.assertIn("(it has ", result.stderr)
+
+    def test_for_programs(self) -> None:
+        """The same as JSON, whether the policy is good or not."""
+        folder = self.policy(web=RULE)
+        (folder / "services" / "mail.tml").write_text(RULE)
+        result = self.tproxygw("check", "--json", folder)
+        self.assertEqual((result.exit_code, result.stderr), (0, ""))
+        answer = json.loads(result.stdout)
+        self.assertEqual((answer["good"], answer["services"], answer["problems"]), (True, 1, []))
+        (warning,) = answer["warnings"]
+        self.assertEqual((warning["file"], warning["line"]), ("services/mail.tml", 0))
+        (folder / "gateway.toml").write_text("[divert]\nprot = 50080\n")
+        result = self.tproxygw("check", "--json", folder)
+        self.assertEqual((result.exit_code, result.stderr), (3, ""))
+        answer = json.loads(result.stdout)
+        self.assertEqual((answer["good"], len(answer["warnings"])), (False, 1))
+        (problem,) = answer["problems"]
+        self.assertEqual(
+            (problem["file"], problem["line"], problem["column"], problem["key"]),
+            ("gateway.toml", 2, 1, "divert.prot"),
+        )
 
     def test_every_problem(self) -> None:
-        """All problems are told at once, each with its place; the exit status is 2."""
+        """All problems are told at once, each with its place; the exit status is 3."""
         folder = self.policy(
             "[divert]\nprot = 50080\n", web='inspector = "relai"\n', mail='action = "dney"\n'
         )
         result = self.tproxygw("check", folder)
-        self.assertEqual((result.exit_code, result.stdout), (2, ""))
+        self.assertEqual((result.exit_code, result.stdout), (3, ""))
         for word in ("gateway.toml:2:1", "services/web.toml:1:", "services/mail.toml:1:"):
             self.assertIn(word, result.stderr)
         self.assertIn('did you mean "port"?', result.stderr)
@@ -74,8 +121,9 @@ class CheckTests(CommandCase):
         """What stands in a file cannot steer the terminal that shows it."""
         folder = self.policy(web='inspector = "\\u001b]0;owned\\u0007"\n')
         result = self.tproxygw("check", folder)
-        self.assertEqual(result.exit_code, 2)
+        self.assertEqual(result.exit_code, 3)
         self.assertNotIn("\x1b", result.output)
+        self.assertNotIn("\x1b", self.tproxygw("check", "--json", folder).output)
 
     def test_broken_plugin(self) -> None:
         """A plugin's bug is shown as what it is: a traceback into the plugin."""
@@ -127,6 +175,17 @@ class RulesTests(CommandCase):
             result = self.tproxygw("rules", "--config", CONF, "--as", form)
             self.assertEqual(result.exit_code, 0, result.output)
             self.assertIn(word, result.stdout)
+
+    def test_table(self) -> None:
+        """Who gets which inspector where, the rule that wins first, one a line in a pipe."""
+        result = self.tproxygw("rules", "--config", CONF, "--as", "table")
+        self.assertEqual(result.exit_code, 0, result.output)
+        rows = [line.split("\t") for line in result.stdout.splitlines()]
+        self.assertIn(["office", "internet", "tcp 80 8080-8089", "http", "web.toml:9"], rows)
+        self.assertIn(["office", "bank", "tcp 443", "kernel: forwarded", "bank.toml:5"], rows)
+        names = [row[-1].partition(".")[0] for row in rows]
+        self.assertLess(names.index("mirror"), names.index("web"))
+        self.assertLess(names.index("web"), names.index("rest"))
 
     def test_backend(self) -> None:
         """Without C{--as}, the rules are those of the policy's own backend."""
@@ -180,9 +239,38 @@ class TerminalTests(SynchronousTestCase):
         result = CliRunner().invoke(_printing(text))
         self.assertEqual(result.stdout, text + "\n")
 
+    def test_table_fits(self) -> None:
+        """On a terminal of 80 columns, a table of the example's rules has no line beyond them."""
+        shown = in_terminal(80, "tproxygw", "rules", "--config", CONF, "--as", "table")
+        self.assertIn("web.toml:9", shown)
+        self.assertIn("the first one here wins", shown)
+        self.assertLessEqual(max(map(len, shown.splitlines())), 80, shown)
+
     def test_escapes(self) -> None:
         """Control characters are shown, not obeyed."""
         self.assertEqual(CliRunner().invoke(_printing("a\x1b[2Jb\n")).stdout, "a\\x1b[2Jb\n\n")
+
+
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def in_terminal(columns: int, program: str, *arguments: str | Path) -> str:
+    """What one of our programs prints on a terminal of this width, without the colours."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (50, columns))
+    command = [Path(sys.executable).with_name(program), *arguments]
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    try:
+        while data := os.read(ours, 65536):
+            shown += data
+    except OSError:  # EIO: the program has ended, and its terminal with it
+        pass
+    finally:
+        os.close(ours)
+        process.wait(10)
+    return COLOURS.sub("", shown.decode()).replace("\r\n", "\n")
 
 
 def _printing(text: str) -> cli.Commands:

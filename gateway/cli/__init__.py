@@ -5,7 +5,7 @@ One module here for each command, imported only when it is asked for, so that
 C{tproxygw check} needs none of what C{tproxygw lab} needs.
 
 Exit statuses: 0 all is well; 1 the answer is "no" (C{doctor} found trouble);
-2 bad arguments or a bad policy. A traceback is always a bug of ours, or of a
+2 bad arguments; 3 a bad policy. A traceback is always a bug of ours, or of a
 plugin, and never the operator's.
 """
 

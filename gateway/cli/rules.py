@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -15,7 +16,10 @@ from gateway.kernel.filter import iptables, nftables
 from gateway.kernel.filter.ruleset import make_ruleset
 from gateway.kernel.filter.spans import Family
 from gateway.policy.divert import Backend, WhenDown
+from gateway.policy.explain import clients_of, ports_of, servers_of
 from gateway.policy.policy import Policy
+from gateway.policy.rule import Rule
+from gateway.policy.service import Action
 
 
 def _nft(policy: Policy) -> str:
@@ -44,12 +48,15 @@ OWN = {Backend.NFTABLES: "nft", Backend.IPTABLES: "iptables", Backend.NONE: "nft
 """Which script a policy's own packet filter takes."""
 
 
+TABLE = "table"
+
+
 @click.command("rules")
 @config_option
 @click.option(
     "--as",
     "script",
-    type=click.Choice(list(SCRIPTS)),
+    type=click.Choice([*SCRIPTS, TABLE]),
     help="The packet filter's rules, or the policy routing. By default the backend's rules.",
 )
 def command(directory: Path, script: str | None) -> None:
@@ -59,6 +66,47 @@ def command(directory: Path, script: str | None) -> None:
     nft        a script for `nft -f -`
     iptables   a script for a shell, by iptables-restore and ip6tables-restore
     ip         the commands for the policy routing, for a shell
+    table      the same for people: who gets which inspector where; of the
+               rules that match a connection, the first one in the table wins
     """
     policy = load_policy(directory)
-    Terminal().say(SCRIPTS[script or OWN[policy.divert.backend]](policy).rstrip("\n"))
+    if script == TABLE:
+        Terminal().table(TITLES, map(partial(_row, policy), policy.rules), _below(policy))
+    else:
+        Terminal().say(SCRIPTS[script or OWN[policy.divert.backend]](policy).rstrip("\n"))
+
+
+SERVICES = "services/"
+"""Where all rules are: a column of it is too much for a terminal of 80 columns."""
+
+TITLES = ("from", "to", "ports", "treated by", f"rule in {SERVICES}")
+
+TREATED = {
+    Action.INSPECT: "{maker.name}",
+    Action.FORWARD: "kernel: forwarded",
+    Action.DENY: "kernel: {reply.value}",
+}
+
+
+def _row(policy: Policy, rule: Rule) -> tuple[str, ...]:
+    """One rule of the table."""
+    service = policy.services[rule.service]
+    on = f" on {', '.join(sorted(rule.interfaces))}" if rule.interfaces else ""
+    priority = f" (priority {rule.priority})" if rule.priority else ""
+    return (
+        f"{clients_of(rule)}{on}",
+        servers_of(rule),
+        f"{rule.protocol.value} {ports_of(rule)}",
+        TREATED[service.action].format(maker=service.maker, reply=service.reply),
+        f"{rule.place.file.removeprefix(SERVICES)}:{rule.place.line}{priority}",
+    )
+
+
+def _below(policy: Policy) -> str:
+    """What the table can't say."""
+    interfaces = ", ".join(policy.divert.interfaces)
+    only = f", and what comes in by other interfaces than {interfaces}," if interfaces else ""
+    return (
+        "Of the rules that match a connection, the first one here wins. What no rule matches"
+        f"{only} is left to the kernel."
+    )

@@ -32,10 +32,11 @@ class Terminal:
         else:
             click.echo(printable_lines(text), err=self._error)
 
-    def table(self, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Print C{rows} under C{titles}."""
+    def table(self, titles: Sequence[str], rows: Iterable[Sequence[str]], below: str = "") -> None:
+        """Print C{rows} under C{titles}; on a terminal, with a few words C{below}."""
         if self._console.is_terminal:
             self._console.print(_table(titles, rows))
+            self._console.print(f"\n{below}" if below else "", end="\n" if below else "")
             return
         for row in rows:
             self.say("\t".join(map(printable, row)))

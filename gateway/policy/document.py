@@ -61,6 +61,10 @@ class Entry:
         """It is wrong."""
         self.problems.append(Problem(self.place, self.key, message))
 
+    def warn(self, message: str) -> None:
+        """It can be used, and is surely not what was meant."""
+        self.problems.append(Problem(self.place, self.key, message, warning=True))
+
 
 def read_document(
     folder: FilePath, file: str, problems: list[Problem], files: Files | None = None

@@ -135,8 +135,8 @@ def _matching(policy: Policy, connection: Connection) -> Iterator[str]:
 def describe(rule: Rule) -> str:
     """A rule as one line."""
     parts = [
-        f"from {_names(rule.source_names, rule.sources)}",
-        f"to {_names(rule.destination_names, rule.destinations)}",
+        f"from {clients_of(rule)}",
+        f"to {servers_of(rule)}",
         f"{rule.protocol.value} {_ports(rule)}",
     ]
     if rule.interfaces:
@@ -146,15 +146,31 @@ def describe(rule: Rule) -> str:
     return ", ".join(parts)
 
 
+def clients_of(rule: Rule) -> str:
+    """Where its clients are, as the file says it."""
+    return _names(rule.source_names, rule.sources)
+
+
+def servers_of(rule: Rule) -> str:
+    """Where its servers are, as the file says it."""
+    return _names(rule.destination_names, rule.destinations)
+
+
+def ports_of(rule: Rule) -> str:
+    """C{80 8080-8089}, or C{all}."""
+    if rule.ports == ALL_PORTS:
+        return "all"
+    return " ".join(
+        str(first) if first == last else f"{first}-{last}" for first, last in rule.ports
+    )
+
+
 def _names(names: tuple[str, ...], networks: Iterable[object]) -> str:
     return " + ".join(names or tuple(map(str, networks))) or "anywhere"
 
 
 def _ports(rule: Rule) -> str:
-    if rule.ports == ALL_PORTS:
-        return "all ports"
-    ranges = (str(first) if first == last else f"{first}-{last}" for first, last in rule.ports)
-    return f"ports {' '.join(ranges)}"
+    return "all ports" if rule.ports == ALL_PORTS else f"ports {ports_of(rule)}"
 
 
 def _reasons(policy: Policy, connection: Connection, winner: Rule) -> Iterator[str]:

@@ -3,12 +3,13 @@ Load the configuration: read all files, find all that is wrong, or make a Policy
 
 In three steps: each file for itself (L{gateway.policy.structure}), names
 (L{gateway.policy.resolve}), then what concerns all of it: the order of the
-rules, what the kernel can do, and the C{[[expect]]} entries.
+rules, what the kernel can do, and the C{[[expect]]} entries. A policy that is
+good may have warnings: what is surely a mistake, and yet can be done.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import combinations
 from pathlib import Path
 
@@ -16,12 +17,14 @@ from gateway.policy.divert import Backend, Divert, Mark, WhenDown
 from gateway.policy.document import Entry, read_document
 from gateway.policy.expect import Expectation, read_expectation
 from gateway.policy.files import Files
+from gateway.policy.folder import GATEWAY, SERVICES, ZONES, service_files, unread, writable
 from gateway.policy.locate import Positions
-from gateway.policy.named import check_named
-from gateway.policy.narrower import KEY, order
+from gateway.policy.named import check_named, named
+from gateway.policy.narrower import KEY, rank
 from gateway.policy.notation import NAME
 from gateway.policy.policy import Policy
 from gateway.policy.problem import PolicyError, Problem
+from gateway.policy.ranking import Ranking
 from gateway.policy.resolve import (
     Find,
     RuleResolver,
@@ -29,37 +32,36 @@ from gateway.policy.resolve import (
     resolve_zone,
     settings_key,
 )
-from gateway.policy.rule import Rule
 from gateway.policy.service import Service
 from gateway.policy.structure import structure
+from gateway.policy.uninspected import uninspected
+from gateway.policy.useless import no_rule, warn_of_gateway, warn_of_service
 from gateway.policy.written import NO_SERVICE, GatewayFile, ServiceFile, ZonesFile
 from gateway.policy.zone import Zone
 
 __all__ = ["PolicyError", "Problem", "load"]
 
-GATEWAY = "gateway.toml"
-ZONES = "zones.toml"
-SERVICES = "services"
 
-
-def load(directory: Path, find: Find) -> Policy:
+def load(directory: Path, find: Find, interfaces: Collection[str] | None = None) -> Policy:
     """
     Load the configuration in a folder.
 
     @param find: finds the inspectors that service files name.
+    @param interfaces: those that this host has, to warn of others; L{None}: not known.
     @raise PolicyError: it is wrong; all that was found is in its C{problems}.
     @raise Exception: an inspector that is there can't be imported; this is
         whatever its import raised.
     """
-    return _Loader(directory.absolute(), find).load()
+    return _Loader(directory.absolute(), find, interfaces).load()
 
 
 class _Loader:
     """Loads one configuration. Steps go on after a mistake, to find the other ones."""
 
-    def __init__(self, directory: Path, find: Find) -> None:
+    def __init__(self, directory: Path, find: Find, interfaces: Collection[str] | None) -> None:
         self.directory = directory
         self.find = find
+        self.interfaces = interfaces
         self.problems: list[Problem] = []
         self.files = Files(directory, self.problems)
 
@@ -68,12 +70,19 @@ class _Loader:
         gateway = structure(GatewayFile, entry) or GatewayFile()
         plugin_path = self._plugin_path(entry.at("plugin_path"), gateway.plugin_path)
         zones = self._zones()
-        rules = RuleResolver(zones, gateway.divert.interfaces)
+        rules = RuleResolver(zones, gateway.divert.interfaces, self.interfaces)
         files = list(self._service_files(ServiceResolver(rules, self.find, plugin_path)))
         services = {service.name: service for _, service, _ in files}
         expectations = list(_expectations(files))
-        for file, service, table in files:
-            _check_named(file, service, table, services)
+        naming = [entry for each in files for entry in _naming(*each)]
+        check_named(naming, services)
+        ranking = self._ranked(services.values(), gateway.divert)
+        self.problems += unread(self.directory, self.files.digests, plugin_path)
+        self.problems += writable(self.directory, plugin_path)
+        warn_of_gateway(entry, gateway, self.interfaces)
+        self.problems += no_rule(services.values())
+        for file, service, _ in files:
+            warn_of_service(file, service, {each.value for each in naming}, gateway.limits)
         policy = Policy(
             divert=gateway.divert,
             limits=gateway.limits,
@@ -82,8 +91,9 @@ class _Loader:
             plugin_path=tuple(map(str, plugin_path)),
             zones=zones,
             services=services,
-            rules=self._ordered(services.values(), gateway.divert),
+            rules=ranking.rules,
             files=self.files.digests,
+            warnings=self._warnings(ranking, services, expectations),
         )
         check_divert(entry.at("divert"), policy)
         self._stop_if_wrong()
@@ -92,8 +102,18 @@ class _Loader:
         self._stop_if_wrong()
         return policy
 
+    def _warnings(
+        self,
+        ranking: Ranking,
+        services: Mapping[str, Service],
+        expectations: Iterable[Expectation],
+    ) -> tuple[Problem, ...]:
+        """All warnings, if nothing is so wrong that the policy is refused."""
+        meant = [expectation.connection for expectation in expectations]
+        return PolicyError([*self.problems, *uninspected(ranking, services, meant)]).warnings
+
     def _stop_if_wrong(self) -> None:
-        if self.problems:
+        if not all(problem.warning for problem in self.problems):
             raise PolicyError(self.problems)
 
     def _read(self, file: str) -> Entry | None:
@@ -127,8 +147,8 @@ class _Loader:
     def _service_files(
         self, resolver: ServiceResolver
     ) -> Iterator[tuple[Entry, Service, ServiceFile]]:
-        """All services, by their files. Files that editors leave behind are none."""
-        for path in sorted((self.directory / SERVICES).glob("[!.]*.toml")):
+        """All services, by their files."""
+        for path in service_files(self.directory):
             file = f"{SERVICES}/{path.name}"
             entry = self._read(file)
             if entry is None:
@@ -137,20 +157,22 @@ class _Loader:
             _check_name("service", path.stem, entry)
             yield entry, *resolver.resolve(path.stem, entry)
 
-    def _ordered(self, services: Iterable[Service], divert: Divert) -> tuple[Rule, ...]:
+    def _ranked(self, services: Iterable[Service], divert: Divert) -> Ranking:
         """The rules in deciding order, if they and their zones are sound in themselves."""
         rules = tuple(rule for service in services for rule in service.rules)
         if any(_concerns_rules(problem) for problem in self.problems):
-            return ()
+            return Ranking(())
         try:
-            return order(rules, divert.interfaces)
+            return rank(rules, divert.interfaces)
         except PolicyError as error:
             self.problems += error.problems
-            return ()
+            return Ranking(())
 
 
 def _concerns_rules(problem: Problem) -> bool:
     """Whether the rules can't be compared with this: some are missing, or not what is meant."""
+    if problem.warning:
+        return False
     table = problem.key.partition(".")[0]
     return table in ("", KEY, "zones") or problem.key == "divert.interfaces"
 
@@ -164,13 +186,10 @@ def _expectations(files: Iterable[tuple[Entry, Service, ServiceFile]]) -> Iterat
                 yield found
 
 
-def _check_named(
-    entry: Entry, service: Service, table: ServiceFile, services: Mapping[str, Service]
-) -> None:
-    """Whether the services that a service's settings name are there."""
+def _naming(entry: Entry, service: Service, table: ServiceFile) -> Iterable[Entry]:
+    """What in a service's settings names another service."""
     kind = None if service.maker is None else service.maker.settings()
-    if kind is not None:
-        check_named(kind, entry.at(settings_key(table.inspector)), services)
+    return () if kind is None else named(kind, entry.at(settings_key(table.inspector)))
 
 
 def _check_name(what: str, name: str, entry: Entry) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from gateway.policy.document import Entry
@@ -12,9 +12,9 @@ from gateway.policy.settings import keys_of
 from gateway.policy.structure import class_within, type_hints
 
 
-def check_named(kind: type, table: Entry, services: Mapping[str, Service]) -> None:
-    """Complain about each name in a table of settings, of the class C{kind}, that is no service."""
-    for entry in _naming(kind, table):
+def check_named(entries: Iterable[Entry], services: Mapping[str, Service]) -> None:
+    """Complain about each name in C{entries} that is no service."""
+    for entry in entries:
         name = entry.value
         if name not in services:
             entry.complain(f'no service "{name}"{did_you_mean(name, services)}')
@@ -22,8 +22,8 @@ def check_named(kind: type, table: Entry, services: Mapping[str, Service]) -> No
             entry.complain(f'service "{name}" does not inspect')
 
 
-def _naming(kind: type, table: Entry) -> Iterator[Entry]:
-    """The entries that name a service, in the table and all tables in it."""
+def named(kind: type, table: Entry) -> Iterator[Entry]:
+    """The entries that name a service, in a table of the class C{kind} and all tables in it."""
     hints = type_hints(kind)
     for key, attribute in keys_of(kind).items():
         entry = table.at(key)
@@ -33,7 +33,7 @@ def _naming(kind: type, table: Entry) -> Iterator[Entry]:
         within = class_within(attribute, hints[attribute.name])
         if within is not None:
             for one in _elements(entry):
-                yield from _naming(within, one)
+                yield from named(within, one)
 
 
 def _names(entry: Entry) -> Iterator[Entry]:

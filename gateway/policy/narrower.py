@@ -38,6 +38,11 @@ KEY = "rule"
 
 
 def order(rules: Iterable[Rule], interfaces: Iterable[str] = ()) -> tuple[Rule, ...]:
+    """The rules in deciding order; see L{rank}."""
+    return rank(rules, interfaces).rules
+
+
+def rank(rules: Iterable[Rule], interfaces: Iterable[str] = ()) -> Ranking:
     """
     The rules in deciding order: of those that match, the first one wins.
 
@@ -48,7 +53,7 @@ def order(rules: Iterable[Rule], interfaces: Iterable[str] = ()) -> tuple[Rule, 
     problems = find_problems(ranking)
     if problems:
         raise PolicyError(problems)
-    return ranking.rules
+    return ranking
 
 
 def find_problems(ranking: Ranking) -> list[Problem]:

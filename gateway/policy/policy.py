@@ -11,6 +11,7 @@ from gateway.policy.connection import Connection
 from gateway.policy.divert import Divert
 from gateway.policy.limits import Limits
 from gateway.policy.log import Log, Metrics
+from gateway.policy.problem import Problem
 from gateway.policy.rule import Rule
 from gateway.policy.service import Service
 from gateway.policy.zone import Zone
@@ -22,7 +23,7 @@ class Policy:
     The configuration as one object, handed down to whoever needs a part of it.
 
     C{rules} is in deciding order: of the rules that match a connection, the
-    first one wins. L{gateway.policy.order} made that order and proved that it
+    first one wins. L{gateway.policy.narrower} made that order and proved that it
     depends on nothing but what the rules say.
 
     A session keeps the policy that it started with.
@@ -38,6 +39,8 @@ class Policy:
     rules: tuple[Rule, ...] = ()
     files: Mapping[str, str] = field(factory=dict)
     """The SHA-256 of each file that settings name, as it was read."""
+    warnings: tuple[Problem, ...] = ()
+    """What is surely a mistake in it, and yet can be done."""
     classifier: Classifier = field(init=False, repr=False)
 
     @classifier.default

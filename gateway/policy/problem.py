@@ -12,29 +12,34 @@ from gateway.policy.place import Place
 
 @frozen(order=True)
 class Problem:
-    """One thing that is wrong, where it is written, and what to do about it."""
+    """
+    One thing that is wrong, where it is written, and what to do about it.
+
+    A policy with a problem is refused; a C{warning} is what a policy can do with, and what the
+    operator surely did not mean.
+    """
 
     place: Place
     key: str
     message: str
+    warning: bool = False
 
     def __str__(self) -> str:
-        return (
-            f"{self.place}: {self.key}: {self.message}"
-            if self.key
-            else (f"{self.place}: {self.message}")
-        )
+        parts = (str(self.place), "warning" if self.warning else "", self.key, self.message)
+        return ": ".join(part for part in parts if part)
 
 
 class PolicyError(Exception):
     """
     The configuration is wrong, and nothing may start with it.
 
-    C{problems} holds all that was found, sorted by place.
+    C{problems} holds all that was found, sorted by place; C{warnings} what was found besides.
     """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems: tuple[Problem, ...] = tuple(sorted(set(problems)))
+        found = sorted(set(problems))
+        self.problems: tuple[Problem, ...] = tuple(each for each in found if not each.warning)
+        self.warnings: tuple[Problem, ...] = tuple(each for each in found if each.warning)
         super().__init__("\n".join(map(str, self.problems)))
 
 

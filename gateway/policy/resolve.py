@@ -25,6 +25,7 @@ from gateway.policy.problem import did_you_mean
 from gateway.policy.rule import ALL_PORTS, Rule
 from gateway.policy.service import Action, Service, Target
 from gateway.policy.structure import structure
+from gateway.policy.useless import warn_of_interface
 from gateway.policy.written import RuleTable, ServiceFile, ZoneTable
 from gateway.policy.zone import Network, Zone
 
@@ -87,6 +88,8 @@ class RuleResolver:
     zones: Mapping[str, Zone]
     interfaces: tuple[str, ...]
     """C{divert.interfaces}"""
+    present: Collection[str] | None = None
+    """The interfaces of this host; L{None}: not known."""
     _networks: dict[tuple[str, ...], tuple[Network, ...]] = field(factory=dict)
 
     def resolve(self, service: str, entry: Entry) -> Rule:
@@ -128,6 +131,8 @@ class RuleResolver:
         raise ValueError(f'no zone "{text}"{did_you_mean(text, self.zones)}')
 
     def _interfaces(self, entry: Entry, names: tuple[str, ...]) -> frozenset[str]:
+        for index, name in enumerate(names):
+            warn_of_interface(entry.at(index), name, self.present)
         return frozenset(each_of(entry, names, self._interface))
 
     def _interface(self, name: str) -> str:
