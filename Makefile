@@ -10,7 +10,7 @@ ENVIRONMENT := .venv
 BIN := $(ENVIRONMENT)/bin
 TESTS ?= tests
 
-.PHONY: lab test check lint layout types format docs bench conformance clean
+.PHONY: lab test check lint layout types news format docs bench conformance clean
 
 lab: .make/environment
 	@$(BIN)/tproxygw lab demonstrate
@@ -18,7 +18,7 @@ lab: .make/environment
 test: .make/environment
 	$(BIN)/trial $(TRIAL) $(TESTS)
 
-check: lint layout types
+check: lint layout types news
 
 lint: .make/environment
 	$(BIN)/ruff check
@@ -28,6 +28,10 @@ layout: .make/environment
 
 types: .make/environment
 	$(BIN)/mypy
+
+# What is to be in CHANGELOG.md at the next release.
+news: .make/environment
+	$(BIN)/towncrier build --draft --version next
 
 format: .make/environment
 	$(BIN)/ruff check --fix
