@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from gateway.inspector import Inspector, Reader, StreamInspector, pattern
+from gateway.inspector import Inspector, LoneEnd, Reader, StreamInspector, pattern
 from gateway.interfaces import CLIENT, SERVER, Denied, Outcome, Unreachable, Verdict
 from gateway.testing import FakeSession
 
@@ -568,6 +568,53 @@ class ReaderTests(SynchronousTestCase):
         ):
             for pieces in ([said], [said[:1], said[1:]]):
                 self.assertIn(why, str(self.read(lambda read: read.line(4), *pieces)), said)
+
+    def test_line_denied_at_once(self) -> None:
+        """Nobody waits for the end of a line that can't have a right one any more."""
+        for said in (b"\n", b"ab\n", b"a\rb", b"\r\r"):
+            for pieces in ([said], [said[at : at + 1] for at in range(len(said))]):
+                why = self.read(lambda read: read.line(9), *pieces)
+                self.assertIn("lone", str(why), said)
+
+    def test_lines(self) -> None:
+        """Lines come together, up to the empty one."""
+        for said, lines in (
+            (b"\r\nx", b""),
+            (b"a\r\n\r\nx", b"a\r\n"),
+            (b"a\r\nb\r\n\r\n", b"a\r\nb\r\n"),
+            (b"abcdef\r\n\r\n", b"abcdef\r\n"),
+            (b"a\r\nb\r\n", None),
+            (b"a\r\n\r", None),
+            (b"\r", None),
+        ):
+            for pieces in ([said], [said[at : at + 1] for at in range(len(said))]):
+                self.assertEqual(self.read(lambda read: read.lines(6), *pieces), lines, said)
+
+    def test_lines_denied_at_once(self) -> None:
+        """A lone CR or LF in any of the lines, and too many bytes, as soon as that has come."""
+        for said, why in (
+            (b"\n", "lone"),
+            (b"\r\r", "lone"),
+            (b"a\n", "lone"),
+            (b"a\r\nb\n", "lone"),
+            (b"a\r\nb\rc", "lone"),
+            (b"a\r\n\n", "lone"),
+            (b"a\r\n\rb", "lone"),
+            (b"abcdefg\r\n\r", "more than 6 bytes"),
+        ):
+            for pieces in ([said], [said[at : at + 1] for at in range(len(said))]):
+                self.assertIn(why, str(self.read(lambda read: read.lines(6), *pieces)), said)
+
+    def test_lone_end(self) -> None:
+        """Who wants to say where it is can look: nothing was read."""
+
+        async def look(read: Reader) -> bytes:
+            try:
+                return await read.line(9)
+            except LoneEnd as lone:
+                return read.peek(lone.at)
+
+        self.assertEqual(self.read(look, b"ab\ncd"), b"ab")
 
     def test_more(self) -> None:
         """What comes can be looked at as it comes, and stays unread."""

@@ -16,13 +16,14 @@ construction:
 
 from gateway.inspector.inspector import Inspector
 from gateway.inspector.pattern import pattern
-from gateway.inspector.reader import EndOfStream, Reader
+from gateway.inspector.reader import EndOfStream, LoneEnd, Reader
 from gateway.inspector.stream import StreamInspector
 from gateway.policy.settings import option, written_at
 
 __all__ = [
     "EndOfStream",
     "Inspector",
+    "LoneEnd",
     "Reader",
     "StreamInspector",
     "option",

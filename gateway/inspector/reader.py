@@ -7,11 +7,28 @@ read that waits plus one segment: a direction that does not read is not fed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from types import coroutine
 from typing import Any
 
 from gateway.interfaces import Denied, Side
+
+
+LONE = re.compile(rb"\r(?=[^\n])|(?<!\r)\n")
+"""A CR with something else than a LF behind it, or a LF with something else than a CR before it."""
+
+
+class LoneEnd(Denied):
+    """
+    A line has a CR or a LF of its own.
+
+    @ivar at: before it, so many bytes are unread.
+    """
+
+    def __init__(self, side: Side, at: int) -> None:
+        super().__init__(f"the {side.value} sent a line with a lone CR or a lone LF")
+        self.at = at
 
 
 class EndOfStream(Exception):
@@ -51,14 +68,26 @@ class Reader:
         One line, without its CRLF (RFC 5198, section 2: nothing else ends a line).
 
         @param limit: bytes, CRLF not counted.
-        @raise Denied: the line is longer, or has a CR or a LF of its own. What
-            one program takes for two lines and the next one for one is how
-            commands are smuggled.
+        @raise LoneEnd: it has a CR or a LF of its own. What one program takes for two lines and
+            the next one for one is how commands are smuggled.
+        @raise Denied: it is longer.
         """
-        line = await self._until(b"\n", limit + 2, limit)
-        if not line or line.find(b"\r") + 1 != len(line):
-            raise Denied(f"the {self.side.value} sent a line with a lone CR or a lone LF")
-        return line[:-1]
+        return await self._lines(b"\r\n", 0, limit)
+
+    async def lines(self, limit: int) -> bytes:
+        """
+        All lines up to the empty one, each with its CRLF. The empty one is read too.
+
+        @param limit: bytes, the empty line not counted.
+        @raise LoneEnd: as soon as one line has a CR or a LF of its own.
+        @raise Denied: they are longer.
+        """
+        while self.unread < 2:
+            self._check_ends(0, 2)
+            await self._wait()
+        if self.peek(2) == b"\r\n":
+            return self._take(0, 2)
+        return await self._lines(b"\r\n\r\n", 2, limit)
 
     async def until(self, mark: bytes, limit: int) -> bytes:
         """
@@ -162,6 +191,34 @@ class Reader:
     def rest(self) -> bytes:
         """All that is unread, without waiting."""
         return self._take(self.unread)
+
+    async def _lines(self, end: bytes, kept: int, limit: int) -> bytes:
+        """
+        Everything up to C{end}, and the first C{kept} bytes of that. Whoever ends a line wrongly
+        would perhaps never send a right end, but wait: so that is looked for as it comes.
+        """
+        checked = searched = 0
+        most = limit + len(end)
+        while True:
+            at = self._at
+            found = self._buffer.find(end, at + searched, at + most)
+            self._check_ends(checked, most if found < 0 else found - at + 1)
+            if found >= 0:
+                return self._take(found - at + kept, len(end) - kept)
+            if self.unread >= most:
+                raise self._too_long(b"\n", limit)
+            checked, searched = max(0, self.unread - 1), max(0, self.unread - len(end) + 1)
+            await self._wait()
+
+    def _check_ends(self, begin: int, end: int) -> None:
+        """
+        See that nothing but CRLF ends a line, from and up to so many unread bytes.
+
+        @raise LoneEnd: something does.
+        """
+        lone = LONE.search(self._buffer, self._at + begin, self._at + end)
+        if lone is not None:
+            raise LoneEnd(self.side, lone.start() - self._at)
 
     async def _until(self, mark: bytes, most: int, limit: int) -> bytes:
         """

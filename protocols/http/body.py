@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from gateway.inspector import Reader
+from gateway.inspector import LoneEnd, Reader
 from gateway.interfaces import Denied
 from protocols.http.framing import Framing, Kind
 from protocols.http.grammar import CHUNK_LINE
@@ -229,19 +229,24 @@ class ChunkedBody:
 
     async def _chunk_size(self) -> int:
         try:
-            line = await self._read.until(b"\n", CHUNK_LINE_BYTES)
+            line = await self._read.line(CHUNK_LINE_BYTES)
+        except LoneEnd as lone:
+            raise self._no_size(self._read.peek(lone.at + 1)) from None
         except Denied as denied:
             raise Malformed(f"in a chunk's size: {denied.reason}", self._at) from None
-        found = CHUNK_LINE.fullmatch(line[:-1].decode("latin-1"))
-        if found is None or line[-1:] != b"\r":
-            raise Malformed(f"not the size of a chunk: {line!r}", self._at)
-        self._at += len(line) + 1
+        found = CHUNK_LINE.fullmatch(line.decode("latin-1"))
+        if found is None:
+            raise self._no_size(line)
+        self._at += len(line) + 2
         return int(found[1], 16)
 
+    def _no_size(self, line: bytes) -> Malformed:
+        return Malformed(f"not the size of a chunk: {line!r}", self._at)
+
     async def _end_of_chunk(self) -> bytes:
-        end = await self._read.exactly(2, 2)
-        if end != b"\r\n":
-            raise Malformed(f"a chunk is followed by {end!r}, not CRLF", self._at)
+        for wanted in (b"\r", b"\n"):
+            if (end := await self._read.exactly(1, 1)) != wanted:
+                raise Malformed(f"a chunk is followed by {end!r}, not CRLF", self._at)
         self._at += 2
         return b"\r\n"
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from gateway.inspector import Reader
+from gateway.inspector import LoneEnd, Reader
 from gateway.interfaces import Denied
 from protocols.http.fault import fault_in
 from protocols.http.foreign import described, is_foreign
@@ -206,38 +206,28 @@ async def read_line(read: Reader, limits: Limits, status: int = 400) -> str:
     """
     limit = limits.request_line_bytes
     try:
-        line = await read.until(b"\n", limit + 1)
+        line = await read.line(limit)
+    except LoneEnd as lone:
+        what = "a bare LF" if read.peek(lone.at + 1)[-1:] == b"\n" else "a bare CR"
+        raise Malformed(what, lone.at) from None
     except Denied as denied:
         raise _cut_off(read, denied, limit, status) from None
-    if line[-1:] != b"\r":
-        raise Malformed("a bare LF", len(line))
-    return line[:-1].decode("latin-1")
+    return line.decode("latin-1")
 
 
 async def read_lines(read: Reader, limits: Limits, offset: int) -> str:
     """
     All lines up to the empty one, which is read too; each with its CRLF.
 
-    If the last one ends with a bare LF, nobody would send more, so that is told at once.
-
     @param offset: where in the message they begin.
     """
     try:
-        begin = await read.exactly(2, 2)
-        if begin == b"\r\n":
-            return ""
-        if b"\n" in begin or b"\r" in begin:
-            begin += await read.exactly(begin[1:] == b"\r", 1)
-            raise fault_in(begin.decode("latin-1"), offset)
-        lines = begin + await read.until(b"\n\r\n", limits.head_bytes + 1) + b"\n"
-    except Malformed:
-        raise
+        lines = await read.lines(limits.head_bytes)
+    except LoneEnd as lone:
+        raise fault_in(read.peek(lone.at + 1).decode("latin-1"), offset) from None
     except Denied as denied:
         raise _cut_off(read, denied, limits.head_bytes, TOO_LARGE) from None
-    text = lines.decode("latin-1")
-    if text[-2] != "\r":
-        raise fault_in(text, offset)
-    return text
+    return lines.decode("latin-1")
 
 
 def parse(lines: str, limits: Limits, offset: int) -> Headers:

@@ -36,6 +36,15 @@ def ask(request: bytes, settings: HttpSettings | None = None) -> FakeSession:
     return session
 
 
+LONE = ("bare LF", "bare CR")
+
+
+def said_by(row: Refused) -> bytes:
+    """A message up to a lone LF, or up to what shows that a CR is one."""
+    assert row.offset is not None
+    return row.data[: row.offset + LONE.index(row.reason) + 1]
+
+
 class RequestTests(SynchronousTestCase):
     """What the operator may rely on: nothing ambiguous reaches a server."""
 
@@ -108,6 +117,19 @@ class RequestTests(SynchronousTestCase):
             self.assertEqual(pieces.verdict, whole.verdict, row.name)
             self.assertEqual(pieces.sent[CLIENT], whole.sent[CLIENT], row.name)
 
+    def test_at_once(self) -> None:
+        """
+        Whoever ends a line with a lone LF or CR hears so when it has come: nobody waits for a right
+        end of the line, and nobody is blamed for being slow.
+        """
+        for row in (*LINES, *FIELDS, *TRAILERS, *CHUNKS):
+            if row.reason in LONE:
+                session = ask(said_by(row))
+                self.assertIn(row.reason, str(session.verdict), row.name)
+                self.assertTrue(session.sent[CLIENT].startswith(b"HTTP/1.1 400 "), row.name)
+        for body in (b"3\n", b"3;a\n", b"3\rx", b"3\r\nabc\n", b"3\r\nabc\rx", b"0\r\n\n"):
+            self.assertIsNotNone(ask(CHUNKED + body).verdict, body)
+
     def test_behind(self) -> None:
         """The same behind a good request: offsets are those of the message itself."""
         for row in (LENGTHS[0], CODINGS[0], CHUNKS[0], TRAILERS[0], LINES[0], FIELDS[0], HOSTS[5]):
@@ -137,6 +159,14 @@ class ResponseTests(SynchronousTestCase):
             self.assertNotIn(b"EVIL", said, row.name)
             record = session.logged[-1][1]
             self.assertEqual(record.get("offset"), row.offset, (row.name, row.data))
+
+    def test_at_once(self) -> None:
+        """A lone LF or CR is refused when it comes, in every line; the client does not wait."""
+        for row in (*RESPONSES, *CUT):
+            if row.reason in LONE:
+                session = ask(row.request)
+                session.says(SERVER, said_by(row))
+                self.assertIn(row.reason, str(session.verdict), row.name)
 
     def test_cut_off(self) -> None:
         """A response that turns out to be bad after its head: the client can tell."""
