@@ -14,7 +14,6 @@ from typing import Any
 
 from gateway.interfaces import Denied, Side
 
-
 LONE = re.compile(rb"\r(?=[^\n])|(?<!\r)\n")
 """A CR with something else than a LF behind it, or a LF with something else than a CR before it."""
 
