@@ -1,0 +1,82 @@
+"""
+JA4: which program has probably written a ClientHello.
+
+A fingerprint in three parts, after John Althouse's JA4 (FoxIO, 2023): what it
+offers in brief, then hashes of the cipher suites and of the extensions, both
+sorted, since browsers shuffle them. Numbers that mean nothing (RFC 8701) are
+left out wherever they stand: browsers send them among signature algorithms too,
+and with them each connection would have another fingerprint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import sha256
+
+from protocols.tls.hello import ClientHello
+from protocols.tls.numbers import ExtensionType, Version, is_grease
+
+_VERSIONS: dict[int, str] = {
+    Version.TLS_1_3: "13",
+    Version.TLS_1_2: "12",
+    Version.TLS_1_1: "11",
+    Version.TLS_1_0: "10",
+    Version.SSL_3_0: "s3",
+}
+
+_OF_NO_PROGRAM = {
+    ExtensionType.SERVER_NAME,
+    ExtensionType.APPLICATION_LAYER_PROTOCOL_NEGOTIATION,
+}
+"""Extensions that say more of the connection than of the program."""
+
+
+def ja4(hello: ClientHello, transport: str = "t") -> str:
+    """
+    The fingerprint of a ClientHello.
+
+    @param transport: C{"t"} for TCP, C{"q"} for QUIC.
+    """
+    suites = _meaningful(hello.cipher_suites)
+    extensions = _meaningful(hello.extensions)
+    hashed = _hexadecimal(sorted(number for number in extensions if number not in _OF_NO_PROGRAM))
+    algorithms = _hexadecimal(_meaningful(hello.signature_algorithms))
+    named = "d" if ExtensionType.SERVER_NAME in extensions else "i"
+    brief = (
+        f"{transport}{_version(hello)}{named}{min(len(suites), 99):02}"
+        f"{min(len(extensions), 99):02}{_protocol(hello)}"
+    )
+    both = f"{hashed}_{algorithms}" if algorithms else hashed
+    return f"{brief}_{_hash(_hexadecimal(sorted(suites)))}_{_hash(both)}"
+
+
+def _version(hello: ClientHello) -> str:
+    """The highest version that is offered."""
+    return (
+        _VERSIONS[max(known)] if (known := [v for v in hello.versions if v in _VERSIONS]) else "00"
+    )
+
+
+def _protocol(hello: ClientHello) -> str:
+    """The first and the last character of the first protocol; in hexadecimal if they are none."""
+    if not hello.alpn:
+        return "00"
+    name = hello.alpn[0]
+    text = name.decode("latin-1")
+    ends = text[0] + text[-1]
+    if ends.isascii() and ends.isalnum():
+        return ends
+    return name.hex()[0] + name.hex()[-1]
+
+
+def _meaningful(numbers: Iterable[int]) -> list[int]:
+    return [number for number in numbers if not is_grease(number)]
+
+
+def _hexadecimal(numbers: Iterable[int]) -> str:
+    return ",".join(f"{number:04x}" for number in numbers)
+
+
+def _hash(text: str) -> str:
+    """The first twelve digits; zeroes of nothing."""
+    return sha256(text.encode()).hexdigest()[:12] if text else "0" * 12
