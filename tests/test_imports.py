@@ -52,6 +52,22 @@ MAY_IMPORT = {
     ),
     "gateway.registry": ("gateway.interfaces", "gateway.maker"),
     "protocols": ("gateway.interfaces", "gateway.inspector", "protocols"),
+    "protocols.mime": ("gateway.inspector", "protocols.magic", "protocols.mime"),
+    "protocols.smtp.grammar": (
+        "gateway.interfaces",
+        "gateway.inspector",
+        "protocols.smtp.grammar",
+    ),
+    "protocols.smtp.content": (
+        "gateway.interfaces",
+        "gateway.inspector",
+        "protocols.mime",
+        "protocols.smtp.content",
+        "protocols.smtp.deadline",
+        "protocols.smtp.grammar",
+        "protocols.smtp.rules",
+        "protocols.smtp.settings",
+    ),
 }
 """Package or module: what of our own code it may import."""
 

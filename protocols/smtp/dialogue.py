@@ -9,10 +9,10 @@ from twisted.internet.defer import Deferred
 
 from gateway.inspector import Reader
 from gateway.interfaces import CLIENT, SERVER, Denied, ISession, Outcome, Verdict
-from protocols.smtp.command import Command
 from protocols.smtp.deadline import Deadline, pause
-from protocols.smtp.fault import Fault
-from protocols.smtp.reply import Reply
+from protocols.smtp.grammar.command import Command
+from protocols.smtp.grammar.refusal import Refusal
+from protocols.smtp.grammar.reply import Reply
 from protocols.smtp.server import LOST, Server
 from protocols.smtp.settings import SMTPSettings
 from protocols.smtp.trace import received
@@ -134,7 +134,7 @@ class Dialogue:
         self.tell(reply)
         return reply
 
-    async def refuse(self, refused: Fault) -> None:
+    async def refuse(self, refused: Refusal) -> None:
         """
         Answer in the gateway's own words, after a while if that was told.
 

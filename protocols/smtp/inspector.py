@@ -17,11 +17,11 @@ from twisted.python.failure import Failure
 from gateway.inspector import Reader, StreamInspector
 from gateway.interfaces import SERVER, Address, Denied, ISession, Unreachable, Verdict
 from protocols.smtp import mailing, opening
-from protocols.smtp.chunked import Chunk
-from protocols.smtp.command import Command, parse_command
+from protocols.smtp.content.chunk import Chunk
 from protocols.smtp.dialogue import Dialogue, Over
-from protocols.smtp.fault import Fault, fault
-from protocols.smtp.reply import Reply, configured
+from protocols.smtp.grammar.command import Command, parse_command
+from protocols.smtp.grammar.refusal import Refusal, refusal
+from protocols.smtp.grammar.reply import Reply, configured
 from protocols.smtp.settings import SMTPSettings
 from protocols.smtp.transfer import GREEDY
 
@@ -114,10 +114,10 @@ class SMTPInspector(StreamInspector):
         line = await self._dialogue.line(read, most)
         try:
             if len(line) > settings.command_bytes and line[:5].upper() != b"AUTH ":
-                raise fault(500, "5.5.2 Line too long", "a command that is too long")
+                raise refusal(500, "5.5.2 Line too long", "a command that is too long")
             command = self._parse(line)
             await self._decide(command, read)
-        except Fault as refused:
+        except Refusal as refused:
             await self._dialogue.refuse(refused)
 
     def _parse(self, line: bytes) -> Command:
@@ -125,19 +125,19 @@ class SMTPInspector(StreamInspector):
             raise Denied(f"not SMTP: {line[:100]!r}", b"421 4.7.0 This is SMTP\r\n")
         try:
             command = parse_command(line)
-        except Fault as refused:
+        except Refusal as refused:
             if line[:4].upper() == b"BDAT":  # what follows is content, and how much nobody knows
                 raise Denied(refused.reason, refused.reply.data()) from None
             raise
         if not line.isascii() and "SMTPUTF8" not in self._dialogue.offered:
-            raise fault(500, "5.5.2 ASCII only", f"{command.verb} beyond ASCII without SMTPUTF8")
+            raise refusal(500, "5.5.2 ASCII only", f"{command.verb} beyond ASCII without SMTPUTF8")
         return command
 
     async def _decide(self, command: Command, read: Reader) -> None:
         try:
             self._check(command.verb)
             await _COMMANDS[command.verb](self._dialogue, command, read)
-        except Fault as refused:
+        except Refusal as refused:
             if command.verb == "BDAT":
                 chunk = Chunk(read, command.size, self._dialogue.waits)
                 await chunk.skip(refused, GREEDY * self._settings.message_bytes)
@@ -145,13 +145,13 @@ class SMTPInspector(StreamInspector):
 
     def _check(self, verb: str) -> None:
         if self._dialogue.refused and verb != "QUIT":
-            raise fault(503, "5.5.0 The server takes no mail now", f"{verb} after a refusal")
+            raise refusal(503, "5.5.0 The server takes no mail now", f"{verb} after a refusal")
         if verb not in self._settings.commands:
             reason = f"{verb} is not allowed (setting 'commands')"
-            raise fault(502, f"5.5.1 {verb} is not available", reason)
+            raise refusal(502, f"5.5.1 {verb} is not available", reason)
         needed = NEEDS.get(verb)
         if needed is not None and needed not in self._dialogue.offered:
-            raise fault(502, f"5.5.1 {verb} is not available", f"{verb}, which was not offered")
+            raise refusal(502, f"5.5.1 {verb} is not available", f"{verb}, which was not offered")
 
     def _go_blind(self, beginning: bytes) -> None:
         assert self._server_read is not None

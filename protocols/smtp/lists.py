@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from protocols.lineset import LineSet
-from protocols.smtp.address import (
+from protocols.smtp.grammar.address import (
     AddressError,
     Mailbox,
     canonical,

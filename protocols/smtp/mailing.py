@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 from gateway.inspector import Reader
 from gateway.interfaces import Denied
-from protocols.smtp.chunked import Chunk
-from protocols.smtp.command import Command
-from protocols.smtp.content import too_large
+from protocols.smtp.content.chunk import Chunk
+from protocols.smtp.content.content import too_large
+from protocols.smtp.content.dotted import Dotted
 from protocols.smtp.dialogue import Dialogue, Over
-from protocols.smtp.dotted import Dotted
-from protocols.smtp.fault import fault
-from protocols.smtp.parameter import MAIL, RCPT, Parameter
+from protocols.smtp.grammar.command import Command
+from protocols.smtp.grammar.parameter import MAIL, RCPT, Parameter
+from protocols.smtp.grammar.refusal import refusal
+from protocols.smtp.grammar.reply import Reply
 from protocols.smtp.permission import check_recipient, check_sender
-from protocols.smtp.reply import Reply
 from protocols.smtp.transaction import Transaction
 
 GO_AHEAD = Reply.of(354, "End the message with <CR><LF>.<CR><LF>")
@@ -38,29 +38,29 @@ async def begin(dialogue: Dialogue, command: Command, read: Reader) -> None:
 def _check_may_begin(dialogue: Dialogue) -> None:
     settings = dialogue.settings
     if not dialogue.helo:
-        raise fault(503, "5.5.1 Say EHLO first")
+        raise refusal(503, "5.5.1 Say EHLO first")
     if settings.starttls == "require":
-        raise fault(530, "5.7.0 Say STARTTLS first", "mail in plaintext (setting 'starttls')")
+        raise refusal(530, "5.7.0 Say STARTTLS first", "mail in plaintext (setting 'starttls')")
     if settings.auth_required and not dialogue.authenticated:
-        raise fault(530, "5.7.0 Say AUTH first", "mail without AUTH (setting 'auth_required')")
+        raise refusal(530, "5.7.0 Say AUTH first", "mail without AUTH (setting 'auth_required')")
     if dialogue.messages >= settings.messages_per_session:
         reason = f"more than {dialogue.messages} messages (setting 'messages_per_session')"
         raise Denied(reason, b"421 4.7.0 So many messages are enough; connect again\r\n")
     if dialogue.transaction is not None:
-        raise fault(503, "5.5.1 One sender at a time")
+        raise refusal(503, "5.5.1 One sender at a time")
 
 
 def _check_parameters(dialogue: Dialogue, command: Command, table: Mapping[str, Parameter]) -> None:
     for name, _ in command.parameters:
         if table[name].extension not in dialogue.offered:
-            raise fault(555, f"5.5.4 {name} is not available", f"{name}, not offered")
+            raise refusal(555, f"5.5.4 {name} is not available", f"{name}, not offered")
     assert command.path is not None
     transaction = dialogue.transaction
     international = command.parameter("SMTPUTF8") is not None or (
         transaction is not None and transaction.international
     )
     if not (command.path.mailbox.ascii or international):
-        raise fault(553, "5.6.7 Not without SMTPUTF8", f"{command.path} without SMTPUTF8")
+        raise refusal(553, "5.6.7 Not without SMTPUTF8", f"{command.path} without SMTPUTF8")
 
 
 async def address(dialogue: Dialogue, command: Command, read: Reader) -> None:
@@ -68,7 +68,7 @@ async def address(dialogue: Dialogue, command: Command, read: Reader) -> None:
     assert command.path is not None
     transaction = _begun(dialogue, "RCPT")
     if transaction.chunked:
-        raise fault(503, "5.5.1 RCPT after BDAT")
+        raise refusal(503, "5.5.1 RCPT after BDAT")
     _check_parameters(dialogue, command, RCPT)
     _check_recipient(dialogue, command, transaction)
     reply = await dialogue.forward(command)
@@ -81,27 +81,27 @@ def _check_recipient(dialogue: Dialogue, command: Command, transaction: Transact
     most = dialogue.settings.recipients_per_message
     if len(transaction.recipients) >= most:
         reason = f"more than {most} recipients (setting 'recipients_per_message')"
-        raise fault(452, "4.5.3 Too many recipients", reason)
+        raise refusal(452, "4.5.3 Too many recipients", reason)
     check_recipient(command.path, dialogue.session.client.host, dialogue.settings)
 
 
 def _begun(dialogue: Dialogue, verb: str) -> Transaction:
     if dialogue.transaction is None:
-        raise fault(503, "5.5.1 Say MAIL first", f"{verb} out of sequence")
+        raise refusal(503, "5.5.1 Say MAIL first", f"{verb} out of sequence")
     return dialogue.transaction
 
 
 def _addressed(dialogue: Dialogue, verb: str) -> Transaction:
     transaction = _begun(dialogue, verb)
     if not transaction.recipients:
-        raise fault(503, "5.5.1 No valid recipients", f"{verb} without recipients")
+        raise refusal(503, "5.5.1 No valid recipients", f"{verb} without recipients")
     return transaction
 
 
 async def send(dialogue: Dialogue, command: Command, read: Reader) -> None:
     """DATA (section 4.1.1.4). Where the message is held, the server hears of it later."""
     if _addressed(dialogue, "DATA").chunked:
-        raise fault(503, "5.5.1 DATA after BDAT")
+        raise refusal(503, "5.5.1 DATA after BDAT")
     settings = dialogue.settings
     held = settings.holds
     if held:

@@ -6,12 +6,12 @@ import re
 
 from gateway.inspector import Reader
 from gateway.interfaces import Denied
-from protocols.smtp.command import Command, is_base64
 from protocols.smtp.dialogue import Dialogue
-from protocols.smtp.extension import EXTENSIONS, Offer
-from protocols.smtp.fault import fault
+from protocols.smtp.grammar.command import Command, is_base64
+from protocols.smtp.grammar.extension import EXTENSIONS, Offer
+from protocols.smtp.grammar.refusal import refusal
+from protocols.smtp.grammar.reply import Reply
 from protocols.smtp.permission import check_hello
-from protocols.smtp.reply import Reply
 from protocols.smtp.server import CONTINUATION
 from protocols.smtp.settings import SMTPSettings
 
@@ -45,9 +45,9 @@ async def authenticate(dialogue: Dialogue, command: Command, read: Reader) -> No
     """AUTH, and the lines of the exchange that it begins (RFC 4954, section 4)."""
     mechanism = command.argument.split()[0]
     if dialogue.authenticated or dialogue.transaction is not None:
-        raise fault(503, "5.5.1 AUTH is out of place")
+        raise refusal(503, "5.5.1 AUTH is out of place")
     if mechanism not in dialogue.offered["AUTH"].split():
-        raise fault(504, "5.5.4 Not with this mechanism", "AUTH with another mechanism")
+        raise refusal(504, "5.5.4 Not with this mechanism", "AUTH with another mechanism")
     reply = await dialogue.forward(command)
     while reply.code == 334:
         line = await dialogue.line(read, dialogue.settings.auth_bytes)
@@ -67,9 +67,9 @@ async def secure(dialogue: Dialogue, command: Command, read: Reader) -> None:
     if not read.empty:
         raise Denied("plaintext behind STARTTLS", b"421 4.7.0 Nothing may follow STARTTLS\r\n")
     if dialogue.settings.starttls == "refuse":
-        raise fault(454, "4.7.0 TLS is not available (setting 'starttls')")
+        raise refusal(454, "4.7.0 TLS is not available (setting 'starttls')")
     if dialogue.transaction is not None:
-        raise fault(503, "5.5.1 STARTTLS within a transaction")
+        raise refusal(503, "5.5.1 STARTTLS within a transaction")
     reply = await dialogue.forward(command)
     if reply.code == 220:
         await _begin(dialogue, read)

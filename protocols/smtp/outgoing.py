@@ -9,9 +9,9 @@ judged, or when it does not fit any more.
 from __future__ import annotations
 
 from gateway.interfaces import SERVER, ISession
-from protocols.smtp.fault import Fault
-from protocols.smtp.lines import END, stuffed
-from protocols.smtp.reply import Reply
+from protocols.smtp.content.lines import END, stuffed
+from protocols.smtp.grammar.refusal import Refusal
+from protocols.smtp.grammar.reply import Reply
 from protocols.smtp.server import CONTENT, Server
 
 
@@ -34,7 +34,7 @@ class Outgoing:
         """
         The next block.
 
-        @raise Fault: the server does not want the message.
+        @raise Refusal: the server does not want the message.
         """
         if self.open:
             self._session.send(SERVER, stuffed(block))
@@ -49,7 +49,7 @@ class Outgoing:
         The last block. It goes with the dot.
 
         @return: the server's answer to the message.
-        @raise Fault: the server does not want it.
+        @raise Refusal: the server does not want it.
         """
         if not self.open:
             await self._begin()
@@ -58,7 +58,7 @@ class Outgoing:
     async def _begin(self) -> None:
         reply = await self._server.ask("DATA", b"DATA\r\n")
         if reply.code != 354:
-            raise Fault(reply, f"the server refused DATA: {reply.text}")
+            raise Refusal(reply, f"the server refused DATA: {reply.text}")
         self.open = True
         held, self._held = b"".join(self._held), []
         self._session.send(SERVER, stuffed(held))

@@ -1,14 +1,14 @@
-"""Permission: who may send to whom. Pure decisions, each of them a L{Fault} or nothing."""
+"""Permission: who may send to whom. Pure decisions, each of them a L{Refusal} or nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import ip_address
 
-from protocols.smtp.address import Mailbox, Path, canonical, is_domain
-from protocols.smtp.command import is_literal
-from protocols.smtp.fault import Fault, fault
-from protocols.smtp.reply import configured
+from protocols.smtp.grammar.address import Mailbox, Path, canonical, is_domain
+from protocols.smtp.grammar.command import is_literal
+from protocols.smtp.grammar.refusal import Refusal, refusal
+from protocols.smtp.grammar.reply import configured
 from protocols.smtp.rules import AddressRule
 from protocols.smtp.settings import SMTPSettings
 
@@ -17,19 +17,19 @@ def check_hello(name: str, settings: SMTPSettings) -> None:
     """
     Decide upon the name in EHLO or HELO.
 
-    @raise Fault: it is not of the required form.
+    @raise Refusal: it is not of the required form.
     """
     host = is_domain(name) or is_literal(name)
     full = is_literal(name) or (host and "." in name)
     if not {"any": True, "host": host, "full": full}[settings.helo]:
-        raise fault(501, "5.5.4 Say your full host name", f"EHLO {name[:100]!r} (setting 'helo')")
+        raise refusal(501, "5.5.4 Say your full host name", f"EHLO {name[:100]!r} (setting 'helo')")
 
 
 def check_sender(path: Path, settings: SMTPSettings) -> None:
     """
     Decide upon the path of MAIL.
 
-    @raise Fault: it is refused.
+    @raise Refusal: it is refused.
     """
     _check_route(path, settings)
     _check_rules("sender", path.mailbox, settings.senders)
@@ -40,18 +40,18 @@ def check_recipient(path: Path, client: str, settings: SMTPSettings) -> None:
     Decide upon the path of RCPT.
 
     @param client: the address of who sends it.
-    @raise Fault: it is refused.
+    @raise Refusal: it is refused.
     """
     mailbox = path.mailbox
     _check_route(path, settings)
     if not settings.rerouting and not mailbox.postmaster and set(mailbox.local) & set("%!@"):
-        raise fault(
+        raise refusal(
             550,
             "5.7.1 Not by this way",
             f"recipient {mailbox} names another way (setting 'rerouting')",
         )
     if not (_may_go(mailbox, settings) or _may_relay(client, settings)):
-        raise fault(
+        raise refusal(
             550,
             "5.7.1 Relaying denied",
             f"recipient {mailbox} of another domain (setting 'recipient_domains')",
@@ -62,7 +62,7 @@ def check_recipient(path: Path, client: str, settings: SMTPSettings) -> None:
 
 def _check_route(path: Path, settings: SMTPSettings) -> None:
     if path.route and not settings.rerouting:
-        raise fault(
+        raise refusal(
             550, "5.7.1 No source routes", f"a source route to {path} (setting 'rerouting')"
         )
 
@@ -72,7 +72,7 @@ def _check_rules(what: str, mailbox: Mailbox, rules: Iterable[AddressRule]) -> N
         why = _matching(mailbox, rule)
         if why:
             if rule.action == "reject":
-                raise Fault(configured(rule.reply), f"{what} {mailbox.canonical!r} {why}")
+                raise Refusal(configured(rule.reply), f"{what} {mailbox.canonical!r} {why}")
             return
 
 

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from gateway.inspector import Reader
 from gateway.interfaces import CLIENT, SERVER, Denied, ISession, Outcome
 from protocols.smtp.deadline import Deadline
-from protocols.smtp.reply import Reply
+from protocols.smtp.grammar.reply import Reply
 from protocols.smtp.settings import SMTPSettings
 
 CONTENT = "content"

@@ -7,6 +7,7 @@ from typing import Literal
 from attrs import frozen
 
 from gateway.inspector import option
+from protocols.mime.settings import ContentSettings
 from protocols.smtp.lists import AddressList, read_domains
 from protocols.smtp.rules import AddressRule, AttachmentRule, HeaderRule
 from protocols.smtp.values import (
@@ -21,12 +22,9 @@ from protocols.smtp.values import (
     refusal,
 )
 
-MANY = 1000
-"""Attachments: so many that nobody meant to set a limit."""
-
 
 @frozen
-class SMTPSettings:
+class SMTPSettings(ContentSettings):
     """Which mail may pass."""
 
     commands: frozenset[str] = option(
@@ -200,14 +198,13 @@ class SMTPSettings:
         "421 4.4.1 The mail server can't be reached; try again later",
         read=refusal,
     )
-    header_bytes: int = option(
-        "The largest header of a message, or of a part of it.",
-        131072,
-        unit="bytes",
-        minimum=1024,
-        maximum=1048576,
-        precedent="Exim: header_maxsize is 1 MiB; Sendmail: MaxHeadersLength is 32 KiB",
+    stack: str = option(
+        "The service whose inspector the whole message runs through, and which may refuse or "
+        "rewrite it.",
+        "",
+        names_service=True,
     )
+
     headers: tuple[HeaderRule, ...] = option(
         "What becomes of header fields; the rules are applied one after the other.", ()
     )
@@ -216,58 +213,8 @@ class SMTPSettings:
         "may pass.",
         (),
     )
-    malformed: Literal["deny", "pass"] = option(
-        "What becomes of messages that programs may read in different ways, if there are rules "
-        'for headers or attachments: those can then be walked around. "pass" applies them to '
-        "one of the ways.",
-        "deny",
-    )
-    parts_per_message: int = option("How many parts a message may have.", 2000, minimum=1)
-    attachments_per_message: int = option("How many a message may have.", MANY, minimum=0)
-    hold_bytes: int = option(
-        "How much of a message waits here until it is judged, if anything judges it. What is "
-        "refused until then costs the client the message; later, the session too, since the "
-        "server has a part of it. Then the answer to DATA is the gateway's; 0: the server's.",
-        131072,
-        unit="bytes",
-        minimum=0,
-        maximum=16777216,
-    )
-    nesting: int = option(
-        "How deep the parts of a message may be in each other.",
-        100,
-        minimum=1,
-        maximum=1000,
-        precedent="Postfix: mime_nesting_limit",
-    )
-    stack: str = option(
-        "The service whose inspector the whole message runs through, and which may refuse or "
-        "rewrite it.",
-        "",
-        names_service=True,
-    )
 
     @property
     def holds(self) -> bool:
         """Whether messages wait to be judged."""
         return self.hold_bytes > 0 and bool(self.stack or self.headers or self.judges_parts)
-
-    @property
-    def strict(self) -> bool:
-        """Whether what is ambiguous is refused."""
-        return self.malformed == "deny" and (bool(self.headers) or self.judges_parts)
-
-    @property
-    def marks(self) -> bool:
-        """Whether a message's header waits for what may be found in its parts."""
-        return self.hold_bytes > 0 and any(rule.action == "mark" for rule in self.attachments)
-
-    @property
-    def looks_inside(self) -> bool:
-        """Whether bodies of parts matter."""
-        return any(rule.looks_inside for rule in self.attachments)
-
-    @property
-    def judges_parts(self) -> bool:
-        """Whether it matters which parts a message has."""
-        return bool(self.attachments) or self.attachments_per_message < MANY

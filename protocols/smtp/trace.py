@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 
 from gateway.interfaces import ISession
-from protocols.smtp.address import is_domain
-from protocols.smtp.command import is_literal
+from protocols.smtp.grammar.address import is_domain
+from protocols.smtp.grammar.command import is_literal
 
 
 def received(session: ISession, by: str, helo: str, protocol: str, number: int) -> bytes:

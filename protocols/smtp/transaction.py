@@ -6,8 +6,8 @@ import re
 
 from attrs import define, field
 
-from protocols.smtp.address import Mailbox
-from protocols.smtp.reply import Reply
+from protocols.smtp.grammar.address import Mailbox
+from protocols.smtp.grammar.reply import Reply
 
 # What servers call the message that they have just taken: Postfix and Sendmail; Exim; OpenSMTPD
 # and others that begin with it.

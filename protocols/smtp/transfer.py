@@ -11,12 +11,13 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.interfaces import Denied, ISession
-from protocols.smtp.chunked import Chunk, Chunked
-from protocols.smtp.content import Content
-from protocols.smtp.dotted import Dotted
-from protocols.smtp.fault import Fault
+from protocols.smtp.chunked import Chunked
+from protocols.smtp.content.chunk import Chunk
+from protocols.smtp.content.content import Content
+from protocols.smtp.content.dotted import Dotted
+from protocols.smtp.grammar.refusal import Refusal
+from protocols.smtp.grammar.reply import Reply
 from protocols.smtp.outgoing import Outgoing
-from protocols.smtp.reply import Reply
 from protocols.smtp.server import Server
 from protocols.smtp.settings import SMTPSettings
 from protocols.smtp.transaction import queue_id
@@ -69,7 +70,7 @@ class Transfer:
             while block := await source.block():
                 await outgoing.put(await content.feed(block))
             reply = await outgoing.end(await content.end())
-        except Fault as refused:
+        except Refusal as refused:
             self._log(envelope, content, refused.reply, refused.reason)
             reply = await self._refuse(source, outgoing, refused)
         else:
@@ -79,7 +80,7 @@ class Transfer:
             self._outgoing = None
         return reply
 
-    async def _refuse(self, source: Dotted, outgoing: Outgoing, refused: Fault) -> Reply:
+    async def _refuse(self, source: Dotted, outgoing: Outgoing, refused: Refusal) -> Reply:
         """
         @raise Denied: nothing can follow: the server has a part of the message,
             or nobody knows where it ends.
@@ -119,7 +120,7 @@ class Transfer:
                 return Reply.of(250, f"2.0.0 {chunk.size} octets received")
             reply = await chunked.end()
             self._log(envelope, chunked.content, reply)
-        except Fault as refused:
+        except Refusal as refused:
             self._log(envelope, chunked.content, refused.reply, refused.reason)
             await chunk.skip(refused, GREEDY * self._settings.message_bytes)
             reply = refused.reply

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from protocols.smtp.address import (
+from protocols.smtp.grammar.address import (
     NULL,
     AddressError,
     Mailbox,

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from protocols.smtp.command import RULES, Command, parse_command
-from protocols.smtp.extension import EXTENSIONS, Offer
-from protocols.smtp.fault import Fault
-from protocols.smtp.reply import Reply, configured
+from protocols.smtp.grammar.command import RULES, Command, parse_command
+from protocols.smtp.grammar.extension import EXTENSIONS, Offer
+from protocols.smtp.grammar.refusal import Refusal
+from protocols.smtp.grammar.reply import Reply, configured
 from protocols.smtp.server import POSITIVE
 
 GOOD = (
@@ -88,7 +88,7 @@ class CommandTests(SynchronousTestCase):
     def test_bad(self) -> None:
         """What is none is refused, with a code of the RFC."""
         for line in BAD:
-            with self.assertRaises(Fault, msg=repr(line)) as caught:
+            with self.assertRaises(Refusal, msg=repr(line)) as caught:
                 parse_command(line)
             self.assertIn(caught.exception.reply.code, (500, 501, 555), line)
 
@@ -98,7 +98,7 @@ class CommandTests(SynchronousTestCase):
         """Whatever it is: refused, or written as one line that means the same."""
         try:
             command = parse_command(line[:at] + noise + line[at:])
-        except Fault:
+        except Refusal:
             return
         written = command.line()
         self.assertEqual((written.count(b"\r"), written.count(b"\n")), (1, 1))

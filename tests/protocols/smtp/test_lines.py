@@ -11,9 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from gateway.inspector import Reader, StreamInspector
 from gateway.interfaces import CLIENT, SERVER, Outcome
 from gateway.testing import FakeSession, every_split
-from protocols.smtp.dotted import Dotted
-from protocols.smtp.fault import Fault
-from protocols.smtp.lines import Whole, stuffed
+from protocols.smtp.content.dotted import Dotted
+from protocols.smtp.content.lines import Whole, stuffed
+from protocols.smtp.grammar.refusal import Refusal
 from protocols.smtp.settings import SMTPSettings
 from tests.protocols.smtp.conversations import DATA, OK, TAKEN, said, talk
 from tests.protocols.smtp.receiver import LenientReceiver, strict_end
@@ -160,7 +160,7 @@ class Taker(StreamInspector):
         try:
             while block := await source.block():
                 self.session.send(SERVER, block)
-        except Fault:
+        except Refusal:
             self.session.log("refused", ended=await source.skip(100000))
         else:
             self.session.log("taken")
@@ -306,6 +306,6 @@ class WholeTests(SynchronousTestCase):
         """A lone CR, LF or NUL is denied, wherever the cut is; so is a line that is too long."""
         for pieces in ([b"a\n"], [b"a\rb\r\n"], [b"a\r", b"b\n"], [b"\0\r\n"], [b"a" * 1000]):
             whole = Whole(False, 998)
-            with self.assertRaises(Fault):
+            with self.assertRaises(Refusal):
                 for piece in pieces:
                     whole.feed(piece)

@@ -14,8 +14,8 @@ from gateway.maker import InspectorMaker
 from gateway.policy.files import NamedFile
 from gateway.policy.load import load
 from gateway.policy.problem import PolicyError
-from protocols.smtp.address import parse_path
-from protocols.smtp.fault import Fault
+from protocols.smtp.grammar.address import parse_path
+from protocols.smtp.grammar.refusal import Refusal
 from protocols.smtp.lists import AddressList, read_addresses, read_domains
 from protocols.smtp.permission import check_recipient, check_sender
 from protocols.smtp.rules import AddressRule
@@ -141,7 +141,7 @@ class RuleTests(SynchronousTestCase):
     def answered(self, path: str, **some: object) -> str:
         try:
             check_recipient(parse_path(path)[0], "192.0.2.1", SMTPSettings(**some))  # type: ignore[arg-type]
-        except Fault as refused:
+        except Refusal as refused:
             return refused.reason
         return ""
 
@@ -152,7 +152,7 @@ class RuleTests(SynchronousTestCase):
             'list.txt as "alice@"', self.answered("<alice@x.example>", recipients=(rule,))
         )
         self.assertEqual(self.answered("<carol@x.example>", recipients=(rule,)), "")
-        with self.assertRaises(Fault) as caught:
+        with self.assertRaises(Refusal) as caught:
             check_sender(parse_path("<bob@ours.example>")[0], SMTPSettings(senders=(rule,)))
         self.assertEqual(caught.exception.reply.text, "450 4.7.1 Later")
 

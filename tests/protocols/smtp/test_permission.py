@@ -8,8 +8,8 @@ from ipaddress import ip_network
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import CLIENT, SERVER, Address
-from protocols.smtp.address import parse_path
-from protocols.smtp.fault import Fault
+from protocols.smtp.grammar.address import parse_path
+from protocols.smtp.grammar.refusal import Refusal
 from protocols.smtp.permission import check_hello, check_recipient, check_sender
 from protocols.smtp.rules import AddressRule
 from protocols.smtp.settings import SMTPSettings
@@ -26,7 +26,7 @@ def code(path: str, settings: SMTPSettings, client: str = "192.0.2.1") -> int:
     """How a recipient is answered; 250 if there is nothing to say."""
     try:
         check_recipient(parse_path(path)[0], client, settings)
-    except Fault as refused:
+    except Refusal as refused:
         return refused.reply.code
     return 250
 
@@ -104,7 +104,7 @@ class RuleTests(SynchronousTestCase):
             ("<a@SPAM.example>", "550 5.7.1 Not accepted here"),
             ("<>", "451 4.7.1 No bounces now"),
         ):
-            with self.assertRaises(Fault) as caught:
+            with self.assertRaises(Refusal) as caught:
                 check_sender(parse_path(path)[0], settings)
             self.assertEqual(caught.exception.reply.text, expected)
         check_sender(parse_path("<a@notspam.example.net>")[0], settings)
@@ -148,4 +148,4 @@ class HelloTests(SynchronousTestCase):
                 if form in allowed:
                     check_hello(name, SMTPSettings(helo=form))
                 else:
-                    self.assertRaises(Fault, check_hello, name, SMTPSettings(helo=form))
+                    self.assertRaises(Refusal, check_hello, name, SMTPSettings(helo=form))

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from attrs import define, field
 
-from protocols.smtp.fault import fault
-from protocols.smtp.header import Header, ambiguous, too_long
-from protocols.smtp.mime.described import Described, described
-from protocols.smtp.mime.findings import Findings, too_many
-from protocols.smtp.mime.part import Part
-from protocols.smtp.settings import SMTPSettings
+from protocols.mime.described import Described, described
+from protocols.mime.findings import Findings
+from protocols.mime.header import Header
+from protocols.mime.objection import Kind, Objection, ambiguous, header_too_long, too_many
+from protocols.mime.part import Part
+from protocols.mime.settings import ContentSettings
 
 CLOSED = 100
 """Boundaries that are remembered after their multipart has ended."""
@@ -41,7 +41,7 @@ class Level:
 class Parts:
     """Follows the structure of one message."""
 
-    settings: SMTPSettings
+    settings: ContentSettings
     findings: Findings
     _levels: list[Level] = field(factory=list)
     _closed: list[bytes] = field(factory=list)
@@ -60,7 +60,7 @@ class Parts:
         @param seen: as it came.
         @param header: as it is to pass.
         @param gap: the empty line after it, if there is one.
-        @raise Fault: the message is refused; here and below.
+        @raise Objection: the message is refused; here and below.
         """
         self._open(described(seen), header, gap)
         return self._take()
@@ -153,7 +153,7 @@ class Parts:
         self._header.append(lines[:end])
         self._size += end
         if self._size > self.settings.header_bytes:
-            raise too_long(self.settings.header_bytes)
+            raise header_too_long(self.settings.header_bytes)
         if end < len(lines):
             self._opened(b"".join(self._header), b"\r\n")
         return lines[end + 2 :]
@@ -197,7 +197,7 @@ class Parts:
         self._depth += 1
         if self._depth > self.settings.nesting:
             reason = f"more than {self.settings.nesting} parts in each other (setting 'nesting')"
-            raise fault(550, "5.6.0 The message has too many parts in each other", reason)
+            raise Objection(reason, "The message has too many parts in each other", Kind.TOO_MANY)
 
     def _counted(self) -> None:
         self._count += 1
@@ -206,7 +206,7 @@ class Parts:
 
     def _doubt(self, why: str) -> None:
         """
-        @raise Fault: programs would disagree about this message, and that matters.
+        @raise Objection: programs would disagree about this message, and that matters.
         """
         if self.settings.strict:
             raise ambiguous(why)

@@ -6,8 +6,8 @@ import re
 
 from gateway.inspector import Reader
 from gateway.interfaces import Denied
+from protocols.smtp.content.lines import bare_newline, check_lengths, long_line, repaired, sound
 from protocols.smtp.deadline import Waits
-from protocols.smtp.lines import bare_newline, check_lengths, long_line, repaired, sound
 
 _MARK = b"\r\n.\r\n"
 
@@ -37,7 +37,7 @@ class Dotted:
         """
         The next block; empty at the end.
 
-        @raise Fault: a line is too long, or has a lone CR or LF or a NUL
+        @raise Refusal: a line is too long, or has a lone CR or LF or a NUL
             (unless they are repaired).
         @raise Denied: the client has gone.
         """

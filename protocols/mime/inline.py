@@ -9,7 +9,7 @@ import re
 from binascii import Error, a2b_base64
 from collections.abc import Iterator
 
-from protocols.smtp.mime.encoding import uu_line
+from protocols.mime.encoding import uu_line
 
 LINE = 1000
 """Bytes of a line that may begin a file."""

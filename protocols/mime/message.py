@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from protocols.smtp.header import Header, too_long
-from protocols.smtp.mime.findings import Findings
-from protocols.smtp.mime.parts import Parts
-from protocols.smtp.settings import SMTPSettings
+from protocols.mime.findings import Findings
+from protocols.mime.header import Header
+from protocols.mime.objection import header_too_long
+from protocols.mime.parts import Parts
+from protocols.mime.settings import ContentSettings
 
 # The empty line, or one that should not be there: most servers take it for the body's first.
 _NO_FIELD = re.compile(rb"(?:\A|(?<=\r\n))(?![ \t]|[!-9;-~]+:|\Z)")
@@ -26,7 +27,7 @@ class Message:
     @param trace: a field that the gateway puts on top, and judges nothing by.
     """
 
-    def __init__(self, settings: SMTPSettings, trace: bytes = b"") -> None:
+    def __init__(self, settings: ContentSettings, trace: bytes = b"") -> None:
         self._trace = trace
         self._settings = settings
         self._findings = Findings(settings, holds=settings.marks)
@@ -41,7 +42,7 @@ class Message:
         """
         Whole lines; what may pass is given back.
 
-        @raise Fault: the message is refused.
+        @raise Objection: the message is refused.
         """
         at, out = 0, b""
         while self._findings.holds and at < len(lines):  # by line: the cut must not matter
@@ -62,7 +63,7 @@ class Message:
         """
         The message is complete; what is left of it is given back.
 
-        @raise Fault: the message is refused.
+        @raise Objection: the message is refused.
         """
         rest = b"" if self._waiting is None else self._begin(b"")
         rest += self._parts.end()
@@ -82,7 +83,7 @@ class Message:
         self._waiting.append(lines[:end])
         self._size += len(self._waiting[-1])
         if self._size > self._settings.header_bytes:
-            raise too_long(self._settings.header_bytes)
+            raise header_too_long(self._settings.header_bytes)
         return b"" if end is None else self._begin(lines[end:])
 
     def _end_of_header(self, lines: bytes) -> int | None:

@@ -9,8 +9,8 @@ from email.utils import collapse_rfc2231_value
 
 from attrs import frozen
 
-from protocols.smtp.header import Header, decoded
-from protocols.smtp.mime.encoding import DECODERS, PLAIN
+from protocols.mime.encoding import DECODERS, PLAIN
+from protocols.mime.header import Header, decoded
 
 _ONCE = ("content-type", "content-disposition", "content-transfer-encoding")
 _LONGEST = 8192

@@ -1,11 +1,11 @@
-"""Fault: why something is answered by the gateway, and with which words."""
+"""Refusal: why something is answered by the gateway, and with which words."""
 
 from __future__ import annotations
 
-from protocols.smtp.reply import Reply
+from protocols.smtp.grammar.reply import Reply
 
 
-class Fault(Exception):
+class Refusal(Exception):
     """
     The client asked for what it can't have. It is told so, and may go on.
 
@@ -19,6 +19,6 @@ class Fault(Exception):
         self.reason = reason or reply.text
 
 
-def fault(code: int, text: str, reason: str = "") -> Fault:
-    """A L{Fault} with a reply of one line."""
-    return Fault(Reply.of(code, text), reason)
+def refusal(code: int, text: str, reason: str = "") -> Refusal:
+    """A L{Refusal} with a reply of one line."""
+    return Refusal(Reply.of(code, text), reason)

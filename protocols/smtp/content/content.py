@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.interfaces import ISession
-from protocols.smtp.fault import Fault, fault
-from protocols.smtp.message import Message
+from protocols.mime.message import Message
+from protocols.mime.objection import Kind, Objection
+from protocols.smtp.content.stacked import Stacked
+from protocols.smtp.grammar.refusal import Refusal, refusal
+from protocols.smtp.grammar.reply import configured
+from protocols.smtp.rules import AttachmentRule, HeaderRule
 from protocols.smtp.settings import SMTPSettings
-from protocols.smtp.stacked import Stacked
+
+_CODES: Mapping[Kind, tuple[int, str]] = {
+    Kind.MALFORMED: (550, "5.6.0"),
+    Kind.TOO_LARGE: (552, "5.3.4"),
+    Kind.TOO_MANY: (550, "5.7.1"),
+}
 
 
-def too_large(limit: int) -> Fault:
+def _refused(objection: Objection) -> Refusal:
+    rule = objection.rule
+    if isinstance(rule, HeaderRule | AttachmentRule):
+        return Refusal(configured(rule.reply), objection.reason)
+    code, status = _CODES[objection.kind]
+    return refusal(code, f"{status} {objection.summary}", objection.reason)
+
+
+def too_large(limit: int) -> Refusal:
     """A message of more than C{limit} bytes."""
     reason = f"a message of more than {limit} bytes (setting 'message_bytes')"
-    return fault(552, "5.3.4 The message is too large", reason)
+    return refusal(552, "5.3.4 The message is too large", reason)
 
 
 class Content:
@@ -36,23 +54,27 @@ class Content:
         """
         The next block; what is ready of the message is given back, in whole lines.
 
-        @raise Fault: the message is refused.
+        @raise Refusal: the message is refused.
         """
         self.size += len(block)
         if self.size > self._settings.message_bytes:
             raise too_large(self._settings.message_bytes)
-        return await self._judge(self._message.feed(block))
+        return await self._judge(lambda: self._message.feed(block))
 
     async def end(self) -> bytes:
         """
         The message is complete; its rest is given back.
 
-        @raise Fault: the message is refused.
+        @raise Refusal: the message is refused.
         """
-        rest = await self._judge(self._message.end())
+        rest = await self._judge(self._message.end)
         return rest if self._stacked is None else rest + await self._stacked.end()
 
-    async def _judge(self, block: bytes) -> bytes:
+    async def _judge(self, judged: Callable[[], bytes]) -> bytes:
+        try:
+            block = judged()
+        except Objection as objection:
+            raise _refused(objection) from None
         return await self._stacked.feed(block) if self._stacked and block else block
 
     def cancel(self) -> None:

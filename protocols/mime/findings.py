@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from attrs import define, field
 
-from protocols.smtp.fault import Fault, fault
-from protocols.smtp.mime.attachment import Attachment
-from protocols.smtp.settings import SMTPSettings
+from protocols.mime.attachment import Attachment
+from protocols.mime.objection import too_many
+from protocols.mime.settings import ContentSettings
 
 
 @define
@@ -20,7 +20,7 @@ class Findings:
     @ivar holds: its header has not passed yet.
     """
 
-    settings: SMTPSettings
+    settings: ContentSettings
     attachments: list[Attachment] = field(factory=list)
     removed: list[Attachment] = field(factory=list)
     marks: list[str] = field(factory=list)
@@ -30,7 +30,7 @@ class Findings:
         """
         One more.
 
-        @raise Fault: that is too many.
+        @raise Objection: that is too many.
         """
         self.attachments.append(attachment)
         most = self.settings.attachments_per_message
@@ -42,9 +42,3 @@ class Findings:
         if self.holds and line not in self.marks:
             self.marks.append(line)
         return self.holds
-
-
-def too_many(what: str, most: int, setting: str) -> Fault:
-    """More parts or attachments than there may be."""
-    reason = f"more than {most} {what} (setting '{setting}')"
-    return fault(550, f"5.7.1 The message has too many {what}", reason)

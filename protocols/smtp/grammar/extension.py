@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from attrs import frozen
 
-from protocols.smtp.reply import Reply
+from protocols.smtp.grammar.reply import Reply
 
 _KEYWORD = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:[ =]([!-~ ]*))?")
 

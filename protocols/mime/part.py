@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from protocols.magic import LOOK
-from protocols.smtp.fault import Fault
-from protocols.smtp.header import Field, Header, ambiguous
-from protocols.smtp.mime.archive import Archive, Member
-from protocols.smtp.mime.attachment import Attachment, found_in
-from protocols.smtp.mime.described import Described
-from protocols.smtp.mime.encoding import DECODERS, Plain
-from protocols.smtp.mime.findings import Findings
-from protocols.smtp.mime.inline import Inline
-from protocols.smtp.reply import configured
-from protocols.smtp.rules import AttachmentRule
-from protocols.smtp.settings import SMTPSettings
+from protocols.mime.archive import Archive, Member
+from protocols.mime.attachment import Attachment, found_in
+from protocols.mime.described import Described
+from protocols.mime.encoding import DECODERS, Plain
+from protocols.mime.findings import Findings
+from protocols.mime.header import Field, Header
+from protocols.mime.inline import Inline
+from protocols.mime.objection import Objection, ambiguous
+from protocols.mime.rules import AttachmentRule
+from protocols.mime.settings import ContentSettings
 
 HELD = 65536
 """Bytes that may wait for the first L{LOOK} that their encoding stands for."""
@@ -34,7 +33,7 @@ class Part:
 
     def __init__(
         self,
-        settings: SMTPSettings,
+        settings: ContentSettings,
         described: Described,
         findings: Findings,
         first: bool,
@@ -62,7 +61,7 @@ class Part:
         Its header, and the empty line after it, if there is one; what passes
         of them is given back.
 
-        @raise Fault: the message is refused; here and below.
+        @raise Objection: the message is refused; here and below.
         """
         self._header = header
         self._waiting = [gap]
@@ -173,9 +172,9 @@ class Part:
         return chosen
 
 
-def _refused(rule: AttachmentRule, attachment: Attachment) -> Fault:
+def _refused(rule: AttachmentRule, attachment: Attachment) -> Objection:
     reason = f"the attachment {attachment} (setting 'attachments')"
-    return Fault(configured(rule.reply), reason)
+    return Objection(reason, rule=rule)
 
 
 def _instead(header: Header, attachment: Attachment, rule: AttachmentRule) -> bytes:

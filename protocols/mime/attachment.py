@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from attrs import evolve, frozen
 
 from protocols.magic import recognise
-from protocols.smtp.mime.archive import Member
-from protocols.smtp.rules import AttachmentRule
+from protocols.mime.archive import Member
+from protocols.mime.rules import AttachmentRule
 
 
 @frozen

@@ -9,9 +9,9 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from gateway.interfaces import ISession, ISink
-from protocols.smtp.fault import Fault
-from protocols.smtp.lines import Whole
-from protocols.smtp.reply import Reply, configured
+from protocols.smtp.content.lines import Whole
+from protocols.smtp.grammar.refusal import Refusal
+from protocols.smtp.grammar.reply import Reply, configured
 from protocols.smtp.settings import SMTPSettings
 
 REFUSED = Reply.of(550, "5.7.1 The message was refused")
@@ -32,7 +32,7 @@ class Stacked:
         self._service = settings.stack
         self._sums = [1, 1]  # of what went in, and what came out
         self._ready: list[bytes] = []
-        self._refused: Fault | None = None
+        self._refused: Refusal | None = None
         self._over: Deferred[None] = Deferred()
         self._body: Any = session.stack(settings.stack, self)
 
@@ -42,7 +42,7 @@ class Stacked:
         """
         The next block; what came out so far is given back.
 
-        @raise Fault: the message was refused; here and below.
+        @raise Refusal: the message was refused; here and below.
         """
         self._sums[0] = adler32(block, self._sums[0])
         decision = self._body.send(block)
@@ -86,7 +86,7 @@ class Stacked:
     def denied(self, reason: str, reply: bytes) -> None:
         """See L{ISink.denied}. A reply that is one of SMTP's is the client's."""
         self.verdict = "denied"
-        self._refused = Fault(_reply(reply), reason)
+        self._refused = Refusal(_reply(reply), reason)
         self._decide()
 
     def _decide(self) -> None:

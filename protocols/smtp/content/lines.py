@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 
-from protocols.smtp.fault import Fault, fault
+from protocols.smtp.grammar.refusal import Refusal, refusal
 
 BLOCK = 65536
 """Bytes of a block, about."""
@@ -37,19 +37,19 @@ def repaired(lines: bytes) -> bytes:
     return _LONE.sub(b"\r\n", lines).replace(b"\0", b"")
 
 
-def bare_newline() -> Fault:
+def bare_newline() -> Refusal:
     """
     A lone CR or LF, or a NUL, which is not to be repaired. Postfix has the same
     words for it (5.6.11 is registered for bare newlines).
     """
     reason = "a message with a lone CR or LF, or a NUL (setting 'bare_newline')"
-    return fault(550, "5.6.11 The message has a lone CR or LF, or a NUL", reason)
+    return refusal(550, "5.6.11 The message has a lone CR or LF, or a NUL", reason)
 
 
-def long_line(limit: int) -> Fault:
+def long_line(limit: int) -> Refusal:
     """A line of more than C{limit} bytes."""
     reason = f"a line of more than {limit} bytes in a message (setting 'line_bytes')"
-    return fault(554, "5.6.0 A line of the message is too long", reason)
+    return refusal(554, "5.6.0 A line of the message is too long", reason)
 
 
 def check_lengths(lines: bytes, limit: int) -> None:
@@ -58,7 +58,7 @@ def check_lengths(lines: bytes, limit: int) -> None:
 
     @param lines: whole lines.
     @param limit: bytes of a line, CRLF not counted.
-    @raise Fault: one is longer.
+    @raise Refusal: one is longer.
     """
     at, end = 0, len(lines)
     while at < end:
@@ -82,7 +82,7 @@ class Whole:
         """
         The lines that are complete now.
 
-        @raise Fault: a line is too long, or has a lone CR or LF, or a NUL.
+        @raise Refusal: a line is too long, or has a lone CR or LF, or a NUL.
         """
         data = self._rest + data
         cut = data.rfind(b"\n") + 1

@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 
 from attrs import frozen
 
-from protocols.smtp.address import AddressError, Path, is_domain, literal, parse_path
-from protocols.smtp.fault import fault
-from protocols.smtp.parameter import (
+from protocols.smtp.grammar.address import AddressError, Path, is_domain, literal, parse_path
+from protocols.smtp.grammar.parameter import (
     MAIL,
     RCPT,
     Parameter,
@@ -21,6 +20,7 @@ from protocols.smtp.parameter import (
     parse_parameters,
     written,
 )
+from protocols.smtp.grammar.refusal import refusal
 
 _LINE = re.compile(r"([A-Za-z0-9]{1,12})(?: +(.*))?", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -65,26 +65,26 @@ def parse_command(line: bytes) -> Command:
     """
     Read a command, without its CRLF.
 
-    @raise Fault: it is none; with the reply that the RFC has for it.
+    @raise Refusal: it is none; with the reply that the RFC has for it.
     """
     try:
         text = line.decode("utf-8").rstrip(" ")
     except UnicodeDecodeError:
-        raise fault(
+        raise refusal(
             500, "5.5.2 Not UTF-8", f"a command that is not UTF-8: {line[:100]!r}"
         ) from None
     found = _LINE.fullmatch(text)
     if found is None or _CONTROL.search(text):
-        raise fault(500, "5.5.2 Syntax error", f"not a command: {line[:100]!r}")
+        raise refusal(500, "5.5.2 Syntax error", f"not a command: {line[:100]!r}")
     verb, argument = found[1].upper(), (found[2] or "").strip(" ")
     rule = RULES.get(verb)
     if rule is None:
-        raise fault(500, "5.5.1 Command unknown", f"unknown command {verb}")
+        raise refusal(500, "5.5.1 Command unknown", f"unknown command {verb}")
     return rule(verb, argument)
 
 
 def _wrong(verb: str, what: str, argument: str) -> Exception:
-    return fault(501, f"5.5.4 {verb}: {what}", f"{verb} {argument[:100]!r}: {what}")
+    return refusal(501, f"5.5.4 {verb}: {what}", f"{verb} {argument[:100]!r}: {what}")
 
 
 def _alone(verb: str, argument: str) -> Command:
@@ -122,9 +122,9 @@ def _with_path(word: str, table: Mapping[str, Parameter]) -> Callable[[str, str]
             path, rest = parse_path(argument[len(word) :].lstrip(" "))
             parameters = parse_parameters(rest, table)
         except AddressError as error:
-            raise fault(501, f"5.1.3 {error}", f"{verb} {argument[:300]!r}: {error}") from None
+            raise refusal(501, f"5.1.3 {error}", f"{verb} {argument[:300]!r}: {error}") from None
         except ParameterError as error:
-            raise fault(555, f"5.5.4 {error}", f"{verb} {argument[:300]!r}: {error}") from None
+            raise refusal(555, f"5.5.4 {error}", f"{verb} {argument[:300]!r}: {error}") from None
         return Command(verb, f"{word}{path}{written(parameters)}", path, parameters)
 
     return parse
@@ -134,7 +134,7 @@ def _mail(verb: str, argument: str) -> Command:
     command = _with_path("FROM:", MAIL)(verb, argument)
     assert command.path is not None
     if not command.path.mailbox.domain and not command.path.mailbox.null:
-        raise fault(501, "5.1.7 A sender without a domain", f"MAIL {argument[:300]!r}")
+        raise refusal(501, "5.1.7 A sender without a domain", f"MAIL {argument[:300]!r}")
     return command
 
 
@@ -142,7 +142,7 @@ def _rcpt(verb: str, argument: str) -> Command:
     command = _with_path("TO:", RCPT)(verb, argument)
     assert command.path is not None
     if command.path.mailbox.null:
-        raise fault(501, "5.1.3 A recipient without an address", f"RCPT {argument[:300]!r}")
+        raise refusal(501, "5.1.3 A recipient without an address", f"RCPT {argument[:300]!r}")
     return command
 
 
@@ -159,7 +159,9 @@ def _auth(verb: str, argument: str) -> Command:
     """A mechanism, and perhaps its first words (RFC 4954, section 4)."""
     found = _MECHANISM.fullmatch(argument)
     if found is None or not (found[2] in (None, "=") or is_base64(found[2])):
-        raise fault(501, "5.5.2 AUTH: takes a mechanism", "AUTH with something that is not base64")
+        raise refusal(
+            501, "5.5.2 AUTH: takes a mechanism", "AUTH with something that is not base64"
+        )
     return Command(verb, f"{found[1].upper()} {found[2] or ''}".rstrip(" "))
 
 

@@ -18,16 +18,16 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.testing import every_split
 from protocols.magic import LOOK
-from protocols.smtp.fault import Fault
-from protocols.smtp.message import Message
-from protocols.smtp.mime.archive import Archive, Member
-from protocols.smtp.mime.attachment import Attachment
-from protocols.smtp.mime.encoding import DECODERS
-from protocols.smtp.mime.inline import Inline
-from protocols.smtp.mime.part import HELD
-from protocols.smtp.rules import AttachmentRule, HeaderRule
-from protocols.smtp.settings import SMTPSettings
-from tests.protocols.smtp.test_message import mail, passed
+from protocols.mime.archive import Archive, Member
+from protocols.mime.attachment import Attachment
+from protocols.mime.encoding import DECODERS
+from protocols.mime.inline import Inline
+from protocols.mime.message import Message
+from protocols.mime.objection import Objection
+from protocols.mime.part import HELD
+from protocols.mime.rules import AttachmentRule, HeaderRule
+from protocols.mime.settings import ContentSettings
+from tests.protocols.mime.mails import mail, passed
 
 PROGRAM = b"MZ\x90\0" + bytes(range(256)) * 8
 BENIGN = b"%PDF-1.7\n" + bytes(range(256)) * 8
@@ -36,8 +36,8 @@ PROGRAMS = AttachmentRule(detected=re.compile("application/x-executable"))
 EXE = AttachmentRule(extensions=frozenset({"exe"}))
 
 
-def rules(*some: AttachmentRule, **more: Any) -> SMTPSettings:
-    return SMTPSettings(attachments=some, **more)
+def rules(*some: AttachmentRule, **more: Any) -> ContentSettings:
+    return ContentSettings(attachments=some, **more)
 
 
 def part(body: bytes, *headers: bytes) -> bytes:
@@ -101,7 +101,7 @@ class MimeCase(SynchronousTestCase):
             try:
                 passed(data, rules(*some, **more), step)
                 answers.add(False)
-            except Fault:
+            except Objection:
                 answers.add(True)
         self.assertEqual(len(answers), 1, data)
         return answers.pop()
@@ -511,10 +511,10 @@ class MalformedTests(MimeCase):
             for data in (header + b"\r\n\r\n" + body, multipart(part(body, header))):
                 self.assertTrue(self.refused(data, PROGRAMS), header)
                 self.assertTrue(self.refused(data, EXE), header)
-                for lax in (SMTPSettings(), rules(PROGRAMS, EXE, malformed="pass")):
+                for lax in (ContentSettings(), rules(PROGRAMS, EXE, malformed="pass")):
                     try:
                         self.assertEqual(passed(data, lax, 1)[0], data, header)
-                    except Fault as refused:  # what it may be, is refused
+                    except Objection as refused:  # what it may be, is refused
                         self.assertIn("attachments", refused.reason)
 
     def test_fine(self) -> None:
@@ -612,21 +612,21 @@ class MalformedTests(MimeCase):
         self.assertTrue(self.refused(multipart(inner, exe), EXE, **lax))
         header = b"A: 1\r\nno field\r\nB: 2\r\n\r\nx\r\n"
         remove = HeaderRule("A", "remove")
-        self.assertRaises(Fault, passed, header, SMTPSettings(headers=(remove,)))
-        out, _ = passed(header, SMTPSettings(headers=(remove,), malformed="pass"))
+        self.assertRaises(Objection, passed, header, ContentSettings(headers=(remove,)))
+        out, _ = passed(header, ContentSettings(headers=(remove,), malformed="pass"))
         self.assertEqual(out, header.removeprefix(b"A: 1\r\n"))
 
     def test_header_of_a_part(self) -> None:
         """It has a largest size, like that of the message."""
         data = multipart(part(b"x\r\n", *[b"A: b"] * 300))
-        self.assertRaises(Fault, passed, data, SMTPSettings(header_bytes=1024))
-        passed(data, SMTPSettings(header_bytes=2048))
+        self.assertRaises(Objection, passed, data, ContentSettings(header_bytes=1024))
+        passed(data, ContentSettings(header_bytes=2048))
 
     def test_many(self) -> None:
         """There is an end to the parts."""
         data = multipart(*[b"A: b\r\n\r\n"] * 5)
-        passed(data, SMTPSettings(parts_per_message=6))
-        self.assertRaises(Fault, passed, data, SMTPSettings(parts_per_message=5))
+        passed(data, ContentSettings(parts_per_message=6))
+        self.assertRaises(Objection, passed, data, ContentSettings(parts_per_message=5))
 
 
 class NameTests(MimeCase):
@@ -716,7 +716,7 @@ class AgainstCPythonTests(MimeCase):
         data = b"Content-Type: multipart/mixed; boundary=x\r\n" + b"\r\n".join([*lines, b""])
         try:
             out, _ = passed(data, rules(rule), step)
-        except Fault:
+        except Objection:
             return []
         if rule.action == "reject":
             self.assertEqual(out, data)

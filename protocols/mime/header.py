@@ -9,9 +9,8 @@ from email.header import decode_header, make_header
 
 from attrs import define, field, frozen
 
-from protocols.smtp.fault import Fault, fault
-from protocols.smtp.reply import configured
-from protocols.smtp.rules import HeaderRule
+from protocols.mime.objection import Objection, ambiguous
+from protocols.mime.rules import HeaderRule
 
 _FIELD = re.compile(rb"([!-9;-~]+):(.*)", re.DOTALL)
 
@@ -97,7 +96,7 @@ class Header:
         """
         Do what the rules say.
 
-        @raise Fault: the message is refused.
+        @raise Objection: the message is refused.
         """
         for rule in rules:
             _ACTIONS[rule.action](self, rule)
@@ -137,16 +136,5 @@ _ACTIONS = {
 }
 
 
-def ambiguous(why: str) -> Fault:
-    """A message that different programs may read differently."""
-    return fault(550, "5.6.0 The message is malformed", f"the message is ambiguous: {why}")
-
-
-def too_long(limit: int) -> Fault:
-    """A header of more than C{limit} bytes."""
-    reason = f"a header of more than {limit} bytes (setting 'header_bytes')"
-    return fault(552, "5.3.4 The header is too large", reason)
-
-
-def _refused(rule: HeaderRule, reason: str) -> Fault:
-    return Fault(configured(rule.reply), f"{reason} (setting 'headers')")
+def _refused(rule: HeaderRule, reason: str) -> Objection:
+    return Objection(f"{reason} (setting 'headers')", rule=rule)
