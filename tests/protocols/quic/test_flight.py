@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from protocols.quic.close import close_packet
 from protocols.quic.flight import Flight, Limits
+from protocols.quic.frame import crypto_frames
 from protocols.quic.keys import Keys
 from protocols.quic.packet import VERSIONS, Kind, is_long, packets
 from protocols.tls.hello import ClientHello
@@ -143,7 +144,7 @@ class RefusedTests(SynchronousTestCase):
         for frame in (b"\x08\x00x", b"\x1e", b"\x06\x00\x40\xff", b"\x1d\x00\x00"):
             datagram = packet(frame, size=60)
             self.assertRaises(Refusal, read, [datagram])
-        self.refused([packet(b"", size=0)], "without frames")
+        self.assertRaises(Refusal, list, crypto_frames(b""))
 
     def test_headers(self) -> None:
         """Packets that are none, or of versions that nobody here knows."""
