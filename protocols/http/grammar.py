@@ -71,6 +71,12 @@ AUTHORITY_FORM = re.compile(rf"({host}):({port})")
 # RFC 9110, section 7.2. A port without digits is two things to two readers.
 HOST = re.compile(rf"({host})(?::({port}))?")
 
+# RFC 6838, section 4.2, and parameters (RFC 9110, section 5.6.6) of any kind, but without commas,
+# which make several types of it to many readers; a quoted one may have some if nothing is escaped.
+restricted_name = r"[0-9A-Za-z][0-9A-Za-z!#$&^_.+-]*+"
+_parameters = r"""(?:[^",]|"[^"\\]*+"|"(?:[^",\\]|\\[^,])*+")*+"""
+MEDIA_TYPE = re.compile(rf"({restricted_name}/{restricted_name})[\t ]*+(?:;{_parameters})?")
+
 # RFC 9110, section 8.6; more digits than that nobody can count.
 CONTENT_LENGTH = re.compile(r"[0-9]{1,18}")
 

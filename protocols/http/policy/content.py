@@ -6,8 +6,10 @@ from attrs import field, frozen
 
 from gateway.inspector import option
 from protocols.http.message import Headers, Request, Response
-from protocols.http.policy.patterns import Texts, media_type, read_types
-from protocols.http.policy.test import length
+from protocols.http.policy.codings import coding_of, readable
+from protocols.http.policy.length import is_empty
+from protocols.http.policy.mediatype import NoType, is_container, media_type
+from protocols.http.policy.patterns import Texts, read_types
 from protocols.magic import DECODED, LOOK, Kind, decoded, recognise
 
 PARTIAL = 206
@@ -17,8 +19,6 @@ UNKNOWN = "application/octet-stream"
 
 LEAST = 64
 """Bytes that the first L{LOOK} of a compressed body must give: what is compressed for good does."""
-
-READABLE = "gzip, deflate, identity"
 
 
 @frozen
@@ -38,6 +38,13 @@ class ContentPolicy:
     refuse: Texts | None = option(
         "These media types don't pass. Programs of all systems are "
         '"application/x-executable"; Office documents and Java archives are "application/zip" too.',
+        None,
+        read=read_types,
+    )
+    containers: Texts | None = option(
+        "MIME containers that pass with whatever is in them although there is something to "
+        'refuse: "multipart/form-data" (forms with files), "multipart/*", "message/*". Nobody '
+        "looks into them, so that others don't pass then.",
         None,
         read=read_types,
     )
@@ -65,25 +72,29 @@ class ContentPolicy:
         return self.look and self.judges
 
     def looks_at(self, message: Request | Response) -> bool:
-        """Whether those of this message matter."""
+        """
+        Whether those of this message matter.
+
+        @raise NoType: its type is none.
+        """
         if not self.looks or is_empty(message):
             return False
-        type = media_type(message.headers.get("content-type"))
-        return self.unseen is None or type not in self.unseen
+        return self.unseen is None or media_type(message.headers) not in self.unseen
 
     def head(self, message: Request | Response) -> str | None:
         """Why a message can't pass, by its header; L{None} if it may."""
-        if not self.judges:
+        if not self.judges or is_empty(message):
             return None
-        type = media_type(message.headers.first.get("content-type"))
-        if is_empty(message):
-            return None
+        try:
+            type = media_type(message.headers)
+        except NoType as wrong:
+            return str(wrong)
         if not type:
             return None if self.looks else self._named(UNKNOWN)
         return self._named(type) or self._coded(message)
 
     def _coded(self, message: Request | Response) -> str | None:
-        coding = coding_of(message)
+        coding = coding_of(message.headers)
         if coding not in DECODED and self.looks_at(message):
             return f"the body is coded as {coding!r}, which can't be looked into"
         return None
@@ -93,7 +104,12 @@ class ContentPolicy:
             return f"content of type {type}"
         if self.allow is not None and type not in self.allow:
             return f"content of type {type}, which is not allowed"
+        if self.refuse is not None and is_container(type) and not self._is_let_pass(type):
+            return f"content of type {type}, in which may be anything (setting 'containers')"
         return None
+
+    def _is_let_pass(self, container: str) -> bool:
+        return self.containers is not None and container in self.containers
 
     def wants(self, message: Request | Response) -> int:
         """How many bytes of the body are to be looked at."""
@@ -103,7 +119,7 @@ class ContentPolicy:
         """Why a message can't pass, by its first bytes; L{None} if it may."""
         if not beginning:
             return None
-        coding = coding_of(message)
+        coding = coding_of(message.headers)
         if coding not in DECODED:
             return self._coded(message)
         try:
@@ -113,7 +129,7 @@ class ContentPolicy:
         if len(content) < LEAST and len(beginning) >= LOOK:
             return f"a body that is coded as {coding} so that its beginning can't be seen"
         kind = recognise(content)
-        type = media_type(message.headers.first.get("content-type"))
+        type = media_type(message.headers)
         if kind is None:
             return self._named(UNKNOWN) if not type else None
         return self._recognised(kind, type)
@@ -141,35 +157,26 @@ class AnswerPolicy(ContentPolicy):
 
     def head(self, message: Request | Response) -> str | None:
         """See L{ContentPolicy.head}. A part that nobody was let ask for begins anywhere."""
-        if self.looks and not self.ranges and self._is_part(message):
+        wrong = super().head(message)
+        if wrong is None and self.looks and not self.ranges and self._is_part(message):
             return "a part of a body, which nobody asked for (206)"
-        return super().head(message)
+        return wrong
 
     def _is_part(self, message: Request | Response) -> bool:
         part = isinstance(message, Response) and message.status == PARTIAL
         return part and self.looks_at(message)
 
-    def prepare(self, headers: Headers) -> Headers:
+    def asked(self, headers: Headers) -> Headers:
         """A request's headers, so that the answer can be looked at."""
         if not self.looks:
             return headers
         if not self.ranges:
             headers = headers.without("range", "if-range")
         codings = headers.members("accept-encoding")
-        return headers.with_("Accept-Encoding", READABLE) if codings else headers
+        return headers.with_("Accept-Encoding", readable(codings)) if codings else headers
 
-
-def is_empty(message: Request | Response) -> bool:
-    """Whether there is certainly no body."""
-    if isinstance(message, Request):
-        return length(message) == 0
-    return (
-        message.status in (101, 204, 304)
-        or message.request.method == "HEAD"
-        or message.headers.first.get("content-length") == "0"
-    )
-
-
-def coding_of(message: Request | Response) -> str:
-    """The content codings, in small letters; empty if there are none."""
-    return ",".join(message.headers.members("content-encoding")).lower()
+    def answered(self, headers: Headers) -> Headers:
+        """A response's headers (or trailers), which promise nothing that does not pass."""
+        if self.looks and not self.ranges and "accept-ranges" in headers:
+            return headers.with_("Accept-Ranges", "none")
+        return headers

@@ -17,6 +17,7 @@ from protocols.http.decision import Decision, Page, Pass, Redirect, Refuse
 from protocols.http.message import Form, Headers, Request, Response
 from protocols.http.policy.authentication import Authentication, Compute
 from protocols.http.policy.headers import HeaderPolicy
+from protocols.http.policy.mediatype import NoType
 from protocols.http.policy.test import CHANGES, Test, request_of
 from protocols.http.policy.url import NOWHERE, Url, has_bad_escape, is_deceptive
 
@@ -102,8 +103,11 @@ class Decisions:
         """The word of the tests: how it ends here, or the headers and who inspects the body."""
         headers, stack = message.headers, ""
         for test in tests:
-            if not test.matches(message, url):
-                continue
+            try:
+                if not test.matches(message, url):
+                    continue
+            except NoType as wrong:
+                return _untold(test, wrong, message), headers, stack
             if test.action in CHANGES:
                 headers = test.change(headers)
             elif test.action == "stack":
@@ -137,7 +141,7 @@ class Decisions:
             return Refuse(415, wrong)
         headers = policy.apply(headers)
         if answers.looks:
-            headers = answers.prepare(headers)
+            headers = answers.asked(headers)
         look = content.wants(request) if content.looks else 0
         return Pass(request.with_headers(headers), look, stack=stack)
 
@@ -158,8 +162,9 @@ class Decisions:
         long = policy.too_long(headers) if policy.limit else None
         if long is not None:
             return Refuse(502, _too_long(long, policy))
+        headers = policy.apply(content.answered(headers) if content.looks else headers)
         look = content.wants(response) if content.looks else 0
-        return Pass(response.with_headers(policy.apply(headers)), look, stack=stack)
+        return Pass(response.with_headers(headers), look, stack=stack)
 
     def _url(self, request: Request) -> Url:
         """That of a request: nearly always the last one that was decided."""
@@ -181,6 +186,7 @@ class Decisions:
 
     def further_answered(self, headers: Headers) -> Headers | Refuse:
         """Which trailers of a response pass; and which headers of a 1xx one."""
+        headers = self._settings.content.answered(headers)
         return _further(self._settings.response_headers, headers, 502)
 
     # Pages
@@ -198,6 +204,12 @@ async def _known(authentication: Authentication, request: Request, decision: Pas
     assert isinstance(decision.message, Request)
     message = authentication.hidden(decision.message)
     return decision._replace(message=message, user=authentication.user)
+
+
+def _untold(test: Test, wrong: NoType, message: Request | Response) -> Refuse:
+    """Nobody can say whether C{message} is what C{test} is about."""
+    status = 415 if isinstance(message, Request) else 403
+    return Refuse(status, f"{test.place}: {wrong}" if test.place else str(wrong))
 
 
 def _further(policy: HeaderPolicy, headers: Headers, status: int) -> Headers | Refuse:

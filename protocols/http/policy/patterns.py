@@ -158,11 +158,6 @@ def read_types(ranges: tuple[str, ...]) -> Texts:
     return Texts(tuple(each.lower() for each in ranges))
 
 
-def media_type(value: str | None) -> str:
-    """The media type of a Content-Type, in small letters, without parameters; may be empty."""
-    return (value or "").partition(";")[0].strip().lower()
-
-
 class Numbers:
     """A set of numbers: ports or statuses."""
 

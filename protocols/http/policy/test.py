@@ -9,7 +9,6 @@ body, don't.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import inf
 from typing import Any, Literal
 
 from attrs import field, frozen
@@ -18,12 +17,13 @@ from gateway.inspector import option, written_at
 from protocols.http.decision import Redirect, Refuse
 from protocols.http.message import Headers, Request, Response
 from protocols.http.policy.hosts import Hosts, read_hosts
+from protocols.http.policy.length import length
 from protocols.http.policy.lists import UrlList, read_list
+from protocols.http.policy.mediatype import media_type
 from protocols.http.policy.pages import Pages, Template, read_template
 from protocols.http.policy.patterns import (
     Numbers,
     Texts,
-    media_type,
     read_free_name,
     read_paths,
     read_statuses,
@@ -37,6 +37,9 @@ from protocols.http.policy.url import Url
 Action = Literal["allow", "deny", "redirect", "close", "drop-header", "set-header", "stack"]
 
 CHANGES = ("drop-header", "set-header")
+
+Names = tuple[tuple[tuple[str, ...], Texts], ...]
+"""Names of headers in all spellings, and what the value of one has to be like."""
 
 REDIRECTIONS = (301, 302, 303, 307, 308)
 
@@ -120,13 +123,13 @@ class Test:
         precedent="Zorp's HTTP_STK_POLICY",
     )
     place: str = written_at()
-    _names: tuple[tuple[tuple[str, ...], Texts], ...] = field(init=False, repr=False, eq=False)
+    _names: Names = field(init=False, repr=False, eq=False)
     _checks: tuple[Callable[[Any, Url], bool], ...] = field(init=False, repr=False, eq=False)
 
     @_names.default
-    def _all_names(self) -> tuple[tuple[tuple[str, ...], Texts], ...]:
-        """Those of C{header}, and what a server may take for them."""
-        return tuple((spellings(name), wanted) for name, wanted in self.header.items())
+    def _all_names(self) -> Names:
+        """Those of C{header}."""
+        return _spelt(self.header)
 
     @_checks.default
     def _choose_checks(self) -> tuple[Callable[[Any, Url], bool], ...]:
@@ -138,8 +141,8 @@ class Test:
             (self._is_query, self.query is not None),
             (self._has_headers, self.header),
             (self._is_version, self.version),
-            (self._is_type, self.content_type is not None),
             (self._is_longer, self.longer_than is not None),
+            (self._is_type, self.content_type is not None),
         )
         return tuple(check for check, wanted in choice if wanted)
 
@@ -165,7 +168,11 @@ class Test:
             Headers().with_(read_free_name(self.name), self.value or "")
 
     def matches(self, message: Request | Response, url: Url) -> bool:
-        """Whether a message is what this test is about."""
+        """
+        Whether a message is what this test is about.
+
+        @raise NoType: it may be, but says no type, and the test goes by types.
+        """
         for check in self._checks:  # noqa: SIM110  (a generator costs more than most checks)
             if not check(message, url):
                 return False
@@ -188,16 +195,13 @@ class Test:
         return self.query is not None and url.query in self.query
 
     def _has_headers(self, message: Request | Response, url: Url) -> bool:
-        return all(
-            any(value in wanted for value in _values(message.headers, names) or [""])
-            for names, wanted in self._names
-        )
+        return _have(message.headers, self._names)
 
     def _is_version(self, message: Request | Response, url: Url) -> bool:
         return message.version in self.version
 
     def _is_type(self, message: Request | Response, url: Url) -> bool:
-        found = media_type(message.headers.first.get("content-type"))
+        found = media_type(message.headers)
         return self.content_type is not None and found in self.content_type
 
     def _is_longer(self, message: Request | Response, url: Url) -> bool:
@@ -280,14 +284,37 @@ class ResponseTest(Test):
     status: Numbers | None = option(
         'One of these statuses: [404, "5xx"].', None, read=read_statuses
     )
+    request_header: Mapping[str, Texts] = option(
+        "Headers of the request, as the client sent it, that are like this.",
+        {},
+        read=read_values,
+    )
+    _asked: Names = field(init=False, repr=False, eq=False)
+
+    @_asked.default
+    def _all_asked(self) -> Names:
+        """Those of C{request_header}."""
+        return _spelt(self.request_header)
 
     def matches(self, message: Request | Response, url: Url) -> bool:
         """See L{Test.matches}."""
-        if self.status is not None:
-            assert isinstance(message, Response)
-            if message.status not in self.status:
-                return False
+        assert isinstance(message, Response)
+        if self.status is not None and message.status not in self.status:
+            return False
+        if self._asked and not _have(message.request.headers, self._asked):
+            return False
         return super().matches(message, url)
+
+
+def _spelt(values: Mapping[str, Texts]) -> Names:
+    """With what a server may take for the same names."""
+    return tuple((spellings(name), wanted) for name, wanted in values.items())
+
+
+def _have(headers: Headers, names: Names) -> bool:
+    return all(
+        any(value in wanted for value in _values(headers, each) or [""]) for each, wanted in names
+    )
 
 
 def _values(headers: Headers, names: tuple[str, ...]) -> list[str]:
@@ -297,13 +324,3 @@ def _values(headers: Headers, names: tuple[str, ...]) -> list[str]:
 def request_of(message: Request | Response) -> Request:
     """A request, or that which a response answers."""
     return message if isinstance(message, Request) else message.request
-
-
-def length(message: Request | Response) -> float:
-    """How long a body is going to be; infinite if nobody says."""
-    said = message.headers.get("content-length")
-    if said is not None and said.isdecimal():
-        return int(said)
-    if isinstance(message, Request):
-        return inf if "transfer-encoding" in message.headers else 0
-    return 0 if message.status in (204, 304) or message.request.method == "HEAD" else inf

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from protocols.http.decision import Pass
-from protocols.http.message import Request
+from protocols.http.message import Headers, Request
 from protocols.magic import LOOK, PROGRAM, decoded, recognise
 from tests.protocols.http.policy.case import PolicyCase, answers, asks
 
@@ -136,6 +136,39 @@ class ContentTests(PolicyCase):
         self.assertIn("octet-stream", self.verdict(text, None, b"what?"))
         self.assertIn("octet-stream", self.verdict(f"{text}\nlook = false", None, b"GIF89a"))
 
+    def test_several_types(self) -> None:
+        """What a browser takes for another type than other readers is of none, and refused."""
+        for text in ('refuse = ["text/html"]', 'allow = ["text/*"]\nlook = false'):
+            for type in ("text/plain, text/html", ",text/html", "text/html (x)", "html", "*/*"):
+                self.assertIn("no media type", self.verdict(text, type, b"hello"), (text, type))
+                unseen = f'{text}\nunseen = ["text/html"]'
+                self.assertIn("no media type", self.verdict(unseen, type, b"hello"), (text, type))
+        self.assertEqual(self.verdict("", "text/plain, text/html", b"hello"), "")
+
+    def test_containers(self) -> None:
+        """What has bodies of any type in it passes only where nothing is refused, or by name."""
+        for type in ("multipart/mixed; boundary=a", "multipart/related", "message/rfc822"):
+            for text, refused in (
+                ('refuse = ["application/x-executable"]', True),
+                ('refuse = ["application/x-executable"]\nlook = false', True),
+                ('refuse = ["a/b"]\ncontainers = ["multipart/form-data"]', True),
+                ('refuse = ["a/b"]\ncontainers = ["multipart/*", "message/*"]', False),
+                ('allow = ["multipart/*", "message/*"]', False),
+                ("", False),
+            ):
+                said = self.verdict(text, type, b"--a\r\n")
+                self.assertEqual("in which may be anything" in said, refused, (text, type))
+        text = 'refuse = ["multipart/*"]\ncontainers = ["multipart/*"]'
+        self.assertIn("content of type", self.verdict(text, "multipart/mixed", b""))
+
+    def test_no_coding(self) -> None:
+        """What is no coding is none to readers, who take the body as it is: so it is looked at."""
+        for coding in ("utf-8", "none", "text/html"):
+            said = ("Content-Encoding", coding)
+            self.assertEqual(self.verdict('allow = ["text/*"]', "text/html", b"<html>", said), "")
+            text = 'refuse = ["application/x-executable"]'
+            self.assertIn(PROGRAM, self.verdict(text, "text/html", b"MZ", said))
+
     def test_compressed(self) -> None:
         """Compressed bodies are looked into; what can't be looked into does not pass."""
         text = 'refuse = ["application/x-executable"]'
@@ -222,6 +255,31 @@ class ContentTests(PolicyCase):
         assert isinstance(decided, Pass)
         self.assertEqual(decided.look, 0)
 
+    def test_forms(self) -> None:
+        """Forms with files are containers: refused unless the operator lets them pass unseen."""
+        form = ("Content-Type", "multipart/form-data; boundary=x")
+        text = 'refuse = ["application/x-executable"]'
+        self.assertEqual(self.asked(text, b"--x\r\n", form), 415)
+        passing = f'{text}\ncontainers = ["multipart/form-data"]'
+        self.assertEqual(self.asked(passing, b"--x\r\n", form), 0)
+
+    def test_promises(self) -> None:
+        """Clients that can't ask for parts don't hear that they could; in trailers neither."""
+        offer = ("Accept-Ranges", "bytes")
+        for text, said in (
+            ('refuse = ["a/b"]', "none"),
+            ('refuse = ["a/b"]\nranges = true', "bytes"),
+            ('refuse = ["a/b"]\nlook = false', "bytes"),
+        ):
+            decisions = self.decisions(f"[http.content]\n{text}")
+            passed = self.passed(decisions.response(answers(200, "text/html", offer)))
+            self.assertEqual(passed.headers.get("accept-ranges"), said, text)
+            further = decisions.further_answered(Headers([offer]))
+            assert isinstance(further, Headers)
+            self.assertEqual(further.get("accept-ranges"), said, text)
+        passed = self.passed(self.decisions('[http.content]\nrefuse = ["a/b"]').response(answers()))
+        self.assertNotIn("accept-ranges", passed.headers)
+
     def test_part_unasked(self) -> None:
         """A server can't send the rest of a program as if it had been asked for it."""
         for text, passes in (
@@ -242,7 +300,7 @@ class ContentTests(PolicyCase):
         )
         assert isinstance(asked, Request)
         self.assertNotIn("range", asked.headers)
-        self.assertNotIn("br", asked.headers.members("accept-encoding"))
+        self.assertEqual(asked.headers.every("accept-encoding"), ["gzip"])
         self.assertIs(self.passed(self.decide(self.decisions(""), request)), request)
         text = '[http.content]\nrefuse = ["a/b"]\nranges = true'
         self.assertIn("range", self.passed(self.decide(self.decisions(text), request)).headers)

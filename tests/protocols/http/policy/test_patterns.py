@@ -12,7 +12,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from protocols.http.policy.hosts import read_hosts
 from protocols.http.policy.patterns import (
-    media_type,
     read_paths,
     read_ports,
     read_statuses,
@@ -81,8 +80,6 @@ class PatternTests(SynchronousTestCase):
             ("text/html", "image/png"),
             ("text/plain", "", "ximage/png"),
         )
-        self.assertEqual(media_type("Text/HTML ; charset=x"), "text/html")
-        self.assertEqual(media_type(None), "")
 
     def test_numbers(self) -> None:
         """Ports and statuses."""

@@ -62,6 +62,27 @@ class RequestTests(PolicyCase):
         request = asks("/", "POST", "h", ("Content-Type", "Application/X-PHP; a=b"))
         self.assertTrue(self.denies('content_type = ["application/x-php"]', request))
 
+    def test_no_type(self) -> None:
+        """What is of no type, or of several, can't be told by it: who may be meant is refused."""
+        for action in ("allow", "deny", "redirect", "drop-header", "stack"):
+            keys = {
+                "redirect": 'location = "http://a/"',
+                "drop-header": 'name = "X"',
+                "stack": 'service = "other"',
+            }
+            text = f'content_type = ["text/html"]\naction = "{action}"\n{keys.get(action, "")}'
+            files = {"services/other.toml": 'inspector = "http"\n'}
+            for type in ("text/plain, text/html", "?"):
+                request = asks("/", "POST", "h", ("Content-Type", type), ("Content-Length", "1"))
+                for condition in ("", 'method = ["POST"]\nhost = ["h"]\nlonger_than = 0\n'):
+                    decisions = self.decisions(f"[[http.request]]\n{condition}{text}", files)
+                    refused = self.refused(self.decide(decisions, request))
+                    self.assertEqual(refused.status, 415)
+                    self.assertRegex(refused.reason, "^services/web.toml:3:1: .*no media type")
+                for condition in ('method = ["PUT"]\n', "longer_than = 1\n"):
+                    decisions = self.decisions(f"[[http.request]]\n{condition}{text}", files)
+                    self.assertTrue(self.passes(decisions, request), condition)
+
     def test_order(self) -> None:
         """The first test that matches decides."""
         allow = '[[http.request]]\nhost = ["good.example.com"]\naction = "allow"\n'
@@ -194,3 +215,23 @@ class ResponseTests(PolicyCase):
         response = answers(200, None, ("Server", "x"), ("Date", "y"))
         passed = self.passed(self.decides('action = "drop-header"\nname = "Server"', response))
         self.assertEqual(passed.headers.fields, (("Date", "y"),))
+
+    def test_no_type(self) -> None:
+        """A response that may be meant, but is of no type, is refused."""
+        text = 'status = [200]\ncontent_type = ["application/java-archive"]'
+        wrong = "text/html, application/java-archive"
+        refused = self.refused(self.decides(text, answers(200, wrong)))
+        self.assertEqual(refused.status, 403)
+        self.assertIn("no media type", refused.reason)
+        self.assertIsInstance(self.decides(text, answers(404, wrong)), Pass)
+
+    def test_request_header(self) -> None:
+        """By what the client had said; a missing header is an empty one."""
+        text = 'request_header = {User-Agent = "old*", X-Other = ""}\nstatus = [200]'
+        old = asks("/", "GET", "h", ("User-Agent", "old browser"))
+        self.refused(self.decides(text, answers(200, request=old)))
+        underscore = asks("/", "GET", "h", ("User_Agent", "old browser"))
+        self.refused(self.decides(text, answers(200, request=underscore)))
+        other = asks("/", "GET", "h", ("User-Agent", "old"), ("X-Other", "x"))
+        for response in (answers(404, request=old), answers(200, request=other), answers()):
+            self.assertIsInstance(self.decides(text, response), Pass)
