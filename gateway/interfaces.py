@@ -148,6 +148,14 @@ class IInspector(Interface):
         side is reset too.
         """
 
+    def unread(side: Side) -> int:
+        """
+        How many bytes of C{side} were told by L{received} and are not used yet.
+
+        The session asks before it lets C{side} speak TLS: what came in plaintext
+        is not to be taken for protected.
+        """
+
     def closed(verdict: Verdict) -> None:
         """
         The session is over. Nothing can be asked for any more, but an audit
@@ -213,6 +221,10 @@ class ISession(Interface):
 
     After L{IInspector.closed} every method here does nothing, so that a
     decision that comes too late harms nobody.
+
+    The failure of a Deferred need not be handled, whichever method gave it: the
+    session then ends as if L{IInspector.received} had raised it. Who handles it
+    does so in the call in which the Deferred was got.
     """
 
     id: int = Attribute("a number unique in this process's life: the audit's flow_id")
@@ -240,8 +252,8 @@ class ISession(Interface):
         @param port: the port that it should come from, in place of the client's.
         @return: fires with the address that was reached, or fails with
             L{Unreachable}, or with L{Denied} if the policy does not have it.
-            The failure need not be handled: the client is then answered with
-            a reset.
+            If nobody handles that, the client is answered with a reset.
+        @raise RuntimeError: it was asked to already.
         """
 
     def permits(address: Address) -> bool:

@@ -448,7 +448,7 @@ class SecureTests(SynchronousTestCase):
 
         async def from_client(self, read: Reader) -> None:
             await read.line(10)
-            self.secure(CLIENT)
+            self.session.secure(CLIENT)
             self.session.send(SERVER, await read.line(10))
 
     def test_injection(self) -> None:
@@ -467,7 +467,7 @@ class SecureTests(SynchronousTestCase):
 
         class ServerToo(StreamInspector):
             async def from_client(self, read: Reader) -> None:
-                self.secure(SERVER, hello=await read.line(10))
+                self.session.secure(SERVER, hello=await read.line(10))
 
         self.assertEqual(run(ServerToo, b"x\r\n").secured, [(SERVER, b"x")])
 

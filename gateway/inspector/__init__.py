@@ -10,7 +10,7 @@ construction:
     logs the traceback and denies;
   - only what an inspector sends passes. There is no call that forwards bytes
     that were not read;
-  - C{self.secure(side)} denies if bytes of that side are unread (STARTTLS
+  - C{self.session.secure(side)} denies if bytes of that side are unread (STARTTLS
     injection).
 """
 

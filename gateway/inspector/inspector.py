@@ -42,5 +42,9 @@ class Inspector:
     def lost(self, side: Side, verdict: Verdict) -> None:
         """The other side hears nothing but a reset."""
 
+    def unread(self, side: Side) -> int:
+        """All that came was used."""
+        return 0
+
     def closed(self, verdict: Verdict) -> None:
         """Over; nothing to do."""

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from gateway.inspector.direction import Direction
 from gateway.inspector.inspector import Inspector
 from gateway.inspector.reader import Reader
-from gateway.interfaces import CLIENT, SERVER, Denied, ISession, Side, Verdict
+from gateway.interfaces import CLIENT, SERVER, ISession, Side, Verdict
 
 
 class StreamInspector(Inspector):
@@ -66,19 +66,6 @@ class StreamInspector(Inspector):
         return 0 if direction is None else direction.read.unread
 
     # To be asked, in place of the session's own
-
-    def secure(self, side: Side, hello: bytes = b"") -> None:
-        """
-        From the next byte on, C{side} speaks TLS.
-
-        @param hello: what was read from C{side} already and belongs to TLS.
-        @raise Denied: bytes of C{side} are unread: plaintext that would be
-            taken for protected.
-        """
-        direction = self._directions.get(side)
-        if direction is not None and not direction.read.empty:
-            raise Denied(f"the {side.value} sent plaintext after it had agreed to TLS")
-        self.session.secure(side, hello)
 
     def release(self) -> None:
         """

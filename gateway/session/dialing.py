@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
 
 from gateway.interfaces import Address, Unreachable
+from gateway.session import guard
 from gateway.session.connector import Opening, Reached
 from gateway.session.ticker import Bucket, Ticker
 
@@ -17,12 +19,19 @@ class Dialing:
 
     @param began: takes the connection.
     @param over: is called once, when it is made, or will not be.
+    @param session: whose announcement it was.
     @ivar reached: what came of it: an address, or L{Unreachable}.
     """
 
-    def __init__(self, began: Callable[[Reached], None], over: Callable[[Dialing], None]) -> None:
-        self.reached: Deferred[Address] = Deferred(lambda _: self.cancel())
+    def __init__(
+        self,
+        began: Callable[[Reached], None],
+        over: Callable[[Dialing], None],
+        session: guard.Guarded,
+    ) -> None:
+        self.reached: Deferred[Address] = Deferred(lambda _: self._give_up())
         self._began = began
+        self._session = session
         self._over: Callable[[Dialing], None] | None = over
         self._bucket: Bucket | None = None
         self._opening: Opening | None = None
@@ -49,14 +58,23 @@ class Dialing:
         if self._leave() and opening is not None:
             opening.abandon()
 
+    def _give_up(self) -> None:
+        self.cancel()
+        self._tell(Failure(CancelledError()))  # type: ignore[no-untyped-call]
+
     def _arrived(self, reached: Reached) -> None:
         self._leave()
         self._began(reached)
-        self.reached.callback(reached.server)
+        self._tell(reached.server)
 
     def _failed(self, why: str) -> None:
         self._leave()
-        self.reached.errback(Unreachable(why))
+        self._tell(Failure(Unreachable(why)))  # type: ignore[no-untyped-call]
+
+    def _tell(self, outcome: Address | Failure) -> None:
+        """Tell who asked; its failure is the session's, if that does not care."""
+        self.reached.callback(outcome)
+        self.reached.addErrback(guard.unheeded, self._session)
 
     def _leave(self) -> bool:
         over, self._over, self._opening = self._over, None, None

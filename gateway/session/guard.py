@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from gateway.interfaces import Denied, Unreachable
+
+T = TypeVar("T")
 
 
 class Guarded(Protocol):
@@ -56,3 +60,30 @@ def failed(failure: Failure, session: Guarded) -> None:
         session.give_up(error)
     elif not (session.ending and isinstance(error, CancelledError)):
         session.break_off(failure)
+
+
+def unheeded(failure: Failure, session: Guarded) -> None:
+    """A Deferred that was handed out failed, and the inspector did not care."""
+    if not isinstance(failure.value, CancelledError):
+        failed(failure, session)
+
+
+def watched(result: Deferred[T], session: Guarded, clock: IReactorTime) -> Deferred[T]:
+    """
+    What an inspector gets for C{result}: the same, and whoever has it may leave its failure to
+    the session, which then ends as if the inspector had raised it. To cancel it is no failure.
+    """
+    if result.called and not isinstance(result.result, Failure):
+        clock.callLater(0, result.addErrback, unheeded, session)  # for a callback that fails
+        return result
+    handed: Deferred[T] = Deferred(lambda _: result.cancel())
+
+    def fire(outcome: T | Failure) -> None:
+        if not handed.called:
+            handed.callback(outcome)
+            handed.addErrback(unheeded, session)
+
+    # A failure comes in the next turn: it can be awaited, which takes none from a Deferred that
+    # has it already.
+    result.addBoth(partial(clock.callLater, 0, fire) if result.called else fire)
+    return handed

@@ -141,11 +141,16 @@ class Related:
     def dial(
         self, session: Session, side: Side, address: Address, source: Origin, treatment: Treatment
     ) -> Deferred[Address]:
-        """See L{ISession.dial}. C{source} is where it comes from."""
+        """
+        See L{ISession.dial}. C{source} is where it comes from.
+
+        @raise Denied: the session has as many as it may have.
+        @raise Unreachable: there are no descriptors left.
+        """
         equipment, limits = self._home.equipment, _service(session).limits
         refused = self._refused(session, limits)
         if refused is not None:
-            return fail(refused)
+            raise refused
 
         def reached(reached: Reached) -> None:
             self._begin(session, side, reached.socket, reached.server, reached.source, treatment)
@@ -153,7 +158,7 @@ class Related:
         def over(dialing: Dialing) -> None:
             self._forget(session, dialing)
 
-        dialing = Dialing(reached, over)
+        dialing = Dialing(reached, over, session)
         self._enter(session, dialing)
         dialing.watch(equipment.ticker, limits.connect_seconds)
         dialing.start(lambda *told: equipment.connector.open((address,), source, *told))

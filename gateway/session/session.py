@@ -19,7 +19,7 @@ import errno
 import os
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
@@ -64,6 +64,10 @@ log = PrintableLogger()
 FULL = {CLIENT: reason.CLIENT_FULL, SERVER: reason.SERVER_FULL}
 
 _NONE: frozenset[Any] = frozenset()
+
+_NOTHING: Mapping[Side, bytes] = {}
+
+T = TypeVar("T")
 
 
 class State(Enum):
@@ -114,6 +118,7 @@ class Session:
         "_stacked",
         "_state",
         "_targets",
+        "_unread",
         "_upstream",
         "_verdict",
         "_wires",
@@ -170,6 +175,7 @@ class Session:
         self._speaking: Side | None = None
         self._recorded = False
         self._released = False
+        self._unread = _NOTHING
         # Most sessions have none of these, so that all share the empty ones.
         self._stacked: frozenset[Stacked] = _NONE
         self._adopted: frozenset[Session] = _NONE
@@ -231,11 +237,12 @@ class Session:
         if self._state in _ENDING:
             return Deferred()
         if self._former and self._upstream is not None:
-            return succeed(self._upstream.address)
-        if self._state is not State.ALONE:
-            return fail(RuntimeError("the session was asked to connect twice"))
+            return self._watched(succeed(self._upstream.address))
+        self._check_alone()
         if address is not None and not self.permits(address):
-            return fail(Denied(f"the policy has no connection to {address} by {self.service}"))
+            return self._watched(
+                fail(Denied(f"the policy has no connection to {address} by {self.service}"))
+            )
         if port is not None:
             self._origin = self._origin.with_port(port)
         connected = self._begin_to_connect()
@@ -263,14 +270,15 @@ class Session:
 
     def resolve(self, name: str) -> Deferred[tuple[str, ...]]:
         """See L{ISession.resolve}."""
-        return self._equipment.names.resolve(name)
+        if self._state in _ENDING:
+            return Deferred()
+        return self._watched(self._equipment.names.resolve(name))
 
     def join(self, expectation: Expectation) -> Deferred[Address]:
         """See L{ISession.join}."""
         if self._state in _ENDING:
             return Deferred()
-        if self._state is not State.ALONE:
-            return fail(RuntimeError("the session was asked to connect twice"))
+        self._check_alone()
         connected = self._begin_to_connect()
         self._origin = Origin(None)
         opening = Joining(expectation, self._reached, self._unreachable)
@@ -278,6 +286,17 @@ class Session:
         if self._connected is not None:
             self._opening = opening
         return connected
+
+    def _check_alone(self) -> None:
+        """
+        @raise RuntimeError: a bug of the inspector's.
+        """
+        if self._state is not State.ALONE:
+            raise RuntimeError("the session was asked to connect twice")
+
+    def _watched(self, result: Deferred[T]) -> Deferred[T]:
+        """Whatever the inspector gets: its failure is somebody's business."""
+        return guard.watched(result, self, self._equipment.clock)
 
     def _begin_to_connect(self) -> Deferred[Address]:
         self._state = State.CONNECTING
@@ -320,18 +339,20 @@ class Session:
 
     def flushed(self, side: Side) -> Deferred[None]:
         """See L{ISession.flushed}."""
+        if self._state in _ENDING:
+            return Deferred()
+        wire = self._wires.get(side)
+        if wire is not None and not wire.waiting:
+            return self._watched(succeed(None))
         flushed: Deferred[None] = Deferred()
-        if self._state not in _ENDING:
-            wire = self._wires.get(side)
-            if wire is not None and not wire.waiting:
-                flushed.callback(None)
-            else:
-                self._flushing += ((side, flushed),)
+        self._flushing += ((side, flushed),)
         return flushed
 
     def compute(self, function: Callable[[], Any]) -> Deferred[Any]:
         """See L{ISession.compute}."""
-        return self._equipment.compute(function)
+        if self._state in _ENDING:
+            return Deferred()
+        return self._watched(self._equipment.compute(function))
 
     @property
     def ticker(self) -> Ticker:
@@ -399,6 +420,9 @@ class Session:
         if self._state in _ENDING:
             return
         wire = self._wires.get(side)
+        assert self._inspector is not None
+        if self._unread.get(side) or self._inspector.unread(side):
+            raise Denied(f"the {side.value} sent plaintext after it had agreed to TLS")
         if not isinstance(wire, Wire):
             raise RuntimeError(f"the {side.value}'s side can't be secured: it is not there, or is")
         credentials = self._equipment.credentials(self._service, side)
@@ -417,7 +441,8 @@ class Session:
             return Deferred()
         reached = self._upstream.address if self._upstream is not None else self.server
         initiator = self.client if side is CLIENT else reached
-        return self._home.related.expect(self, side, initiator.host, address, service)
+        expected = self._home.related.expect(self, side, initiator.host, address, service)
+        return self._watched(expected)
 
     def dial(
         self, side: Side, address: Address, service: str | Callable[[ISession], IInspector]
@@ -426,10 +451,13 @@ class Session:
         if self._state in _ENDING:
             return Deferred()
         if address.host not in self._hosts:
-            return fail(Denied(f"{address} is neither peer's address"))
+            return self._watched(fail(Denied(f"{address} is neither peer's address")))
         known_as = self.server if side is CLIENT else self.source
         source = Origin(Address(known_as.host, 0))
-        return self._home.related.dial(self, side, address, source, service)
+        try:
+            return self._home.related.dial(self, side, address, source, service)
+        except (Denied, Unreachable):
+            return self._watched(fail())
 
     def stack(self, service: str, sink: Any) -> Body:
         """See L{ISession.stack}."""
@@ -455,6 +483,7 @@ class Session:
         present = chosen.maker.make(cast(ISession, self))
         self._former += (self._inspector,)
         self._inspector = present
+        self._unread = unread
         for gate in self._gates.values():
             gate.open(reason.DECIDING)  # what a former one awaits does not matter any more
         started = guard.call(self, self._inspector.started)
@@ -474,6 +503,7 @@ class Session:
 
     def _give(self, unread: Mapping[Side, bytes]) -> None:
         """What the former inspector has not used is the present one's."""
+        self._unread = _NOTHING
         for side, wire in tuple(self._wires.items()):
             if unread.get(side):
                 self.wire_received(side, unread[side])

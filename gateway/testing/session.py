@@ -199,6 +199,12 @@ class FakeSession(Asked):
         self._settle()
         return connecting
 
+    def secure(self, side: Side, hello: bytes = b"") -> None:
+        """See L{ISession.secure}."""
+        if self.verdict is None and self.inspector.unread(side):
+            raise Denied(f"the {side.value} sent plaintext after it had agreed to TLS")
+        super().secure(side, hello)
+
     def permits(self, address: Address) -> bool:
         """See L{ISession.permits}."""
         return self.elsewhere or address.host == self.server.host
