@@ -9,13 +9,13 @@ from protocols.http.framing import Framing, Kind
 from protocols.http.malformed import Malformed
 from protocols.http.message import Request
 from protocols.http.settings import CoreSettings
+from protocols.http.status import (
+    EXPECTATION_FAILED,
+    FORBIDDEN,
+    MISDIRECTED_REQUEST,
+    NOT_IMPLEMENTED,
+)
 from protocols.http.target import HTTP_PORT, is_address
-
-EXPECTATION_FAILED = 417
-FORBIDDEN = 403
-MISDIRECTED = 421
-LENGTH_UNKNOWN = 501
-"""An HTTP/1.0 server has to know the length before, and only what comes after would tell it."""
 
 # RFC 9110, sections 9.3.1, 9.3.2, 9.3.6 and 9.3.8: content has no meaning there. A server that
 # does not read it takes it for the next request (CL.0).
@@ -53,7 +53,7 @@ def check_stacked(request: Request, service: str) -> None:
     """
     if service and request.version == "1.0":
         reason = f"a body of HTTP/1.0, which the service {service!r} was to inspect"
-        raise Malformed(reason, None, LENGTH_UNKNOWN)
+        raise Malformed(reason, None, NOT_IMPLEMENTED)
 
 
 def _check_expectation(request: Request) -> None:
@@ -81,7 +81,7 @@ def _check_host(request: Request, server: Address, lenient: bool) -> None:
             f"Host says {request.host}:{port}, the connection goes to {server} "
             "(setting 'host_check')"
         )
-        raise Malformed(reason, request.headers.place("host"), MISDIRECTED)
+        raise Malformed(reason, request.headers.place("host"), MISDIRECTED_REQUEST)
 
 
 def _is_other(host: str, address: str) -> bool:

@@ -21,14 +21,12 @@ from protocols.http.head import read_response, response_at_once
 from protocols.http.malformed import Malformed
 from protocols.http.message import Request, Response
 from protocols.http.singular import check_singular
-from protocols.http.stacked import FORBIDDEN
+from protocols.http.status import BAD_GATEWAY, FORBIDDEN, SWITCHING_PROTOCOLS
 from protocols.http.transaction import DENIED, FAILED, PASSED, Transaction
 
 if TYPE_CHECKING:
     from protocols.http.inspector import HttpInspector
 
-BAD_GATEWAY = 502
-SWITCHING = 101
 GOODBYES = (b"HTTP/1.1 408", b"HTTP/1.0 408")
 
 
@@ -127,7 +125,7 @@ class Answering:
         self, transaction: Transaction, response: Response, named: frozenset[str], size: int
     ) -> bool:
         """Pass a 1xx response on (RFC 9110, section 15.2)."""
-        if response.status == SWITCHING:
+        if response.status == SWITCHING_PROTOCOLS:
             return self._switch(transaction, response, named, size)
         transaction.interim += 1
         transaction.since = self._session.now
@@ -147,7 +145,7 @@ class Answering:
             raise Malformed("a response of status 101 that no upgrade was asked for")
         transaction.response = response
         transaction.response_head = size
-        transaction.status = SWITCHING
+        transaction.status = SWITCHING_PROTOCOLS
         message = self._decided(transaction, response).message
         message = message.with_headers(onward(message.headers, named, True))
         self._tunnel(transaction, message, self._settings.tunnels.service(accepted))

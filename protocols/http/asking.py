@@ -28,15 +28,13 @@ from protocols.http.names import Unknown
 from protocols.http.route import Route
 from protocols.http.singular import check_singular
 from protocols.http.stacked import reframed, through
+from protocols.http.status import BAD_GATEWAY, GATEWAY_TIMEOUT, SERVICE_UNAVAILABLE
 from protocols.http.transaction import DENIED, FAILED, PASSED, Transaction
 from protocols.http.transfer import NOTHING, SMALL, Beginning, beginning, transfer
 
 if TYPE_CHECKING:
     from protocols.http.inspector import HttpInspector
 
-BAD_GATEWAY = 502
-UNAVAILABLE = 503
-GATEWAY_TIMEOUT = 504
 SHORT = 4096
 """Bytes: heads that are no longer are kept until the next one comes, which is often the same."""
 
@@ -230,7 +228,7 @@ class Asking:
             await self._pending.at_most(0)
             status = GATEWAY_TIMEOUT if "timed out" in str(unreachable) else BAD_GATEWAY
             if isinstance(unreachable, Unknown):
-                status = UNAVAILABLE
+                status = SERVICE_UNAVAILABLE
             self._give_up(transaction, f"server unreachable: {unreachable}", status)
             return False
         return True

@@ -19,11 +19,10 @@ from protocols.http.head import parse, read_lines
 from protocols.http.limits import Limits
 from protocols.http.malformed import Malformed
 from protocols.http.message import Headers
+from protocols.http.status import CONTENT_TOO_LARGE
 
 CHUNK_LINE_BYTES = 256
 """The longest line with a chunk's size and extensions; nobody uses extensions."""
-
-TOO_MUCH = 413
 
 # RFC 9110, section 6.5.1: what frames, routes, authenticates or says how to read the content.
 _NO_TRAILERS = frozenset(
@@ -221,7 +220,7 @@ class ChunkedBody:
             return False
         if size > self._limits.chunk_bytes:
             reason = f"a chunk of {size} bytes; {self._limits.chunk_bytes} are allowed"
-            raise Malformed(reason, self._at, TOO_MUCH)
+            raise Malformed(reason, self._at, CONTENT_TOO_LARGE)
         check_size(self.size + size, self._limit, self._at)
         self._left = size
         self.before = b"%x\r\n" % size
@@ -284,4 +283,4 @@ def body_of(
 def check_size(size: int, limit: int, at: int | None = None) -> None:
     """@raise Malformed: more than the limit, if there is one."""
     if limit and size > limit:
-        raise Malformed(f"a body of more than {limit} bytes", at, TOO_MUCH)
+        raise Malformed(f"a body of more than {limit} bytes", at, CONTENT_TOO_LARGE)

@@ -6,6 +6,7 @@ import re
 
 from protocols.http.grammar import tchar
 from protocols.http.malformed import Malformed
+from protocols.http.status import BAD_REQUEST
 
 # In the order in which they are looked for; each costs one pass at most.
 _ANYWHERE = (
@@ -18,7 +19,7 @@ _WRONG_IN_NAME = re.compile(rf"(?!{tchar}).", re.DOTALL)
 _WRONG_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
-def fault_in(lines: str, offset: int, status: int = 400) -> Malformed:
+def fault_in(lines: str, offset: int, status: int = BAD_REQUEST) -> Malformed:
     """
     What is wrong.
 

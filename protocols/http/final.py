@@ -13,13 +13,12 @@ from protocols.http.entity import sink_of
 from protocols.http.framing import Framing, Kind, written
 from protocols.http.message import Headers, Response
 from protocols.http.stacked import reframed, through
+from protocols.http.status import UPGRADE_REQUIRED
 from protocols.http.transaction import Transaction
 from protocols.http.transfer import NOTHING, SMALL, Beginning, beginning, transfer
 
 if TYPE_CHECKING:
     from protocols.http.inspector import HttpInspector
-
-UPGRADE_REQUIRED = 426
 
 
 class Answered(Denied):

@@ -7,8 +7,7 @@ from enum import Enum
 from protocols.http.grammar import CONTENT_LENGTH
 from protocols.http.malformed import Malformed
 from protocols.http.message import Headers, Request, Response
-
-NOT_IMPLEMENTED = 501
+from protocols.http.status import BAD_REQUEST, NO_CONTENT, NOT_IMPLEMENTED, NOT_MODIFIED
 
 
 class Kind(Enum):
@@ -40,7 +39,7 @@ NONE = Framing(Kind.LENGTH)
 CHUNKED = Framing(Kind.CHUNKED)
 UNTIL_CLOSE = Framing(Kind.CLOSE)
 
-_WITHOUT_BODY = frozenset({204, 304})
+_WITHOUT_BODY = frozenset({NO_CONTENT, NOT_MODIFIED})
 
 _LOOKALIKES = ("content_length", "transfer_encoding")
 """Applications of the CGI kind (RFC 3875, section 4.1.18) take them for what frames a message."""
@@ -75,7 +74,7 @@ def of_response(response: Response) -> Framing:
             raise _coding("Transfer-Encoding in the answer to a request of HTTP/1.0", headers)
     length = None if coded else _length(headers)
     tunnel = request.method == "CONNECT" and status < 300
-    if status < 200 or status == 204 or tunnel:
+    if status < 200 or status == NO_CONTENT or tunnel:
         if coded or length:
             place = headers.place("transfer-encoding" if coded else "content-length")
             what = f"a response of status {status} to {request.method}, with a body"
@@ -103,7 +102,7 @@ def _chunked(headers: Headers, version: str) -> Framing:
     return CHUNKED
 
 
-def _coding(reason: str, headers: Headers, number: int = 0, status: int = 400) -> Malformed:
+def _coding(reason: str, headers: Headers, number: int = 0, status: int = BAD_REQUEST) -> Malformed:
     """What is wrong with Transfer-Encoding, and where that is."""
     return Malformed(reason, headers.place("transfer-encoding", number), status)
 

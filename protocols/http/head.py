@@ -26,13 +26,16 @@ from protocols.http.grammar import (
 from protocols.http.limits import Limits
 from protocols.http.malformed import Malformed
 from protocols.http.message import Field, Headers, Request, Response
+from protocols.http.status import (
+    BAD_REQUEST,
+    HTTP_VERSION_NOT_SUPPORTED,
+    NOT_IMPLEMENTED,
+    REQUEST_HEADER_FIELDS_TOO_LARGE,
+    URI_TOO_LONG,
+)
 from protocols.http.target import read_host, read_target
 
 VERSIONS = frozenset({"1.0", "1.1"})
-TOO_LONG_LINE = 414
-TOO_LARGE = 431
-UNKNOWN_METHOD = 501
-UNKNOWN_VERSION = 505
 
 BEGIN = 64
 """Bytes: by so many it is seen whether somebody speaks HTTP, before the first line is there."""
@@ -86,7 +89,7 @@ async def read_request(read: Reader, limits: Limits) -> tuple[Request, int]:
     @raise Malformed: it is none; the reason, the offset, and the status to answer with.
     """
     await _begun(read, BEGUN_REQUEST_LINE, "request line", limits.method_bytes)
-    line = await read_line(read, limits, TOO_LONG_LINE)
+    line = await read_line(read, limits, URI_TOO_LONG)
     begin = _request_line(line)
     try:
         if begin[2] not in VERSIONS:
@@ -195,10 +198,10 @@ async def _begun(read: Reader, pattern: re.Pattern[str], what: str, method: int 
 def _check_method(line: str, longest: int) -> None:
     found = TOKEN.match(line)
     if found is not None and found.end() > longest:
-        raise Malformed(f"a method of more than {longest} bytes", longest, UNKNOWN_METHOD)
+        raise Malformed(f"a method of more than {longest} bytes", longest, NOT_IMPLEMENTED)
 
 
-async def read_line(read: Reader, limits: Limits, status: int = 400) -> str:
+async def read_line(read: Reader, limits: Limits, status: int = BAD_REQUEST) -> str:
     """
     The first line, without CRLF.
 
@@ -226,7 +229,7 @@ async def read_lines(read: Reader, limits: Limits, offset: int) -> str:
     except LoneEnd as lone:
         raise fault_in(read.peek(lone.at + 1).decode("latin-1"), offset) from None
     except Denied as denied:
-        raise _cut_off(read, denied, limits.head_bytes, TOO_LARGE) from None
+        raise _cut_off(read, denied, limits.head_bytes, REQUEST_HEADER_FIELDS_TOO_LARGE) from None
     return lines.decode("latin-1")
 
 
@@ -241,7 +244,7 @@ def parse(lines: str, limits: Limits, offset: int) -> Headers:
     if len(each) > limits.headers:
         reason = f"more than {limits.headers} headers"
         place = offset + sum(len(line) + 2 for line in each[: limits.headers])
-        raise Malformed(reason, place, TOO_LARGE)
+        raise Malformed(reason, place, REQUEST_HEADER_FIELDS_TOO_LARGE)
     try:
         fields = [_known.get(line) or _read_field(line) for line in each]
     except ValueError:
@@ -249,7 +252,9 @@ def parse(lines: str, limits: Limits, offset: int) -> Headers:
     longest = limits.header_line_bytes
     if len(lines) > longest and max(map(len, each)) > longest:
         place = offset + lines.index(next(line for line in each if len(line) > longest))
-        raise Malformed(f"a header of more than {longest} bytes", place, TOO_LARGE)
+        raise Malformed(
+            f"a header of more than {longest} bytes", place, REQUEST_HEADER_FIELDS_TOO_LARGE
+        )
     return Headers(fields, lines, offset)
 
 
@@ -278,7 +283,9 @@ def _read_field(line: str) -> Field:
 
 def _unknown(version: str, offset: int = 0) -> Malformed:
     """@param offset: where in the message it is."""
-    return Malformed(f"HTTP/{version}, where 1.0 and 1.1 are known", offset, UNKNOWN_VERSION)
+    return Malformed(
+        f"HTTP/{version}, where 1.0 and 1.1 are known", offset, HTTP_VERSION_NOT_SUPPORTED
+    )
 
 
 def _no_first_line(line: str, pattern: re.Pattern[str], what: str) -> Malformed:
@@ -295,4 +302,6 @@ def _no_first_line(line: str, pattern: re.Pattern[str], what: str) -> Malformed:
 def _cut_off(read: Reader, denied: Denied, limit: int, status: int) -> Malformed:
     """What the reader refused: too long, or the end in the middle."""
     too_long = read.unread > limit
-    return Malformed(denied.reason, limit if too_long else None, status if too_long else 400)
+    return Malformed(
+        denied.reason, limit if too_long else None, status if too_long else BAD_REQUEST
+    )

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 
 from gateway.inspector import Reader, StreamInspector
 from gateway.interfaces import CLIENT, SERVER, ISession, Outcome, Side, Verdict
-from protocols.http.answering import BAD_GATEWAY, Answering
+from protocols.http.answering import Answering
 from protocols.http.asking import Asking
 from protocols.http.decision import IDecisions, Redirect, Refuse
 from protocols.http.malformed import Malformed
@@ -23,6 +23,7 @@ from protocols.http.message import Field, Headers
 from protocols.http.policy.settings import HttpSettings
 from protocols.http.reply import reply
 from protocols.http.settings import CoreSettings
+from protocols.http.status import BAD_GATEWAY
 from protocols.http.transaction import FAILED, Pending, Transaction
 from protocols.http.watch import watch
 

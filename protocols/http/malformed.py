@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.interfaces import Denied
+from protocols.http.status import BAD_REQUEST
 
 
 class Malformed(Denied):
@@ -17,7 +18,7 @@ class Malformed(Denied):
 
     line = ""
 
-    def __init__(self, reason: str, offset: int | None = None, status: int = 400) -> None:
+    def __init__(self, reason: str, offset: int | None = None, status: int = BAD_REQUEST) -> None:
         super().__init__(reason)
         self.offset = offset
         self.status = status

@@ -13,9 +13,8 @@ from gateway.interfaces import Address, ISession, Unreachable
 from protocols.http.malformed import Malformed
 from protocols.http.message import Request
 from protocols.http.settings import CoreSettings
+from protocols.http.status import MISDIRECTED_REQUEST
 from protocols.http.target import is_address
-
-MISDIRECTED = 421
 
 MOST_TRIES = 3
 """Addresses of one name that are tried."""
@@ -116,5 +115,5 @@ class Route:
             f"Host says {request.host}, which is {', '.join(found[:8])}; the connection goes to "
             f"{self.reached or self._session.server} (setting 'host_check')",
             request.headers.place("host"),
-            MISDIRECTED,
+            MISDIRECTED_REQUEST,
         )

@@ -16,9 +16,8 @@ from gateway.interfaces import ISession, ISink
 from protocols.http.body import Body
 from protocols.http.malformed import Malformed
 from protocols.http.message import Headers
+from protocols.http.status import FORBIDDEN
 from protocols.http.transfer import Send
-
-FORBIDDEN = 403
 
 _FRAMING = frozenset({"content-length", "trailer", "transfer-encoding"})
 

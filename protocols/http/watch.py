@@ -14,13 +14,12 @@ from twisted.internet.defer import Deferred
 
 from gateway.interfaces import CLIENT, SERVER, Denied, ISession, Outcome, Side
 from protocols.http.body import Body
+from protocols.http.status import GATEWAY_TIMEOUT, REQUEST_TIMEOUT
 from protocols.http.transaction import DENIED, FAILED, Transaction
 
 if TYPE_CHECKING:
     from protocols.http.inspector import HttpInspector
 
-REQUEST_TIMEOUT = 408
-GATEWAY_TIMEOUT = 504
 
 LEAST = 0.25
 """Seconds between two looks."""

@@ -20,6 +20,7 @@ from gateway.inspector import option
 from protocols.http.decision import Refuse
 from protocols.http.message import Request
 from protocols.http.policy.htpasswd import Passwords, read_passwords
+from protocols.http.status import UNAUTHORIZED
 
 Compute = Callable[[Callable[[], bool]], "Deferred[bool]"]
 """Has something computed that takes long, while the reactor does other things."""
@@ -96,7 +97,7 @@ class Authentication:
     def _refuse(self, reason: str) -> Refuse:
         challenge = f'Basic realm="{self._settings.realm}", charset="UTF-8"'
         close = self._failed >= self._settings.attempts
-        return Refuse(401, reason, close, (("WWW-Authenticate", challenge),))
+        return Refuse(UNAUTHORIZED, reason, close, (("WWW-Authenticate", challenge),))
 
     def hidden(self, request: Request) -> Request:
         """The request as the server gets it."""

@@ -10,9 +10,8 @@ from protocols.http.policy.codings import coding_of, readable
 from protocols.http.policy.length import is_empty
 from protocols.http.policy.mediatype import NoType, is_container, media_type
 from protocols.http.policy.patterns import Texts, read_types
+from protocols.http.status import PARTIAL_CONTENT
 from protocols.magic import DECODED, LOOK, Kind, decoded, recognise
-
-PARTIAL = 206
 
 UNKNOWN = "application/octet-stream"
 """What a body without a Content-Type may be taken for (RFC 9110, section 8.3)."""
@@ -163,7 +162,7 @@ class AnswerPolicy(ContentPolicy):
         return wrong
 
     def _is_part(self, message: Request | Response) -> bool:
-        part = isinstance(message, Response) and message.status == PARTIAL
+        part = isinstance(message, Response) and message.status == PARTIAL_CONTENT
         return part and self.looks_at(message)
 
     def asked(self, headers: Headers) -> Headers:

@@ -20,6 +20,13 @@ from protocols.http.policy.headers import HeaderPolicy
 from protocols.http.policy.mediatype import NoType
 from protocols.http.policy.test import CHANGES, Test, request_of
 from protocols.http.policy.url import NOWHERE, Url, has_bad_escape, is_deceptive
+from protocols.http.status import (
+    BAD_GATEWAY,
+    BAD_REQUEST,
+    FORBIDDEN,
+    REQUEST_HEADER_FIELDS_TOO_LARGE,
+    UNSUPPORTED_MEDIA_TYPE,
+)
 
 if TYPE_CHECKING:
     from protocols.http.policy.settings import HttpSettings
@@ -73,28 +80,28 @@ class Decisions:
         if request.target.form is Form.AUTHORITY:
             return self._tunnel(request, url)
         if request.method not in settings.methods and ANY not in settings.methods:
-            return Refuse(403, f"the method {request.method} is not allowed")
+            return Refuse(FORBIDDEN, f"the method {request.method} is not allowed")
         if settings.ports is not None and url.port not in settings.ports:
-            return Refuse(403, f"port {url.port} is not allowed")
+            return Refuse(FORBIDDEN, f"port {url.port} is not allowed")
         if "%" in request.target.text and not settings.invalid_escapes:
             wrong = _wrong_escapes(request, url)
             if wrong is not None:
-                return Refuse(400, wrong)
+                return Refuse(BAD_REQUEST, wrong)
         if settings.paths is not None and url.path not in settings.paths:
-            return Refuse(403, f"the path {url.path!r} is not allowed")
+            return Refuse(FORBIDDEN, f"the path {url.path!r} is not allowed")
         return self._host(request, url)
 
     def _tunnel(self, request: Request, url: Url) -> Refuse | None:
         if not self._settings.connect:
-            return Refuse(403, "CONNECT is not allowed")
+            return Refuse(FORBIDDEN, "CONNECT is not allowed")
         ports = self._settings.connect_ports
         if url.port not in (TUNNEL_PORTS if ports is None else ports):
-            return Refuse(403, f"CONNECT to port {url.port} is not allowed")
+            return Refuse(FORBIDDEN, f"CONNECT to port {url.port} is not allowed")
         return self._host(request, url)
 
     def _host(self, request: Request, url: Url) -> Refuse | None:
         if self._settings.hosts is not None and url.host not in self._settings.hosts:
-            return Refuse(403, f"the host {url.host!r} is not allowed")
+            return Refuse(FORBIDDEN, f"the host {url.host!r} is not allowed")
         return None
 
     def _tested(
@@ -121,7 +128,7 @@ class Decisions:
         if test.action == "allow":
             return None
         if test.action == "close":
-            return Refuse(403, test.why(url), close=True, silent=True)
+            return Refuse(FORBIDDEN, test.why(url), close=True, silent=True)
         if test.action == "redirect":
             return test.redirection(request, url)
         return test.refusal(request, url, self._settings.pages)
@@ -134,11 +141,11 @@ class Decisions:
         policy = self._settings.request_headers
         long = policy.too_long(headers) if policy.limit else None
         if long is not None:
-            return Refuse(431, _too_long(long, policy))
+            return Refuse(REQUEST_HEADER_FIELDS_TOO_LARGE, _too_long(long, policy))
         content, answers = self._settings.request_content, self._settings.content
         wrong = content.head(request) if content.judges else None
         if wrong is not None:
-            return Refuse(415, wrong)
+            return Refuse(UNSUPPORTED_MEDIA_TYPE, wrong)
         headers = policy.apply(headers)
         if answers.looks:
             headers = answers.asked(headers)
@@ -157,11 +164,11 @@ class Decisions:
         content = self._settings.content
         wrong = content.head(response) if content.judges else None
         if wrong is not None:
-            return Refuse(403, wrong)
+            return Refuse(FORBIDDEN, wrong)
         policy = self._settings.response_headers
         long = policy.too_long(headers) if policy.limit else None
         if long is not None:
-            return Refuse(502, _too_long(long, policy))
+            return Refuse(BAD_GATEWAY, _too_long(long, policy))
         headers = policy.apply(content.answered(headers) if content.looks else headers)
         look = content.wants(response) if content.looks else 0
         return Pass(response.with_headers(headers), look, stack=stack)
@@ -175,19 +182,22 @@ class Decisions:
         """What the body is by its first bytes."""
         settings = self._settings
         if isinstance(message, Request):
-            wrong, status = settings.request_content.body(message, beginning), 415
+            wrong, status = (
+                settings.request_content.body(message, beginning),
+                UNSUPPORTED_MEDIA_TYPE,
+            )
         else:
-            wrong, status = settings.content.body(message, beginning), 403
+            wrong, status = settings.content.body(message, beginning), FORBIDDEN
         return None if wrong is None else Refuse(status, wrong)
 
     def further_asked(self, headers: Headers) -> Headers | Refuse:
         """Which trailers of a request pass."""
-        return _further(self._settings.request_headers, headers, 431)
+        return _further(self._settings.request_headers, headers, REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def further_answered(self, headers: Headers) -> Headers | Refuse:
         """Which trailers of a response pass; and which headers of a 1xx one."""
         headers = self._settings.content.answered(headers)
-        return _further(self._settings.response_headers, headers, 502)
+        return _further(self._settings.response_headers, headers, BAD_GATEWAY)
 
     # Pages
 
@@ -208,7 +218,7 @@ async def _known(authentication: Authentication, request: Request, decision: Pas
 
 def _untold(test: Test, wrong: NoType, message: Request | Response) -> Refuse:
     """Nobody can say whether C{message} is what C{test} is about."""
-    status = 415 if isinstance(message, Request) else 403
+    status = UNSUPPORTED_MEDIA_TYPE if isinstance(message, Request) else FORBIDDEN
     return Refuse(status, f"{test.place}: {wrong}" if test.place else str(wrong))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 
 from protocols.http.message import Request, Response
+from protocols.http.status import NO_CONTENT, NOT_MODIFIED, SWITCHING_PROTOCOLS
 
 
 def length(message: Request | Response) -> float:
@@ -14,7 +15,11 @@ def length(message: Request | Response) -> float:
         return int(said)
     if isinstance(message, Request):
         return inf if "transfer-encoding" in message.headers else 0
-    return 0 if message.status in (204, 304) or message.request.method == "HEAD" else inf
+    return (
+        0
+        if message.status in (NO_CONTENT, NOT_MODIFIED) or message.request.method == "HEAD"
+        else inf
+    )
 
 
 def is_empty(message: Request | Response) -> bool:
@@ -22,7 +27,7 @@ def is_empty(message: Request | Response) -> bool:
     if isinstance(message, Request):
         return length(message) == 0
     return (
-        message.status in (101, 204, 304)
+        message.status in (SWITCHING_PROTOCOLS, NO_CONTENT, NOT_MODIFIED)
         or message.request.method == "HEAD"
         or message.headers.first.get("content-length") == "0"
     )

@@ -33,6 +33,7 @@ from protocols.http.policy.patterns import (
     spellings,
 )
 from protocols.http.policy.url import Url
+from protocols.http.status import FORBIDDEN, FOUND, REDIRECTIONS
 
 Action = Literal["allow", "deny", "redirect", "close", "drop-header", "set-header", "stack"]
 
@@ -40,8 +41,6 @@ CHANGES = ("drop-header", "set-header")
 
 Names = tuple[tuple[tuple[str, ...], Texts], ...]
 """Names of headers in all spellings, and what the value of one has to be like."""
-
-REDIRECTIONS = (301, 302, 303, 307, 308)
 
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "redirect": ("location",),
@@ -218,7 +217,7 @@ class Test:
 
     def refusal(self, request: Request, url: Url, pages: Pages) -> Refuse:
         """The answer to the client."""
-        status = self.answer or 403
+        status = self.answer or FORBIDDEN
         page = pages.page(status, request, self.message, self.page)
         return Refuse(status, self.why(url), page=page)
 
@@ -228,7 +227,7 @@ class Test:
         asked = target.path if target.query is None else f"{target.path}?{target.query}"
         location = self.location.replace("$target", asked)
         host = f"[{url.host}]" if ":" in url.host else url.host
-        return Redirect(location.replace("$host", host), self.why(url), self.answer or 302)
+        return Redirect(location.replace("$host", host), self.why(url), self.answer or FOUND)
 
     def why(self, url: Url) -> str:
         """For the audit record."""
@@ -246,9 +245,9 @@ def _check_answer(test: Test) -> None:
         raise ValueError(f'"message" and "page" mean nothing with action = "{test.action}"')
     if test.action not in ("deny", "redirect") and test.answer is not None:
         raise ValueError(f'"answer" means nothing with action = "{test.action}"')
-    if test.action == "redirect" and (test.answer or 302) not in REDIRECTIONS:
+    if test.action == "redirect" and (test.answer or FOUND) not in REDIRECTIONS:
         raise ValueError(f"{test.answer} is no redirection: 301, 302, 303, 307 or 308")
-    if test.action == "deny" and (test.answer or 403) < 400:
+    if test.action == "deny" and (test.answer or FORBIDDEN) < 400:
         raise ValueError(f"{test.answer} is no refusal: 400 to 599")
     if not test.location.isascii() or not test.location.isprintable() or " " in test.location:
         raise ValueError(f'"{test.location}" is not a URL')
