@@ -134,6 +134,10 @@ class Direction:
                 raise
         finally:
             self._running = False
+        if failure is not None:
+            # It was caught. From Python 3.12 on the frames that it went through know their
+            # callers, who know it: a circle.
+            failure.__traceback__ = None
         if self.over:
             self._coroutine.close()
         elif self._returned:
