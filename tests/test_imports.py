@@ -43,6 +43,8 @@ MAY_IMPORT = {
     "gateway.kernel": ("gateway.interfaces", "gateway.policy", "gateway.kernel"),
     "gateway.kernel.filter": ("gateway.policy", "gateway.kernel.filter"),
     "gateway.observe": ("gateway.interfaces", "gateway.policy", "gateway.observe"),
+    "gateway.agreement": (),
+    "gateway.tls": ("gateway.interfaces", "gateway.agreement", "gateway.policy", "gateway.tls"),
     "gateway.session": (
         "gateway.interfaces",
         "gateway.policy",

@@ -1,0 +1,138 @@
+"""
+An Endpoint is one end of a TLS connection: a client's or a server's (RFC 8446).
+
+It does no I/O. Bytes of the peer are put in with L{Endpoint.receive}, which
+gives the plaintext; bytes for the peer are taken out with L{Endpoint.take}, after
+every other call.
+
+Ends are as in TCP: each direction has its own. A peer's close_notify ends what
+the peer says, and our own, L{Endpoint.end}, what we say (RFC 8446, section 6.1;
+OpenSSL lets TLS 1.2 do the same).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from OpenSSL import SSL
+
+from gateway.tls import raw
+from gateway.tls.alert import received
+from gateway.tls.public import PublicCalls
+from gateway.tls.raw import BROKEN, ENDED, RawCalls
+
+AT_ONCE = 65536
+"""Bytes of ciphertext that are decrypted at once, at most."""
+
+Calls: type[RawCalls] | type[PublicCalls] = RawCalls if raw.usable() else PublicCalls
+
+
+class Broken(NamedTuple):
+    """
+    TLS with this peer is over, badly.
+
+    C{reason} is in OpenSSL's words. C{alert} is the name of the alert that the
+    peer sent; empty if it was this end that refused what the peer sent: then
+    L{Endpoint.take} gives the alert for the peer.
+    """
+
+    reason: str
+    alert: str
+
+
+class Endpoint:
+    """
+    One end of a TLS connection.
+
+    @ivar connection: pyOpenSSL's, for what is asked for once only.
+    @ivar agreed: the handshake is over, well.
+    @ivar ended: the peer said close_notify.
+    @ivar broken: why nothing can be said or heard any more; L{None} if it can.
+    @ivar finished: we said it.
+    @ivar held: bytes that wait for the handshake to be over.
+    """
+
+    __slots__ = ("_calls", "_early", "agreed", "broken", "connection", "ended", "finished", "held")
+
+    def __init__(self, connection: SSL.Connection, calls: Any = None) -> None:
+        self.connection = connection
+        self._calls = (calls or Calls)(connection)
+        self._early: list[bytes] = []
+        self.agreed = False
+        self.ended = False
+        self.broken: Broken | None = None
+        self.finished = False
+        self.held = 0
+
+    def start(self) -> None:
+        """Say hello, if it is for us to begin."""
+        self._shake()
+
+    def receive(self, data: bytes) -> bytes:
+        """The plaintext of what the peer sent. Afterwards, see C{agreed}, C{ended}, C{broken}."""
+        if len(data) > AT_ONCE:
+            pieces = range(0, len(data), AT_ONCE)
+            return b"".join([self._receive(data[at : at + AT_ONCE]) for at in pieces])
+        return self._receive(data)
+
+    def _receive(self, data: bytes) -> bytes:
+        if self.ended or self.broken:
+            return b""
+        calls = self._calls
+        calls.put(data)
+        if not self.agreed and not self._shake():
+            return b""
+        plain: bytes = calls.read()
+        if calls.state:
+            self._look()
+        return plain
+
+    def send(self, data: bytes) -> None:
+        """Encrypt C{data}; before the handshake is over, keep it until then."""
+        if self.finished or self.broken:
+            return
+        if self.agreed:
+            self._calls.write(data)
+            return
+        self._early.append(data)
+        self.held += len(data)
+
+    def end(self) -> None:
+        """Say close_notify, after what was sent."""
+        if not self.finished:
+            self.finished = True
+            if self.agreed and not self.broken:
+                self._calls.shut()
+
+    def take(self) -> bytes:
+        """What is to be sent to the peer."""
+        return self._calls.take()
+
+    def settle(self) -> None:
+        """Everything was taken: keep no more memory than an idle connection needs."""
+        self._calls.settle()
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the handshake resumed an earlier session."""
+        return self._calls.reused
+
+    def _shake(self) -> bool:
+        """Go on with the handshake. Whether it is over."""
+        calls = self._calls
+        if calls.handshake():
+            self.agreed = True
+            early, self._early, self.held = self._early, [], 0
+            for data in early:
+                calls.write(data)
+            if self.finished:
+                calls.shut()
+        elif calls.state:
+            self._look()
+        return self.agreed
+
+    def _look(self) -> None:
+        if self._calls.state == ENDED:
+            self.ended = True
+        elif self._calls.state == BROKEN:
+            self.broken = Broken(self._calls.error, received(self._calls.error))

@@ -1,0 +1,159 @@
+"""
+Raw calls into OpenSSL, for what a gateway does for each record.
+
+pyOpenSSL's own methods allocate a buffer for each read and raise an exception
+for each "nothing more yet": a fifth of the time of a bulk transfer, half of
+that of a small record. Here the same functions of OpenSSL are called, through
+the same binding, into one buffer for the process.
+
+The private names that this depends on are tested (C{tests/tls/test_raw.py}). If
+a later pyOpenSSL renames them, L{gateway.tls.public} does the same by public
+methods, slower: see L{gateway.tls.calls}.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from OpenSSL import SSL
+
+ROOM = 131072
+"""Bytes of plaintext, or ciphertext, that one call can give."""
+
+LARGE = 16384
+"""A memory BIO that has held more is replaced: it never gives memory back by itself."""
+
+OPEN, ENDED, BROKEN = range(3)
+"""How reading goes on: there may be more; close_notify came; a fatal error, see C{error}."""
+
+try:
+    _lib: Any = SSL._lib  # type: ignore[attr-defined]
+    _ffi: Any = SSL._ffi  # type: ignore[attr-defined]
+    _buffer = _ffi.new("char[]", ROOM)
+except AttributeError:  # another pyOpenSSL: see USABLE
+    _lib = _ffi = _buffer = None
+
+NEEDED = (
+    *("BIO_new", "BIO_s_mem", "BIO_read", "BIO_write", "SSL_set_bio"),
+    *("SSL_read", "SSL_write", "SSL_do_handshake", "SSL_shutdown", "SSL_get_error"),
+    *("ERR_clear_error", "ERR_peek_error", "ERR_reason_error_string", "SSL_session_reused"),
+)
+"""What the binding must have."""
+
+OWN = ("_ssl", "_into_ssl", "_from_ssl")
+"""What a Connection must have."""
+
+
+def usable() -> bool:
+    """Whether this pyOpenSSL has all the private names."""
+    if _lib is None or not all(hasattr(_lib, name) for name in NEEDED):
+        return False
+    probe = SSL.Connection(SSL.Context(SSL.TLS_METHOD), None)
+    return all(name in vars(probe) for name in OWN)
+
+
+class RawCalls:
+    """
+    One connection's calls.
+
+    @ivar state: how reading goes on.
+    @ivar error: the reason of a fatal error, in OpenSSL's words.
+    """
+
+    __slots__ = ("_connection", "_from", "_into", "_large", "_ssl", "error", "state")
+
+    def __init__(self, connection: SSL.Connection) -> None:
+        self._connection = connection  # keeps what it points to alive
+        self._ssl = connection._ssl
+        self._into = connection._into_ssl
+        self._from = connection._from_ssl
+        self._large = True
+        self.state = OPEN
+        self.error = ""
+
+    def put(self, data: bytes) -> None:
+        """Ciphertext from the peer."""
+        self._large = self._large or len(data) > LARGE
+        _lib.BIO_write(self._into, data, len(data))
+
+    def take(self) -> bytes:
+        """All ciphertext for the peer."""
+        size = _lib.BIO_read(self._from, _buffer, ROOM)
+        if size <= 0:
+            return b""
+        data: bytes = _ffi.buffer(_buffer, size)[:]
+        if size < ROOM:
+            self._large = self._large or size > LARGE
+            return data
+        return data + self.take()
+
+    def handshake(self) -> bool:
+        """Go on with the handshake, as far as possible. Whether it is done."""
+        _lib.ERR_clear_error()
+        result: int = _lib.SSL_do_handshake(self._ssl)
+        if result == 1:
+            return True
+        self._look(result)
+        return False
+
+    def read(self) -> bytes:
+        """The plaintext of what was L{put}; of more than 64 KiB, perhaps not all."""
+        lib, ssl, size = _lib, self._ssl, 0
+        lib.ERR_clear_error()
+        while size < ROOM:
+            got = lib.SSL_read(ssl, _buffer + size, ROOM - size)
+            if got <= 0:
+                break
+            size += got
+        if got <= 0:
+            self._look(got)
+        return _ffi.buffer(_buffer, size)[:] if size else b""
+
+    def write(self, data: bytes) -> None:
+        """Encrypt C{data}, all of it: OpenSSL takes a record at a time."""
+        lib, ssl, size = _lib, self._ssl, len(data)
+        lib.ERR_clear_error()
+        sent = lib.SSL_write(ssl, data, size)
+        if 0 < sent < size:
+            rest = _ffi.from_buffer(data)
+            while 0 < sent < size:
+                more = lib.SSL_write(ssl, rest + sent, size - sent)
+                sent = sent + more if more > 0 else more
+        if sent <= 0:
+            self._look(sent)
+
+    def shut(self) -> None:
+        """Say close_notify. Reading may go on."""
+        _lib.ERR_clear_error()
+        _lib.SSL_shutdown(self._ssl)
+        _lib.ERR_clear_error()
+
+    def settle(self) -> None:
+        """Everything was taken and read: let go of large buffers."""
+        if self._large:
+            self._large = False
+            connection: Any = self._connection
+            self._into = connection._into_ssl = _lib.BIO_new(_lib.BIO_s_mem())
+            self._from = connection._from_ssl = _lib.BIO_new(_lib.BIO_s_mem())
+            _lib.SSL_set_bio(self._ssl, self._into, self._from)  # frees the former ones
+
+    @property
+    def reused(self) -> bool:
+        """Whether the handshake resumed a session."""
+        return bool(_lib.SSL_session_reused(self._ssl))
+
+    def _look(self, result: int) -> None:
+        error = _lib.SSL_get_error(self._ssl, result)
+        if error == SSL_WANT_READ:
+            return
+        if error == SSL_ZERO_RETURN:
+            self.state = ENDED
+            return
+        self.state = BROKEN
+        text = _lib.ERR_reason_error_string(_lib.ERR_peek_error())
+        self.error = _ffi.string(text).decode() if text else f"error {error}"
+        _lib.ERR_clear_error()
+
+
+SSL_WANT_READ, SSL_ZERO_RETURN = 2, 6
+"""SSL_ERROR_WANT_READ and SSL_ERROR_ZERO_RETURN, see SSL_get_error(3)."""
