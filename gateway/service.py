@@ -29,7 +29,8 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger
+from twisted.python.components import Componentized
 from twisted.python.usage import Options as UsageOptions
 
 from gateway import registry
@@ -41,6 +42,7 @@ from gateway.observe.audit import Audit
 from gateway.observe.endpoint import endpoint_site
 from gateway.observe.file import AuditError
 from gateway.observe.metrics import Metrics
+from gateway.observe.twistd import observer
 from gateway.policy.load import load
 from gateway.policy.policy import Policy
 from gateway.policy.problem import PolicyError
@@ -86,7 +88,10 @@ def makeService(options: Options) -> Gateway:
     except (PolicyError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from None
-    return Gateway(reactor, directory, loaded, _owner(options))
+    gateway = Gateway(reactor, directory, loaded, _owner(options))
+    if options.parent is not None:
+        gateway.observer = observer(options.parent)
+    return gateway
 
 
 class Loaded(NamedTuple):
@@ -120,6 +125,9 @@ class Gateway(Service):
     """
 
     name = "tproxygw"
+
+    observer: ILogObserver | None = None
+    """What twistd is to write its log with, in place of its own."""
 
     def __init__(
         self,
@@ -170,6 +178,12 @@ class Gateway(Service):
             compute=self._computing.compute,
             names=looked_up,
         )
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Twisted: this is the application that C{twistd} runs, and takes the observer from."""
+        super().setServiceParent(parent)  # type: ignore[no-untyped-call]
+        if self.observer is not None and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self.observer)  # type: ignore[no-untyped-call]
 
     # Start
 

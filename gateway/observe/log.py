@@ -8,14 +8,10 @@ terminal or a log file, where it could hide lines or make up new ones.
 from __future__ import annotations
 
 import re
-from typing import IO, Any
 
-from attrs import define
 from constantly import NamedConstant  # type: ignore[import-untyped]
-from twisted.logger import FileLogObserver, LogEvent, Logger, formatEventAsClassicLogText
-from twisted.python.failure import Failure
-
-from gateway.observe.identity import Identity
+from twisted.logger import ILogObserver, LogEvent, Logger, eventAsText
+from zope.interface import implementer
 
 _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # C0, DEL, C1
@@ -62,44 +58,22 @@ def _safe(name: str, value: object) -> object:
     return printable(value)
 
 
-@define
-class SessionLog:
+@implementer(ILogObserver)
+class PrintableObserver:
     """
-    Messages about one session: each begins with its service, number and addresses.
+    Hands events on as texts that are safe to show.
 
-    Cheap enough to be made when there is something to say.
+    A traceback ends with the exception's text, which may quote the peer, and which no logger
+    sees; and not all messages are of our own loggers.
     """
 
-    logger: PrintableLogger
-    identity: Identity
+    def __init__(self, observer: ILogObserver) -> None:
+        self._observer = observer
 
-    def debug(self, format: str, **values: object) -> None:
-        self.logger.debug("{session}: " + format, session=self.identity, **values)
-
-    def info(self, format: str, **values: object) -> None:
-        self.logger.info("{session}: " + format, session=self.identity, **values)
-
-    def warn(self, format: str, **values: object) -> None:
-        self.logger.warn("{session}: " + format, session=self.identity, **values)
-
-    def error(self, format: str, **values: object) -> None:
-        self.logger.error("{session}: " + format, session=self.identity, **values)
-
-    def failure(self, format: str, failure: Failure | None = None, **values: Any) -> None:
-        """A bug, with its traceback. Without C{failure}: the exception being handled."""
-        self.logger.failure("{session}: " + format, failure, session=self.identity, **values)
-
-
-def printable_observer(file: IO[Any]) -> FileLogObserver:
-    """
-    An observer that writes messages and tracebacks to C{file}, safe to show.
-
-    A traceback ends with the exception's text, which may quote the peer and
-    which no logger sees.
-    """
-    return FileLogObserver(file, _formatted)
-
-
-def _formatted(event: LogEvent) -> str | None:
-    text = formatEventAsClassicLogText(event)
-    return None if text is None else printable_lines(text)
+    def __call__(self, event: LogEvent) -> None:
+        """Hand C{event} on."""
+        text = eventAsText(event, includeTimestamp=False, includeSystem=False)
+        safe = {**event, "log_format": "{log_text}", "log_text": printable_lines(text)}
+        if safe.pop("log_failure", None) is not None:
+            safe["isError"] = 1  # syslog's observer asks
+        self._observer(safe)

@@ -7,17 +7,17 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.logger import LogEvent, formatEvent
+from twisted.logger import (
+    LegacyLogObserverWrapper,
+    LogEvent,
+    Logger,
+    formatEvent,
+    textFileLogObserver,
+)
+from twisted.python.log import textFromEventDict
 from twisted.trial.unittest import SynchronousTestCase
 
-from gateway.observe.log import (
-    PrintableLogger,
-    SessionLog,
-    printable,
-    printable_lines,
-    printable_observer,
-)
-from tests.observe.sessions import identity
+from gateway.observe.log import PrintableLogger, PrintableObserver, printable, printable_lines
 
 ERASE = "\x1b[2J\x9b2K\x7f\r\n2025 all is well"
 
@@ -69,35 +69,36 @@ class LoggerTests(SynchronousTestCase):
         self.logger.info("{seconds:.1f} s, {count:04d}", seconds=1.26, count=7)
         self.assertEqual(self.message(), "1.3 s, 0007")
 
-    def test_session(self) -> None:
-        """A message about a session names it."""
-        SessionLog(self.logger, identity(12)).warn("said {what}", what="\x1b")
-        self.assertEqual(
-            self.message(),
-            "web #12 tcp 10.1.2.3:40123 -> 198.51.100.7:80: said \\x1b",
-        )
-
-    def test_every_level(self) -> None:
-        """Each method logs at the level of its name."""
-        log: Any = SessionLog(self.logger, identity())
-        for level in ("debug", "info", "warn", "error"):
-            getattr(log, level)("text")
-            self.assertEqual(self.events[-1]["log_level"].name, level)
-
     def test_traceback(self) -> None:
         """A bug's traceback is there, and what it quotes is escaped in the file."""
         file = StringIO()
-        logger = PrintableLogger(observer=printable_observer(file))
+        logger = Logger(observer=PrintableObserver(textFileLogObserver(file)))
         try:
             raise KeyError(1) from ValueError(ERASE)
         except KeyError:
-            SessionLog(logger, identity()).failure("a bug")
+            logger.failure("a bug")
         try:
             raise ValueError(ERASE)
         except ValueError:
-            SessionLog(logger, identity()).failure("a bug")
+            logger.failure("a bug of {who}", who="\x1b")
+        logger.info("{said}", said="\x1b[31m")
         written = file.getvalue()
         self.assertIn("Traceback", written)
         self.assertIn("builtins.ValueError: \\x1b[2J", written)
+        self.assertIn("#critical] a bug of \\x1b\n", written)
         self.assertTrue(written.replace("\n", "").replace("\t", "").isprintable())
         self.assertNotIn("\n2025 all is well\n", written.split("Traceback")[0])
+
+    def test_legacy(self) -> None:
+        """An observer of the older kind, as syslog's is, gets texts and knows errors."""
+        told: list[Any] = []
+        observer = PrintableObserver(LegacyLogObserverWrapper(told.append))
+        logger = Logger(observer=observer)
+        try:
+            raise ValueError("\x1b")
+        except ValueError:
+            logger.failure("a bug")
+        text = textFromEventDict(told[0])
+        assert text is not None
+        self.assertIn("builtins.ValueError: \\x1b", text)
+        self.assertEqual(told[0]["isError"], 1)
