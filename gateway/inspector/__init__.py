@@ -16,11 +16,12 @@ construction:
 
 from gateway.inspector.inspector import Inspector
 from gateway.inspector.pattern import pattern
-from gateway.inspector.reader import EndOfStream, LoneEnd, Reader
+from gateway.inspector.reader import CutOff, EndOfStream, LoneEnd, Reader
 from gateway.inspector.stream import StreamInspector
 from gateway.policy.settings import option, written_at
 
 __all__ = [
+    "CutOff",
     "EndOfStream",
     "Inspector",
     "LoneEnd",

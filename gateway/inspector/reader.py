@@ -30,6 +30,10 @@ class LoneEnd(Denied):
         self.at = at
 
 
+class CutOff(Denied):
+    """A side ended in the middle of a message."""
+
+
 class EndOfStream(Exception):
     """
     A side ended before it had sent anything.
@@ -257,6 +261,6 @@ class Reader:
         """Wait until more has come; the direction's driver recognises the reader."""
         if self.ended:
             if self._began or self.unread:
-                raise Denied(f"the {self.side.value} ended in the middle of a message")
+                raise CutOff(f"the {self.side.value} ended in the middle of a message")
             raise EndOfStream
         yield self

@@ -10,18 +10,25 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from gateway.inspector import Reader
+from gateway.inspector import CutOff, Reader
 from gateway.interfaces import CLIENT, Denied, Outcome
-from protocols.http.body import body_of
+from protocols.http.body import NO_BODY, Body, body_of
 from protocols.http.connection import onward, options, upgrades
 from protocols.http.decision import Pass
 from protocols.http.final import Answered, Final
-from protocols.http.framing import of_response
+from protocols.http.framing import NONE, Framing, of_response
 from protocols.http.head import read_response, response_at_once
 from protocols.http.malformed import Malformed
 from protocols.http.message import Request, Response
 from protocols.http.singular import check_singular
-from protocols.http.status import BAD_GATEWAY, FORBIDDEN, SWITCHING_PROTOCOLS
+from protocols.http.stacked import reframed
+from protocols.http.status import (
+    BAD_GATEWAY,
+    FORBIDDEN,
+    PARTIAL_CONTENT,
+    RESET_CONTENT,
+    SWITCHING_PROTOCOLS,
+)
 from protocols.http.transaction import DENIED, FAILED, PASSED, Transaction
 
 if TYPE_CHECKING:
@@ -39,6 +46,8 @@ class Answering:
         self._pending = inspector.pending
         self._settings = inspector.settings
         self._read = read
+        self._interim_since = 0.0
+        self._interim_count = 0
 
     async def run(self) -> None:
         """Until the server ends, or the last response was read."""
@@ -101,11 +110,15 @@ class Answering:
             framing = of_response(response)
             if response.status < 200:
                 return self._interim(transaction, response, named, size)
+            if response.status == PARTIAL_CONTENT:
+                _check_part(response)
             transaction.response = response
             transaction.status = response.status
             transaction.response_head = size
-            further = self._inspector.further_answered
-            body = body_of(framing, self._read, limits, limits.response_body_bytes, size, further)
+            further, most = self._inspector.further_answered, limits.response_body_bytes
+            body = body_of(framing, self._read, limits, most, size, further, lenient=True)
+            if response.status == RESET_CONTENT and not framing.empty:
+                response, framing, body = await _emptied(response, body)
             transaction.response_body = body
             if self._settings.times.response_bytes_per_second:
                 transaction.since = self._session.now
@@ -115,11 +128,30 @@ class Answering:
                 return False
             final = Final(self._inspector, transaction, response, named, framing, body, passed)
             if not final.sent_at_once():
-                await final.send(self._read)
+                await final.send()
             self._answered(transaction, final.goes_on)
             return final.goes_on
+        except CutOff as cut_off:
+            return await self._cut_off(transaction, cut_off.reason)
         except Denied as denied:
             raise self._refused(transaction, denied) from None
+
+    async def _cut_off(self, transaction: Transaction, reason: str) -> bool:
+        """
+        The server ended within its answer. The client gets what came of it, and then an end that
+        can't be taken for that of the answer.
+
+        @raise Denied: nothing of it has left, so that the client hears so; or the end of the
+            connection would be taken for it, so that there has to be a reset.
+        """
+        if not transaction.answering:
+            raise self._refused(transaction, Denied(reason))
+        self._inspector.record(transaction, FAILED, reason)
+        if not transaction.delimited:
+            await self._session.flushed(CLIENT)
+            raise Denied(reason)
+        self._session.close(reason, Outcome.FAILED)
+        return False
 
     def _interim(
         self, transaction: Transaction, response: Response, named: frozenset[str], size: int
@@ -129,13 +161,22 @@ class Answering:
             return self._switch(transaction, response, named, size)
         transaction.interim += 1
         transaction.since = self._session.now
+        self._count_interim()
         if transaction.version == "1.0":
             raise Malformed(f"a response of status {response.status} to a client of HTTP/1.0")
-        if transaction.interim > self._settings.limits.interim_responses:
-            raise Malformed(f"more than {transaction.interim - 1} interim responses")
         headers = self._inspector.further_answered(onward(response.headers, named, False))
         self._session.send(CLIENT, response.with_headers(headers).head())
         return True
+
+    def _count_interim(self) -> None:
+        """@raise Malformed: there were too many of them in a short time."""
+        now, window = self._session.now, self._settings.times.window_seconds
+        if now - self._interim_since >= window:
+            self._interim_since, self._interim_count = now, 0
+        self._interim_count += 1
+        most = self._settings.limits.interim_responses
+        if self._interim_count > most:
+            raise Malformed(f"more than {most} interim responses in {window:g} seconds")
 
     def _switch(
         self, transaction: Transaction, response: Response, named: frozenset[str], size: int
@@ -203,3 +244,22 @@ class Answering:
         verdict = FAILED if self._read.ended else DENIED
         self._inspector.record(transaction, verdict, denied.reason, offset)
         return Denied(denied.reason, reply)
+
+
+def _check_part(response: Response) -> None:
+    """@raise Malformed: the client asked for all, and would take a part for it."""
+    if "range" not in response.request.headers.first:
+        raise Malformed("a part of a body, which nobody asked for (206)")
+
+
+async def _emptied(response: Response, body: Body) -> tuple[Response, Framing, Body]:
+    """
+    Of the three ways to say that a 205 has no content (RFC 7231, section 6.3.6), the one that
+    nobody takes for something else: some clients expect no body there, and some any.
+
+    @raise Malformed: there is some.
+    """
+    if await body.piece():
+        raise Malformed(f"a response of status 205 to {response.request.method}, with a body")
+    headers = reframed(response.headers, chunked=False).replaced("Content-Length", "0")
+    return response.with_headers(headers), NONE, NO_BODY

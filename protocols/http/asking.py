@@ -116,7 +116,7 @@ class Asking:
         elif (whole := body.at_once(SMALL)) is not None:
             self._send(message.head() + begun.framed + whole)
         else:
-            await transfer(self._read, message.head() + begun.framed, body, self._send)
+            await transfer(message.head() + begun.framed, body, self._send)
         self._complete(transaction)
         if transaction.persistent and not (transaction.upgrades or transaction.is_tunnel):
             return True

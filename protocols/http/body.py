@@ -11,15 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from gateway.inspector import LoneEnd, Reader
+from gateway.inspector import CutOff, LoneEnd, Reader
 from gateway.interfaces import Denied
 from protocols.http.framing import Framing, Kind
-from protocols.http.grammar import CHUNK_LINE
-from protocols.http.head import parse, read_lines
+from protocols.http.grammar import CHUNK_LINE, PADDED_CHUNK_LINE
+from protocols.http.head import END, parse, read_lines
 from protocols.http.limits import Limits
 from protocols.http.malformed import Malformed
 from protocols.http.message import Headers
 from protocols.http.status import CONTENT_TOO_LARGE
+
+CRLF = b"\r\n"
 
 CHUNK_LINE_BYTES = 256
 """The longest line with a chunk's size and extensions; nobody uses extensions."""
@@ -77,6 +79,10 @@ class Body(Protocol):
         All that is left, framed, if it has come and is no more than so many bytes; it is read then.
         """
 
+    @property
+    def ready(self) -> bool:
+        """Whether there is more of it, or its end, without waiting for that."""
+
     async def piece(self) -> bytes:
         """
         The next piece of the content; empty at the end.
@@ -91,6 +97,7 @@ class NoBody:
     __slots__ = ()
     before = after = b""
     size = 0
+    ready = True
 
     def at_once(self, most: int) -> bytes | None:
         """See L{Body.at_once}."""
@@ -124,6 +131,11 @@ class LengthBody:
         self._left = 0
         return self._read.take(left)
 
+    @property
+    def ready(self) -> bool:
+        """See L{Body.ready}."""
+        return not self._read.empty or not self._left
+
     async def piece(self) -> bytes:
         """See L{Body.piece}."""
         if not self._left:
@@ -149,6 +161,11 @@ class CloseBody:
         """Nobody knows."""
         return None
 
+    @property
+    def ready(self) -> bool:
+        """See L{Body.ready}."""
+        return not self._read.empty or self._read.ended
+
     async def piece(self) -> bytes:
         """See L{Body.piece}."""
         if not await self._read.more():
@@ -166,8 +183,10 @@ class ChunkedBody:
         "_at",
         "_ended",
         "_left",
+        "_lenient",
         "_limit",
         "_limits",
+        "_open",
         "_read",
         "_trailing",
         "after",
@@ -176,22 +195,41 @@ class ChunkedBody:
     )
 
     def __init__(
-        self, read: Reader, limits: Limits, limit: int, at: int, trailing: Trailing
+        self,
+        read: Reader,
+        limits: Limits,
+        limit: int,
+        at: int,
+        trailing: Trailing,
+        lenient: bool,
     ) -> None:
-        """@param at: where in the message the body begins."""
+        """
+        @param at: where in the message the body begins.
+        @param lenient: white space may be where no reader takes it for something.
+        """
         self.before = self.after = b""
         self.size = 0
         self._at = at
         self._ended = False
         self._left = 0
+        self._lenient = lenient
         self._limit = limit
         self._limits = limits
+        self._open = False
         self._read = read
         self._trailing = trailing
 
     def at_once(self, most: int) -> bytes | None:
         """Its chunks are read one by one."""
         return None
+
+    @property
+    def ready(self) -> bool:
+        """See L{Body.ready}. Sometimes it says no, but there is."""
+        if self._left or self._ended:
+            return not self._read.empty
+        line = self._read.peek(len(CRLF) + CHUNK_LINE_BYTES)[len(CRLF) * self._open :]
+        return b"\n" in line and (line[:1] != b"0" or self._read.find(END) >= 0)
 
     async def piece(self) -> bytes:
         """See L{Body.piece}."""
@@ -203,7 +241,8 @@ class ChunkedBody:
         self._left -= len(piece)
         self._at += len(piece)
         self.size += len(piece)
-        self.after = b"" if self._left else await self._end_of_chunk()
+        self._open = not self._left
+        self.after = CRLF if self._open else b""
         return piece
 
     async def _begin(self) -> bool:
@@ -211,6 +250,8 @@ class ChunkedBody:
         if self._ended:
             self.before = b""
             return False
+        if self._open:
+            await self._end_of_chunk()
         size = await self._chunk_size()
         if not size:
             trailers = await self._trailers()
@@ -218,7 +259,7 @@ class ChunkedBody:
             self.before = f"0\r\n{trailers.lines()}\r\n".encode("latin-1")
             self.after = b""
             return False
-        if size > self._limits.chunk_bytes:
+        if 0 < self._limits.chunk_bytes < size:
             reason = f"a chunk of {size} bytes; {self._limits.chunk_bytes} are allowed"
             raise Malformed(reason, self._at, CONTENT_TOO_LARGE)
         check_size(self.size + size, self._limit, self._at)
@@ -231,9 +272,12 @@ class ChunkedBody:
             line = await self._read.line(CHUNK_LINE_BYTES)
         except LoneEnd as lone:
             raise self._no_size(self._read.peek(lone.at + 1)) from None
+        except CutOff:
+            raise
         except Denied as denied:
             raise Malformed(f"in a chunk's size: {denied.reason}", self._at) from None
-        found = CHUNK_LINE.fullmatch(line.decode("latin-1"))
+        pattern = PADDED_CHUNK_LINE if self._lenient else CHUNK_LINE
+        found = pattern.fullmatch(line.decode("latin-1"))
         if found is None:
             raise self._no_size(line)
         self._at += len(line) + 2
@@ -242,16 +286,17 @@ class ChunkedBody:
     def _no_size(self, line: bytes) -> Malformed:
         return Malformed(f"not the size of a chunk: {line!r}", self._at)
 
-    async def _end_of_chunk(self) -> bytes:
+    async def _end_of_chunk(self) -> None:
+        """It may come with the next chunk only, so nobody waits for it before this one passes."""
         for wanted in (b"\r", b"\n"):
             if (end := await self._read.exactly(1, 1)) != wanted:
                 raise Malformed(f"a chunk is followed by {end!r}, not CRLF", self._at)
-        self._at += 2
-        return b"\r\n"
+        self._at += len(CRLF)
+        self._open = False
 
     async def _trailers(self) -> Headers:
         lines = await read_lines(self._read, self._limits, self._at)
-        trailers = parse(lines, self._limits, self._at)
+        trailers = parse(lines, self._limits, self._at, self._lenient)
         for name, _ in trailers:
             if name.lower() in _NO_TRAILERS:
                 reason = f"{name!r} is not allowed as a trailer"
@@ -260,7 +305,13 @@ class ChunkedBody:
 
 
 def body_of(
-    framing: Framing, read: Reader, limits: Limits, limit: int, at: int, trailing: Trailing
+    framing: Framing,
+    read: Reader,
+    limits: Limits,
+    limit: int,
+    at: int,
+    trailing: Trailing,
+    lenient: bool = False,
 ) -> Body:
     """
     The body of a message.
@@ -268,10 +319,11 @@ def body_of(
     @param limit: bytes of content, at most; 0: any number.
     @param at: how long the head was.
     @param trailing: says which trailers pass.
+    @param lenient: chunks may have white space in their sizes' lines (RFC 9112, section 7.1.1).
     @raise Malformed: it says itself that it is over the limit.
     """
     if framing.kind is Kind.CHUNKED:
-        return ChunkedBody(read, limits, limit, at, trailing)
+        return ChunkedBody(read, limits, limit, at, trailing, lenient)
     if framing.kind is Kind.CLOSE:
         return CloseBody(read, limit)
     if not framing.length:

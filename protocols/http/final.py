@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.inspector import Reader
 from gateway.interfaces import CLIENT, Denied
 from protocols.http.body import Body
 from protocols.http.connection import closing, is_persistent, onward
@@ -54,7 +53,8 @@ class Final:
         self._service = "" if framing.empty else stack
         self._unknown_length = bool(stack) and response.request.method == "HEAD"
         self._chunked = response.version == response.request.version == "1.1"
-        self.goes_on = self._has_end() and self._is_persistent()
+        transaction.delimited = self._has_end()
+        self.goes_on = transaction.delimited and self._is_persistent()
         self._message = passed.message.with_headers(self._headers(passed.message.headers))
         self._head = self._message.head()
 
@@ -80,7 +80,7 @@ class Final:
         self._put(self._head + whole)
         return True
 
-    async def send(self, read: Reader) -> None:
+    async def send(self) -> None:
         """
         Send it to its end, as it comes.
 
@@ -94,8 +94,7 @@ class Final:
             sink, before = sink_of(self._message, self._chunked, self._put, settings)
             await through(session, self._service, self._body, sink, before + begun.content)
         else:
-            self._transaction.answering = True
-            await transfer(read, self._head + begun.framed, self._body, self._put)
+            await transfer(self._head + begun.framed, self._body, self._put)
 
     def _headers(self, headers: Headers) -> Headers:
         """As they are sent."""

@@ -7,7 +7,13 @@ from enum import Enum
 from protocols.http.grammar import CONTENT_LENGTH
 from protocols.http.malformed import Malformed
 from protocols.http.message import Headers, Request, Response
-from protocols.http.status import BAD_REQUEST, NO_CONTENT, NOT_IMPLEMENTED, NOT_MODIFIED
+from protocols.http.status import (
+    BAD_REQUEST,
+    NO_CONTENT,
+    NOT_IMPLEMENTED,
+    NOT_MODIFIED,
+    RESET_CONTENT,
+)
 
 
 class Kind(Enum):
@@ -74,7 +80,7 @@ def of_response(response: Response) -> Framing:
             raise _coding("Transfer-Encoding in the answer to a request of HTTP/1.0", headers)
     length = None if coded else _length(headers)
     tunnel = request.method == "CONNECT" and status < 300
-    if status < 200 or status == NO_CONTENT or tunnel:
+    if status < 200 or status == NO_CONTENT or tunnel or (status == RESET_CONTENT and length):
         if coded or length:
             place = headers.place("transfer-encoding" if coded else "content-length")
             what = f"a response of status {status} to {request.method}, with a body"
@@ -117,6 +123,23 @@ def _length(headers: Headers) -> int | None:
         reason = f"not a Content-Length: {value[:100]!r}"
         raise Malformed(reason, headers.place("content-length"))
     return int(value)
+
+
+def said_once(headers: Headers) -> Headers:
+    """
+    A length that is said several times, each time the same, is said once; for responses, where
+    RFC 9110, section 8.6, leaves the choice. Of requests it is refused.
+    """
+    value = headers.first.get("content-length")
+    if value is None or not (headers.repeated or "," in value):
+        return headers
+    values = [
+        each.strip(" \t") for line in headers.every("content-length") for each in line.split(",")
+    ]
+    first = values[0]
+    if len(values) == 1 or values.count(first) < len(values) or not CONTENT_LENGTH.fullmatch(first):
+        return headers
+    return headers.replaced("Content-Length", first)
 
 
 def written(headers: Headers) -> Headers:

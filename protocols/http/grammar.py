@@ -41,6 +41,9 @@ TOKEN = re.compile(token)
 FIELD_VALUE = re.compile(r"(?![\t ])[\t\x20-\x7e\x80-\xff]*+(?<![\t ])")
 FIELD_LINE = re.compile(field_line)
 
+# RFC 9112, section 5.1: white space before the colon is to be removed from responses.
+PADDED_FIELD_LINE = re.compile(rf"({token})[\t ]*+:({field_line_rest})")
+
 # RFC 9112, section 3: single spaces, nothing around.
 REQUEST_LINE = re.compile(rf"({token}) ([\x21-\x7e]++) HTTP/([0-9]\.[0-9])")
 
@@ -82,4 +85,9 @@ CONTENT_LENGTH = re.compile(r"[0-9]{1,18}")
 
 # RFC 9112, section 7.1, without the white space that section 7.1.1 calls bad.
 chunk_ext = rf"(?:;{token}(?:=(?:{token}|{quoted_string}))?)*+"
-CHUNK_LINE = re.compile(rf"([0-9A-Fa-f]{{1,15}})({chunk_ext})")
+CHUNK_LINE = re.compile(rf"([0-9A-Fa-f]{{1,15}}){chunk_ext}")
+
+# The same with it, and with that which old servers leave room with behind a size.
+bws = r"[\t ]*+"
+padded_chunk_ext = rf"(?:{bws};{bws}{token}(?:{bws}={bws}(?:{token}|{quoted_string}))?)*+{bws}"
+PADDED_CHUNK_LINE = re.compile(rf"([0-9A-Fa-f]{{1,15}}){padded_chunk_ext}")

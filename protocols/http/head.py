@@ -11,21 +11,23 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from gateway.inspector import LoneEnd, Reader
+from gateway.inspector import CutOff, LoneEnd, Reader
 from gateway.interfaces import Denied
 from protocols.http.fault import fault_in
 from protocols.http.foreign import described, is_foreign
+from protocols.http.framing import said_once
 from protocols.http.grammar import (
     BEGUN_REQUEST_LINE,
     BEGUN_STATUS_LINE,
     FIELD_LINE,
+    PADDED_FIELD_LINE,
     REQUEST_LINE,
     STATUS_LINE,
     TOKEN,
 )
 from protocols.http.limits import Limits
 from protocols.http.malformed import Malformed
-from protocols.http.message import Field, Headers, Request, Response
+from protocols.http.message import FRAMING, Field, Headers, Request, Response
 from protocols.http.status import (
     BAD_REQUEST,
     HTTP_VERSION_NOT_SUPPORTED,
@@ -96,6 +98,8 @@ async def read_request(read: Reader, limits: Limits) -> tuple[Request, int]:
             raise _unknown(begin[2], len(line) - len("HTTP/1.1"))
         lines = await read_lines(read, limits, len(line) + 2)
         return _request(begin, parse(lines, limits, len(line) + 2)), len(line) + len(lines) + 4
+    except CutOff as cut_off:
+        raise Malformed(cut_off.reason, line=line) from None
     except Malformed as malformed:
         malformed.line = line
         raise
@@ -138,7 +142,8 @@ def response_at_once(read: Reader, limits: Limits, request: Request) -> tuple[Re
         return None
     line, lines, size = head
     try:
-        response = _response(_status_line(line), parse(lines, limits, len(line) + 2), request)
+        headers = parse(lines, limits, len(line) + 2, lenient=True)
+        response = _response(_status_line(line), headers, request)
     except Malformed:
         return None
     read.skip(size)
@@ -158,7 +163,7 @@ async def read_response(read: Reader, limits: Limits, request: Request) -> tuple
     if begin[0] not in VERSIONS:
         raise _unknown(begin[0])
     lines = await read_lines(read, limits, len(line) + 2)
-    headers = parse(lines, limits, len(line) + 2)
+    headers = parse(lines, limits, len(line) + 2, lenient=True)
     return _response(begin, headers, request), len(line) + len(lines) + 4
 
 
@@ -174,7 +179,7 @@ def _response(line: tuple[str, ...], headers: Headers, request: Request) -> Resp
     version, status, reason = line
     if version not in VERSIONS:
         raise _unknown(version)
-    return Response(version, int(status), reason, headers, request)
+    return Response(version, int(status), reason, said_once(headers), request)
 
 
 async def _begun(read: Reader, pattern: re.Pattern[str], what: str, method: int = 0) -> None:
@@ -206,6 +211,8 @@ async def read_line(read: Reader, limits: Limits, status: int = BAD_REQUEST) -> 
     The first line, without CRLF.
 
     @param status: to answer with if it is too long.
+    @raise Malformed: it is, or ends wrongly.
+    @raise CutOff: the end came first.
     """
     limit = limits.request_line_bytes
     try:
@@ -213,8 +220,10 @@ async def read_line(read: Reader, limits: Limits, status: int = BAD_REQUEST) -> 
     except LoneEnd as lone:
         what = "a bare LF" if read.peek(lone.at + 1)[-1:] == b"\n" else "a bare CR"
         raise Malformed(what, lone.at) from None
+    except CutOff:
+        raise
     except Denied as denied:
-        raise _cut_off(read, denied, limit, status) from None
+        raise Malformed(denied.reason, limit, status) from None
     return line.decode("latin-1")
 
 
@@ -223,20 +232,27 @@ async def read_lines(read: Reader, limits: Limits, offset: int) -> str:
     All lines up to the empty one, which is read too; each with its CRLF.
 
     @param offset: where in the message they begin.
+    @raise Malformed: they are too many bytes, or end wrongly.
+    @raise CutOff: the end came first.
     """
     try:
         lines = await read.lines(limits.head_bytes)
     except LoneEnd as lone:
         raise fault_in(read.peek(lone.at + 1).decode("latin-1"), offset) from None
+    except CutOff:
+        raise
     except Denied as denied:
-        raise _cut_off(read, denied, limits.head_bytes, REQUEST_HEADER_FIELDS_TOO_LARGE) from None
+        status = REQUEST_HEADER_FIELDS_TOO_LARGE
+        raise Malformed(denied.reason, limits.head_bytes, status) from None
     return lines.decode("latin-1")
 
 
-def parse(lines: str, limits: Limits, offset: int) -> Headers:
+def parse(lines: str, limits: Limits, offset: int, lenient: bool = False) -> Headers:
     """
     Understand header lines, each with its CRLF.
 
+    @param lenient: white space before a colon is left out, as RFC 9112, section 5.1, wants it of
+        responses; but not where a message's end depends on it.
     @raise Malformed: they are none, too many or too long.
     """
     each = lines.split("\r\n")
@@ -248,7 +264,10 @@ def parse(lines: str, limits: Limits, offset: int) -> Headers:
     try:
         fields = [_known.get(line) or _read_field(line) for line in each]
     except ValueError:
-        raise fault_in(lines, offset) from None
+        found = _padded(each) if lenient else None
+        if found is None:
+            raise fault_in(lines, offset, lenient) from None
+        fields = found
     longest = limits.header_line_bytes
     if len(lines) > longest and max(map(len, each)) > longest:
         place = offset + lines.index(next(line for line in each if len(line) > longest))
@@ -256,6 +275,17 @@ def parse(lines: str, limits: Limits, offset: int) -> Headers:
             f"a header of more than {longest} bytes", place, REQUEST_HEADER_FIELDS_TOO_LARGE
         )
     return Headers(fields, lines, offset)
+
+
+def _padded(lines: list[str]) -> list[Field] | None:
+    """Headers that may have white space before their colons; L{None} if something else is wrong."""
+    fields = []
+    for line in lines:
+        found = FIELD_LINE.fullmatch(line) or PADDED_FIELD_LINE.fullmatch(line)
+        if found is None or (found[1].lower() in FRAMING and found.re is PADDED_FIELD_LINE):
+            return None
+        fields.append((found[1], found[2].strip(" \t")))
+    return fields
 
 
 @lru_cache(maxsize=1024)
@@ -297,11 +327,3 @@ def _no_first_line(line: str, pattern: re.Pattern[str], what: str) -> Malformed:
     if line[at - 1 : at] == "\r":  # a CR with something else than a LF behind it
         at -= 1
     return Malformed(f"not a {what}: {line[: at + 1][:200]!r}", at)
-
-
-def _cut_off(read: Reader, denied: Denied, limit: int, status: int) -> Malformed:
-    """What the reader refused: too long, or the end in the middle."""
-    too_long = read.unread > limit
-    return Malformed(
-        denied.reason, limit if too_long else None, status if too_long else BAD_REQUEST
-    )

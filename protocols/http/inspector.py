@@ -75,8 +75,14 @@ class HttpInspector(StreamInspector):
             self.session.close(verdict.reason, Outcome.FAILED)
             return
         oldest = self.pending.oldest
-        if oldest is not None and not oldest.answering and self._has_begun(oldest):
+        if oldest is None:
+            return
+        if not oldest.answering and self._has_begun(oldest):
             self.unanswered(oldest, f"{verdict.reason}, before it had answered")
+        elif (
+            oldest.answering and oldest.delimited
+        ):  # it gets what came, and sees that it is not all
+            self.session.close(verdict.reason, Outcome.FAILED)
 
     def _has_begun(self, oldest: Transaction) -> bool:
         """

@@ -61,11 +61,12 @@ class Limits:
         precedent="Squid's reply_body_max_size",
     )
     chunk_bytes: int = option(
-        "The largest chunk of a chunked body. Chunks are passed on as they come, not kept.",
-        0x7FFFFFFF,
+        "The largest chunk of a chunked body; 0: any size. Chunks are passed on as they come, "
+        "not kept.",
+        0,
         unit="bytes",
-        minimum=1,
-        precedent="HAProxy's is 2 GiB",
+        minimum=0,
+        precedent="HAProxy's is 2 GiB, nginx has none",
     )
     requests: int = option(
         "How many requests a connection may have; 0: any number.",
@@ -88,7 +89,8 @@ class Limits:
         precedent="Squid's pipeline_prefetch is 0, which is 1 here",
     )
     interim_responses: int = option(
-        "How many 1xx responses may come before the final one.",
-        16,
+        "How many 1xx responses may come in times.window_seconds before the final one.",
+        60,
         minimum=0,
+        precedent="a sign of life every second or two is what some servers give",
     )

@@ -16,9 +16,10 @@ class Malformed(Denied):
     @ivar line: the first line of the message, if that could be read.
     """
 
-    line = ""
-
-    def __init__(self, reason: str, offset: int | None = None, status: int = BAD_REQUEST) -> None:
+    def __init__(
+        self, reason: str, offset: int | None = None, status: int = BAD_REQUEST, line: str = ""
+    ) -> None:
         super().__init__(reason)
+        self.line = line
         self.offset = offset
         self.status = status

@@ -21,6 +21,10 @@ OURS = frozenset({"connection", "content-length", "trailer", "transfer-encoding"
 """Names (in small letters) of what frames a message: nobody but the inspector sets or drops it."""
 
 
+FRAMING = frozenset({"content-length", "transfer-encoding"})
+"""Those of them that say where a message ends."""
+
+
 class Headers:
     """
     Headers in their order and case, found by name in any case.
@@ -105,7 +109,7 @@ class Headers:
         """
         key, at = name.lower(), self._offset
         for line in self._lines.split("\r\n"):
-            if line.partition(":")[0].lower() == key:
+            if line.partition(":")[0].rstrip(" \t").lower() == key:
                 if not number:
                     return at
                 number -= 1

@@ -32,6 +32,7 @@ class Transaction:
     @ivar asked: the request was sent to its end.
     @ivar answering: the client has got some of the final response.
     @ivar answered: it was sent to its end.
+    @ivar delimited: the client can tell where it ends without the end of the connection.
     @ivar interim: how many 1xx responses there were.
     @ivar status: of the answer that the client got; the server's, or the gateway's own.
     @ivar request_body: as far as it was sent; L{None} before.
@@ -50,7 +51,7 @@ class Transaction:
     request_head = response_head = 0
     persistent = expects = False
     upgrades: tuple[str, ...] = ()
-    asked = answering = answered = recorded = False
+    asked = answering = answered = delimited = recorded = False
     interim = status = 0
     line = user = ""
     reply: bytes | None = None

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from gateway.inspector import Reader
 from protocols.http.body import Body
 
 SMALL = 16384
@@ -19,14 +18,14 @@ SMALL = 16384
 Send = Callable[[bytes], None]
 
 
-async def transfer(read: Reader, held: bytes, body: Body, send: Send) -> None:
+async def transfer(held: bytes, body: Body, send: Send) -> None:
     """
     Send C{held} (the head), and then the body, framed anew, as it comes.
 
     @raise Malformed: by the body; what was sent is then incomplete.
     """
     while True:
-        if held and (read.empty or len(held) > SMALL):
+        if held and (len(held) > SMALL or not body.ready):
             send(held)
             held = b""
         piece = await body.piece()

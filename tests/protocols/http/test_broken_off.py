@@ -12,6 +12,7 @@ from tests.protocols.http.test_transactions import GET, OK, PUT, Scripted, ask, 
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LONG = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class ResetTests(SynchronousTestCase):
@@ -33,6 +34,13 @@ class ResetTests(SynchronousTestCase):
         self.assertEqual(session.sent[CLIENT], heard)
         assert session.verdict is not None
         self.assertIs(session.verdict.outcome, Outcome.RESET)
+
+    def part_of(self, session: FakeSession, heard: bytes, reason: str) -> None:
+        """The client gets the part that came, and an ordinary end."""
+        self.assertEqual(session.sent[CLIENT], heard)
+        self.assertEqual(session.verdict, (Outcome.FAILED, reason))
+        (record,) = records(session)
+        self.assertEqual((record["verdict"], record["reason"]), ("failed", reason))
 
     def test_first_answer(self) -> None:
         """Nothing of it, or a part of its head, or only an interim one: 502."""
@@ -70,12 +78,20 @@ class ResetTests(SynchronousTestCase):
                 self.assertEqual(records(session)[-1]["reason"], "reset by the server")
 
     def test_in_the_body(self) -> None:
-        """What the client has is not all, and it must not take it for that."""
-        for body in (b"", b"abc"):
-            session = ask(GET % 1)
-            session.says(SERVER, LONG + body)
-            session.resets(SERVER)
-            self.passed_on(session, LONG + body)
+        """The client gets what came, and an end: by the length, or the chunks, it is not all."""
+        for head in (LONG, CHUNKED):
+            for body in (b"", b"5\r\nabc"):
+                session = ask(GET % 1)
+                session.says(SERVER, head + body)
+                session.resets(SERVER)
+                self.part_of(session, head + body, "reset by the server")
+
+    def test_in_a_body_without_end(self) -> None:
+        """Where the end of the connection is the end of the body, a reset is the only way."""
+        session = ask(GET % 1)
+        session.says(SERVER, b"HTTP/1.1 200 OK\r\n\r\nabc")
+        session.resets(SERVER)
+        self.passed_on(session, b"HTTP/1.1 200 OK\r\n\r\nabc")
 
     def test_in_a_body_that_is_held(self) -> None:
         """The policy looks at it, or another service does: the client has nothing yet."""
@@ -90,8 +106,8 @@ class ResetTests(SynchronousTestCase):
         session = ask(GET % 1, HttpSettings(stack=Stack(response="scanner")))
         session.says(SERVER, LONG + b"abc")
         session.resets(SERVER)
-        self.assertIn(b"\r\n\r\n3\r\nabc\r\n", session.sent[CLIENT])
-        self.assertNotIn(b"502", session.sent[CLIENT])
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        self.part_of(session, head + b"3\r\nabc\r\n", "reset by the server")
 
     def test_nothing_asked(self) -> None:
         """A server that resets an idle connection resets the client's."""
@@ -128,3 +144,62 @@ class ResetTests(SynchronousTestCase):
         session.says(SERVER, switching)
         session.resets(SERVER)
         self.passed_on(session, switching)
+
+
+class EndTests(SynchronousTestCase):
+    """A server that ends its connection within an answer."""
+
+    REASON = "the server ended in the middle of a message"
+
+    def ended(
+        self, said: bytes, settings: HttpSettings | None = None, request: bytes = GET % 1
+    ) -> FakeSession:
+        """A session whose server says that, and ends."""
+        session = ask(request, settings, slow={CLIENT})
+        session.says(SERVER, said)
+        session.hangs_up(SERVER)
+        (record,) = records(session)
+        self.assertEqual((record["verdict"], record["reason"]), ("failed", self.REASON))
+        return session
+
+    def test_delivered(self) -> None:
+        """What came arrives, and then an ordinary end: it is not all that was announced."""
+        for said in (
+            LONG,
+            LONG + b"abc",
+            CHUNKED + b"5\r\nab",
+            CHUNKED + b"5\r\nhello\r\n",
+            CHUNKED + b"5\r\nhello\r\n5",
+            CHUNKED + b"5\r\nhello\r\n0\r\n",
+            CHUNKED + b"5\r\nhello\r\n0\r\nX: y\r\n",
+        ):
+            session = self.ended(said)
+            came = said[: said.find(b"hello\r\n") + 7] if b"hello" in said else said
+            self.assertEqual(session.sent[CLIENT], came)
+            self.assertEqual(session.verdict, (Outcome.FAILED, self.REASON))
+
+    def test_nothing_yet(self) -> None:
+        """If nothing of it has left, the client hears that there is no answer."""
+        for said in (b"HTTP/1.1 200 OK\r\n", CHUNKED[:-2], b"HTTP/1.1 205 No\r\n" + CHUNKED[17:]):
+            session = self.ended(said)
+            self.assertTrue(session.sent[CLIENT].startswith(b"HTTP/1.1 502 "), said)
+        looking = scripted(Scripted(look=5))
+        looking.says(CLIENT, GET % 1)
+        looking.says(SERVER, LONG + b"abc")
+        looking.hangs_up(SERVER)
+        self.assertTrue(looking.sent[CLIENT].startswith(b"HTTP/1.1 502 "))
+
+    def test_stacked(self) -> None:
+        """The same for what another service has let through."""
+        session = self.ended(LONG + b"abc", HttpSettings(stack=Stack(response="scanner")))
+        self.assertEqual(session.sent[CLIENT], CHUNKED + b"3\r\nabc\r\n")
+        self.assertEqual(session.verdict, (Outcome.FAILED, self.REASON))
+
+    def test_stacked_without_end(self) -> None:
+        """To a client of HTTP/1.0 it has no other end than a reset, when all has left."""
+        stack = HttpSettings(stack=Stack(response="scanner"))
+        session = self.ended(LONG + b"abc", stack, b"GET / HTTP/1.0\r\n\r\n")
+        self.assertTrue(session.sent[CLIENT].endswith(b"\r\n\r\nabc"))
+        self.assertIsNone(session.verdict)
+        session.flush(CLIENT)
+        self.assertEqual(session.verdict, (Outcome.DENIED, self.REASON))

@@ -45,7 +45,7 @@ class AcceptedTests(SynchronousTestCase):
         for row in RESPONSES:
             for size in (len(row.data), SMALL):
                 session = FakeSession(HttpInspector).start()
-                session.says(CLIENT, GET + b"\r\n")
+                session.says(CLIENT, GET + b"Range: bytes=0-\r\n\r\n")
                 for at in range(0, len(row.data), size):
                     session.says(SERVER, row.data[at : at + size])
                 session.hangs_up(SERVER)
@@ -61,7 +61,7 @@ class AcceptedTests(SynchronousTestCase):
             self.assertEqual([each["verdict"] for each in records], ["passed"], data)
         for data in REAL_RESPONSES:
             session = FakeSession(HttpInspector).start()
-            session.says(CLIENT, GET + b"\r\n")
+            session.says(CLIENT, GET + b"Range: bytes=0-\r\n\r\n")
             session.says(SERVER, data)
             session.hangs_up(SERVER)
             self.assertEqual([fields["verdict"] for _, fields in session.logged], ["passed"], data)

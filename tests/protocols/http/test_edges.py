@@ -299,3 +299,35 @@ class StackTests(SynchronousTestCase):
         session.says(SERVER, head + b"5\r\nhello\r\n0\r\n\r\n")
         (body,) = session.bodies
         self.assertEqual((body.data, body.cancelled), (b"hello", False))
+
+
+class StreamTests(SynchronousTestCase):
+    """Who waits for the next event gets it when it is there, wherever segments are cut."""
+
+    def test_chunks(self) -> None:
+        """A chunk passes, whatever has come of what follows it."""
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        chunk = b"5\r\nevent\r\n"
+        for rest in (
+            b"",
+            b"\r",
+            b"\r\n",
+            b"\r\n5",
+            b"\r\n5;a=",
+            b"\r\n0\r\n",
+            b"\r\n0\r\nX: y\r\n\r",
+        ):
+            for say in ([head + chunk[:-2] + rest], [head, chunk[:-2] + rest]):
+                session, _ = sessions(GET + b"\r\n")
+                for said in say:
+                    session.says(SERVER, said)
+                self.assertEqual(session.sent[CLIENT], head + chunk, rest)
+
+    def test_length(self) -> None:
+        """So does whatever has come of a body of known length, or that ends with the connection."""
+        for line in (b"Content-Length: 9\r\n", b""):
+            head = b"HTTP/1.1 200 OK\r\n" + line + b"\r\n"
+            session, _ = sessions(GET + b"\r\n")
+            session.says(SERVER, head + b"ev")
+            session.says(SERVER, b"ent")
+            self.assertEqual(session.sent[CLIENT], head + b"event")

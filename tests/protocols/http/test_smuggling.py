@@ -168,6 +168,16 @@ class ResponseTests(SynchronousTestCase):
                 session.says(SERVER, said_by(row))
                 self.assertIn(row.reason, str(session.verdict), row.name)
 
+    def test_bad_at_once(self) -> None:
+        """If nothing of it has left, the client hears that instead of a reset."""
+        for row in CUT:
+            for request in (row.request, row.request.replace(b"1.1", b"1.0")):
+                session = ask(request)
+                session.says(SERVER, row.data + EVIL)
+                said = session.sent[CLIENT]
+                self.assertTrue(said.startswith(b"HTTP/1.1 502 "), f"{row.name}: {said!r}")
+                self.assertEqual(said.count(b"HTTP/1.1"), 1, row.name)
+
     def test_cut_off(self) -> None:
         """A response that turns out to be bad after its head: the client can tell."""
         for row in CUT:

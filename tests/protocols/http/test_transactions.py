@@ -439,6 +439,8 @@ class LimitTests(SynchronousTestCase):
         ):
             said = ask(request + body, settings).sent[CLIENT]
             self.assertTrue(said.startswith(b"HTTP/1.1 413 "), said)
+        huge = ask(request + b"fffffffffffffff\r\na")
+        self.assertTrue(huge.sent[SERVER].endswith(b"fffffffffffffff\r\na"))
         for settings in (limits(chunk_bytes=5), limits(request_body_bytes=5)):
             allowed = ask(request + b"5\r\nhello\r\n0\r\n\r\n", settings)
             self.assertTrue(allowed.sent[SERVER].endswith(b"hello\r\n0\r\n\r\n"))
@@ -455,10 +457,21 @@ class LimitTests(SynchronousTestCase):
         self.assertIs(session.verdict.outcome, Outcome.DENIED)  # type: ignore[union-attr]
 
     def test_interim(self) -> None:
-        """A server can't keep a client busy with 1xx for ever."""
+        """
+        A server can't keep a client busy with 1xx for nothing; but for as long as it likes with a
+        sign of life now and then.
+        """
         interim = b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n"
-        self.assertEqual(answer(GET % 1, interim * 16 + OK), interim * 16 + OK)
-        self.assertIn(b" 502 ", answer(GET % 1, interim * 17))
+        few = limits(interim_responses=16)
+        self.assertEqual(answer(GET % 1, interim * 16 + OK, few), interim * 16 + OK)
+        self.assertIn(b" 502 ", answer(GET % 1, interim * 17, few))
+        self.assertIn(b" 502 ", answer(GET % 1, interim * 61))
+        session = ask(GET % 1)
+        for _ in range(1000):
+            session.says(SERVER, interim)
+            session.advance(1)
+        session.says(SERVER, OK)
+        self.assertEqual(session.sent[CLIENT], interim * 1000 + OK)
 
 
 class DecisionTests(SynchronousTestCase):

@@ -198,6 +198,7 @@ SEVERAL = (
 REQUESTS = (*LINES, *HOSTS, *FIELDS, *BODIES, *SEVERAL)
 
 _OK = b"HTTP/1.1 200 OK\r\n"
+_CHUNKED = _OK + b"Transfer-Encoding: chunked\r\n\r\n"
 
 RESPONSES = (
     Accepted("length", _OK + b"Content-Length: 5\r\n\r\nhello"),
@@ -214,6 +215,46 @@ RESPONSES = (
     Accepted("1.0", b"HTTP/1.0 200 OK\r\n\r\nhello"),
     Accepted("1.0 with a length", b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
     Accepted("chunks", _OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX: y\r\n\r\n"),
+    Accepted(
+        "chunks with room behind their sizes",
+        _CHUNKED + b"5  \r\nhello\r\n0\t \r\n\r\n",
+        _CHUNKED + b"5\r\nhello\r\n0\r\n\r\n",
+    ),
+    Accepted(
+        "white space around extensions",
+        _CHUNKED + b'1 ; a\r\nx\r\n1;\ta = "b" ;c= d \r\ny\r\n0 ;a\r\n\r\n',
+        _CHUNKED + b"1\r\nx\r\n1\r\ny\r\n0\r\n\r\n",
+    ),
+    Accepted(
+        "white space before colons",
+        _OK + b"Server : a\r\nX\t : b\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nY : c\r\n\r\n",
+        _OK + b"Server: a\r\nX: b\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nY: c\r\n\r\n",
+    ),
+    Accepted(
+        "a length twice",
+        _OK + b"Content-Length: 1\r\nX: y\r\ncontent-length: 1\r\n\r\na",
+        _OK + b"Content-Length: 1\r\nX: y\r\n\r\na",
+    ),
+    Accepted(
+        "a list of lengths",
+        _OK + b"Content-Length: 1, 1 ,1\r\n\r\na",
+        _OK + b"Content-Length: 1\r\n\r\na",
+    ),
+    Accepted("a status of nobody", b"HTTP/1.1 999 Request denied\r\nContent-Length: 1\r\n\r\nx"),
+    Accepted(
+        "a part", b"HTTP/1.1 206 P\r\nContent-Range: bytes 0-0/2\r\nContent-Length: 1\r\n\r\nx"
+    ),
+    Accepted("205", b"HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n"),
+    Accepted(
+        "205 of no chunks",
+        b"HTTP/1.1 205 Reset Content\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n",
+    ),
+    Accepted(
+        "205 until close",
+        b"HTTP/1.1 205 Reset Content\r\n\r\n",
+        b"HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n",
+    ),
     Accepted("204", b"HTTP/1.1 204 No Content\r\n\r\n"),
     Accepted("204 with a length of 0", b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n"),
     Accepted("304", b'HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\nETag: "x"\r\n\r\n'),

@@ -50,8 +50,13 @@ RESPONSES = (
         "both",
     ),
     _bad("two lengths", _OK + b"Content-Length: 1\r\n^Content-Length: 2\r\n\r\na", "several"),
-    _bad("a length twice", _OK + b"Content-Length: 1\r\n^Content-Length: 1\r\n\r\na", "several"),
-    _bad("a list of lengths", _OK + b"^Content-Length: 1, 1\r\n\r\na", "not a Content-Length"),
+    _bad("a list of lengths", _OK + b"^Content-Length: 1, 2\r\n\r\na", "not a Content-Length"),
+    _bad("half a list", _OK + b"^Content-Length: 1,\r\n\r\na", "not a Content-Length"),
+    _bad(
+        "a length in two ways",
+        _OK + b"Content-Length: 1\r\n^Content-Length: 01\r\n\r\na",
+        "several",
+    ),
     _bad("a negative length", _OK + b"^Content-Length: -1\r\n\r\na", "not a Content-Length"),
     _bad("an empty length", _OK + b"^Content-Length:\r\n\r\na", "not a Content-Length"),
     _bad("a signed length", _OK + b"^Content-Length: +1\r\n\r\na", "not a Content-Length"),
@@ -87,6 +92,18 @@ RESPONSES = (
     _bad(
         "204 with chunks", b"HTTP/1.1 204 No\r\n^Transfer-Encoding: chunked\r\n\r\n", "with a body"
     ),
+    _bad("205 with a length", b"HTTP/1.1 205 No\r\n^Content-Length: 3\r\n\r\nabc", "with a body"),
+    _bad(
+        "205 with chunks",
+        b"HTTP/1.1 205 No\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+        "with a body",
+    ),
+    _bad("205 until close", b"HTTP/1.1 205 No\r\n\r\na", "with a body"),
+    _bad(
+        "a part of it",
+        b"HTTP/1.1 206 Partial\r\nContent-Range: bytes 1-1/2\r\nContent-Length: 1\r\n\r\na",
+        "nobody asked for",
+    ),
     # interim responses
     _bad("100 with a length", b"HTTP/1.1 100 Go\r\n^Content-Length: 3\r\n\r\n", "with a body"),
     _bad(
@@ -95,7 +112,7 @@ RESPONSES = (
     _bad("103 with a length", b"HTTP/1.1 103 Early\r\n^Content-Length: 3\r\n\r\n", "with a body"),
     _bad("100 to 1.0", b"HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.0", OLD),
     _bad("103 to 1.0", b"HTTP/1.1 103 Early\r\n\r\n", "HTTP/1.0", OLD),
-    _bad("100 without end", b"HTTP/1.1 100 Continue\r\n\r\n" * 17, "interim"),
+    _bad("100 without end", b"HTTP/1.1 100 Continue\r\n\r\n" * 61, "interim"),
     # 101
     _bad(
         "101", b"HTTP/1.1 101 Go\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", "no upgrade"
@@ -158,7 +175,9 @@ RESPONSES = (
             (b"^:status: 200", "without a name"),
             (b"^EVIL", "without a colon"),
             (b"X^\x7f: EVIL", "wrong character"),
-            (b"X^ : a", "before the colon"),
+            (b"X : a\r\n^ : b", "folded"),
+            (b"X : a\r\nY: ^\x00", "NUL"),
+            (b"X : a\r\nContent-Length^\t: 0", "before the colon"),
             (b"^Connection: set-cookie\r\nSet-Cookie: EVIL", "cookie"),
             (b"^Connection: a b", "not a connection option"),
             (b"Content-Length: 0\r\n^Connection: content-length", "content-length"),
@@ -171,7 +190,9 @@ _CHUNKED = _OK + b"Transfer-Encoding: chunked\r\n\r\n"
 CUT = tuple(
     _bad(f"chunks {body!r}", _CHUNKED + body + EVIL, reason)
     for body, reason in (
-        (b"^3 \r\nabc\r\n0\r\n\r\n", "size of a chunk"),
+        (b"^ 3\r\nabc\r\n0\r\n\r\n", "size of a chunk"),
+        (b"^3 ;\r\nabc\r\n0\r\n\r\n", "size of a chunk"),
+        (b"^3 a\r\nabc\r\n0\r\n\r\n", "size of a chunk"),
         (b"^0x3\r\nabc\r\n0\r\n\r\n", "size of a chunk"),
         (b"^3\nabc\r\n0\r\n\r\n", "size of a chunk"),
         (b"^3;\nabc\r\n0\r\n\r\n", "size of a chunk"),
