@@ -14,12 +14,12 @@ from gateway.cli.terminal import Terminal
 from gateway.kernel import routing
 from gateway.kernel.filter import iptables, nftables
 from gateway.kernel.filter.ruleset import make_ruleset
-from gateway.kernel.filter.spans import Family
 from gateway.policy.divert import Backend, WhenDown
 from gateway.policy.explain import clients_of, ports_of, servers_of
 from gateway.policy.policy import Policy
 from gateway.policy.rule import Rule
 from gateway.policy.service import Action
+from gateway.policy.spans import Family
 
 
 def _nft(policy: Policy) -> str:

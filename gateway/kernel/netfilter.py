@@ -8,8 +8,8 @@ from gateway.kernel.command import CommandError, run
 from gateway.kernel.errors import KernelError
 from gateway.kernel.filter import iptables, nftables
 from gateway.kernel.filter.ruleset import Ruleset
-from gateway.kernel.filter.spans import Family
 from gateway.policy.divert import WhenDown
+from gateway.policy.spans import Family
 
 
 class NftablesFilter:

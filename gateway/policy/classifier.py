@@ -20,7 +20,7 @@ from gateway.policy.connection import Connection
 from gateway.policy.dimension import Dimension, bits_of, lowest, mask_of
 from gateway.policy.extent import NO_AREA, Area, Extent, extents
 from gateway.policy.rule import Rule
-from gateway.policy.spans import FAMILIES, FOUR, OFFSET, SIX, Family
+from gateway.policy.spans import OFFSET, Family
 
 MAPPED = 0xFFFF
 """What precedes the IPv4 address in an IPv4-mapped IPv6 one (RFC 4291, section 2.5.5.2)."""
@@ -36,13 +36,13 @@ def read_address(host: str) -> tuple[Family, int]:
     """
     try:
         if ":" not in host:
-            return FOUR, int.from_bytes(inet_pton(AF_INET, host), "big")
+            return Family.V4, int.from_bytes(inet_pton(AF_INET, host), "big")
         number = int.from_bytes(inet_pton(AF_INET6, host.partition("%")[0]), "big")
     except OSError:
         raise ValueError(f"{host!r} is not an IP address") from None
     if number >> 32 == MAPPED:
-        return FOUR, number & 0xFFFFFFFF
-    return SIX, number
+        return Family.V4, number & 0xFFFFFFFF
+    return Family.V6, number
 
 
 MOST_KNOWN = 4096
@@ -56,7 +56,7 @@ class Classifier:
         self.rules = rules
         self._known: dict[object, Rule | None] = {}
         found = extents(rules)
-        self._addresses = {family: _dimensions(found, family) for family in FAMILIES}
+        self._addresses = {family: _dimensions(found, family) for family in Family}
         self._ports = Dimension(extent.ports for extent in found)
         self._other, self._interfaces = _interfaces(found)
 

@@ -66,7 +66,7 @@ def zones_of(policy: Policy, address: Address) -> tuple[str, ...]:
         zone.name
         for zone in policy.zones.values()
         if any(
-            network.version == family.version and first <= number < end
+            network.version == family.value and first <= number < end
             for network in zone.networks
             for first, end in [network_span(network)]
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from attrs import define, field, frozen
 
 from gateway.policy.rule import Rule
-from gateway.policy.spans import FAMILIES, Family, Spans, address_spans, port_spans
+from gateway.policy.spans import Family, Spans, address_spans, port_spans
 from gateway.policy.zone import Network
 
 
@@ -69,7 +69,7 @@ def extents(rules: Iterable[Rule]) -> list[Extent]:
 
 def _extent(rule: Rule, interned: _Interned) -> Extent:
     areas = {}
-    for family in FAMILIES:
+    for family in Family:
         sources = interned.addresses(rule.sources, family)
         destinations = interned.addresses(rule.destinations, family)
         if sources and destinations:

@@ -26,7 +26,7 @@ from gateway.policy.problem import PolicyError, Problem
 from gateway.policy.ranking import Ranking, below
 from gateway.policy.region import known_interfaces, regions
 from gateway.policy.rule import Rule
-from gateway.policy.spans import FAMILIES, address_spans, port_spans
+from gateway.policy.spans import Family, address_spans, port_spans
 from gateway.policy.witness import examples
 from gateway.policy.zone import Network
 
@@ -136,7 +136,7 @@ def _dead(rule: Rule, other: Rule) -> Problem:
 def _idle(rule: Rule) -> Problem:
     areas = [
         family
-        for family in FAMILIES
+        for family in Family
         if address_spans(rule.sources, family) and address_spans(rule.destinations, family)
     ]
     message = (
@@ -175,4 +175,4 @@ def narrower_in(rule: Rule, other: Rule, diverted: Iterable[str] = ()) -> tuple[
 
 def _differ(ours: tuple[Network, ...], theirs: tuple[Network, ...]) -> bool:
     """Whether two sets of networks hold different addresses."""
-    return any(address_spans(ours, family) != address_spans(theirs, family) for family in FAMILIES)
+    return any(address_spans(ours, family) != address_spans(theirs, family) for family in Family)

@@ -15,7 +15,7 @@ from typing import Any
 from gateway.policy.dimension import Dimension, lowest, mask_of
 from gateway.policy.region import Box, Region, known_interfaces, regions, sizes
 from gateway.policy.rule import Rule
-from gateway.policy.spans import FAMILIES, Family, Spans
+from gateway.policy.spans import Family, Spans
 
 REMEMBERED = 1000
 """Masks of sets that several rules have, such as a large zone, that are kept at hand."""
@@ -39,7 +39,7 @@ class Ranking:
         self.rules = tuple(rule for rule, _, _ in ranked)
         self.regions = tuple(region for _, region, _ in ranked)
         self.everybody = below(len(ranked))
-        self._families = {family: _Compared(self.regions, family) for family in FAMILIES}
+        self._families = {family: _Compared(self.regions, family) for family in Family}
         self.equals = _grouped([rule.priority for rule in self.rules])
         """For each rule: those of its priority."""
         self.alike = _grouped([size for _, _, size in ranked])
@@ -144,5 +144,5 @@ def _deciding_order(ranked: tuple[Rule, Region, int]) -> Any:
     What is equal in all of it means the same.
     """
     rule, region, size = ranked
-    boxes = tuple((family.version, box) for family, box in region.boxes.items())
+    boxes = tuple((family.value, box) for family, box in region.boxes.items())
     return (-rule.priority, size, rule.service, boxes, sorted(rule.interfaces), rule.place)

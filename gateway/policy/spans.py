@@ -2,15 +2,15 @@
 Sets of numbers as sorted, disjoint, half-open spans.
 
 Addresses of one family, ports of both protocols on one axis, and interfaces
-by their index are all numbers to the deciding part of the policy. A set of
-networks becomes exactly one tuple of spans however it was written, so that
-two sets can be compared by what they hold.
+by their index are all numbers to whoever decides: the policy, and the kernel as
+the policy tells it. A set of networks becomes exactly one tuple of spans however
+it was written, so that two sets can be compared by what they hold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from enum import Enum
 
 from gateway.policy.connection import Protocol
 from gateway.policy.rule import PortRange
@@ -25,24 +25,29 @@ Spans = tuple[Span, ...]
 PORTS = 65536
 """Ports of one protocol. UDP's come after TCP's on the axis of ports."""
 
+EVERY_PORT: Spans = ((0, PORTS),)
+"""Of one protocol, on an axis of its own."""
+
 OFFSET = {Protocol.TCP: 0, Protocol.UDP: PORTS}
 
 
-class Family(NamedTuple):
-    """An address family: its version number and the bits of its addresses."""
+class Family(Enum):
+    """An address family. The value is the IP version."""
 
-    version: int
-    bits: int
+    V4 = 4
+    V6 = 6
+
+    __hash__ = object.__hash__
+
+    @property
+    def bits(self) -> int:
+        """The bits of an address."""
+        return 32 if self is Family.V4 else 128
 
     @property
     def everything(self) -> Spans:
         """All addresses of the family."""
         return ((0, 1 << self.bits),)
-
-
-FOUR = Family(4, 32)
-SIX = Family(6, 128)
-FAMILIES = (FOUR, SIX)
 
 
 def merged(spans: Iterable[Span]) -> Spans:
@@ -88,7 +93,7 @@ def address_spans(networks: tuple[Network, ...], family: Family) -> Spans:
     """The addresses of one family in C{networks}. No networks at all mean every address."""
     if not networks:
         return family.everything
-    return merged(network_span(each) for each in networks if each.version == family.version)
+    return merged(network_span(each) for each in networks if each.version == family.value)
 
 
 def port_spans(ports: tuple[PortRange, ...], protocol: Protocol) -> Spans:

@@ -9,7 +9,7 @@ from itertools import islice, product
 from gateway.interfaces import Address
 from gateway.policy.connection import Connection, Protocol
 from gateway.policy.region import Box, Interfaces, Region
-from gateway.policy.spans import FAMILIES, FOUR, PORTS, SIX, Family, Spans
+from gateway.policy.spans import PORTS, Family, Spans
 
 CLIENT_PORT = 40000
 """Rules don't look at the client's port."""
@@ -21,8 +21,8 @@ POINTS = 2000
 """Connections that are tried."""
 
 FAMILIAR = {
-    FOUR: (int(ip_address("198.51.100.7")), int(ip_address("192.0.2.7"))),
-    SIX: (int(ip_address("2001:db8:2::7")), int(ip_address("2001:db8:1::7"))),
+    Family.V4: (int(ip_address("198.51.100.7")), int(ip_address("192.0.2.7"))),
+    Family.V6: (int(ip_address("2001:db8:2::7")), int(ip_address("2001:db8:1::7"))),
 }
 """Addresses for documentation (RFC 5737, RFC 3849): better than 0.0.0.0."""
 
@@ -31,7 +31,7 @@ FAMILIAR_PORTS = (80, 443, PORTS + 53)
 
 def examples(region: Region, interfaces: Interfaces) -> Iterator[Connection]:
     """Connections out of C{region}, the most familiar first; from each corner if there are few."""
-    for family in FAMILIES:
+    for family in Family:
         if family in region.boxes:
             yield from islice(_points(region.boxes[family], family, interfaces), POINTS)
 

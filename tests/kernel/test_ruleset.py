@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import Address
-from gateway.kernel.filter.model import branch_of, linear, treelike, walk
 from gateway.kernel.filter.ruleset import Deny, Forward, Inspect, Verdict, make_ruleset
 from gateway.kernel.filter.tree import Budget, Split, grow
 from gateway.policy.connection import Connection, Protocol
 from gateway.policy.policy import Policy
 from gateway.policy.rule import Rule
 from gateway.policy.service import Action
+from tests.kernel.model import branch_of, linear, treelike, walk
 from tests.kernel.policies import connections, policies, policy
 
 

@@ -14,7 +14,7 @@ from gateway.policy.classifier import MOST_KNOWN, Classifier
 from gateway.policy.connection import Connection, Protocol
 from gateway.policy.dimension import Dimension, bits_of, lowest, mask_of
 from gateway.policy.rule import Rule
-from gateway.policy.spans import FOUR, Spans, address_spans, merged, shared, size
+from gateway.policy.spans import Family, Spans, address_spans, merged, shared, size
 from tests.policy import model
 
 
@@ -94,7 +94,7 @@ class ClassifierTests(SynchronousTestCase):
     def test_masks_are_shared(self) -> None:
         """A hundred thousand networks of one zone take two masks, not two hundred thousand."""
         networks = tuple(ip_network((index << 9, 24)) for index in range(100_000 // 16))
-        spans = address_spans(networks, FOUR)
+        spans = address_spans(networks, Family.V4)
         dimension = Dimension([spans] * 100)
         self.assertEqual(len(dimension.cuts), 2 * len(networks))
         self.assertEqual(len({id(mask) for mask in dimension.masks}), 2)
@@ -118,7 +118,7 @@ class SpansTests(SynchronousTestCase):
         """Two halves are the whole, and a part of a network adds nothing to it."""
         halves = (ip_network("10.0.0.0/25"), ip_network("10.0.0.128/25"))
         whole = (ip_network("10.0.0.0/24"), ip_network("10.0.0.7/32"), ip_network("fd00::/8"))
-        self.assertEqual(address_spans(halves, FOUR), address_spans(whole, FOUR))
+        self.assertEqual(address_spans(halves, Family.V4), address_spans(whole, Family.V4))
 
 
 class DimensionTests(SynchronousTestCase):

@@ -11,9 +11,9 @@ from gateway.kernel.doctor.finding import Finding, ok, trouble, warning
 from gateway.kernel.doctor.host import Host
 from gateway.kernel.filter import iptables, nftables
 from gateway.kernel.filter.ruleset import Ruleset, make_ruleset
-from gateway.kernel.filter.spans import Family
 from gateway.policy.divert import Backend, Mark
 from gateway.policy.policy import Policy
+from gateway.policy.spans import Family
 
 _OLDEST = (1, 0, 1)
 """nft that knows C{socket wildcard} and reads large maps in reasonable time."""

@@ -30,10 +30,10 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 
 from gateway.kernel.filter.ruleset import Branch, Clause, Deny, Dimension, Inspect, Ruleset
-from gateway.kernel.filter.spans import PORTS, Family, Spans
 from gateway.policy.connection import Protocol
 from gateway.policy.divert import Mark
 from gateway.policy.service import Reply
+from gateway.policy.spans import EVERY_PORT, Family, Spans
 
 PREFIX = "TPROXYGW_"
 """How the names of our chains start. The listeners' first port and the role follow."""
@@ -349,17 +349,18 @@ class _Tables:
             []
             if destination == every
             else [f"-d {network} " for network in self._networks(destination)],
-            [] if port == PORTS else list(_ports(branch.protocol, port)),
+            [] if port == EVERY_PORT else list(_ports(branch.protocol, port)),
         ]
         return [level for level in levels if level]
 
     def _networks(self, spans: Spans) -> Iterator[str]:
-        for first, last in spans:
+        for first, end in spans:
             if self._family is Family.V4:
-                networks = summarize_address_range(IPv4Address(first), IPv4Address(last))
+                networks = summarize_address_range(IPv4Address(first), IPv4Address(end - 1))
                 yield from map(str, networks)
             else:
-                yield from map(str, summarize_address_range(IPv6Address(first), IPv6Address(last)))
+                last = IPv6Address(end - 1)
+                yield from map(str, summarize_address_range(IPv6Address(first), last))
 
     def _write_clause(
         self, table: str, chain: str, match: str, levels: list[list[str]], action: str
@@ -383,12 +384,12 @@ def _ports(protocol: Protocol, spans: Spans) -> Iterator[str]:
     """C{spans} as matches of as many ports as one can hold."""
     group: list[str] = []
     held = 0
-    for first, last in spans:
-        size = 1 if first == last else 2
+    for first, end in spans:
+        size = 1 if end == first + 1 else 2
         if held + size > _MULTIPORT:
             yield _multiport(protocol, group)
             group, held = [], 0
-        group.append(str(first) if size == 1 else f"{first}:{last}")
+        group.append(str(first) if size == 1 else f"{first}:{end - 1}")
         held += size
     yield _multiport(protocol, group)
 

@@ -40,11 +40,11 @@ from gateway.kernel.filter.ruleset import (
     Ruleset,
     Verdict,
 )
-from gateway.kernel.filter.spans import Family, Span, Spans
 from gateway.kernel.filter.tree import Budget, Node, Split, Step, Steps, grow
 from gateway.policy.connection import Protocol
 from gateway.policy.divert import Mark, WhenDown
 from gateway.policy.service import Reply
+from gateway.policy.spans import Family, Span, Spans
 
 PREFIX = "tproxygw_"
 """How the names of our tables start. The listeners' first port follows."""
@@ -303,7 +303,7 @@ class _Table:
 
     def _span(self, dimension: Dimension, span: Span) -> str:
         """C{span} in nft's words."""
-        first, last = (self._number(dimension, number) for number in span)
+        first, last = (self._number(dimension, number) for number in (span[0], span[1] - 1))
         return first if first == last else f"{first}-{last}"
 
     def _number(self, dimension: Dimension, number: int) -> str:

@@ -6,8 +6,8 @@ knows for nothing: address family, incoming interface, transport protocol. In
 one branch every rule is a L{Clause}: a product of three sets of numbers (ports,
 destinations, sources) with a verdict, in deciding order.
 
-The backends only render. A model (L{gateway.kernel.filter.model}) evaluates the same
-objects, so that a test can hold them against L{Policy.decide}.
+The backends only render. A model in the tests evaluates the same objects, and is held
+against L{Policy.decide}.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from enum import IntEnum
 
 from attrs import field, frozen
 
-from gateway.kernel.filter.spans import PORTS, Family, Spans, merged, network_spans
 from gateway.policy.connection import Protocol
 from gateway.policy.divert import Divert
 from gateway.policy.policy import Policy
 from gateway.policy.rule import Rule
 from gateway.policy.service import Action, Reply
+from gateway.policy.spans import EVERY_PORT, Family, Spans, address_spans, merged
 from gateway.policy.zone import Network
 
 
@@ -80,7 +80,7 @@ class Branch:
 
     def unlimited(self, dimension: Dimension) -> Spans:
         """Every number of C{dimension} in this branch."""
-        return PORTS if dimension is Dimension.PORT else self.family.everything
+        return EVERY_PORT if dimension is Dimension.PORT else self.family.everything
 
 
 @frozen
@@ -160,7 +160,7 @@ def _exists(networks: tuple[Network, ...], family: Family) -> bool:
 def _clause(policy: Policy, rule: Rule, family: Family, listener: int, known: _Known) -> Clause:
     """C{rule} in a branch of C{family}."""
     sets = (
-        merged(rule.ports),
+        merged((first, last + 1) for first, last in rule.ports),
         known.addresses(rule.destinations, family),
         known.addresses(rule.sources, family),
     )
@@ -193,6 +193,6 @@ class _Known:
         key = (id(networks), family)
         spans = self._by_identity.get(key)
         if spans is None:
-            spans = network_spans(networks, family) if networks else family.everything
+            spans = address_spans(networks, family)
             spans = self._by_identity[key] = self._by_value.setdefault(spans, spans)
         return spans

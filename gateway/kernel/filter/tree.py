@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator
 from attrs import frozen
 
 from gateway.kernel.filter.ruleset import Branch, Dimension, Verdict
-from gateway.kernel.filter.spans import Span, Spans
+from gateway.policy.spans import Span, Spans
 
 SHORT = 6
 """So many rules are tried one after the other rather than looked up."""
@@ -193,10 +193,10 @@ class _Cut:
     def parts(self) -> Iterator[tuple[Span, frozenset[int]]]:
         """The parts in which any clause matches, each with its active groups."""
         active: set[int] = set()
-        ends = [position - 1 for position, _ in self._changes[1:]] + [self._limits[1]]
+        ends = [*(position for position, _ in self._changes[1:]), self._limits[1]]
         for (position, groups), end in zip(self._changes, ends, strict=True):
             active.symmetric_difference_update(groups)
-            if position <= end and (active or self._always):
+            if position < end and (active or self._always):
                 yield (position, end), frozenset(active)
 
     def child(self, active: frozenset[int]) -> State:
@@ -207,9 +207,9 @@ class _Cut:
 
 def _toggle(changes: dict[int, list[int]], spans: Spans, group: int) -> None:
     """Note where C{group} begins and ceases to be active."""
-    for first, last in spans:
+    for first, end in spans:
         changes.setdefault(first, []).append(group)
-        changes.setdefault(last + 1, []).append(group)
+        changes.setdefault(end, []).append(group)
 
 
 def _asked(state: State) -> list[Dimension]:

@@ -2,8 +2,7 @@
 A model of the installed rules: what would the kernel do with this connection?
 
 It reads the same objects that the backends render: L{linear} as the iptables
-backend does, L{treelike} as the nftables backend does. Tests compare both with
-L{Policy.decide}; C{tproxygw explain} may show them.
+backend does, L{treelike} as the nftables backend does.
 """
 
 from __future__ import annotations
@@ -11,9 +10,15 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from gateway.kernel.filter.ruleset import Branch, Dimension, Ruleset, Verdict
-from gateway.kernel.filter.spans import holds
 from gateway.kernel.filter.tree import SHORT, Budget, Node, Split, grow
 from gateway.policy.connection import Connection
+from gateway.policy.spans import Spans
+
+
+def holds(spans: Spans, number: int) -> bool:
+    """Whether C{number} is in C{spans}."""
+    return any(first <= number < end for first, end in spans)
+
 
 Numbers = tuple[int, int, int]
 """Port, destination and source, as L{Dimension} counts them."""
@@ -45,7 +50,7 @@ def walk(node: Node, numbers: Numbers) -> Verdict | None:
     """The verdict that the tree C{node} leads to."""
     while isinstance(node, Split):
         number = numbers[node.dimension]
-        found = [child for (first, last), child in node.parts if first <= number <= last]
+        found = [child for span, child in node.parts if holds((span,), number)]
         if not found:
             return None
         (node,) = found
