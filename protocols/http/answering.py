@@ -94,8 +94,8 @@ class Answering:
         if transaction is None or self._inspector.over:
             return
         reason = "the server closed the connection without an answer"
-        # On a connection that was used before, the client knows what to do: it tries again.
-        self._inspector.unanswered(transaction, reason, BAD_GATEWAY if self._inspector.fresh else 0)
+        status = 0 if self._inspector.asks_again(transaction) else BAD_GATEWAY
+        self._inspector.unanswered(transaction, reason, status)
 
     async def _response(self, transaction: Transaction) -> bool:
         """Read one response; whether there may be another."""
@@ -146,11 +146,9 @@ class Answering:
         """
         if not transaction.answering:
             raise self._refused(transaction, Denied(reason))
-        self._inspector.record(transaction, FAILED, reason)
         if not transaction.delimited:
             await self._session.flushed(CLIENT)
-            raise Denied(reason)
-        self._session.close(reason, Outcome.FAILED)
+        self._inspector.break_off(transaction, reason)
         return False
 
     def _interim(
@@ -200,6 +198,7 @@ class Answering:
         """
         decision = self._inspector.decisions.response(response)
         if isinstance(decision, Pass):
+            transaction.wait = decision.wait or transaction.wait
             return decision
         reply = self._inspector.decided(transaction, decision, close=True)
         raise Answered(decision.reason, reply)

@@ -96,7 +96,7 @@ class Asking:
             decision = await decision
         if not isinstance(decision, Pass):
             return await self._answer(transaction, framing, decision)
-        transaction.user = decision.user
+        transaction.user, transaction.wait = decision.user, decision.wait
         transaction.request_body = body
         begun, service = NOTHING, ""
         if not framing.empty:

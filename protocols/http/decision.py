@@ -31,12 +31,14 @@ class Pass(NamedTuple):
         before anything of the message is sent.
     @ivar user: who asks, if that is known.
     @ivar stack: the service that inspects the body; empty: that of the settings, if any.
+    @ivar wait: for so many seconds the server may say nothing; 0: as the settings have it.
     """
 
     message: Request | Response
     look: int = 0
     user: str = ""
     stack: str = ""
+    wait: float = 0.0
 
 
 @frozen
@@ -116,10 +118,11 @@ class IDecisions(Protocol):
     def further_answered(self, headers: Headers) -> Headers | Refuse:
         """Which trailers of a response pass; and which headers of a 1xx one."""
 
-    def page(self, status: int, reason: str, request: Request | None) -> Page:
+    def page(self, status: int, reason: str, request: Request | None, about: int = 0) -> Page:
         """
         What the client reads with an answer of the gateway's own.
 
         @param reason: the operator's: what a client may know of it is the policy's choice.
         @param request: L{None} if it could not be understood.
+        @param about: the status that the words are about, if the answer has to have another one.
         """

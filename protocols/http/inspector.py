@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from twisted.internet.defer import Deferred
 
 from gateway.inspector import Reader, StreamInspector
-from gateway.interfaces import CLIENT, SERVER, ISession, Outcome, Side, Verdict
+from gateway.interfaces import CLIENT, SERVER, Denied, ISession, Outcome, Side, Verdict
 from protocols.http.answering import Answering
 from protocols.http.asking import Asking
 from protocols.http.decision import IDecisions, Redirect, Refuse
@@ -26,6 +26,9 @@ from protocols.http.settings import CoreSettings
 from protocols.http.status import BAD_GATEWAY
 from protocols.http.transaction import FAILED, Pending, Transaction
 from protocols.http.watch import watch
+
+STALE = 1.0
+"""Seconds: who has closed a connection, or forgotten it, says so by then when asked."""
 
 
 class HttpInspector(StreamInspector):
@@ -77,19 +80,23 @@ class HttpInspector(StreamInspector):
         oldest = self.pending.oldest
         if oldest is None:
             return
-        if not oldest.answering and self._has_begun(oldest):
-            self.unanswered(oldest, f"{verdict.reason}, before it had answered")
-        elif (
-            oldest.answering and oldest.delimited
-        ):  # it gets what came, and sees that it is not all
-            self.session.close(verdict.reason, Outcome.FAILED)
+        if not oldest.answering:
+            if not self.asks_again(oldest):
+                self.unanswered(oldest, f"{verdict.reason}, before it had answered")
+        elif oldest.delimited:
+            self.break_off(oldest, verdict.reason)
 
-    def _has_begun(self, oldest: Transaction) -> bool:
+    def asks_again(self, oldest: Transaction) -> bool:
         """
-        Whether an answer has, or is the first one on this connection. Of a later one that has
-        not, the client knows what to make: it asks again.
+        Whether the client knows what to do if its answer does not even begin: on a connection
+        that it has used before, it takes that for the end of the connection, and asks again.
+
+        But not if an upload was well under way, which a browser would send again on every
+        connection that it has.
         """
-        return self.fresh or oldest.response is not None or bool(self.unread(SERVER))
+        if self.fresh or oldest.response is not None or self.unread(SERVER):
+            return False
+        return not oldest.uploads or self.session.now - oldest.began < STALE
 
     def unanswered(self, oldest: Transaction, reason: str, status: int = BAD_GATEWAY) -> None:
         """There will be no answers any more; the client reads so, unless the status is 0."""
@@ -97,6 +104,18 @@ class HttpInspector(StreamInspector):
             self.session.send(CLIENT, self.reply(oldest, status, reason))
         for each in tuple(self.pending):
             self.record(each, FAILED, reason)
+        self.session.close(reason, Outcome.FAILED)
+
+    def break_off(self, oldest: Transaction, reason: str) -> None:
+        """
+        An answer that has begun will not come to its end. The client gets what there is of it,
+        and then the end, unless it would take that for the answer's.
+
+        @raise Denied: it would.
+        """
+        self.record(oldest, FAILED, reason)
+        if not oldest.delimited:
+            raise Denied(reason)
         self.session.close(reason, Outcome.FAILED)
 
     def ended(self, side: Side) -> Deferred[Any] | None:
@@ -144,9 +163,13 @@ class HttpInspector(StreamInspector):
         """The same for those of a response, and for the headers of 1xx ones."""
         return _allowed(self.decisions.further_answered(headers))
 
-    def reply(self, transaction: Transaction, status: int, reason: str) -> bytes:
-        """The gateway's own answer to what can't be dealt with."""
-        page = self.decisions.page(status, reason, transaction.request)
+    def reply(self, transaction: Transaction, status: int, reason: str, about: int = 0) -> bytes:
+        """
+        The gateway's own answer to what can't be dealt with.
+
+        @param about: see L{IDecisions.page}.
+        """
+        page = self.decisions.page(status, reason, transaction.request, about)
         transaction.status = status
         transaction.reply = reply(status, page, transaction.request, self.session.date())
         return transaction.reply

@@ -31,6 +31,6 @@ class PassAll:
         """All pass."""
         return headers
 
-    def page(self, status: int, reason: str, request: Request | None) -> Page:
+    def page(self, status: int, reason: str, request: Request | None, about: int = 0) -> Page:
         """A plain one."""
         return plain_page(status, reason)

@@ -20,7 +20,8 @@ class Times:
         precedent="Apache's RequestReadTimeout is 20 to 40, nginx's client_header_timeout 60",
     )
     request_seconds: float = option(
-        "How long a whole request may take, its body included; else it is answered with 408.",
+        "How long a whole request may take, its body included; else it is answered with 400, or "
+        "with 408 if nothing of its body has come.",
         0,
         unit="seconds",
         minimum=0,
@@ -28,19 +29,29 @@ class Times:
     )
     request_bytes_per_second: int = option(
         "How much of a request's body has to come on an average, in each window_seconds in which "
-        "the server takes it; else it is answered with 408.",
+        "the server takes it; else it is answered with 400, or with 408 if nothing has come.",
         240,
         unit="bytes",
         minimum=0,
         precedent="Kestrel's 240, Apache's MinRate=500",
     )
     response_seconds: float = option(
-        "How long the server may take until its answer begins; else the gateway answers with 504.",
-        240,
+        "How long the server may take until its answer begins; else the gateway answers with 504. "
+        'Tests with action = "wait" say so of some requests.',
+        360,
         unit="seconds",
         minimum=0,
         in_silence=True,
-        precedent="Zorp's timeout_response is 300, nginx's proxy_read_timeout 60",
+        precedent="Zorp's timeout_response is 300; who polls waits for 5 minutes and some seconds",
+    )
+    silence_seconds: float = option(
+        "How long the server may be silent within an answer of which the client has got all that "
+        "came; else the connection is broken off.",
+        360,
+        unit="seconds",
+        minimum=0,
+        in_silence=True,
+        precedent="Envoy's stream_idle_timeout is 300, nginx's proxy_read_timeout 60",
     )
     response_bytes_per_second: int = option(
         "How much of a response's body has to come on an average, in each window_seconds in which "
@@ -84,6 +95,7 @@ class Times:
             self.head_seconds,
             self.request_seconds,
             self.response_seconds,
+            self.silence_seconds,
             self.keepalive_seconds,
             self.take_seconds,
             self.window_seconds if rates else 0,

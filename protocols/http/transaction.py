@@ -42,6 +42,7 @@ class Transaction:
     @ivar line: the first line of a request that was none.
     @ivar address: of the server, if it is not the original destination.
     @ivar user: who asks, if that is known.
+    @ivar wait: for so many seconds the server may say nothing; 0: as the settings have it.
     """
 
     request: Request | None = None
@@ -54,6 +55,7 @@ class Transaction:
     asked = answering = answered = delimited = recorded = False
     interim = status = 0
     line = user = ""
+    wait = 0.0
     reply: bytes | None = None
     address: Address | None = None
 
@@ -75,6 +77,11 @@ class Transaction:
         """Whether the client waits to be asked for the body."""
         body = self.request_body
         return self.expects and not self.interim and (body is None or not body.size)
+
+    @property
+    def uploads(self) -> bool:
+        """Whether some of a body was sent."""
+        return self.request_body is not None and self.request_body.size > 0
 
     def record(self, verdict: str, reason: str = "", offset: int | None = None) -> dict[str, Any]:
         """The fields of the audit record, in EVE's names; what is not known is left out."""

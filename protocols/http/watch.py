@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 
 from gateway.interfaces import CLIENT, SERVER, Denied, ISession, Outcome, Side
 from protocols.http.body import Body
-from protocols.http.status import GATEWAY_TIMEOUT, REQUEST_TIMEOUT
+from protocols.http.status import BAD_REQUEST, GATEWAY_TIMEOUT, REQUEST_TIMEOUT
 from protocols.http.transaction import DENIED, FAILED, Transaction
 
 if TYPE_CHECKING:
@@ -106,10 +106,12 @@ class Watch:
 
     __slots__ = (
         "_answering",
+        "_came",
         "_inspector",
         "_sending",
         "_session",
         "_shortest",
+        "_silent_since",
         "_times",
     )
 
@@ -120,6 +122,8 @@ class Watch:
         self._sending = Progress(self._session, SERVER)
         self._answering = Progress(self._session, CLIENT)
         self._shortest = times.shortest
+        self._came: tuple[Body | None, int] = None, 0
+        self._silent_since = 0.0
 
     def look(self) -> None:
         """
@@ -198,15 +202,36 @@ class Watch:
     def _awaited(self, oldest: Transaction) -> float:
         if not (oldest.asked or oldest.is_waiting):
             return self._shortest
-        left = self._since(oldest.since, self._times.response_seconds)
+        left = self._since(oldest.since, oldest.wait or self._times.response_seconds)
         if left <= 0:
-            reason = self._reason("the server did not answer", "response_seconds")
+            reason = self._waited("the server did not answer", oldest, "response_seconds")
             self._session.send(CLIENT, self._inspector.reply(oldest, GATEWAY_TIMEOUT, reason))
             self._inspector.record(oldest, FAILED, reason)
             self._session.close(reason, Outcome.FAILED)
         return left
 
     def _answered(self, oldest: Transaction) -> float:
+        return min(self._silent(oldest), self._flowing(oldest))
+
+    def _silent(self, oldest: Transaction) -> float:
+        """
+        Seconds until an answer may have been silent for too long. It counts from the look at which
+        nothing more had come than at the one before, and only while the client waits for more.
+        """
+        limit, body = oldest.wait or self._times.silence_seconds, oldest.response_body
+        if not limit or body is None:
+            return self._shortest
+        came = body, body.size
+        if came != self._came or not (self._answering.is_clear() and self._inspector.reads(SERVER)):
+            self._came, self._silent_since = came, self._session.now
+        left = self._since(self._silent_since, limit)
+        if left <= 0:
+            reason = self._waited("the server fell silent", oldest, "silence_seconds")
+            self._inspector.break_off(oldest, reason)
+        return left
+
+    def _flowing(self, oldest: Transaction) -> float:
+        """Seconds until an answer may have come too slowly."""
         rate, window = self._times.response_bytes_per_second, self._times.window_seconds
         body = oldest.response_body
         if body is None or not rate:
@@ -216,8 +241,7 @@ class Watch:
             return left
         if self._answering.is_slow(body, rate) and self._inspector.reads(SERVER):
             reason = self._reason("the answer comes too slowly", "response_bytes_per_second")
-            self._inspector.record(oldest, FAILED, reason)
-            raise Denied(reason)
+            self._inspector.break_off(oldest, reason)
         return window
 
     def _since(self, moment: float, limit: float) -> float:
@@ -227,15 +251,24 @@ class Watch:
     def _reason(self, what: str, limit: str) -> str:
         return f"{what} (times.{limit} = {getattr(self._times, limit):g})"
 
+    def _waited(self, what: str, oldest: Transaction, limit: str) -> str:
+        if oldest.wait:
+            return f"{what} (a test with action = 'wait', seconds = {oldest.wait:g})"
+        return self._reason(what, limit)
+
     def _late(self, current: Transaction, what: str, limit: str) -> None:
         """
         The client took too long.
+
+        If some of a body has come, the answer is not 408: browsers take that for the end of a
+        connection that was used before, and send the body again on every one that they have.
 
         @raise Denied: with an answer, if it is the one that the client waits for.
         """
         reason = self._reason(what, limit)
         reply = b""
         if self._inspector.pending.oldest in (None, current) and not current.answering:
-            reply = self._inspector.reply(current, REQUEST_TIMEOUT, reason)
+            status = BAD_REQUEST if current.uploads else REQUEST_TIMEOUT
+            reply = self._inspector.reply(current, status, reason, REQUEST_TIMEOUT)
         self._inspector.record(current, DENIED, reason)
         raise Denied(reason, reply)

@@ -8,7 +8,7 @@ tests; headers; and only what would pass is asked for a password.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from twisted.internet.defer import Deferred, maybeDeferred
 
@@ -41,6 +41,22 @@ TUNNEL_PORTS = frozenset({443})
 def at_once(function: Callable[[], bool]) -> Deferred[bool]:
     """Compute it now, while nothing else is done."""
     return maybeDeferred(function)
+
+
+class Tested(NamedTuple):
+    """
+    The word of a list of tests.
+
+    @ivar headers: as the tests want them.
+    @ivar decided: how it ends here, if it does.
+    @ivar stack: who inspects the body; empty: none of them says so.
+    @ivar wait: how many seconds the server may say nothing; 0: none of them says so.
+    """
+
+    headers: Headers
+    decided: Refuse | Redirect | None = None
+    stack: str = ""
+    wait: float = 0.0
 
 
 class Decisions:
@@ -104,24 +120,25 @@ class Decisions:
             return Refuse(FORBIDDEN, f"the host {url.host!r} is not allowed")
         return None
 
-    def _tested(
-        self, tests: Iterable[Test], message: Request | Response, url: Url
-    ) -> tuple[Refuse | Redirect | None, Headers, str]:
-        """The word of the tests: how it ends here, or the headers and who inspects the body."""
-        headers, stack = message.headers, ""
+    def _tested(self, tests: Iterable[Test], message: Request | Response, url: Url) -> Tested:
+        """The word of the tests."""
+        headers, stack, wait = message.headers, "", 0.0
         for test in tests:
             try:
                 if not test.matches(message, url):
                     continue
             except NoType as wrong:
-                return _untold(test, wrong, message), headers, stack
+                return Tested(headers, _untold(test, wrong, message))
             if test.action in CHANGES:
                 headers = test.change(headers)
             elif test.action == "stack":
                 stack = stack or test.service
+            elif test.action == "wait":
+                wait = wait or test.seconds or 0.0
             else:
-                return self._decided(test, request_of(message), url), headers, stack
-        return None, headers, stack
+                decided = self._decided(test, request_of(message), url)
+                return Tested(headers, decided, stack, wait)
+        return Tested(headers, None, stack, wait)
 
     def _decided(self, test: Test, request: Request, url: Url) -> Refuse | Redirect | None:
         """What a test says that ends the list; L{None}: it is allowed."""
@@ -135,7 +152,7 @@ class Decisions:
 
     def _asked(self, request: Request, url: Url) -> Decision:
         """The word of the tests, of the headers and of what is in the body."""
-        decided, headers, stack = self._tested(self._settings.request, request, url)
+        headers, decided, stack, wait = self._tested(self._settings.request, request, url)
         if decided is not None:
             return decided
         policy = self._settings.request_headers
@@ -150,7 +167,7 @@ class Decisions:
         if answers.looks:
             headers = answers.asked(headers)
         look = content.wants(request) if content.looks else 0
-        return Pass(request.with_headers(headers), look, stack=stack)
+        return Pass(request.with_headers(headers), look, stack=stack, wait=wait)
 
     # Responses
 
@@ -158,7 +175,7 @@ class Decisions:
         """May it be answered?"""
         tests = self._settings.response
         url = self._url(response.request) if tests else NOWHERE
-        decided, headers, stack = self._tested(tests, response, url)
+        headers, decided, stack, wait = self._tested(tests, response, url)
         if decided is not None:
             return decided
         content = self._settings.content
@@ -171,7 +188,7 @@ class Decisions:
             return Refuse(BAD_GATEWAY, _too_long(long, policy))
         headers = policy.apply(content.answered(headers) if content.looks else headers)
         look = content.wants(response) if content.looks else 0
-        return Pass(response.with_headers(headers), look, stack=stack)
+        return Pass(response.with_headers(headers), look, stack=stack, wait=wait)
 
     def _url(self, request: Request) -> Url:
         """That of a request: nearly always the last one that was decided."""
@@ -201,9 +218,9 @@ class Decisions:
 
     # Pages
 
-    def page(self, status: int, reason: str, request: Request | None) -> Page:
+    def page(self, status: int, reason: str, request: Request | None, about: int = 0) -> Page:
         """What the client reads with an answer of the gateway's own."""
-        return self._settings.pages.page(status, request, reason=reason)
+        return self._settings.pages.page(status, request, reason=reason, about=about)
 
 
 async def _known(authentication: Authentication, request: Request, decision: Pass) -> Decision:

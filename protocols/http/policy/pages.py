@@ -141,6 +141,7 @@ class Pages:
         message: str = "",
         html: Template | None = None,
         reason: str = "",
+        about: int = 0,
     ) -> Page:
         """
         What the client reads.
@@ -148,8 +149,10 @@ class Pages:
         @param message: empty: what fits the status.
         @param html: a template for this page alone.
         @param reason: of the audit record.
+        @param about: the status that the words fit, if it is another one.
         """
-        said = message or (reason if self.details and reason else MESSAGES.get(status, OTHERWISE))
+        fitting = MESSAGES.get(about or status, OTHERWISE)
+        said = message or (reason if self.details and reason else fitting)
         values = _values(status, said, request)
         form = wanted(request)
         if form in _JSON:

@@ -35,7 +35,7 @@ from protocols.http.policy.patterns import (
 from protocols.http.policy.url import Url
 from protocols.http.status import FORBIDDEN, FOUND, REDIRECTIONS
 
-Action = Literal["allow", "deny", "redirect", "close", "drop-header", "set-header", "stack"]
+Action = Literal["allow", "deny", "redirect", "close", "drop-header", "set-header", "stack", "wait"]
 
 CHANGES = ("drop-header", "set-header")
 
@@ -47,6 +47,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "drop-header": ("name",),
     "set-header": ("name", "value"),
     "stack": ("service",),
+    "wait": ("seconds",),
 }
 """Which keys an action can't do without, and no other action has."""
 
@@ -121,6 +122,15 @@ class Test:
         names_service=True,
         precedent="Zorp's HTTP_STK_POLICY",
     )
+    seconds: float | None = option(
+        "With wait: how long the server may say nothing, before its answer and within it, in place "
+        "of times.response_seconds and times.silence_seconds. Of several tests, the first one "
+        "counts, and one of responses rather than one of requests.",
+        None,
+        unit="seconds",
+        minimum=1,
+        in_silence=True,
+    )
     place: str = written_at()
     _names: Names = field(init=False, repr=False, eq=False)
     _checks: tuple[Callable[[Any, Url], bool], ...] = field(init=False, repr=False, eq=False)
@@ -157,6 +167,7 @@ class Test:
             "name": self.name or None,
             "value": self.value,
             "service": self.service or None,
+            "seconds": self.seconds,
         }.items():
             if value is not None and key not in needed:
                 raise ValueError(f'"{key}" means nothing with action = "{self.action}"')

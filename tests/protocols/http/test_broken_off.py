@@ -158,6 +158,7 @@ class EndTests(SynchronousTestCase):
         session = ask(request, settings, slow={CLIENT})
         session.says(SERVER, said)
         session.hangs_up(SERVER)
+        session.flush(CLIENT)
         (record,) = records(session)
         self.assertEqual((record["verdict"], record["reason"]), ("failed", self.REASON))
         return session
@@ -198,7 +199,9 @@ class EndTests(SynchronousTestCase):
     def test_stacked_without_end(self) -> None:
         """To a client of HTTP/1.0 it has no other end than a reset, when all has left."""
         stack = HttpSettings(stack=Stack(response="scanner"))
-        session = self.ended(LONG + b"abc", stack, b"GET / HTTP/1.0\r\n\r\n")
+        session = ask(b"GET / HTTP/1.0\r\n\r\n", stack, slow={CLIENT})
+        session.says(SERVER, LONG + b"abc")
+        session.hangs_up(SERVER)
         self.assertTrue(session.sent[CLIENT].endswith(b"\r\n\r\nabc"))
         self.assertIsNone(session.verdict)
         session.flush(CLIENT)

@@ -16,7 +16,9 @@ from gateway.testing.timer import FakeTimer
 from protocols.http.decision import Pass
 from protocols.http.inspector import HttpInspector
 from protocols.http.limits import Limits
+from protocols.http.policy.patterns import read_paths, read_types
 from protocols.http.policy.settings import HttpSettings
+from protocols.http.policy.test import RequestTest, ResponseTest
 from protocols.http.settings import Stack
 from protocols.http.times import Times
 from tests.protocols.http.test_transactions import GET, OK, PUT, Scripted, begin, records, scripted
@@ -26,6 +28,7 @@ NEVER = Times(
     request_seconds=0,
     request_bytes_per_second=0,
     response_seconds=0,
+    silence_seconds=0,
     keepalive_seconds=0,
     take_seconds=0,
 )
@@ -147,17 +150,32 @@ class TimesTests(SynchronousTestCase):
             session.advance(1)
         self.assertIsNone(session.verdict)
         session.advance(2)
-        self.refused(session, 408, "request_seconds")
+        self.refused(session, 400, "request_seconds")
 
     def test_slow_body(self) -> None:
-        """A body that drips is answered with 408."""
+        """
+        A body that drips is answered, but not with 408: browsers take that for the end of a
+        connection that they have used before, and send all again on every one that they have.
+        """
         session = timed(request_bytes_per_second=100, window_seconds=10)
         session.says(CLIENT, POST)
         for _ in range(10):
             session.says(CLIENT, b"a" * 99)
             session.advance(1)
-        record = self.refused(session, 408, "request_bytes_per_second")
+        record = self.refused(session, 400, "request_bytes_per_second")
         self.assertEqual(record["request_length"], 990)
+        self.assertIn(b"Your program took too long to ask.", session.sent[CLIENT])
+
+    def test_no_body(self) -> None:
+        """One of which nothing has come may hear 408: there is nothing to send again."""
+        for limit in (
+            {"request_bytes_per_second": 100, "window_seconds": 10},
+            {"request_seconds": 9},
+        ):
+            session = timed(**limit)
+            session.says(CLIENT, POST)
+            session.advance(11)
+            self.refused(session, 408, next(iter(limit)))
 
     def test_steady_body(self) -> None:
         """One that comes as fast as it has to may take hours."""
@@ -175,7 +193,7 @@ class TimesTests(SynchronousTestCase):
         session.advance(11)
         self.assertIsNone(session.verdict)
         session.advance(10)
-        self.refused(session, 408, "request_bytes_per_second")
+        self.refused(session, 400, "request_bytes_per_second")
 
     def test_slow_server_is_not_the_clients_fault(self) -> None:
         """A client that may not send more is not slow."""
@@ -317,6 +335,87 @@ class TimesTests(SynchronousTestCase):
         self.assertEqual((record["verdict"], record["length"]), ("failed", 999))
         self.assertNotIn(b"408", session.sent[CLIENT])
 
+    def test_silent_answer(self) -> None:
+        """
+        A server that falls silent in the middle: the client gets what came, and an end that is not
+        the answer's.
+        """
+        for head, outcome in (
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n", Outcome.FAILED),
+            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n", Outcome.FAILED),
+            (b"HTTP/1.1 200 OK\r\n\r\n", Outcome.DENIED),
+        ):
+            session = timed(silence_seconds=60)
+            session.says(CLIENT, GET % 1)
+            session.advance(500)
+            session.says(SERVER, head)
+            for _ in range(20):
+                session.advance(50)
+                session.says(SERVER, b"a")
+                if b"chunked" in head:
+                    session.says(SERVER, b"b\r\n2\r\n")
+            self.assertIsNone(session.verdict)
+            session.advance(121)
+            record = self.refused(session, 0, "silence_seconds")
+            self.assertEqual(record["verdict"], "failed")
+            self.assertIs(session.verdict and session.verdict.outcome, outcome)
+
+    def test_silence_is_not_the_servers_fault(self) -> None:
+        """While the client has not taken all, or somebody thinks about it, the server may wait."""
+        session = timed(silence_seconds=60)
+        session.slow.add(CLIENT)
+        thought = thinking(response="other")
+        for one in (session, thought):
+            one.says(CLIENT, GET % 1)
+            one.says(SERVER, b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\na")
+            one.advance(300)
+            self.assertIsNone(one.verdict)
+
+    def test_long_poll(self) -> None:
+        """By default, what is common: five minutes, and some seconds more."""
+        session = begin()
+        session.says(CLIENT, GET % 1)
+        session.advance(330)
+        session.says(SERVER, OK[:-1])
+        session.advance(330)
+        session.says(SERVER, OK[-1:])
+        self.assertIsNone(session.verdict)
+        self.assertEqual(session.sent[CLIENT], OK)
+
+    def test_waits_that_the_policy_allows(self) -> None:
+        """A test of requests or of responses says how long the server may be silent."""
+        asked = RequestTest(path=read_paths(("/poll",)), action="wait", seconds=1000)
+        answered = ResponseTest(
+            content_type=read_types(("text/event-stream",)), action="wait", seconds=2000
+        )
+        policy = HttpSettings(
+            times=Times(response_seconds=60, silence_seconds=60),
+            request=(asked,),
+            response=(answered,),
+        )
+        for target, type, before, within in (
+            (b"/", b"text/html", 60, 60),
+            (b"/poll", b"text/html", 1000, 1000),
+            (b"/", b"text/event-stream", 60, 2000),
+            (b"/poll", b"text/event-stream", 1000, 2000),
+        ):
+            head = b"HTTP/1.1 200 OK\r\nContent-Type: " + type + b"\r\nContent-Length: 9\r\n\r\n"
+            for late in (False, True):
+                session = begin(policy)
+                session.says(CLIENT, GET.replace(b"/%d", target))
+                session.advance(before + (1 if late else -1))
+                self.assertIs(session.verdict is not None, late, (target, type))
+                if late:
+                    self.assertIn(b"HTTP/1.1 504 ", session.sent[CLIENT])
+                    continue
+                session.says(SERVER, head)
+                session.advance(within - 1)
+                self.assertIsNone(session.verdict, (target, type))
+                session.advance(61)
+                assert session.verdict is not None
+                limit = "times.silence_seconds = 60" if within == 60 else f"seconds = {within}"
+                self.assertIn(limit, session.verdict.reason)
+
     def test_slow_reader_is_not_the_servers_fault(self) -> None:
         """A server that may not send more is not slow."""
         session = timed(response_bytes_per_second=100, window_seconds=10)
@@ -421,7 +520,17 @@ class TimesTests(SynchronousTestCase):
     @settings(max_examples=300, deadline=None)
     def test_whenever(self, steps: list[tuple[Side, bytes | None] | float]) -> None:
         """Whoever says what, whenever, it comes to an end in time; and that is never a bug."""
-        times = Times(10, 30, 100, 15, 100, 40, 10, 20)
+        times = Times(
+            head_seconds=10,
+            request_seconds=30,
+            request_bytes_per_second=100,
+            response_seconds=15,
+            silence_seconds=25,
+            response_bytes_per_second=100,
+            take_seconds=40,
+            window_seconds=10,
+            keepalive_seconds=20,
+        )
         session = begin(HttpSettings(times=times, limits=Limits(pipelined=2)))
         for step in steps:
             if session.verdict is not None:

@@ -95,7 +95,7 @@ class Scripted:
         """See L{IDecisions.further_answered}."""
         return headers
 
-    def page(self, status: int, reason: str, request: Request | None) -> Page:
+    def page(self, status: int, reason: str, request: Request | None, about: int = 0) -> Page:
         """See L{IDecisions.page}."""
         return Page("text/plain", b"no\n")
 
@@ -276,6 +276,28 @@ class PersistenceTests(SynchronousTestCase):
         session.hangs_up(SERVER)
         self.assertEqual(session.sent[CLIENT], OK)
         self.assertEqual([one["verdict"] for one in records(session)], ["passed", "failed"])
+
+    def test_closed_in_an_upload(self) -> None:
+        """
+        Nor does it have to be told what to do if that happens as soon as it asks. But an upload
+        that was well under way is answered: browsers would begin it anew on each connection.
+        """
+        for end in ("hangs_up", "resets"):
+            for seconds, body, answered in (
+                (0.5, b"a", False),
+                (2, b"", False),
+                (2, b"a", True),
+                (2, b"abc", True),
+            ):
+                session = ask(GET % 1)
+                session.says(SERVER, OK)
+                session.says(CLIENT, PUT + b"\r\n" + body)
+                session.advance(seconds)
+                getattr(session, end)(SERVER)
+                said = session.sent[CLIENT].removeprefix(OK)
+                self.assertEqual(said[:13], b"HTTP/1.1 502 " if answered else b"", (seconds, body))
+                if answered:
+                    self.assertEqual(records(session)[-1]["status"], 502)
 
     def test_server_had_closed(self) -> None:
         """A request that crosses the server's end is not sent after it."""
