@@ -43,8 +43,11 @@ class PacketFilter(Protocol):
     def remove(self, port: int) -> None:
         """Remove the rules of the instance on C{port}; harmless if there are none."""
 
-    def installed(self, port: int) -> bool:
-        """Whether the rules of the instance on C{port} are there."""
+    def imprint(self, port: int) -> str:
+        """
+        What is there of the instance on C{port}, as a text that is another if somebody has
+        changed it; empty, if nothing works any more.
+        """
 
     def ports(self) -> set[int]:
         """The ports of all instances whose rules are there, running or not."""
@@ -67,6 +70,7 @@ class KernelDivert:
         self._filters = {kind: make() for kind, make in (filters or FILTERS).items()}
         self._claim = Claim()
         self._installed: Ruleset | None = None
+        self._imprint = ""
 
     def claim(self, policy: Policy) -> None:
         """
@@ -107,12 +111,13 @@ class KernelDivert:
             self._claim.release()
 
     def state(self) -> State:
-        """Whether our rules and routes are still there. Takes some milliseconds."""
+        """Whether our rules and routes are still as they were. Takes some milliseconds."""
         ruleset = self._installed
         if ruleset is None or ruleset.divert.backend is Backend.NONE:
             return State.NOT_INSTALLED
-        there = self._filters[ruleset.divert.backend].installed(ruleset.divert.port)
-        return State.INSTALLED if there and routing.installed(ruleset.divert) else State.MISSING
+        found = self._filters[ruleset.divert.backend].imprint(ruleset.divert.port)
+        as_it_was = found != "" and found == self._imprint
+        return State.INSTALLED if as_it_was and routing.installed(ruleset.divert) else State.MISSING
 
     def restore(self) -> bool:
         """
@@ -136,6 +141,8 @@ class KernelDivert:
             self._claim.restore(former)
             raise
         self._installed = ruleset
+        if ruleset.divert.backend is not Backend.NONE:
+            self._imprint = self._filters[ruleset.divert.backend].imprint(ruleset.divert.port)
         self._forget(ruleset, former)
 
     def _install(self, ruleset: Ruleset, former: Ruleset | None) -> None:

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from gateway.kernel.command import CommandError, run
+from gateway.kernel import tables
+from gateway.kernel.command import run
 from gateway.kernel.errors import KernelError
 from gateway.kernel.filter import iptables, nftables
 from gateway.kernel.filter.ruleset import Ruleset
+from gateway.kernel.netlink import Netfilter, steadily
+from gateway.kernel.owned import NotOwnable, replace
 from gateway.policy.divert import WhenDown
 from gateway.policy.spans import Family
 
 
 class NftablesFilter:
-    """nftables, by the C{nft} command."""
+    """
+    nftables, by the C{nft} command, into a table that nobody else can change where the kernel
+    knows such tables.
+
+    @param kernel: the socket that the tables belong to.
+    """
+
+    def __init__(self, kernel: Netfilter | None = None) -> None:
+        self._kernel = kernel or Netfilter()
+        self._ownable = True
+        self._known: dict[int, tuple[int, str]] = {}
 
     def install(self, ruleset: Ruleset, left_over: set[int]) -> None:
         """
@@ -22,29 +37,83 @@ class NftablesFilter:
 
         @raise KernelError: nothing was changed.
         """
-        tables = sorted(nftables.table_name(port) for port in left_over)
-        run(("nft", "-f", "-"), nftables.install_script(ruleset, tables))
+        name = nftables.table_name(ruleset.divert.port)
+        if ruleset.divert.owned and self._ownable:
+            try:
+                self._copy(ruleset, left_over, owned=True)
+                return
+            except NotOwnable:
+                self._ownable = False
+        if tables.is_mine(self._kernel, name):
+            self._copy(ruleset, left_over, owned=False)
+        else:
+            gone = sorted(map(nftables.table_name, left_over))
+            run(("nft", "-f", "-"), nftables.install_script(ruleset, gone))
+
+    def _copy(self, ruleset: Ruleset, left_over: set[int], owned: bool) -> None:
+        """By way of a draft, see L{gateway.kernel.owned}."""
+        port = ruleset.divert.port
+        draft, name = nftables.draft_name(port), nftables.table_name(port)
+        gone = [nftables.table_name(one) for one in left_over]
+
+        def copying() -> None:
+            if draft not in tables.names(self._kernel):
+                run(("nft", "-f", "-"), nftables.draft_script(ruleset))
+            replace(self._kernel, draft, name, gone, owned)
+
+        # what a crash has left is not what is wanted
+        self._remove(draft)
+        try:
+            steadily(copying)
+        except BaseException:
+            self._remove(draft)
+            raise
 
     def remove(self, port: int) -> None:
         """Remove the table of the instance on C{port}."""
-        run(("nft", "-f", "-"), nftables.remove_script(nftables.table_name(port)))
+        self._remove(nftables.table_name(port))
 
-    def installed(self, port: int) -> bool:
-        """Whether the table is there and its first chain is not empty."""
-        try:
-            text = run(("nft", "list", "chain", "inet", nftables.table_name(port), "arrive"))
-        except CommandError:
-            return False
-        return "goto first" in text
+    def _remove(self, name: str) -> None:
+        with _explained():
+            tables.remove(self._kernel, name)
+
+    def imprint(self, port: int) -> str:
+        """
+        What is there of the instance on C{port}, as a text that is another if somebody has
+        changed it; empty, if nothing works any more.
+        """
+        with _explained():
+            generation = self._kernel.generation()
+            known, imprint = self._known.get(port, (None, ""))
+            if known != generation:
+                imprint = self._look(nftables.table_name(port))
+                self._known[port] = generation, imprint
+            return imprint
+
+    def _look(self, name: str) -> str:
+        """Nobody can change what is ours, so there is no need to look into it."""
+        return "ours" if tables.is_mine(self._kernel, name) else tables.imprint(self._kernel, name)
 
     def ports(self) -> set[int]:
         """The ports in the names of all our tables."""
-        names = re.findall(rf"^table inet {nftables.PREFIX}(\d+)$", _tables(), re.MULTILINE)
-        return {int(port) for port in names}
+        with _explained():
+            names = tables.names(self._kernel)
+        found = (re.fullmatch(rf"{nftables.PREFIX}(\d+)", name) for name in names)
+        return {int(match[1]) for match in found if match}
 
 
-def _tables() -> str:
-    return run(("nft", "list", "tables"))
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What the kernel refuses, in the operator's words."""
+    try:
+        yield
+    except PermissionError as error:
+        raise KernelError(
+            "the packet filter can't be changed or read: CAP_NET_ADMIN is missing, or a keeper "
+            "that still runs owns the table; start as root, stop the other one"
+        ) from error
+    except OSError as error:
+        raise KernelError(f"the kernel's packet filter (nf_tables) refused: {error}") from error
 
 
 class IptablesFilter:
@@ -85,9 +154,15 @@ class IptablesFilter:
         for family in Family:
             self._restore(family, iptables.remove_script(self._save(family), {port}))
 
-    def installed(self, port: int) -> bool:
-        """Whether the chains are hooked in, in both families."""
-        return all(iptables.hooked(self._save(family), port) for family in Family)
+    def imprint(self, port: int) -> str:
+        """
+        What is there of the instance on C{port}, as a text that is another if somebody has
+        changed it; empty, if nothing works any more.
+        """
+        saved = [self._save(family) for family in Family]
+        if not all(iptables.hooked(one, port) for one in saved):
+            return ""
+        return "".join(iptables.lines_of(one, port) for one in saved)
 
     def ports(self) -> set[int]:
         """The ports in the names of all our chains."""

@@ -24,6 +24,7 @@ import errno
 import os
 import socket
 import struct
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from gateway.interfaces import Address
@@ -33,10 +34,16 @@ IP_RECVORIGDSTADDR = 20
 IP_BIND_ADDRESS_NO_PORT = 24
 IPV6_TRANSPARENT = 75
 IPV6_RECVORIGDSTADDR = 74
+SO_SNDBUFFORCE = 32
 SO_RCVBUFFORCE = 33
+SOL_NETLINK = 270
+NETLINK_ADD_MEMBERSHIP = 1
 
 DATAGRAM_QUEUE = 4 * 1024 * 1024
 """Bytes (the kernel's, some 1 KiB for a small datagram) that a UDP listener's queue holds."""
+
+NETLINK_QUEUE = 64 * 1024 * 1024
+"""Bytes that a socket to the kernel may send at once, a large ruleset, or hold for us, its news."""
 
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER: closing sends a reset and forgets what was not sent."""
@@ -314,3 +321,30 @@ def name_of(sock: Socket) -> Address:
     """The address that C{sock} is bound to."""
     name: Any = sock.getsockname()
     return Address(name[0], name[1])
+
+
+# Netlink
+
+
+def netlink(protocol: int, groups: Iterable[int] = ()) -> socket.socket:
+    """
+    A socket to the kernel itself.
+
+    @param protocol: C{NETLINK_ROUTE} and the like.
+    @param groups: the multicast groups of what it is to be told.
+    @raise OSError: this kernel hasn't got it.
+    """
+    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
+    try:
+        for name in (SO_SNDBUFFORCE, SO_RCVBUFFORCE):
+            try:
+                sock.setsockopt(socket.SOL_SOCKET, name, NETLINK_QUEUE)
+            except PermissionError:
+                pass  # without CAP_NET_ADMIN little can be asked for anyway
+        sock.bind((0, 0))
+        for group in groups:
+            sock.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

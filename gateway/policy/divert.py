@@ -133,3 +133,9 @@ class Divert:
         "running: block them or let them pass uninspected.",
         WhenDown.BLOCK,
     )
+    owned: bool = option(
+        "Where the kernel knows how (nftables, Linux 6.9 and later), nobody else can change, "
+        "flush or delete the gateway's table. Elsewhere, and with false, it is put back at once "
+        "when somebody does.",
+        True,
+    )

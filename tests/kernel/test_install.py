@@ -97,7 +97,7 @@ class NftablesTests(HostCase):
     def test_flushed(self) -> None:
         """Somebody flushed the packet filter: that is noticed."""
         said = self.do(
-            "d = divert(); d.install(policy(SAMPLE, **NFT));"
+            "d = divert(); d.install(policy(SAMPLE, owned=False, **NFT));"
             "os.system('nft flush ruleset'); print(d.state().value)"
         )
         self.assertEqual(said, "missing")

@@ -68,7 +68,7 @@ class SizeTests(SynchronousTestCase):
     def test_two_thousand_rules(self) -> None:
         """Deciding takes a look-up or two and a few comparisons, and stays right."""
         random = Random(1)
-        many = policy(tuple(_rule(random) for _ in range(2000)))
+        many = policy(tuple(random_rule(random) for _ in range(2000)))
         ruleset = make_ruleset(many)
         tree = grow(ruleset.branches[0], Budget())
         self.assertIsInstance(tree, Split)
@@ -85,11 +85,12 @@ class SizeTests(SynchronousTestCase):
     def test_short_lists(self) -> None:
         """What is left to be compared one by one is short."""
         random = Random(2)
-        ruleset = make_ruleset(policy(tuple(_rule(random) for _ in range(2000))))
+        ruleset = make_ruleset(policy(tuple(random_rule(random) for _ in range(2000))))
         self.assertLess(_longest(grow(ruleset.branches[0], Budget())), 20)
 
 
-def _rule(random: Random) -> Rule:
+def random_rule(random: Random) -> Rule:
+    """A rule about some networks, far from each other."""
     services = ("inspect", "forward", "reset")
     return Rule(
         random.choice(services),

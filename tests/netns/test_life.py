@@ -119,6 +119,8 @@ class CrashTests(LifeCase):
 class RestoreTests(LifeCase):
     """Somebody else changes the packet filter."""
 
+    gateway = "owned = false\n"
+
     def test_rules_removed(self) -> None:
         """If somebody flushes all rules, they are installed again, and the log says so."""
         self.router.run("nft", "flush", "ruleset")

@@ -40,7 +40,8 @@ def _try_nftables(ruleset: Ruleset) -> None:
     version = tuple(map(int, re.findall(r"\d+", text)[:3]))
     if version < _OLDEST:
         raise CommandError(f"{text.strip()} is too old, it takes 1.0.1")
-    run(("nft", "--check", "-f", "-"), nftables.install_script(ruleset))
+    # as a draft, for the table itself may be there, and a running gateway's own
+    run(("nft", "--check", "-f", "-"), nftables.draft_script(ruleset))
 
 
 def _try_iptables(ruleset: Ruleset) -> None:
@@ -70,7 +71,7 @@ def installed(host: Host, policy: Policy) -> Iterator[Finding]:
     divert = policy.divert
     if divert.backend is Backend.NONE or f"port/{divert.port}" not in host.held:
         yield ok(topic, "no gateway with this configuration is running")
-    elif FILTERS[divert.backend]().installed(divert.port):
+    elif FILTERS[divert.backend]().imprint(divert.port):
         yield ok(topic, "the running gateway's rules are in force")
     else:
         yield trouble(

@@ -125,6 +125,13 @@ def hooked(saved: str, port: int) -> bool:
     )
 
 
+def lines_of(saved: str, port: int) -> str:
+    """Everything that there is of the instance on C{port}, without counters."""
+    own = f"{PREFIX}{port}_"
+    lines = (line.partition(" [")[0] for line in saved.splitlines() if own in line)
+    return "".join(f"{line}\n" for line in lines)
+
+
 def _table(name: str, rules: dict[str, list[str]], saved: str, ports: set[int]) -> str:
     """One table's part: the old chains of C{ports} out, the new C{rules} in, in one commit."""
     section = _section(saved, name)

@@ -79,6 +79,17 @@ def install_script(ruleset: Ruleset, left_over: Iterable[str] = ()) -> str:
     return f"{removed}table inet {name} {{\n{_Table(ruleset)}}}\n"
 
 
+def draft_name(port: int) -> str:
+    """The name of the table that holds what is to be copied to L{table_name}'s."""
+    return f"{table_name(port)}_draft"
+
+
+def draft_script(ruleset: Ruleset) -> str:
+    """The script that installs a draft of C{ruleset}: the same table, and nothing goes by it."""
+    name = draft_name(ruleset.divert.port)
+    return f"{remove_script(name)}table inet {name} {{\n\tflags dormant\n{_Table(ruleset)}}}\n"
+
+
 def remove_script(table: str) -> str:
     """The script that removes C{table}, whether it is there or not."""
     return f"table inet {table} {{}}\ndelete table inet {table}\n"
