@@ -30,6 +30,60 @@ TWISTD = ("-c", "from twisted.scripts.twistd import run; run()", "--help")
 """C{twistd --help}, by the Python that is to look for its plugins."""
 
 
+STRICT = """
+[mypy]
+strict = true
+plugins = mypy_zope:plugin
+"""
+
+PLUGIN = '''
+"""An inspector as somebody else writes it."""
+
+from unittest import TestCase
+
+from attrs import frozen
+
+from gateway.inspector import Reader, StreamInspector, option
+from gateway.interfaces import CLIENT, SERVER, Denied, Side, Verdict
+from gateway.maker import InspectorMaker
+from gateway.testing import END, Conversation, FakeSession, InspectorSuite
+
+
+@frozen
+class GopherSettings:
+    selector_bytes: int = option("The longest selector.", 255, unit="bytes")
+
+
+class GopherInspector(StreamInspector):
+    Settings = GopherSettings
+
+    async def from_client(self, read: Reader) -> None:
+        selector = await read.line(self.session.settings.selector_bytes)
+        if b"\\t" in selector:
+            raise Denied("a search")
+        address = await self.session.connect()
+        self.session.send(SERVER, selector + b"\\r\\n")
+        self.session.after(5.0, lambda: self.session.close(f"{address} is slow"))
+
+    def closed(self, verdict: Verdict) -> None:
+        super().closed(verdict)
+
+
+class GopherSuite(InspectorSuite, TestCase):
+    inspector = GopherInspector
+    conversations = (Conversation("one", [(CLIENT, b"a"), (SERVER, END)]),)
+
+    def test_sent(self) -> None:
+        session = FakeSession(GopherInspector).start()
+        session.says(CLIENT, b"a")
+        self.assertEqual(session.sent[SERVER], b"a")
+
+
+gopher = InspectorMaker("gopher", GopherInspector, "Gopher, RFC 1436")
+'''
+"""Passes. Without the side, one call is wrong."""
+
+
 def run(*command: str | Path, folder: Path) -> str:
     """The standard output of a command that must succeed."""
     environment = {name: os.environ[name] for name in os.environ if not name.startswith("PYTHON")}
@@ -107,6 +161,22 @@ class PackagingTests(SynchronousTestCase):
         environment.install(wheel)
         self.assertTrue(self.where(environment).is_relative_to(environment.folder))
         self.assertComplete(environment)
+
+    def test_typed(self) -> None:
+        """The author of a plugin gets its types checked, strictly, against the installed wheel."""
+        run(
+            *(sys.executable, "-m", "build", "--no-isolation", "--wheel"),
+            *("--outdir", self.folder / "dist"),
+            folder=self.source,
+        )
+        (wheel,) = (self.folder / "dist").glob("*.whl")
+        environment = Environment(self.folder / "environment")
+        environment.install(wheel)
+        (environment.folder / "mypy.ini").write_text(STRICT)
+        (environment.folder / "gopher.py").write_text(PLUGIN)
+        environment.run("python", "-m", "mypy", "gopher.py")
+        (environment.folder / "gopher.py").write_text(PLUGIN.replace("send(SERVER, ", "send("))
+        self.assertRaises(AssertionError, environment.run, "python", "-m", "mypy", "gopher.py")
 
     def test_editable(self) -> None:
         """An editable install, which runs from the source tree, has everything."""

@@ -39,20 +39,11 @@ class Refusal(Enum):
     CLIENT_LIMIT = "client-limit"
     """The client's address has as many sessions as it may have, in all or of this service."""
 
-    AUDIT = "audit"
-    """It could not be accounted for: audit records can't be written."""
-
     NO_RULE = "no-rule"
     """No rule of the policy, which may be newer than the connection, is for it."""
 
     UNEXPECTED = "unexpected"
     """It came to an address that was announced to somebody else."""
-
-    STOPPING = "stopping"
-    """The gateway is about to stop."""
-
-    DESCRIPTORS = "descriptors"
-    """There was no file descriptor left for it."""
 
     BROKEN = "broken"
     """It could not be looked at: a bug, or a want of something."""

@@ -196,7 +196,7 @@ class DatagramSession:
 
     def break_off(self) -> None:
         """A bug, in an C{except} clause."""
-        log.failure("a bug in the relay of datagrams; session {id}", id=self.identity.id)
+        log.failure("{session}: a bug in the relay of datagrams", session=self.identity)
         self._finish(Outcome.BROKEN, BROKEN.reason)
 
     def stopping(self) -> None:

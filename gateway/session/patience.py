@@ -40,10 +40,6 @@ class _Nobody:
 
     active = 0.0
 
-    def last_active(self) -> float:
-        """Never."""
-        return 0.0
-
     def ran_out(self, limit: str, seconds: float) -> None:
         """Nobody cares."""
 

@@ -683,14 +683,7 @@ class Session:
 
     def break_off(self, failure: Failure) -> None:
         """A bug: the operator gets the traceback, the peers get a reset."""
-        log.failure(
-            "a bug in the inspector of service {service}; session {id}, {client} -> {server}",
-            failure,
-            service=self.service,
-            id=self.id,
-            client=self.client,
-            server=self.server,
-        )
+        log.failure("{session}: a bug in the inspector", failure, session=self.identity)
         if self._state is not State.OVER:
             self._finish(Verdict(Outcome.BROKEN, "a bug: the traceback is in the log"))
 

@@ -177,10 +177,13 @@ class Stacked:
     def break_off(self, failure: Failure) -> None:
         """A bug in the stacked inspector."""
         log.failure(
-            "a bug in the stacked inspector of service {service}; session {id}",
+            "{below} #{id} {client} -> {server}: a bug in the stacked inspector of {service}",
             failure,
-            service=self.service,
+            below=self._below.service,
             id=self.id,
+            client=self.client,
+            server=self.server,
+            service=self.service,
         )
         self._refuse(Verdict(Outcome.BROKEN, "a bug: the traceback is in the log"), b"")
 

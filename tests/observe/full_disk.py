@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 from gateway.observe.audit import Audit
-from gateway.observe.reading import flows_amiss, read_records
 from gateway.policy.log import Log
+from tests.observe.reading import flows_amiss, read_records
 from tests.observe.sessions import Reactor, write_flows
 
 SMALL, LARGE = "32k", "4m"

@@ -16,8 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from gateway.observe.audit import Audit
 from gateway.observe.file import AuditError
 from gateway.observe.log import PrintableLogger
-from gateway.observe.reading import flows_amiss, read_records
 from gateway.policy.log import Log
+from tests.observe.reading import flows_amiss, read_records
 from tests.observe.sessions import Reactor, identity, write_flows
 
 

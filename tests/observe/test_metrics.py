@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from prometheus_client.parser import text_string_to_metric_families
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import Outcome
 from gateway.observe.metrics import Metrics, Refusal
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -93,3 +98,24 @@ class MetricsTests(SynchronousTestCase):
         """Nothing is global: two in one process count apart."""
         self.metrics.started("web")
         self.assertNotIn(("tproxygw_sessions_running", (("service", "web"),)), samples(Metrics()))
+
+    def test_documents(self) -> None:
+        """docs/audit.md names the metrics and the reasons that there are, and no others."""
+        text = (ROOT / "docs/audit.md").read_text()
+        text = text[text.index("## Metrics") :]
+        rows = re.findall(r"^\| `([^`]*)` \|", text, re.MULTILINE)
+        documented = {row for row in rows if row.startswith("tproxygw_")}
+        self.metrics.ended("web", Outcome.PASSED, 0, 0)
+        there = {
+            re.sub("_(bucket|sum|count)$", "", name)
+            for name, _ in samples(self.metrics)
+            if name.startswith("tproxygw_") and not name.endswith("_created")
+        }
+        self.assertEqual(documented, there)
+        reasons = text[text.index("| reason |") :].split("\n\n")[0]
+        self.assertEqual(re.findall(r"^\| `(.*?)`", reasons, re.M), [one.value for one in Refusal])
+
+    def test_counted(self) -> None:
+        """There is no reason that nothing is ever refused for."""
+        code = "".join(path.read_text() for path in (ROOT / "gateway/session").rglob("*.py"))
+        self.assertEqual([one for one in Refusal if f"Refusal.{one.name}" not in code], [])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from gateway.observe.reading import Record, flows_amiss, read_records
+from tests.observe.reading import Record, flows_amiss, read_records
 
 
 def record(session: int, event_type: str) -> Record:

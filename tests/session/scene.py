@@ -24,7 +24,6 @@ from gateway.interfaces import Address, IInspector, IInspectorMaker, ISession
 from gateway.kernel import sockets
 from gateway.observe.audit import Audit
 from gateway.observe.metrics import Metrics
-from gateway.observe.reading import flows_amiss
 from gateway.policy.limits import Limits, ServiceLimits
 from gateway.policy.log import Log
 from gateway.policy.policy import Policy
@@ -37,6 +36,7 @@ from gateway.session.poller import Poller
 from gateway.session.sessions import Sessions
 from gateway.session.ticker import Ticker
 from protocols.relay import RelayInspector
+from tests.observe.reading import flows_amiss
 
 PATIENCE = 10.0
 

@@ -1,4 +1,4 @@
-"""Reading an audit file back: for tests, the laboratory, and whoever doubts it."""
+"""Reading an audit file back, and what is wrong with it."""
 
 from __future__ import annotations
 
