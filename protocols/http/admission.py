@@ -15,7 +15,7 @@ from protocols.http.status import (
     MISDIRECTED_REQUEST,
     NOT_IMPLEMENTED,
 )
-from protocols.http.target import HTTP_PORT, is_address
+from protocols.http.target import HTTP_PORT, is_address, is_escaped
 
 # RFC 9110, sections 9.3.1, 9.3.2, 9.3.6 and 9.3.8: content has no meaning there. A server that
 # does not read it takes it for the next request (CL.0).
@@ -41,6 +41,9 @@ def admit(request: Request, framing: Framing, settings: CoreSettings, server: Ad
         raise Malformed("CONNECT is not allowed (setting 'connect')", None, FORBIDDEN)
     if "expect" in request.headers.first:
         _check_expectation(request)
+    if is_escaped(request.headers) and _is_other(request.host, server.host):
+        reason = f"Host is {request.headers.first['host'][:200]!r}, the connection goes to {server}"
+        raise Malformed(reason, request.headers.place("host"))
     if settings.host_check != "off":
         _check_host(request, server, settings.host_check == "resolve")
 

@@ -29,6 +29,7 @@ from protocols.http.route import Route
 from protocols.http.singular import check_singular
 from protocols.http.stacked import reframed, through
 from protocols.http.status import BAD_GATEWAY, GATEWAY_TIMEOUT, SERVICE_UNAVAILABLE
+from protocols.http.target import is_escaped, written_host
 from protocols.http.transaction import DENIED, FAILED, PASSED, Transaction
 from protocols.http.transfer import NOTHING, SMALL, Beginning, beginning, transfer
 
@@ -49,6 +50,7 @@ class Asking:
         self._session = inspector.session
         self._pending = inspector.pending
         self._settings = inspector.settings
+        self._encodes = inspector.settings.targets == "encode"
         self._read = read
         self._route = Route(inspector.session, inspector.settings)
         self._count = 0
@@ -71,8 +73,8 @@ class Asking:
         transaction = self._inspector.current = Transaction(self._session.now)
         try:
             limits = self._settings.limits
-            found = request_at_once(self._read, limits, self._headers)
-            request, size = found or await read_request(self._read, limits)
+            found = request_at_once(self._read, limits, self._headers, self._encodes)
+            request, size = found or await read_request(self._read, limits, self._encodes)
             self._headers = request.headers if size <= SHORT else None
             transaction.request = request
             transaction.request_head = size
@@ -152,6 +154,9 @@ class Asking:
         headers = onward(written(message.headers), named, bool(transaction.upgrades))
         if "expect" in headers.first and not transaction.expects:
             headers = headers.only(lambda name: name.lower() != "expect")
+        if is_escaped(headers):
+            assert isinstance(message, Request)
+            headers = headers.replaced("Host", written_host(message))
         return message.with_headers(headers)
 
     async def _look(self, transaction: Transaction, body: Body, count: int) -> Beginning:

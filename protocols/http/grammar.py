@@ -47,6 +47,10 @@ PADDED_FIELD_LINE = re.compile(rf"({token})[\t ]*+:({field_line_rest})")
 # RFC 9112, section 3: single spaces, nothing around.
 REQUEST_LINE = re.compile(rf"({token}) ([\x21-\x7e]++) HTTP/([0-9]\.[0-9])")
 
+# The same with what nobody escaped in the target: the last space but one is not in it.
+raw_target = r"[\x20-\x7e\x80-\xff]"
+RAW_REQUEST_LINE = re.compile(rf"({token}) ({raw_target}+) HTTP/([0-9]\.[0-9])")
+
 # RFC 9112, section 4. The space before an empty reason is often left out.
 STATUS_LINE = re.compile(r"HTTP/([0-9]\.[0-9]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*+))?")
 
@@ -60,6 +64,7 @@ _CR = r"\r?"
 
 # How both may begin, CR included: what is matched can still become one, what follows it can't.
 BEGUN_REQUEST_LINE = re.compile(rf"(?:{token}(?: (?:[\x21-\x7e]++(?: {_begun_version(_CR)})?)?)?)?")
+BEGUN_RAW_REQUEST_LINE = re.compile(rf"(?:{token}(?: {raw_target}*+{_CR})?)?")
 BEGUN_STATUS_LINE = re.compile(
     _begun_version(r"(?: (?:[1-9](?:[0-9](?:[0-9](?: [\t\x20-\x7e\x80-\xff]*+)?\r?)?)?)?)?")
 )
@@ -73,6 +78,9 @@ AUTHORITY_FORM = re.compile(rf"({host}):({port})")
 
 # RFC 9110, section 7.2. A port without digits is two things to two readers.
 HOST = re.compile(rf"({host})(?::({port}))?")
+
+# An IPv6 address as some clients write it, without brackets, its colons escaped (wget2 1.99).
+ESCAPED_HOST = re.compile(rf"((?:[0-9A-Fa-f.]|%3[Aa]){{2,64}})(?::({port}))?")
 
 # RFC 6838, section 4.2, and parameters (RFC 9110, section 5.6.6) of any kind, but without commas,
 # which make several types of it to many readers; a quoted one may have some if nothing is escaped.

@@ -17,10 +17,12 @@ from protocols.http.fault import fault_in
 from protocols.http.foreign import described, is_foreign
 from protocols.http.framing import said_once
 from protocols.http.grammar import (
+    BEGUN_RAW_REQUEST_LINE,
     BEGUN_REQUEST_LINE,
     BEGUN_STATUS_LINE,
     FIELD_LINE,
     PADDED_FIELD_LINE,
+    RAW_REQUEST_LINE,
     REQUEST_LINE,
     STATUS_LINE,
     TOKEN,
@@ -35,7 +37,7 @@ from protocols.http.status import (
     REQUEST_HEADER_FIELDS_TOO_LARGE,
     URI_TOO_LONG,
 )
-from protocols.http.target import read_host, read_target
+from protocols.http.target import escaped, read_host, read_target
 
 VERSIONS = frozenset({"1.0", "1.1"})
 
@@ -58,12 +60,13 @@ _known: dict[str, Field] = {}
 
 
 def request_at_once(
-    read: Reader, limits: Limits, before: Headers | None
+    read: Reader, limits: Limits, before: Headers | None, encodes: bool
 ) -> tuple[Request, int] | None:
     """
     Read the head of a request that is there as a whole, and has nothing wrong.
 
     @param before: the headers of another one of the same client, which often are the same.
+    @param encodes: see L{read_request}.
     @return: and how many bytes it was; L{None}: L{read_request} will tell what is the matter.
     """
     head = _at_once(read, limits)
@@ -74,7 +77,7 @@ def request_at_once(
         headers = None if before is None else before.again(lines, len(line) + 2)
         if headers is None:
             headers = parse(lines, limits, len(line) + 2)
-        request = _request(_request_line(line), headers)
+        request = _request(_request_line(line, limits, encodes), headers)
     except Malformed:
         return None
     if len(request.method) > limits.method_bytes:
@@ -83,16 +86,18 @@ def request_at_once(
     return request, size
 
 
-async def read_request(read: Reader, limits: Limits) -> tuple[Request, int]:
+async def read_request(read: Reader, limits: Limits, encodes: bool) -> tuple[Request, int]:
     """
     Read the head of a request, piece by piece.
 
+    @param encodes: whether what is not escaped in its target, though it has to be, is escaped.
     @return: and how many bytes it was.
     @raise Malformed: it is none; the reason, the offset, and the status to answer with.
     """
-    await _begun(read, BEGUN_REQUEST_LINE, "request line", limits.method_bytes)
+    pattern = BEGUN_RAW_REQUEST_LINE if encodes else BEGUN_REQUEST_LINE
+    await _begun(read, pattern, "request line", limits.method_bytes)
     line = await read_line(read, limits, URI_TOO_LONG)
-    begin = _request_line(line)
+    begin = _request_line(line, limits, encodes)
     try:
         if begin[2] not in VERSIONS:
             raise _unknown(begin[2], len(line) - len("HTTP/1.1"))
@@ -118,12 +123,27 @@ def _at_once(read: Reader, limits: Limits) -> tuple[str, str, int] | None:
     return line, lines, size + 4
 
 
-def _request_line(line: str) -> tuple[str, ...]:
+def _request_line(line: str, limits: Limits, encodes: bool) -> tuple[str, ...]:
     """Method, target and version."""
+    if encodes:
+        return _raw_request_line(line, limits)
     found = REQUEST_LINE.fullmatch(line)
     if found is None:
         raise _no_first_line(line, BEGUN_REQUEST_LINE, "request line")
     return found.groups()
+
+
+def _raw_request_line(line: str, limits: Limits) -> tuple[str, ...]:
+    found = RAW_REQUEST_LINE.fullmatch(line)
+    if found is None:
+        raise _no_first_line(line, BEGUN_RAW_REQUEST_LINE, "request line")
+    method, raw, version = found.groups()
+    target = escaped(raw)
+    longest = limits.request_line_bytes
+    if len(line) + len(target) - len(raw) > longest:
+        reason = f"a line of more than {longest} bytes, when its target is escaped"
+        raise Malformed(reason, None, URI_TOO_LONG)
+    return method, target, version
 
 
 def _request(line: tuple[str, ...], headers: Headers) -> Request:

@@ -93,6 +93,13 @@ class CoreSettings:
     connect: bool = option(
         "Whether CONNECT is allowed. What follows is relayed, or inspected (http.tunnels).", False
     )
+    targets: Literal["strict", "encode"] = option(
+        "What becomes of targets with characters that have to be escaped: bytes beyond ASCII, "
+        'spaces, quotes, "<" and ">". "strict": they are refused with 400. "encode": they are '
+        "escaped, and judged and sent on so.",
+        "strict",
+        precedent="RFC 9112, section 3; browsers escape, curl and many a script don't",
+    )
     request_bodies: bool = option(
         "Whether GET, HEAD, CONNECT and TRACE may have a body. Servers that don't expect one "
         "take it for the next request.",

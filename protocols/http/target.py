@@ -6,16 +6,26 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from urllib.parse import unquote
 
-from protocols.http.grammar import ABSOLUTE_FORM, AUTHORITY_FORM, HOST, ORIGIN_FORM
+from protocols.http.grammar import (
+    ABSOLUTE_FORM,
+    AUTHORITY_FORM,
+    ESCAPED_HOST,
+    HOST,
+    ORIGIN_FORM,
+)
 from protocols.http.malformed import Malformed
-from protocols.http.message import Form, Headers, Target
+from protocols.http.message import Form, Headers, Request, Target
 
 HTTP_PORT = 80
 """The default port of the scheme http."""
 
 # WHATWG URL, "ends in a number": what resolvers may take for an address. So it must be one.
 _NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?")
+
+# Not "#" and "\\", at which some servers cut a target off, or find another folder.
+_RAW = re.compile('[ "<>\x80-\xff]')
 
 Authority = tuple[str, int | None]
 
@@ -116,9 +126,30 @@ def _host(value: str, target: Target) -> Authority:
 def _named(value: str) -> Authority:
     """@raise Malformed: it names no host; that is not remembered."""
     found = HOST.fullmatch(value)
+    if found is not None:
+        return _authority(found[1], found[2])
+    found = ESCAPED_HOST.fullmatch(value)
     if found is None:
         raise Malformed(f"not a host: {value[:200]!r}")
-    return _authority(found[1], found[2])
+    return _authority(f"[{unquote(found[1])}]", found[2])
+
+
+def is_escaped(headers: Headers) -> bool:
+    """
+    Whether Host, which L{read_host} has read, is an address with its colons escaped. Others would
+    not take it for that one, so it may be no other than the connection's.
+    """
+    return "%" in headers.first.get("host", "")
+
+
+def written_host(request: Request) -> str:
+    """The address that a request is for, as Host has it (RFC 3986, section 3.2.2)."""
+    return f"[{request.host}]" if request.port is None else f"[{request.host}]:{request.port}"
+
+
+def escaped(text: str) -> str:
+    """A target of which everything is escaped that has to be (RFC 3986, section 2.1)."""
+    return _RAW.sub(lambda found: f"%{ord(found[0]):02X}", text)
 
 
 def _agree(named: Authority, target: Target) -> bool:

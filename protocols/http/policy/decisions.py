@@ -99,7 +99,7 @@ class Decisions:
             return Refuse(FORBIDDEN, f"the method {request.method} is not allowed")
         if settings.ports is not None and url.port not in settings.ports:
             return Refuse(FORBIDDEN, f"port {url.port} is not allowed")
-        if "%" in request.target.text and not settings.invalid_escapes:
+        if "%" in request.target.path and not settings.invalid_escapes:
             wrong = _wrong_escapes(request, url)
             if wrong is not None:
                 return Refuse(BAD_REQUEST, wrong)
@@ -249,9 +249,12 @@ def _too_long(name: str, policy: HeaderPolicy) -> str:
 
 
 def _wrong_escapes(request: Request, url: Url) -> str | None:
-    """What servers may read differently; there is no other way than by escapes."""
-    if has_bad_escape(request.target.text):
-        return "an invalid hexadecimal escape in the URL"
+    """
+    What servers may read differently; there is no other way than by escapes. In a query, which is
+    compared as it is sent, a "%" may be one.
+    """
+    if has_bad_escape(request.target.path):
+        return "an invalid hexadecimal escape in the path"
     if is_deceptive(request.target.path, url.path):
         return "a NUL or overlong UTF-8 in the path"
     return None

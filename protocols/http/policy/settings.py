@@ -73,7 +73,7 @@ class HttpSettings(CoreSettings):
         precedent="Squid's SSL_ports",
     )
     invalid_escapes: bool = option(
-        'Whether URLs may have "%" without two hexadecimal digits after it, and paths a NUL (%00), '
+        'Whether paths may have "%" without two hexadecimal digits after it, a NUL (%00), '
         "at which some servers cut them off, or overlong UTF-8 (%C0%AE), a dot to some.",
         False,
         precedent="Zorp's permit_invalid_hex_escape",
