@@ -122,7 +122,8 @@ class Divert:
     )
     conntrack_zone: int = option(
         "Connection tracking keeps the client's leg apart in this zone, since both legs may "
-        "have the same addresses and ports. 0: the host does not track connections.",
+        "have the same addresses and ports. 0: the host does not track connections, so that rules "
+        "hold for what clients answer in connections that servers opened, too.",
         1,
         minimum=0,
         maximum=65535,

@@ -91,6 +91,19 @@ for _ in range(3):
     print("done")
 """
 
+OLDER = """
+import socket, sys
+with socket.create_connection((sys.argv[1], int(sys.argv[2])), 5) as s:
+    s.recv(100)
+    print("connected", flush=True)
+    sys.stdin.read()
+    try:
+        s.sendall(b"!")
+        print("went on" if s.recv(100) else "ended")
+    except ConnectionResetError:
+        print("reset")
+"""
+
 
 class TrafficCase(SynchronousTestCase):
     """The three namespaces with servers; a test installs and relays."""
@@ -226,6 +239,29 @@ class NftablesTrafficTests(TrafficCase):
         # at once, not after the TIME_WAIT socket was reset and the SYN sent again
         again = self.route.client.run("nstat -az TcpExtTCPSynRetrans").split()
         self.assertEqual(float(again[again.index("TcpExtTCPSynRetrans") + 1]), 0)
+
+    def test_cookies(self) -> None:
+        """Connections work where every SYN is answered by a cookie (row 25)."""
+        self.install()
+        self.relay()
+        self.route.gateway.sysctl("net.ipv4.tcp_syncookies", 2)
+        for host in HOSTS:
+            self.assertServed(self.visit(host, 80))
+
+    def test_older(self) -> None:
+        """A connection that is older than the rules is reset, for inspected and denied services."""
+        older = [self.older(host, port) for host in HOSTS for port in (80, 81, 84)]
+        self.install()
+        self.relay()
+        said = [self.route.client.finish(one).strip() for one in older]
+        self.assertEqual(said, ["reset", "reset", "went on"] * len(HOSTS))
+
+    def older(self, host: str, port: int) -> subprocess.Popen[str]:
+        """A client that is connected, and goes on when it is told."""
+        client = self.route.client.start_python(OLDER, host, str(port))
+        assert client.stdout is not None
+        self.assertEqual(client.stdout.readline(), "connected\n")
+        return client
 
 
 class NftablesPassTests(TrafficCase):

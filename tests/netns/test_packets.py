@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 import socket
-import struct
 
 from gateway.lab.network import GUEST
 from tests.netns.case import CLIENT, SERVER, SERVER6, SceneCase, reset
+from tests.netns.packets import FIN, PSH, RST, SYN, URG, fragment, raw, segment
 
-FIN, SYN, RST, PSH, ACK, URG = (1 << bit for bit in range(6))
 PORT = 4444
-MORE_FRAGMENTS = 0x2000
 
 COUNT = f"""
 table inet count {{
@@ -37,28 +35,6 @@ OPTIONS = (
 """No operations, which is what whoever wants to hide a header would send."""
 
 
-def checksum(data: bytes) -> int:
-    """RFC 1071."""
-    padded = data + b"\0" * (len(data) % 2)
-    total = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
-    total = (total >> 16) + (total & 0xFFFF)
-    return ~(total + (total >> 16)) & 0xFFFF
-
-
-def segment(source: str, port: int, flags: int) -> bytes:
-    """A TCP header with these flags."""
-    header = struct.pack("!HHIIBBHHH", port, PORT, 1000, 0, 5 << 4, flags, 65535, 0, 0)
-    pseudo = socket.inet_aton(source) + socket.inet_aton(SERVER) + struct.pack("!BBH", 0, 6, 20)
-    return header[:16] + struct.pack("!H", checksum(pseudo + header)) + header[18:]
-
-
-def fragment(source: str, payload: bytes, offset: int, more: bool) -> bytes:
-    """An IPv4 packet with a part of a segment."""
-    where = offset // 8 | (MORE_FRAGMENTS if more else 0)
-    start = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 77, where, 64, 6, 0)
-    return start + socket.inet_aton(source) + socket.inet_aton(SERVER) + payload
-
-
 class OddPacketTests(SceneCase):
     """First packets with all kinds of flags, whole and in fragments."""
 
@@ -72,12 +48,9 @@ class OddPacketTests(SceneCase):
         assert found is not None
         return int(found[1])
 
-    def raw(self, included: bool = False) -> socket.socket:
-        with self.client.entered():
-            ours = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+    def raw(self, whole: bool = False) -> socket.socket:
+        ours = raw(self.client, CLIENT, whole)
         self.addCleanup(ours.close)
-        if included:
-            ours.setsockopt(socket.IPPROTO_IP, socket.IP_HDRINCL, 1)
         return ours
 
     def assertNoneArrives(self) -> None:
@@ -90,17 +63,19 @@ class OddPacketTests(SceneCase):
         """SYN with whatever else: the gateway's, or nobody's. The server gets none."""
         ours = self.raw()
         for others in (0, FIN, RST, PSH, URG, FIN | PSH | URG, RST | FIN, RST | URG, 0xC0):
-            ours.sendto(segment(CLIENT, 40_000 + others, SYN | others), (SERVER, 0))
+            ours.sendto(
+                segment((CLIENT, 40_000 + others), (SERVER, PORT), SYN | others), (SERVER, 0)
+            )
         self.assertNoneArrives()
 
     def test_fragments(self) -> None:
         """A first packet whose flags come in a second fragment."""
-        ours = self.raw(included=True)
-        whole = segment(CLIENT, 41_000, SYN)
+        ours = self.raw(whole=True)
+        whole = segment((CLIENT, 41_000), (SERVER, PORT), SYN)
         for order in ((0, 1), (1, 0)):
             parts = (
-                fragment(CLIENT, whole[:8], 0, True),
-                fragment(CLIENT, whole[8:], 8, False),
+                fragment(CLIENT, SERVER, whole[:8], 0, True),
+                fragment(CLIENT, SERVER, whole[8:], 8, False),
             )
             for number in order:
                 ours.sendto(parts[number], (SERVER, 0))
@@ -125,11 +100,14 @@ class OddPacketTests(SceneCase):
     def test_counted(self) -> None:
         """The proof that these tests see what arrives: a guest's packets are not intercepted."""
         before = self.arrived()
-        whole = segment(GUEST, 42_000, SYN)
-        ours = self.raw(included=True)
-        ours.sendto(fragment(GUEST, whole[:8], 0, True), (SERVER, 0))
-        ours.sendto(fragment(GUEST, whole[8:], 8, False), (SERVER, 0))
-        ours.sendto(fragment(GUEST, segment(GUEST, 42_001, SYN | FIN), 0, False), (SERVER, 0))
+        whole = segment((GUEST, 42_000), (SERVER, PORT), SYN)
+        ours = self.raw(whole=True)
+        ours.sendto(fragment(GUEST, SERVER, whole[:8], 0, True), (SERVER, 0))
+        ours.sendto(fragment(GUEST, SERVER, whole[8:], 8, False), (SERVER, 0))
+        ours.sendto(
+            fragment(GUEST, SERVER, segment((GUEST, 42_001), (SERVER, PORT), SYN | FIN), 0, False),
+            (SERVER, 0),
+        )
         self.wait(lambda: self.arrived() == before + 2, "the guest's packets did not arrive")
 
 

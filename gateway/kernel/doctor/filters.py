@@ -9,7 +9,7 @@ from gateway.kernel.command import CommandError, run
 from gateway.kernel.divert import FILTERS
 from gateway.kernel.doctor.finding import Finding, ok, trouble, warning
 from gateway.kernel.doctor.host import Host
-from gateway.kernel.filter import iptables, nftables
+from gateway.kernel.filter import iptables, nftables, xtables
 from gateway.kernel.filter.ruleset import Ruleset, make_ruleset
 from gateway.policy.divert import Backend, Mark
 from gateway.policy.policy import Policy
@@ -86,7 +86,7 @@ def others(host: Host, policy: Policy) -> Iterator[Finding]:
     """Rules of others that divert, too."""
     topic = "other interception"
     names = [f"the table {name}" for name, listing in host.tables.items() if _intercepts(listing)]
-    if "-j TPROXY" in re.sub(rf"^.*{iptables.PREFIX}.*$", "", host.iptables, flags=re.MULTILINE):
+    if "-j TPROXY" in re.sub(rf"^.*{xtables.PREFIX}.*$", "", host.iptables, flags=re.MULTILINE):
         names.append("iptables")
     if not names:
         yield ok(topic, "nobody else diverts connections")
@@ -99,7 +99,7 @@ def others(host: Host, policy: Policy) -> Iterator[Finding]:
 
 
 def _intercepts(listing: str) -> bool:
-    foreign = re.sub(rf"chain {iptables.PREFIX}\w+ {{.*?}}", "", listing, flags=re.DOTALL)
+    foreign = re.sub(rf"chain {xtables.PREFIX}\w+ {{.*?}}", "", listing, flags=re.DOTALL)
     return re.search(r"\btproxy\b", foreign, re.IGNORECASE) is not None
 
 

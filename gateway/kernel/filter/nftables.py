@@ -3,15 +3,20 @@ The ruleset as an nft script: one table, replaced in one transaction.
 
 Five chains hang on hooks:
 
-  - C{arrive} (prerouting, raw) takes packets whose socket is ours, then decides
-    about first packets. At raw priority, for the connection tracking zone must
-    be chosen before connection tracking sees the packet;
-  - C{refuse} (prerouting, right after connection tracking) answers what is
-    denied. Not at raw: a reset or ICMP error that belongs to no tracked
-    connection is invalid to the host's own stateful rules. The packet gets there
-    with a mark that nothing else has, both of the gateway's own at once;
-  - C{translated} (prerouting, after NAT) takes replies to a server leg that was
-    masqueraded: before, they are addressed to the host itself;
+  - C{arrive} (prerouting, raw) takes packets whose socket is ours, then decides about all
+    others. At raw priority, for the connection tracking zone must be chosen before connection
+    tracking sees the packet;
+  - C{again} (prerouting, right after connection tracking) decides a second time about what
+    C{arrive} could not finish. A refusal is answered there: a reset or ICMP error that belongs to
+    no tracked connection is invalid to the host's own stateful rules. And only there is known
+    what belongs to a connection that the I{other} end opened, which no rule is about. The
+    packet gets there with a mark that nothing else has, both of the gateway's own at once;
+  - C{deliver} (prerouting, last) puts the divert mark on what is the gateway's. Last, since others
+    write the whole mark (C{meta mark set ct mark}), or ask for the route back with the mark in
+    hand (firewalld, NixOS) and would be told that it is this host. And after NAT: replies to a
+    server leg that was masqueraded are addressed to this host before;
+  - C{astray} (forward) drops what has the divert mark. It is there if somebody took the policy
+    route away;
   - C{leave} (output, raw) puts what goes to clients into the client legs' zone.
 
 Which packets have a socket (see kernel.md rows 3, 7, 23): C{socket wildcard} and
@@ -21,6 +26,14 @@ that is transparent is a half socket; but not for a SYN, since a client that use
 a port again meets its own TIME_WAIT socket, and the tproxy statement knows
 how to find the listener behind it.
 
+What has none is decided by the policy, whatever its TCP flags are. A SYN is diverted at
+once. Any other segment is I{late}: it answers a SYN cookie, belongs to a connection that is
+older than the gateway, or to one that the server opened, or to none. It is tracked in a zone
+that holds for its own direction only, for such a look-up finds both the SYN that it may belong to
+(in the client legs' zone) and the connection that the server opened (in zone 0). The
+former goes to the listener, who checks the cookie, the latter is left alone, and what
+is neither is reset.
+
 There is no MSS clamp. Both legs end at the gateway, so each one's MSS follows its
 own route already, and path MTU errors reach the sockets. Where routers further away swallow
 those errors, C{net.ipv4.tcp_mtu_probing = 1} is the remedy, not a clamp.
@@ -29,28 +42,18 @@ those errors, C{net.ipv4.tcp_mtu_probing = 1} is the remedy, not a clamp.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from socket import AF_INET, AF_INET6, inet_ntop
 
-from gateway.kernel.filter.ruleset import (
-    Branch,
-    Deny,
-    Dimension,
-    Forward,
-    Inspect,
-    Ruleset,
-    Verdict,
-)
-from gateway.kernel.filter.tree import Budget, Node, Split, Step, Steps, grow
-from gateway.policy.connection import Protocol
+from gateway.kernel.filter.nodes import Nodes
+from gateway.kernel.filter.ruleset import Deny, Inspect, Ruleset, Verdict
+from gateway.kernel.filter.words import has, names, put
 from gateway.policy.divert import Mark, WhenDown
 from gateway.policy.service import Reply
-from gateway.policy.spans import Family, Span, Spans
 
 PREFIX = "tproxygw_"
 """How the names of our tables start. The listeners' first port follows."""
 
-_INLINE = 6
-"""Sets of more spans than this get a name, and are there once however many rules use them."""
+_FIRST = "tcp flags & (syn | ack) == syn"
+_LATE = "tcp flags & (syn | ack) != syn"
 
 _REJECT = {
     Reply.RESET: ("meta l4proto tcp reject with tcp reset", "reject with icmpx port-unreachable"),
@@ -61,7 +64,7 @@ _REJECT = {
     Reply.PROHIBITED: ("reject with icmpx admin-prohibited",),
 }
 
-_FAMILIES = {Family.V4: ("ipv4", "ip", AF_INET, 4), Family.V6: ("ipv6", "ip6", AF_INET6, 16)}
+_RESET = "counter reject with tcp reset"
 
 
 def table_name(port: int) -> str:
@@ -101,31 +104,28 @@ class _Table:
     def __init__(self, ruleset: Ruleset) -> None:
         self._ruleset = ruleset
         self._divert = ruleset.divert
-        self._sets: dict[tuple[int, Dimension], tuple[str, Spans]] = {}
+        self._zone = ruleset.divert.conntrack_zone
         self._chains: dict[str, list[str]] = {}
-        self._nodes: dict[int, tuple[Node, str]] = {}
-        self._family = Family.V4
-        self._write()
+        self._nodes = Nodes(ruleset, self._chains, self._verdict)
+        self._write_arrive()
+        self._write_first()
+        self._write_deliver()
+        if self._zone:
+            self._write_tracked()
+        self._nodes.write()
+        if not self._zone:
+            self._write_whole()
 
     def __str__(self) -> str:
         return "".join(self._text())
 
     def _text(self) -> Iterator[str]:
         """All sets, then all chains."""
-        yield from self._set_texts
+        yield from self._nodes.sets
         for name, lines in self._chains.items():
             yield f"\tchain {name} {{\n"
             yield from (f"\t\t{line}\n" for line in lines)
             yield "\t}\n"
-
-    def _write(self) -> None:
-        """Every chain."""
-        self._set_texts: list[str] = []
-        self._write_arrive()
-        self._write_first()
-        if self._divert.conntrack_zone:
-            self._write_tracked()
-        self._write_decision()
 
     # What has a socket
 
@@ -134,194 +134,113 @@ class _Table:
         self._chains["arrive"] = [
             "type filter hook prerouting priority raw; policy accept;",
             "socket wildcard vmap { 1 : goto first, 0 : goto full }",
-            "tcp flags & (syn | ack) == syn goto first",
+            f"{_FIRST} goto first",
             "socket transparent 1 goto half",
             "goto first",
         ]
         self._chains["full"] = [
+            *self._at_home(),
             "socket transparent 0 goto first",
-            f"socket {_has(self._divert.upstream_mark)} {self._to_gateway()}",
-            f"{self._client_zone()}{self._to_gateway()}",
+            f"socket {has(self._divert.upstream_mark)} accept",
+            f"{self._client_zone()}accept",
         ]
-        self._chains["half"] = [*self._closing(), f"{self._client_zone()}{self._to_gateway()}"]
+        self._chains["half"] = [*self._closing(), f"{self._client_zone()}accept"]
+
+    def _at_home(self) -> Iterator[str]:
+        """On C{lo}, segments for the sockets of client and server themselves: they have one."""
+        if self._ruleset.loopback:
+            yield f'iifname "lo" {_LATE} socket transparent 0 accept'
 
     def _closing(self) -> Iterator[str]:
         """
         The server's FIN for a TIME_WAIT socket of ours belongs to the server leg.
         A half socket has no mark to tell, but by where it comes in we know it.
         """
-        if self._divert.conntrack_zone and self._divert.interfaces:
-            names = _names(self._divert.interfaces)
-            yield f"tcp flags & fin == fin iifname != {names} {self._to_gateway()}"
-
-    def _to_gateway(self) -> str:
-        """Mark it for the policy route, and be done."""
-        return f"{_set(self._divert.mark)} accept"
+        if self._zone and self._divert.interfaces:
+            yield f"tcp flags & fin == fin iifname != {names(self._divert.interfaces)} accept"
 
     def _client_zone(self) -> str:
         """Track it among the client legs."""
-        zone = self._divert.conntrack_zone
-        return f"ct zone set {zone} " if zone else ""
+        return f"ct zone set {self._zone} " if self._zone else ""
+
+    def _write_deliver(self) -> None:
+        """
+        What the policy route is to take. A wildcard listener is found for whatever goes to
+        its own port, so there it takes more: the zone, or the mark that C{arrive} set.
+        """
+        mark = put(self._divert.mark)
+        ours = f"ct original zone {self._zone} socket transparent 1 {mark} accept"
+        self._chains["deliver"] = [
+            "type filter hook prerouting priority 300; policy accept;",
+            *([ours] if self._zone else []),
+            "socket wildcard vmap { 1 : accept, 0 : goto mine }",
+            f"{_FIRST} accept",
+            "goto mine",
+        ]
+        self._chains["mine"] = [f"socket transparent 1 {mark}"]
+        self._chains["astray"] = [
+            "type filter hook forward priority raw; policy accept;",
+            f"meta {has(self._divert.mark)} counter drop",
+        ]
 
     # What has none
 
     def _write_first(self) -> None:
-        """First packets that may be decided about."""
+        """What may be decided about."""
         divert = self._divert
-        limited = f"iifname != {_names(divert.interfaces)} accept"
+        limited = f"iifname != {names(divert.interfaces)} accept"
         local = "fib daddr type local accept"
         self._chains["first"] = [
             *([limited] if divert.interfaces else []),
-            f"meta {_has(divert.upstream_mark)} accept",
+            f"meta {has(divert.upstream_mark)} accept",
             f'iifname != "lo" {local}' if self._ruleset.loopback else local,
             "fib daddr type { broadcast, anycast, multicast } accept",
-            "tcp flags & (syn | ack) == syn goto decide",
-            "meta l4proto udp goto decide",
+            "goto decide",
         ]
 
     def _write_tracked(self) -> None:
         """What is there only if the host tracks connections."""
-        if self._ruleset.replies - {Reply.DROP}:
-            self._chains["refuse"] = [
-                "type filter hook prerouting priority -199; policy accept;",
-                f"meta {_has(self._refused())} goto decide",
-            ]
-        self._chains["translated"] = [
-            "type filter hook prerouting priority dstnat + 10; policy accept;",
-            f"ct direction reply ct status snat socket transparent 1 {_set(self._divert.mark)}",
+        undecided = self._undecided()
+        self._chains["again"] = [
+            "type filter hook prerouting priority -199; policy drop;",
+            f"meta mark & {undecided.mask:#x} != {undecided.value:#x} accept",
+            "ct direction reply goto spare",
+            "meta l4proto { icmp, ipv6-icmp } ct state related goto spare",
+            "ct state invalid counter drop",
+            "goto decide",
         ]
+        self._chains["spare"] = [f"{self._unmarked()} counter accept"]
+        self._chains["later"] = [f"{self._later_zone()}{put(undecided)} accept"]
         self._chains["leave"] = [
             "type filter hook output priority raw; policy accept;",
             # on lo it would be a second time that one packet is tracked
-            f'oifname != "lo" meta {_has(self._divert.listener_mark)} {self._client_zone()}',
+            f'oifname != "lo" meta {has(self._divert.listener_mark)} {self._client_zone()}',
         ]
 
-    def _refused(self) -> Mark:
-        """The mark of a packet on its way from C{arrive} to C{refuse}."""
+    def _undecided(self) -> Mark:
+        """The mark of a packet on its way from C{arrive} to C{again}."""
         one, other = self._divert.listener_mark, self._divert.upstream_mark
         return Mark(one.value | other.value, one.mask | other.mask)
 
+    def _unmarked(self) -> str:
+        return f"meta mark set meta mark & {0xFFFFFFFF & ~self._undecided().mask:#x}"
+
+    def _later_zone(self) -> str:
+        """
+        If it may be let through, it must remain in the zone of its connection, so that its
+        SYN isn't found.
+        """
+        passing = self._divert.when_down is WhenDown.PASS
+        return "" if passing else f"ct original zone set {self._zone} "
+
+    def _write_whole(self) -> None:
+        """
+        A chain that nothing leads to. The tproxy statement in it makes the kernel put
+        fragments together, as connection tracking would: flags and ports hide in them.
+        """
+        self._chains["whole"] = [f"meta l4proto tcp tproxy to :{self._divert.port}"]
+
     # What becomes of it
-
-    def _write_decision(self) -> None:
-        """From family, interface and protocol to the trees, and to the verdicts."""
-        families = [family for family in Family if self._branches(family)]
-        jumps = [f"{_FAMILIES[family][0]} : goto decide{family.value}" for family in families]
-        self._chains["decide"] = [f"meta nfproto vmap {_braces(jumps)}"] if jumps else []
-        budget = Budget()
-        for family in families:
-            self._family = family
-            self._write_interfaces(family, budget)
-
-    def _branches(self, family: Family) -> list[Branch]:
-        return [branch for branch in self._ruleset.branches if branch.family is family]
-
-    def _write_interfaces(self, family: Family, budget: Budget) -> None:
-        """The chain that tells the interfaces apart, and those that tell protocols apart."""
-        names = []
-        for index, interface in enumerate(self._ruleset.classes):
-            chain = f"decide{family.value}_{index}" if interface else f"decide{family.value}_other"
-            names.append((interface, chain))
-            self._write_protocols(family, interface, chain, budget)
-        jumps = [f'"{interface}" : goto {chain}' for interface, chain in names if interface]
-        lines = [f"iifname vmap {_braces(jumps)}"] if jumps else []
-        self._chains[f"decide{family.value}"] = [*lines, f"goto {names[0][1]}"]
-
-    def _write_protocols(
-        self, family: Family, interface: str | None, chain: str, budget: Budget
-    ) -> None:
-        """The chain that leads to the trees of one interface."""
-        targets = {
-            branch.protocol: self._node(grow(branch, budget))
-            for branch in self._branches(family)
-            if branch.interface == interface
-        }
-        jumps = [
-            f"{protocol.value} : goto {targets[protocol]}"
-            for protocol in Protocol
-            if protocol in targets
-        ]
-        self._chains[chain] = [f"meta l4proto vmap {_braces(jumps)}"] if jumps else []
-
-    def _node(self, node: Node) -> str:
-        """The name of the chain for C{node}, which is written if it isn't yet."""
-        known = self._nodes.get(id(node))
-        if known:
-            return known[1]
-        name = self._write_node(node)
-        # the node is kept, or its id could be another's
-        self._nodes[id(node)] = (node, name)
-        return name
-
-    def _write_node(self, node: Node) -> str:
-        if isinstance(node, Steps) and len(node.steps) == 1 and not node.steps[0].conditions:
-            return self._verdict(node.steps[0].verdict)
-        lines = [self._split(node)] if isinstance(node, Split) else self._steps(node)
-        name = f"node{len(self._nodes)}"
-        self._chains[name] = lines
-        return name
-
-    def _split(self, split: Split) -> str:
-        """The rule that looks up where to go on."""
-        jumps = (
-            f"{self._span(split.dimension, span)} : goto {self._node(child)}"
-            for span, child in split.parts
-        )
-        return f"{self._key(split.dimension)} vmap {_braces(jumps)}"
-
-    def _steps(self, steps: Steps) -> list[str]:
-        """Rules that are tried one after the other."""
-        return [self._step(step) for step in steps.steps]
-
-    def _step(self, step: Step) -> str:
-        conditions = (
-            f"{self._key(dimension)} {self._set(dimension, spans)} "
-            for dimension, spans in step.conditions
-        )
-        return "".join(conditions) + f"goto {self._verdict(step.verdict)}"
-
-    def _key(self, dimension: Dimension) -> str:
-        """The field of the packet that is C{dimension}."""
-        ip = _FAMILIES[self._family][1]
-        fields = {
-            Dimension.PORT: "th dport",
-            Dimension.DESTINATION: f"{ip} daddr",
-            Dimension.SOURCE: f"{ip} saddr",
-        }
-        return fields[dimension]
-
-    def _set(self, dimension: Dimension, spans: Spans) -> str:
-        """C{spans} as the right hand side of a comparison."""
-        if len(spans) == 1:
-            return self._span(dimension, spans[0])
-        if len(spans) <= _INLINE:
-            return _braces(self._span(dimension, span) for span in spans)
-        key = (id(spans), dimension)
-        if key not in self._sets:
-            self._sets[key] = (f"set{len(self._sets)}", spans)
-            self._write_set(dimension, *self._sets[key])
-        return f"@{self._sets[key][0]}"
-
-    def _write_set(self, dimension: Dimension, name: str, spans: Spans) -> None:
-        """A named set."""
-        address = {Family.V4: "ipv4_addr", Family.V6: "ipv6_addr"}[self._family]
-        kind = "inet_service" if dimension is Dimension.PORT else address
-        elements = _braces(self._span(dimension, span) for span in spans)
-        self._set_texts.append(
-            f"\tset {name} {{\n\t\ttype {kind}\n\t\tflags interval\n"
-            f"\t\telements = {elements}\n\t}}\n"
-        )
-
-    def _span(self, dimension: Dimension, span: Span) -> str:
-        """C{span} in nft's words."""
-        first, last = (self._number(dimension, number) for number in (span[0], span[1] - 1))
-        return first if first == last else f"{first}-{last}"
-
-    def _number(self, dimension: Dimension, number: int) -> str:
-        if dimension is Dimension.PORT:
-            return str(number)
-        _, _, family, length = _FAMILIES[self._family]
-        return inet_ntop(family, number.to_bytes(length, "big"))
 
     def _verdict(self, verdict: Verdict) -> str:
         """The name of the chain that carries C{verdict} out."""
@@ -330,7 +249,6 @@ class _Table:
         elif isinstance(verdict, Deny):
             name, lines = f"deny_{verdict.reply.value.replace('-', '_')}", self._deny(verdict)
         else:
-            assert isinstance(verdict, Forward)
             name, lines = "forward", ["counter accept"]
         self._chains.setdefault(name, lines)
         return name
@@ -341,36 +259,39 @@ class _Table:
         nothing behind it in the same rule is to be undone.
         """
         down = {WhenDown.BLOCK: "counter drop", WhenDown.PASS: "counter accept"}
-        port = self._ruleset.port(verdict.listener)
+        taken = f"meta l4proto {{ tcp, udp }} tproxy to :{self._ruleset.port(verdict.listener)}"
+        if not self._zone:
+            return [
+                f"{taken} counter {put(self._divert.mark)} accept",
+                down[self._divert.when_down],
+            ]
+        late = f"late_{verdict.listener}"
+        self._chains.setdefault(late, self._late(self._ruleset.port(verdict.listener)))
         return [
-            f"meta l4proto {{ tcp, udp }} tproxy to :{port} "
-            f"{self._client_zone()}counter {self._to_gateway()}",
+            f"meta {has(self._undecided())} goto {late}",
+            f"{_LATE} goto later",
+            f"{taken} {self._client_zone()}counter accept",
             down[self._divert.when_down],
         ]
 
+    def _late(self, port: int) -> list[str]:
+        """A segment of no connection that the server opened: see the top of this module."""
+        listener = f"meta l4proto tcp tproxy to :{port}"
+        known = f"meta l4proto tcp ct state established tproxy to :{port}"
+        if self._divert.when_down is WhenDown.BLOCK:
+            return [f"{known} {self._unmarked()} counter accept", _RESET]
+        # here it is the connection, not its SYN, that may be known. The zone can't tell later
+        return [
+            f"{known} {_RESET}",
+            f"{listener} {self._unmarked()} {put(self._divert.mark)} counter accept",
+            f"{self._unmarked()} counter accept",
+        ]
+
     def _deny(self, verdict: Deny) -> list[str]:
-        """Refuse, now or in C{refuse}."""
+        """Refuse, now or in C{again}."""
         answers = [f"counter {answer}" for answer in _REJECT[verdict.reply]]
-        if verdict.reply is Reply.DROP or not self._divert.conntrack_zone:
+        if not self._zone:
             return answers
-        refused = self._refused()
-        later = f"meta mark & {refused.mask:#x} != {refused.value:#x} {_set(refused)} accept"
+        undecided = self._undecided()
+        later = f"meta mark & {undecided.mask:#x} != {undecided.value:#x} {put(undecided)} accept"
         return [later, *answers]
-
-
-def _has(mark: Mark) -> str:
-    """A comparison with C{mark}, to go behind C{meta} or C{socket}."""
-    return f"mark & {mark.mask:#x} == {mark.value:#x}"
-
-
-def _set(mark: Mark) -> str:
-    """Set C{mark} and leave the other bits alone."""
-    return f"meta mark set meta mark & {0xFFFFFFFF & ~mark.mask:#x} | {mark.value:#x}"
-
-
-def _names(interfaces: Iterable[str]) -> str:
-    return _braces(f'"{name}"' for name in interfaces)
-
-
-def _braces(items: Iterable[str]) -> str:
-    return f"{{ {', '.join(items)} }}"
