@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_RECEIVED = re.compile(r"(?:ssl/tls|sslv3|tlsv1|tlsv13) (?:alert )?(?P<name>.+)")
+# "tls alert handshake failure", "tlsv1 unrecognized name"; before OpenSSL 4 "sslv3 alert …"
+_RECEIVED = re.compile(r"(?:tls|tlsv1|tlsv13|sslv3|ssl/tls) (?:alert )?(?P<name>.+)")
 
 
 def received(reason: str) -> str:

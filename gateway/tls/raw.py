@@ -13,6 +13,7 @@ methods, slower: see L{gateway.tls.calls}.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from OpenSSL import SSL
@@ -157,3 +158,24 @@ class RawCalls:
 
 SSL_WANT_READ, SSL_ZERO_RETURN = 2, 6
 """SSL_ERROR_WANT_READ and SSL_ERROR_ZERO_RETURN, see SSL_get_error(3)."""
+
+
+def on_certificate_request(context: SSL.Context, call: Callable[[SSL.Connection], None]) -> None:
+    """
+    Call C{call} whenever a server asks for the client's certificate. pyOpenSSL has no public way
+    to know; nobody is told then.
+    """
+    set_call = getattr(_lib, "SSL_CTX_set_cert_cb", None)
+    known = getattr(SSL.Connection, "_reverse_mapping", None)
+    if set_call is None or known is None:
+        return
+
+    def asked(ssl: Any, _: Any) -> int:
+        connection = known.get(ssl)
+        if connection is not None:
+            call(connection)
+        return 1
+
+    callback = _ffi.callback("int (*)(SSL *, void *)", asked)
+    context._tproxygw_cert_cb = callback  # type: ignore[attr-defined]  # as long as it may be called
+    set_call(context._context, callback, _ffi.NULL)

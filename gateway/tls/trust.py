@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from cryptography import x509
@@ -40,16 +41,19 @@ class Trust:
 
     @param roots: trusted for themselves.
     @param intermediates: only help to find the way to a root.
+    @param system: a PEM file with more roots. OpenSSL reads it: some hosts have certificates in
+        there that stricter readers refuse.
     """
 
     def __init__(
         self,
         roots: Iterable[x509.Certificate],
         intermediates: Iterable[x509.Certificate] = (),
+        system: Path | None = None,
     ) -> None:
         trusted = [X509.from_cryptography(root) for root in roots]
-        self._timed = _store(trusted, PARTIAL_CHAIN)
-        self._untimed = _store(trusted, PARTIAL_CHAIN | NO_CHECK_TIME)
+        self._timed = _store(trusted, system, PARTIAL_CHAIN)
+        self._untimed = _store(trusted, system, PARTIAL_CHAIN | NO_CHECK_TIME)
         self._between = [X509.from_cryptography(each) for each in intermediates]
 
     def chain(
@@ -79,8 +83,10 @@ class Trust:
         return tuple(each.to_cryptography() for each in context.get_verified_chain())
 
 
-def _store(trusted: Iterable[X509], flags: int) -> X509Store:
+def _store(trusted: Iterable[X509], system: Path | None, flags: int) -> X509Store:
     store = X509Store()
+    if system is not None:
+        store.load_locations(str(system))
     for root in trusted:
         store.add_cert(root)
     store.set_flags(flags)

@@ -13,9 +13,16 @@ from tests.tls.pki import Authority, Issued
 class Peer:
     """One end of a TLS connection, in memory."""
 
-    def __init__(self, context: ssl.SSLContext, server: bool, name: str | None = None) -> None:
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        server: bool,
+        name: str | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> None:
         self.into, self.out = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = context.wrap_bio(self.into, self.out, server, None if server else name)
+        known_as = None if server else name
+        self.tls = context.wrap_bio(self.into, self.out, server, known_as, session)
         self.shaken = False
         self.received = b""
         self.ended = False
@@ -58,9 +65,11 @@ class Peer:
         return self.out.read()
 
 
-def server_context(issued: Issued) -> ssl.SSLContext:
-    """A server's context with this certificate."""
+def server_context(issued: Issued, lenient: bool = False) -> ssl.SSLContext:
+    """A server's context with this certificate; a lenient one takes a weak one."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if lenient:
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
     with TemporaryDirectory() as folder:
         file = Path(folder) / "server.pem"
         file.write_bytes(issued.pem)

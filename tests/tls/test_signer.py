@@ -1,0 +1,252 @@
+"""The signer: a process of its own that has the root's key."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from twisted.internet import reactor
+from twisted.internet.defer import gatherResults
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from gateway.tls.issuer import make_root
+from gateway.tls.key import RootError, load_root, write_root
+from gateway.tls.signer import Desk, Pace, Started, start
+from gateway.tls.signing import SignerError, Signing
+from gateway.tls.template import for_name
+from tests.tls.minting import leaf_key, trusted, untrusted
+from tests.tls.pki import Authority, Issued, p256, rsa_key
+
+NAME = "www.server.example"
+PIN = "1234"
+MODULE = "/usr/lib/softhsm/libsofthsm2.so"
+
+
+class SignerTests(TestCase):
+    """The process, and the gateway's end of it."""
+
+    timeout = 60
+
+    def folder(self) -> Path:
+        folder = Path(self.mktemp()).resolve()
+        folder.mkdir()
+        return folder
+
+    def started(self, folder: Path, root: str, certificate: str = "", rate: float = 1000) -> Any:
+        """A signer, and who asks it."""
+        began = start(folder, root, certificate, rate)
+        self.addCleanup(began.process.wait, 20)
+        signing = Signing(began.connection, reactor)
+        self.addCleanup(signing.stop)
+        return began, signing
+
+    def with_file(self, rate: float = 1000) -> tuple[Started, Signing]:
+        folder = self.folder()
+        write_root(folder / "root.pem", trusted())
+        began, signing = self.started(folder, "root.pem", rate=rate)
+        roots = signing.greet(leaf_key().public_key())
+        self.assertEqual(roots.trusted, trusted().chain)
+        return began, signing
+
+    async def test_signs(self) -> None:
+        """A certificate for the gateway's own key, by the root that clients trust."""
+        _, signing = self.with_file()
+        made = await signing.sign(for_name(NAME, time.time()))
+        made.verify_directly_issued_by(trusted().certificate)
+        self.assertEqual(made.public_key(), leaf_key().public_key())
+
+    async def test_many(self) -> None:
+        """Whatever is asked for at once is answered, each in its turn."""
+        _, signing = self.with_file()
+        names = [f"n{number}.example" for number in range(300)]
+        made = await gatherResults([signing.sign(for_name(name, time.time())) for name in names])
+        for name, certificate in zip(names, made, strict=True):
+            names_of = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+            self.assertEqual(names_of.value.get_values_for_type(x509.DNSName), [name])
+
+    async def test_is_nobody(self) -> None:
+        """The process with the key has no privileges, no core file, and no debugger."""
+        if os.geteuid():
+            raise AssertionError("these tests want root")
+        began, signing = self.with_file()
+        await signing.sign(for_name(NAME, time.time()))
+        status = Path(f"/proc/{began.process.pid}/status").read_text()
+        words = {line.split(":")[0]: line.split(":")[1].split() for line in status.splitlines()}
+        self.assertEqual(words["Uid"], ["65534"] * 4)
+        self.assertEqual(words["Gid"], ["65534"] * 4)
+        self.assertEqual(words["Groups"], [])
+        self.assertEqual(words["CapEff"] + words["CapPrm"], ["0" * 16] * 2)
+        self.assertEqual(words["NoNewPrivs"], ["1"])
+        # what is not dumpable belongs to root, so that its own user can't look into it
+        self.assertEqual(Path(f"/proc/{began.process.pid}/mem").stat().st_uid, 0)
+        limits = Path(f"/proc/{began.process.pid}/limits").read_text()
+        (core,) = [line for line in limits.splitlines() if line.startswith("Max core")]
+        self.assertEqual(core.split()[4:6], ["0", "0"])
+
+    async def test_paced(self) -> None:
+        """Not more are signed in a second than the operator says; the next second has more."""
+        _, signing = self.with_file(rate=0.1)
+        await signing.sign(for_name(NAME, time.time()))
+        with self.assertRaises(SignerError) as refused:
+            await signing.sign(for_name(NAME, time.time()))
+        self.assertIn("certificates_per_second", str(refused.exception))
+
+    async def test_dies(self) -> None:
+        """Without a signer nobody gets a certificate, at once and for good, and the log says so."""
+        began, signing = self.with_file()
+        asked = [signing.sign(for_name(NAME, time.time())) for _ in range(3)]
+        began.process.kill()
+        began.process.wait()
+        for each in [*asked, signing.sign(for_name(NAME, time.time()))]:
+            try:
+                await each
+            except SignerError as error:
+                self.assertIn("signer", str(error))
+        with self.assertRaises(SignerError):
+            await signing.sign(for_name(NAME, time.time()))
+
+    async def test_ends_with_the_gateway(self) -> None:
+        """The key is in no process that nobody needs any more."""
+        began, signing = self.with_file()
+        signing.stop()
+        self.assertEqual(began.process.wait(20), 0)
+
+    async def test_unusable(self) -> None:
+        """A root that can't be used stops the start, with words that say what to do."""
+        folder = self.folder()
+        write_root(folder / "root.pem", trusted())
+        (folder / "root.pem").chmod(0o640)
+        _, signing = self.started(folder, "root.pem")
+        with self.assertRaises(SignerError) as refused:
+            signing.greet(leaf_key().public_key())
+        self.assertIn("chmod 600", str(refused.exception))
+
+    def token(self, folder: Path, key: Any) -> str:
+        """A new token with this key in it; its address."""
+        (folder / "tokens").mkdir()
+        config = folder / "softhsm2.conf"
+        config.write_text(f"directories.tokendir = {folder}/tokens\n")
+        former = os.environ.get("SOFTHSM2_CONF", "")
+        self.addCleanup(os.environ.__setitem__, "SOFTHSM2_CONF", former)
+        os.environ["SOFTHSM2_CONF"] = str(config)
+        (folder / "key.pem").write_bytes(Issued(trusted().certificate, key).key_pem)
+        (folder / "pin").write_text(PIN + "\n")
+        begin = ["softhsm2-util", "--init-token", "--free", "--label", "gateway", "--so-pin", PIN]
+        put = ["softhsm2-util", "--import", str(folder / "key.pem"), "--token", "gateway"]
+        put += ["--label", "root", "--id", "01"]
+        for command in (begin, put):
+            subprocess.run([*command, "--pin", PIN], check=True, capture_output=True, timeout=30)
+        (folder / "key.pem").unlink()
+        return f"pkcs11:token=gateway;object=root?module-path={MODULE}&pin-source={folder}/pin"
+
+    async def signs_in_a_token(self, key: Any) -> None:
+        folder = self.folder()
+        address = self.token(folder, key)
+        root = make_root("In a token", datetime.now(UTC), 30, key=key)
+        (folder / "root.crt").write_bytes(root.certificate.public_bytes(Encoding.PEM))
+        _, signing = self.started(folder, address, "root.crt")
+        signing.greet(leaf_key().public_key())
+        made = await signing.sign(for_name(NAME, time.time()))
+        made.verify_directly_issued_by(root.certificate)
+
+    async def test_token_ec(self) -> None:
+        """An EC key that never leaves its PKCS#11 token signs as one in a file."""
+        await self.signs_in_a_token(p256())
+
+    async def test_token_rsa(self) -> None:
+        """So does an RSA key."""
+        await self.signs_in_a_token(rsa_key(2048))
+
+    async def test_token_without_a_key(self) -> None:
+        """What is wrong with a token is said in words."""
+        folder = self.folder()
+        address = self.token(folder, p256())
+        (folder / "root.crt").write_bytes(trusted().certificate.public_bytes(Encoding.PEM))
+        for wrong, words in (
+            (address.replace("object=root", "object=other"), "NoSuchKey"),
+            (address.replace("object=root", "id=1"), "object= is missing"),
+            (address.replace("token=gateway", "token=lost"), "NoSuchToken"),
+            (address.replace(MODULE, "/nowhere.so"), "nowhere.so"),
+            (address, "for another key"),
+            ("pkcs11:", "write pkcs11:"),
+        ):
+            _, signing = self.started(folder, wrong, "root.crt")
+            with self.assertRaises(SignerError) as refused:
+                signing.greet(leaf_key().public_key())
+            self.assertIn(words, str(refused.exception))
+
+
+class DeskTests(SynchronousTestCase):
+    """What the signer answers."""
+
+    def test_nonsense(self) -> None:
+        """Whoever does not speak as a gateway does gets no answer: the connection ends."""
+        desk = Desk(trusted(), untrusted(), Pace(1, 1, lambda: 0.0))
+        good = for_name(NAME, time.time()).encode()
+        for packet in (
+            b"",
+            b"{",
+            b"[" * 100_000,
+            b"[]",
+            b'{"number": 0}',
+            b'{"number": 0, "key": "AAAA"}',
+            json.dumps({"number": 1, "template": good}).encode(),  # nobody has said a key
+            json.dumps({"number": 1, "template": {**good, "names": ["\ud800"]}}).encode(),
+        ):
+            self.assertIsNone(desk.answer(packet))
+
+    def test_pace(self) -> None:
+        """A burst, then so many a second, and never more than a burst at once."""
+        now = 0.0
+        pace = Pace(2, 3, lambda: now)
+        self.assertEqual([pace.take() for _ in range(4)], [True, True, True, False])
+        now = 0.5
+        self.assertEqual([pace.take() for _ in range(2)], [True, False])
+        now = 1000.0
+        self.assertEqual([pace.take() for _ in range(4)], [True, True, True, False])
+
+
+class RootTests(SynchronousTestCase):
+    """Roots in files."""
+
+    def test_written(self) -> None:
+        """A new root is for its owner only, and nothing that is there is lost."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        write_root(folder / "root.pem", trusted())
+        self.assertEqual((folder / "root.pem").stat().st_mode & 0o777, 0o600)
+        self.assertEqual(load_root(folder, "root.pem").chain, trusted().chain)
+        with self.assertRaises(FileExistsError):
+            write_root(folder / "root.pem", untrusted())
+
+    def test_wrong(self) -> None:
+        """Each thing that may be wrong with a root has its own words."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        key = Issued(trusted().certificate, trusted().key).key_pem
+        certificate = trusted().certificate.public_bytes(Encoding.PEM)
+        server = Authority(Issued(trusted().certificate, trusted().key)).issue(NAME)
+        for content, words in (
+            (certificate, "no private key"),
+            (key, "no certificate"),
+            (key + untrusted().certificate.public_bytes(Encoding.PEM), "another key"),
+            (server.pem, "CA:TRUE is missing"),
+            (None, "No such file"),
+        ):
+            path = folder / "root.pem"
+            path.unlink(missing_ok=True)
+            if content is not None:
+                path.write_bytes(content)
+                path.chmod(0o600)
+            with self.assertRaises(RootError) as refused:
+                load_root(folder, "root.pem")
+            self.assertIn(words, str(refused.exception))
+        with self.assertRaises(RootError):
+            load_root(folder, ".")
