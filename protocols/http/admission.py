@@ -13,7 +13,6 @@ from protocols.http.status import (
     EXPECTATION_FAILED,
     FORBIDDEN,
     MISDIRECTED_REQUEST,
-    NOT_IMPLEMENTED,
 )
 from protocols.http.target import HTTP_PORT, is_address, is_escaped
 
@@ -46,17 +45,6 @@ def admit(request: Request, framing: Framing, settings: CoreSettings, server: Ad
         raise Malformed(reason, request.headers.place("host"))
     if settings.host_check != "off":
         _check_host(request, server, settings.host_check == "resolve")
-
-
-def check_stacked(request: Request, service: str) -> None:
-    """
-    See whether a request with a body can go through C{service}, if there is one.
-
-    @raise Malformed: it can't.
-    """
-    if service and request.version == "1.0":
-        reason = f"a body of HTTP/1.0, which the service {service!r} was to inspect"
-        raise Malformed(reason, None, NOT_IMPLEMENTED)
 
 
 def _check_expectation(request: Request) -> None:

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 
 from gateway.inspector import Reader
 from gateway.interfaces import CLIENT, SERVER, Denied, Outcome, Unreachable
-from protocols.http.admission import admit, check_stacked, expects, offered
+from protocols.http.admission import admit, expects, offered
 from protocols.http.body import Body, body_of
 from protocols.http.connection import is_persistent, onward, options, upgrades
 from protocols.http.decision import Decision, Pass, Redirect, Refuse
@@ -27,7 +27,7 @@ from protocols.http.message import Headers, Request, Response
 from protocols.http.names import Unknown
 from protocols.http.route import Route
 from protocols.http.singular import check_singular
-from protocols.http.stacked import reframed, through
+from protocols.http.stacked import Chunks, Held, Ways, reframed, through
 from protocols.http.status import BAD_GATEWAY, GATEWAY_TIMEOUT, SERVICE_UNAVAILABLE
 from protocols.http.target import is_escaped, written_host
 from protocols.http.transaction import DENIED, FAILED, PASSED, Transaction
@@ -103,7 +103,6 @@ class Asking:
         begun, service = NOTHING, ""
         if not framing.empty:
             service = decision.stack or self._settings.stack.request
-            check_stacked(request, service)
             if decision.look:
                 begun = await self._look(transaction, body, decision.look)
                 refusal = self._inspector.decisions.content(request, begun.content[: decision.look])
@@ -175,8 +174,11 @@ class Asking:
         self, message: Request | Response, service: str, body: Body, begun: Beginning
     ) -> None:
         """Send a request to its end, through the stacked service."""
-        message = message.with_headers(reframed(message.headers, chunked=True))
-        sink, before = sink_of(message, True, self._send, self._settings)
+        most = self._settings.stack.held_bytes
+        chunked = message.version == "1.1"
+        way: Ways = Chunks if chunked else lambda message: Held(message, most)
+        message = message.with_headers(reframed(message.headers, chunked))
+        sink, before = sink_of(message, way, self._send, self._settings)
         await through(self._session, service, body, sink, before + begun.content)
 
     def _send(self, data: bytes) -> None:

@@ -14,7 +14,7 @@ from protocols.http.malformed import Malformed
 from protocols.http.message import Headers, Request, Response
 from protocols.http.settings import CoreSettings
 from protocols.http.singular import check_singular
-from protocols.http.stacked import Sink
+from protocols.http.stacked import Sink, Ways
 from protocols.http.transfer import Send
 
 EMPTY = b"\r\n"
@@ -27,28 +27,28 @@ def is_about_body(name: str) -> bool:
 
 
 def sink_of(
-    message: Request | Response, chunked: bool, send: Send, settings: CoreSettings
+    message: Request | Response, way: Ways, send: Send, settings: CoreSettings
 ) -> tuple[Sink, bytes]:
     """
     Where what a stacked service lets through goes.
 
     @param message: as it leaves, if the service does not change what it is.
+    @param way: how it leaves.
     @return: and what the service gets before the body.
     """
     if not settings.stack.headers:
-        return Sink(message.head(), chunked, send), b""
+        return Sink(way(message), send), b""
     lines = message.headers.only(is_about_body).lines().encode("latin-1")
-    return Entity(message, chunked, send, settings.limits), lines + EMPTY
+    return Entity(message, way, send, settings.limits), lines + EMPTY
 
 
 class Entity(Sink):
     """Takes header lines first, which replace those of the message that are about its body."""
 
-    def __init__(
-        self, message: Request | Response, chunked: bool, send: Send, limits: Limits
-    ) -> None:
-        super().__init__(b"", chunked, send)
+    def __init__(self, message: Request | Response, way: Ways, send: Send, limits: Limits) -> None:
+        super().__init__(None, send)
         self._message = message
+        self._make = way
         self._limits = limits
         self._begun: bytes | None = b""
 
@@ -80,7 +80,7 @@ class Entity(Sink):
         if begun[end : end + len(EMPTY)] == EMPTY:
             headers = parse(begun[:end].decode("latin-1"), self._limits, 0)
             self._begun = None
-            self._held = self._message.with_headers(self._replaced(headers)).head()
+            self._way = self._make(self._message.with_headers(self._replaced(headers)))
             self.received(begun[end + len(EMPTY) :])
         elif len(begun) > self._limits.head_bytes:
             raise Malformed(f"more than {self._limits.head_bytes} bytes")

@@ -11,7 +11,7 @@ from protocols.http.decision import Pass
 from protocols.http.entity import sink_of
 from protocols.http.framing import Framing, Kind, written
 from protocols.http.message import Headers, Response
-from protocols.http.stacked import reframed, through
+from protocols.http.stacked import Chunks, UntilClose, reframed, through
 from protocols.http.status import UPGRADE_REQUIRED
 from protocols.http.transaction import Transaction
 from protocols.http.transfer import NOTHING, SMALL, Beginning, beginning, transfer
@@ -91,7 +91,8 @@ class Final:
         begun = await self._look(self._look_at) if self._look_at else NOTHING
         if self._service:
             session, settings = self._inspector.session, self._inspector.settings
-            sink, before = sink_of(self._message, self._chunked, self._put, settings)
+            way = Chunks if self._chunked else UntilClose
+            sink, before = sink_of(self._message, way, self._put, settings)
             await through(session, self._service, self._body, sink, before + begun.content)
         else:
             await transfer(self._head + begun.framed, self._body, self._put)

@@ -29,6 +29,14 @@ class Stack:
         False,
         precedent="Zorp's HTTP_STK_MIME",
     )
+    held_bytes: int = option(
+        "How much of a body of an HTTP/1.0 request is held behind these services, since the server "
+        "has to know its length before. A larger one is answered with 413.",
+        1_048_576,
+        unit="bytes",
+        minimum=0,
+        precedent="nginx, whose requests to servers are of HTTP/1.0, takes 1 MiB by default",
+    )
 
 
 def read_upgrades(services: Mapping[str, str]) -> Mapping[str, str]:

@@ -580,7 +580,7 @@ class _Rewriting(Scripted):
 class StackTests(SynchronousTestCase):
     """Bodies go through the inspector of another service."""
 
-    def begin(self, body: type = FakeBody, **stack: str) -> FakeSession:
+    def begin(self, body: type = FakeBody, **stack: Any) -> FakeSession:
         """A session whose bodies are inspected, by C{body}."""
 
         class Stacking(FakeSession):
@@ -618,14 +618,31 @@ class StackTests(SynchronousTestCase):
             )
 
     def test_old_upload(self) -> None:
-        """A body of HTTP/1.0 can't be inspected: its length has to be known before."""
-        session = self.begin()
-        scripts = Scripted()
-        session.inspector.decisions = scripts  # type: ignore[attr-defined]
-        scripts.choose = "chosen"
-        session.says(CLIENT, PUT.replace(b"1.1", b"1.0") + b"\r\nabc")
-        self.assertTrue(session.sent[CLIENT].startswith(b"HTTP/1.1 501 "))
-        self.assertEqual(session.connected, [])
+        """A body of HTTP/1.0 is held until its length is known; the server knows no chunks."""
+        old = PUT.replace(b"1.1", b"1.0")
+        for pieces in ([b"abc"], [b"a", b"b", b"c"]):
+            session = self.begin(request="mime")
+            session.says(CLIENT, old + b"\r\n")
+            for piece in pieces:
+                self.assertEqual(session.sent[SERVER], b"")
+                session.says(CLIENT, piece)
+            self.assertEqual(session.sent[SERVER], old + b"\r\nabc")
+            session.says(SERVER, OK)
+            self.assertTrue(session.sent[CLIENT].endswith(b"hi"))
+
+    def test_large_old_upload(self) -> None:
+        """More than may be held is answered with 413; nothing of it reaches the server."""
+        old = PUT.replace(b"1.1", b"1.0")
+        for most, passes in ((3, True), (2, False)):
+            session = self.begin(request="mime", held_bytes=most)
+            session.says(CLIENT, old + b"\r\nabc")
+            if passes:
+                self.assertEqual(session.sent[SERVER], old + b"\r\nabc")
+            else:
+                self.assertEqual(session.sent[SERVER], b"")
+                self.assertTrue(session.sent[CLIENT].startswith(b"HTTP/1.1 413 "))
+                self.assertIn("held_bytes", records(session)[0]["reason"])
+                self.assertTrue(session.bodies[0].cancelled)
 
     def test_old_client(self) -> None:
         """A client that knows no chunks gets it until the connection closes."""
