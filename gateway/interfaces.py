@@ -81,18 +81,33 @@ class Verdict(NamedTuple):
     reason: str = ""
 
 
+PROTOCOL = "protocol"
+"""What denied something that no policy could have let pass: see L{ISession.record}."""
+
+
 class Denied(Exception):
     """
     The peer did what the policy or the protocol does not allow.
 
     Raise it from an inspector. The session ends, C{reason} goes to the audit
     record, and C{reply}, if any, is sent to the client first.
+
+    @ivar reason: with what denied it, if that was the policy.
+    @ivar by: what denied it, for the record of the transaction: see L{ISession.record}.
     """
 
-    def __init__(self, reason: str, reply: bytes = b"") -> None:
+    def __init__(self, reason: str, reply: bytes = b"", by: str = PROTOCOL) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason = blamed(reason, by)
         self.reply = reply
+        self.by = by
+
+
+def blamed(reason: str, by: str) -> str:
+    """A reason, and the setting or the place in the policy that it comes from."""
+    if by == PROTOCOL:
+        return reason
+    return f"{reason} ({by})" if ":" in by else f"{reason} (setting {by!r})"
 
 
 class Unreachable(Exception):
@@ -159,7 +174,7 @@ class IInspector(Interface):
     def closed(verdict: Verdict) -> None:
         """
         The session is over. Nothing can be asked for any more, but an audit
-        record of what was not completed (L{ISession.log}).
+        record of what was not completed (L{ISession.record}).
 
         Called exactly once for every inspector whose L{started} was called.
         """
@@ -406,12 +421,30 @@ class ISession(Interface):
         @param unread: what the peers sent and this inspector has not used.
         """
 
-    def log(event: str, **fields: Any) -> None:
+    def record(
+        event: str, gateway: Mapping[str, Any] = ..., denied_by: str = "", **fields: Any
+    ) -> None:
         """
         Write an audit record of this session.
 
-        @param event: the EVE C{event_type}, such as C{"http"}.
-        @param fields: becomes the object of that name in the record.
+        @param event: the EVE C{event_type}, such as C{"http"}, or a name of your own.
+        @param gateway: what EVE has no field for: it is added to the record's object
+            C{gateway}. The same names in all protocols: C{verdict}, in L{Outcome}'s words,
+            C{reason}, and C{answer}, what the client heard if it was the gateway's.
+        @param denied_by: what did not let it pass, whether the session goes on or not: the
+            name of a setting (the record then has its place), the place of a test or list
+            (C{"services/web.toml:12"}), or L{PROTOCOL}. It is recorded, and counted: so
+            never what a peer sent.
+        @param fields: becomes the object of that name in the record. Of an event that EVE
+            has, only EVE's own fields, see L{gateway.observe.eve}.
+        """
+
+    def hit(place: str) -> None:
+        """
+        A test or a list of the policy has matched: it is counted, so that the operator sees
+        which ones are of use. What denies (L{record}) need not be told twice.
+
+        @param place: where it is written (C{"services/web.toml:12"}), or the name of a setting.
         """
 
 

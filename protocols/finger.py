@@ -9,6 +9,7 @@ allowed. Of the answer, only what a terminal can show safely passes.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from attrs import frozen
 
@@ -118,8 +119,7 @@ class FingerInspector(StreamInspector):
         """Read the query; if it is allowed, connect and ask it."""
         settings: FingerSettings = self.session.settings
         try:
-            line = await read.line(settings.query_bytes)
-            query = Query.parse(line)
+            query = Query.parse(await read.line(settings.query_bytes))
         except Denied as denied:
             raise Denied(denied.reason, b"That is not a finger query.\r\n") from None
         self._decide(query)
@@ -139,43 +139,43 @@ class FingerInspector(StreamInspector):
 
         @raise Denied: the policy does not allow this query.
         """
+        fields: dict[str, Any] = {
+            "user": query.user,
+            "hosts": query.hosts,
+            "verbose": query.verbose,
+        }
         try:
             _check(query, self.session.settings)
-        except Denied:
-            self._log(query, allowed=False)
+        except Denied as denied:
+            gateway = {"verdict": "denied", "reason": denied.reason}
+            self.session.record("finger", gateway, denied.by, **fields)
             raise
-        self._log(query, allowed=True)
-
-    def _log(self, query: Query, allowed: bool) -> None:
-        self.session.log(
-            "finger",
-            user=query.user,
-            hosts=list(query.hosts),
-            verbose=query.verbose,
-            allowed=allowed,
-        )
+        self.session.record("finger", {"verdict": "passed"}, **fields)
 
 
 def _check(query: Query, settings: FingerSettings) -> None:
     """@raise Denied: the settings do not allow this query; the replies are the RFC's."""
     if query.hosts and not settings.forwarding:
         raise Denied(
-            f"forwarding to {query.hosts[-1]!r} is not allowed (setting 'forwarding')",
+            f"forwarding to {query.hosts[-1]!r} is not allowed",
             b"Finger forwarding service denied\r\n",
+            "forwarding",
         )
     if len(query.hosts) > settings.forwarding_hosts:
         raise Denied(
-            f"forwarding through {len(query.hosts)} hosts is not allowed "
-            "(setting 'forwarding_hosts')",
+            f"forwarding through {len(query.hosts)} hosts is not allowed",
             b"Finger forwarding service denied\r\n",
+            "forwarding_hosts",
         )
     if not query.user and not settings.list_users:
         raise Denied(
-            "the list of users is not allowed (setting 'list_users')",
+            "the list of users is not allowed",
             b"Finger online user list denied\r\n",
+            "list_users",
         )
     if query.user and not settings.users.fullmatch(query.user):
         raise Denied(
-            f"user {query.user!r} is not allowed (setting 'users')",
+            f"user {query.user!r} is not allowed",
             b"That user may not be asked for.\r\n",
+            "users",
         )

@@ -77,11 +77,20 @@ class WhoisInspector(StreamInspector):
 
         @raise Denied: the policy does not allow this query.
         """
-        allowed = settings.queries.fullmatch(query) is not None
-        self.session.log("whois", query=query, allowed=allowed)
-        if not allowed:
-            reason = f"the query {query!r} is not allowed (setting 'queries')"
-            raise Denied(reason, b"% This query is not allowed.\r\n")
+        try:
+            _check(query, settings)
+        except Denied as denied:
+            gateway = {"verdict": "denied", "reason": denied.reason}
+            self.session.record("whois", gateway, denied.by, query=query)
+            raise
+        self.session.record("whois", {"verdict": "passed"}, query=query)
+
+
+def _check(query: str, settings: WhoisSettings) -> None:
+    """@raise Denied: the settings do not allow this query."""
+    if not settings.queries.fullmatch(query):
+        reason = f"the query {query!r} is not allowed"
+        raise Denied(reason, b"% This query is not allowed.\r\n", "queries")
 
 
 def _query(line: bytes, charset: Charset) -> str:

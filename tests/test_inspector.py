@@ -285,7 +285,7 @@ class DecisionTests(SynchronousTestCase):
                 while await read.more():
                     self.reply: Deferred[bytes] = Deferred()
                     self.session.send(SERVER, await read.line(10))
-                    self.session.log("exchange", reply=await self.reply)
+                    self.session.record("exchange", reply=await self.reply)
 
             async def from_server(self, read: Reader) -> None:
                 while await read.more():
@@ -294,7 +294,7 @@ class DecisionTests(SynchronousTestCase):
         session = run(Exchange, b"a\r\nb\r\n")
         session.says(SERVER, b"1\r\n")
         session.says(SERVER, b"2\r\n")
-        self.assertEqual([fields["reply"] for _, fields in session.logged], [b"1", b"2"])
+        self.assertEqual([fields["reply"] for _, fields in session.recorded], [b"1", b"2"])
         self.assertEqual(session.sent[SERVER], b"ab")
 
     def test_connect(self) -> None:

@@ -212,12 +212,12 @@ class SessionTests(SynchronousTestCase):
         session.secure(CLIENT, b"hello")
         expectation = self.successResultOf(session.expect(SERVER, Address("192.0.2.1", 0), "data"))
         expectation.cancel()
-        session.log("x", a=1)
+        session.record("x", a=1)
         session.release()
         self.assertEqual(session.secured, [(CLIENT, b"hello")])
         self.assertEqual(session.expected[0].address.port, 40000)
         self.assertTrue(session.expected[0].cancelled)
-        self.assertEqual((session.logged, session.released), ([("x", {"a": 1})], True))
+        self.assertEqual((session.recorded, session.released), ([("x", {"a": 1})], True))
 
     def test_join(self) -> None:
         """A session's server side may be somebody who comes, before or after, or never."""

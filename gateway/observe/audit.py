@@ -23,7 +23,8 @@ times C{buffer} more. The defaults (16 MiB) hold a flow record for each of
 
 REFUSE = "refuse"
 
-_NOTHING: Mapping[str, object] = MappingProxyType({})
+NOTHING: Mapping[str, object] = MappingProxyType({})
+"""No fields."""
 
 
 def _ignore(refusing: bool) -> None:
@@ -120,7 +121,7 @@ class Audit:
         event_type: str,
         identity: Identity,
         fields: Mapping[str, object],
-        gateway: Mapping[str, object] = _NOTHING,
+        gateway: Mapping[str, object] = NOTHING,
     ) -> None:
         """
         Something happened in a session.
@@ -141,13 +142,17 @@ class Audit:
         bytes_to_server: int,
         bytes_to_client: int,
         upstream: Upstream | None = None,
+        denied: int = 0,
     ) -> None:
-        """A session is over. To be called exactly once for each, whatever happened to it."""
+        """
+        A session is over. To be called exactly once for each, whatever happened to it.
+
+        @param denied: how many of its transactions did not pass.
+        """
         if self._enabled:
+            traffic = bytes_to_server, bytes_to_client
             self._put(
-                self._records.flow(
-                    identity, verdict, started, ended, bytes_to_server, bytes_to_client, upstream
-                )
+                self._records.flow(identity, verdict, started, ended, *traffic, upstream, denied)
             )
 
     def refused(

@@ -22,6 +22,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from gateway.interfaces import Outcome
+from gateway.policy.rule import Rule
 
 CONNECT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds in seconds. From a neighbour on the LAN to the default C{connect_seconds}."""
@@ -56,6 +57,7 @@ class _Counts:
     """The numbers of one service."""
 
     running: int = 0
+    passed_in_part: int = 0
     outcomes: dict[Outcome, int] = field(factory=lambda: dict.fromkeys(Outcome, 0))
     to_server: int = 0
     to_client: int = 0
@@ -63,6 +65,13 @@ class _Counts:
     unreachable: int = 0
     connect_buckets: list[int] = field(factory=lambda: [0] * (len(CONNECT_BUCKETS) + 1))
     connect_seconds: float = 0.0
+
+
+IN_PART = "passed-in-part"
+"""The verdict of a session that passed, but for some of its transactions."""
+
+MOST_PLACES = 10_000
+"""So many places of the policy are counted apart, over all reloads; what comes then is not."""
 
 
 class _ByService(dict[str, _Counts]):
@@ -93,10 +102,27 @@ class Metrics:
     audit_waiting: Callable[[], int] = _none
     services: _ByService = field(factory=_ByService, init=False)
     refusals: dict[Refusal, int] = field(factory=lambda: dict.fromkeys(Refusal, 0), init=False)
+    denials: dict[tuple[str, str, str], int] = field(factory=dict, init=False)
+    hits: dict[tuple[str, str], int] = field(factory=dict, init=False)
 
-    def started(self, service: str) -> None:
-        """A session began."""
+    def started(self, service: str, rule: Rule | None = None) -> None:
+        """A session began, brought by a rule or by another session."""
         self.services[service].running += 1
+        if rule is not None:
+            self.hit(service, rule.place.at_line)
+
+    def hit(self, service: str, place: str) -> None:
+        """What is written there, a rule, a test or a list, has matched."""
+        key = service, place
+        if key in self.hits or len(self.hits) < MOST_PLACES:
+            self.hits[key] = self.hits.get(key, 0) + 1
+
+    def denied(self, service: str, event: str, by: str) -> None:
+        """One transaction, of the kind C{event}, did not pass: what is written at C{by} hit."""
+        key = service, event, by
+        if key in self.denials or len(self.denials) < MOST_PLACES:
+            self.denials[key] = self.denials.get(key, 0) + 1
+        self.hit(service, by)
 
     def connected(self, service: str, seconds: float) -> None:
         """A session's server was reached, C{seconds} after the first attempt."""
@@ -116,11 +142,20 @@ class Metrics:
         """A connection became no session."""
         self.refusals[refusal] += 1
 
-    def ended(self, service: str, outcome: Outcome, to_server: int, to_client: int) -> None:
-        """A session is over, and this was its whole traffic in bytes."""
+    def ended(
+        self, service: str, outcome: Outcome, to_server: int, to_client: int, denied: int = 0
+    ) -> None:
+        """
+        A session is over, and this was its whole traffic in bytes.
+
+        @param denied: how many of its transactions did not pass.
+        """
         counts = self.services[service]
         counts.running -= 1
-        counts.outcomes[outcome] += 1
+        if denied and outcome is Outcome.PASSED:
+            counts.passed_in_part += 1
+        else:
+            counts.outcomes[outcome] += 1
         counts.to_server += to_server
         counts.to_client += to_client
 
@@ -144,6 +179,7 @@ class _Collector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield from self._sessions()
+        yield from self._decisions()
         yield from self._bytes()
         yield from self._servers()
         yield from self._gateway()
@@ -159,8 +195,26 @@ class _Collector(Collector):
             running.add_metric((service,), counts.running)
             for outcome, count in counts.outcomes.items():
                 total.add_metric((service, outcome.value), count)
+            total.add_metric((service, IN_PART), counts.passed_in_part)
         yield total
         yield running
+
+    def _decisions(self) -> Iterator[Metric]:
+        denied = CounterMetricFamily(
+            "tproxygw_denied",
+            "Transactions that did not pass, by what denied them.",
+            labels=("service", "event", "by"),
+        )
+        for labels, count in self._metrics.denials.items():
+            denied.add_metric(labels, count)
+        hits = CounterMetricFamily(
+            "tproxygw_hits",
+            "How often a rule, a test or a list of the policy matched.",
+            labels=("service", "by"),
+        )
+        for place, count in self._metrics.hits.items():
+            hits.add_metric(place, count)
+        yield from (denied, hits)
 
     def _bytes(self) -> Iterator[Metric]:
         total = CounterMetricFamily(

@@ -97,6 +97,7 @@ class Records:
         bytes_to_server: int,
         bytes_to_client: int,
         upstream: Upstream | None,
+        denied: int = 0,
     ) -> bytes:
         """The one record of a session that is over."""
         outcome = _OUTCOMES[verdict.outcome]
@@ -109,7 +110,7 @@ class Records:
             f'"start":"{self.timestamp(started)}","end":"{end}",'
             f'"age":{int(seconds)},"state":"closed","reason":"{outcome}"}},'
             f'"gateway":{{{self._gateway(identity)},"verdict":"{outcome}",'
-            f'"reason":{reason},"seconds":{seconds:.6f}'
+            f'"reason":{reason},"seconds":{seconds:.6f}{_denied(denied)}'
             f"{_upstream(upstream) if upstream is not None else ''}}}}}\n"
         )
         self._ends.pop(identity.id, None)
@@ -190,11 +191,13 @@ def _described_ends(identity: Identity) -> str:
 def _described(service: str, rule: Rule | None) -> str:
     fields: dict[str, object] = {"service": service}
     if rule is not None:
-        fields["rule"] = (
-            f"{rule.place.file}:{rule.place.line}" if rule.place.line else rule.place.file
-        )
+        fields["rule"] = rule.place.at_line
         fields["zones"] = {"from": rule.source_names, "to": rule.destination_names}
     return encoded(fields)[1:-1]
+
+
+def _denied(count: int) -> str:
+    return f',"denied":{count:d}' if count else ""
 
 
 def _upstream(upstream: Upstream) -> str:

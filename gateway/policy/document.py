@@ -57,6 +57,14 @@ class Entry:
         path = (*self.path, *path)
         return Entry(value, self.file, self.positions, self.problems, path, self.files)
 
+    def written(self) -> dict[str, str]:
+        """Where the keys below this are written, but those in arrays: the line of each."""
+        return {
+            ".".join(map(str, path)): Place(self.file, line).at_line
+            for path, line in self.positions.below(self.path)
+            if all(isinstance(step, str) for step in path)
+        }
+
     def complain(self, message: str) -> None:
         """It is wrong."""
         self.problems.append(Problem(self.place, self.key, message))

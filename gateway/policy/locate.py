@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import tomllib
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from attrs import field, frozen
 
@@ -50,6 +50,12 @@ class Positions:
         offset = self.offsets.get(path, 0)
         line = bisect_right(self.lines, offset)
         return line, offset - self.lines[line - 1] + 1
+
+    def below(self, path: Path) -> Iterator[tuple[Path, int]]:
+        """What is written in a table: each path, from there, and its line."""
+        for found in self.offsets:
+            if len(found) > len(path) and found[: len(path)] == path:
+                yield found[len(path) :], self.position(found)[0]
 
 
 def locate(text: str) -> Positions:

@@ -13,11 +13,12 @@ class Place(NamedTuple):
     column: int = 0
 
     def __str__(self) -> str:
-        if not self.line:
-            return self.file
-        if not self.column:
-            return f"{self.file}:{self.line}"
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{self.at_line}:{self.column}" if self.line and self.column else self.at_line
+
+    @property
+    def at_line(self) -> str:
+        """Without the column, as records and metrics have it."""
+        return f"{self.file}:{self.line}" if self.line else self.file
 
 
 NOWHERE = Place("(built in)")

@@ -226,11 +226,12 @@ class ServiceResolver:
         self._check_protocol(maker, service.rules, entry)
         key = settings_key(table.inspector)
         settings = self._settings(maker, entry, key)
+        written = entry.at(key).written() if key in entry.value else {}
         idle = idle_seconds(
             table.limits, settings, entry.at(key), entry.at("limits", "idle_seconds")
         )
         limits = evolve(table.limits, idle_seconds=idle)
-        return evolve(service, maker=maker, settings=settings, limits=limits)
+        return evolve(service, maker=maker, settings=settings, written=written, limits=limits)
 
     def _miss_inspector(self, entry: Entry) -> None:
         """Unless it is there and of a wrong type, which has been said, or nothing could be read."""

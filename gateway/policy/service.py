@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -85,6 +86,8 @@ class Service:
     C{targets} is empty for the original destination; with several, they are
     tried in turn.
     C{maker} is L{None} unless the action is L{Action.INSPECT}.
+    C{written} says where each of the inspector's settings is written, if it is:
+    C{"services/web.toml:12"}, by its key, with dots for those in tables.
     """
 
     name: str
@@ -92,6 +95,7 @@ class Service:
     reply: Reply = Reply.RESET
     maker: IInspectorMaker | None = None
     settings: Any = None
+    written: Mapping[str, str] = field(factory=dict, eq=False)
     source: Source | str = Source.CLIENT
     targets: tuple[Target, ...] = ()
     limits: ServiceLimits = field(factory=ServiceLimits)

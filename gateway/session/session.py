@@ -38,6 +38,7 @@ from gateway.interfaces import (
     Verdict,
 )
 from gateway.kernel.sockets import Socket
+from gateway.observe.audit import NOTHING
 from gateway.observe.identity import Identity, Upstream
 from gateway.observe.log import PrintableLogger
 from gateway.policy.policy import Policy
@@ -124,6 +125,7 @@ class Session:
         "_wires",
         "active",
         "client",
+        "denied",
         "expected",
         "id",
         "identity",
@@ -174,6 +176,7 @@ class Session:
         self._ending_early = False
         self._speaking: Side | None = None
         self._recorded = False
+        self.denied = 0
         self._released = False
         self._unread = _NOTHING
         # Most sessions have none of these, so that all share the empty ones.
@@ -510,11 +513,26 @@ class Session:
             if wire.ended:
                 self.wire_ended(side)
 
-    def log(self, event: str, **fields: Any) -> None:
-        """See L{ISession.log}. The flow record is the last one of a session."""
+    def record(
+        self,
+        event: str,
+        gateway: Mapping[str, Any] = NOTHING,
+        denied_by: str = "",
+        **fields: Any,
+    ) -> None:
+        """See L{ISession.record}. The flow record is the last one of a session."""
         if self._recorded:
             return
-        self._equipment.audit.event(event, self.identity, fields)
+        if denied_by:
+            place = self._service.written.get(denied_by, denied_by)
+            self.denied += 1
+            self._equipment.metrics.denied(self.service, event, place)
+            gateway = {**gateway, "denied_by": place}
+        self._equipment.audit.event(event, self.identity, fields, gateway)
+
+    def hit(self, place: str) -> None:
+        """See L{ISession.hit}."""
+        self._equipment.metrics.hit(self.service, self._service.written.get(place, place))
 
     def _join(self) -> None:
         """Let each wire send what it reads to the other one, if both are plain."""
@@ -802,8 +820,9 @@ class Session:
             to_server,
             client.sent,
             self._upstream,
+            self.denied,
         )
-        equipment.metrics.ended(self.service, verdict.outcome, to_server, client.sent)
+        equipment.metrics.ended(self.service, verdict.outcome, to_server, client.sent, self.denied)
 
     def forget(self, stacked: Stacked) -> None:
         """A stacked body came to its end."""

@@ -243,7 +243,7 @@ class Sessions:
         self._by_client[host] += 1
         self._by_service[service] += 1
         self._by_both[host, service] += 1
-        self.equipment.metrics.started(service)
+        self.equipment.metrics.started(service, identity.rule)
 
     def begin(self, session: Session) -> None:
         """Count a session, and start it."""

@@ -28,6 +28,7 @@ from gateway.interfaces import (
     Unreachable,
     Verdict,
 )
+from gateway.observe.audit import NOTHING
 from gateway.observe.log import PrintableLogger
 from gateway.policy.policy import Policy
 from gateway.policy.service import Service
@@ -111,6 +112,7 @@ class Stacked:
         self.settings = service.settings
         self.depth = depth
         self._below = below
+        self._written = service.written
         self._policy = policy
         self._sink = sink
         self._inspector: IInspector | None = None
@@ -308,6 +310,16 @@ class Stacked:
         """There is no connection."""
         raise Unstackable(f"{self.service} can't be stacked: it hands its session over")
 
-    def log(self, event: str, **fields: Any) -> None:
+    def record(
+        self,
+        event: str,
+        gateway: Mapping[str, Any] = NOTHING,
+        denied_by: str = "",
+        **fields: Any,
+    ) -> None:
         """Write an audit record of the session below."""
-        self._below.log(event, **fields)
+        self._below.record(event, gateway, self._written.get(denied_by, denied_by), **fields)
+
+    def hit(self, place: str) -> None:
+        """See L{ISession.hit}."""
+        self._below.hit(self._written.get(place, place))

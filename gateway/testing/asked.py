@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from attrs import define, field
 
 from gateway.interfaces import CLIENT, SERVER, Side, Verdict
+from gateway.observe import eve
+from gateway.observe.audit import NOTHING
+from gateway.observe.value import encoded
 from gateway.testing.body import FakeBody
 
 
@@ -24,7 +28,9 @@ class Asked:
     @ivar halves: the sides towards which it was half-closed.
     @ivar secured: sides that were asked to speak TLS, with what was read before.
     @ivar bodies: what was given to inspectors of other services.
-    @ivar logged: the audit records: event and fields.
+    @ivar recorded: the audit records: event and fields, with those of the object C{gateway}
+        under that name, if there are any.
+    @ivar hits: the tests and lists of the policy that have matched.
     @ivar released: nothing is inspected any more.
     @ivar handed: the service that it was handed over to, and what was unread of each side.
         As after a release, nothing is inspected any more.
@@ -40,7 +46,8 @@ class Asked:
     halves: set[Side] = field(init=False, factory=set)
     secured: list[tuple[Side, bytes]] = field(init=False, factory=list)
     bodies: list[FakeBody] = field(init=False, factory=list)
-    logged: list[tuple[str, dict[str, Any]]] = field(init=False, factory=list)
+    recorded: list[tuple[str, dict[str, Any]]] = field(init=False, factory=list)
+    hits: list[str] = field(init=False, factory=list)
     released: bool = field(init=False, default=False)
     handed: tuple[str, dict[Side, bytes]] | None = field(init=False, default=None)
     verdict: Verdict | None = field(init=False, default=None)
@@ -85,10 +92,33 @@ class Asked:
             self.handed = (service, dict(unread))
             self.released = True
 
-    def log(self, event: str, **fields: Any) -> None:
-        """See L{ISession.log}."""
-        if self._closing or self._note(f"log {event}"):
-            self.logged.append((event, fields))
+    def record(
+        self,
+        event: str,
+        gateway: Mapping[str, Any] = NOTHING,
+        denied_by: str = "",
+        **fields: Any,
+    ) -> None:
+        """See L{ISession.record}; here it is checked that EVE has the fields of its events."""
+        amiss = eve.amiss(event, json.loads(encoded(fields)))
+        if amiss:
+            raise ValueError(f"{'; '.join(amiss)}: what EVE does not have belongs into 'gateway'")
+        if self._closing or self._note(f"record {event}"):
+            own = {**gateway, "denied_by": denied_by} if denied_by else gateway
+            self.recorded.append((event, {**fields, "gateway": own} if own else fields))
+
+    def records_of(self, event: str) -> list[dict[str, Any]]:
+        """The audit records of one kind: each with its own fields and those of C{gateway}."""
+        return [
+            {**fields, **fields.get("gateway", {})}
+            for kind, fields in self.recorded
+            if kind == event
+        ]
+
+    def hit(self, place: str) -> None:
+        """See L{ISession.hit}."""
+        if self._note(f"hit {place}"):
+            self.hits.append(place)
 
     def _note(self, event: str) -> bool:
         """Whether it is not too late for this."""

@@ -65,7 +65,7 @@ class Course:
             "secured": session.secured,
             "expected": [(one.side, one.address) for one in session.expected],
             "bodies": [(body.service, body.data) for body in session.bodies],
-            "logged": session.logged,
+            "recorded": session.recorded,
         }
 
 

@@ -115,7 +115,7 @@ class DataChannel:
 
     def _ask_epsv_only(self, command: Command) -> Command:
         if self._far_verb("EPSV") != "EPSV":
-            raise Refused(_NO_ALL, "the server is not asked for EPSV (setting 'data_mode')")
+            raise Refused(_NO_ALL, "the server is not asked for EPSV", "data_mode")
         self._agreement = Agreement(command, command)
         return command
 

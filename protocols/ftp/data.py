@@ -30,7 +30,7 @@ class Passed:
 
     def denied(self, reason: str, reply: bytes) -> None:
         """The file may not pass."""
-        self._inspector.session.deny(reason)
+        self._inspector.refuse(reason)
 
 
 class DataInspector(Inspector):
@@ -93,6 +93,12 @@ class DataInspector(Inspector):
     def send(self, data: bytes) -> None:
         """To the side that does not send."""
         self.session.send(self._transfer.sender.other, data)
+
+    def refuse(self, reason: str) -> None:
+        """The stacked inspector does not let it pass."""
+        upload = self._transfer.flow is Flow.UPLOAD
+        self._transfer.denied_by = "stack_upload" if upload else "stack_download"
+        self.session.deny(reason)
 
     def _end(self, side: Side) -> None:
         if side is not self._transfer.sender:

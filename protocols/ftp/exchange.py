@@ -6,6 +6,7 @@ from typing import Any
 
 from attrs import define, field
 
+from gateway.interfaces import ISession
 from protocols.ftp.command import Command
 from protocols.ftp.reply import Reply
 from protocols.ftp.transfer import Transfer
@@ -72,18 +73,28 @@ class Exchange:
         only = (self.command.argument or b"").upper() == b"ALL"
         return "an announcement was asked for" if (reply.code == wanted) is only else ""
 
-    def fields(self) -> dict[str, Any]:
-        """For the audit, in the names of EVE. Never a password, nor what may echo it."""
+    def record(
+        self, session: ISession, verdict: str, reason: str = "", by: str = "", **more: Any
+    ) -> None:
+        """Write the audit record: what the two said, and what the gateway says about it."""
+        gateway: dict[str, Any] = {"verdict": verdict, **more}
+        if reason:
+            gateway["reason"] = reason
+        asked = self.asked or self.command
+        if asked.verb != self.command.verb:
+            gateway["server_command"] = self.command.verb
+        session.record("ftp", gateway, by, **self._fields(asked))
+
+    def _fields(self, command: Command) -> dict[str, Any]:
+        """In the names of EVE. Never a password, nor what may echo it."""
         secret = self.verb.secret
-        command = self.asked or self.command
         fields: dict[str, Any] = {"command": command.verb}
         if command.argument is not None and not secret:
             fields["command_data"] = command.argument
-        if command.verb != self.command.verb:
-            fields["server_command"] = self.command.verb
-        fields["completion_code"] = [str(reply.code) for reply in self.replies]
-        if not secret:
-            fields["reply"] = [reply.text for reply in self.replies]
+        if self.replies:
+            fields["completion_code"] = [str(reply.code) for reply in self.replies]
+            if not secret:
+                fields["reply"] = [reply.text for reply in self.replies]
         fields["reply_received"] = "yes" if self.replies else "no"
         if self.port:
             fields["dynamic_port"] = self.port

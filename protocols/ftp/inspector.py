@@ -43,6 +43,8 @@ _SYNTAX = Reply(501, b"That is no argument for this command.")
 _UNSUPPORTED = Reply(504, b"That is not supported here.")
 _GOODBYE = b"421 That is not allowed here; goodbye.\r\n"
 
+PASSED, DENIED = Outcome.PASSED.value, Outcome.DENIED.value
+
 _MOVING = frozenset({"CWD", "XCWD", "CDUP", "XCUP", "USER", "PASS", "ACCT"})
 _PARAMETERS = frozenset({"TYPE", "STRU", "MODE", "OPTS", "AUTH"})
 
@@ -155,7 +157,7 @@ class FtpInspector(StreamInspector):
         except Refused as refused:
             self._answer(command, refused)
         except Denied as denied:
-            self._log_denied(command, denied.reason)
+            self._record_denied(command, denied)
             raise
 
     async def _take_known(self, command: Command) -> None:
@@ -197,12 +199,12 @@ class FtpInspector(StreamInspector):
         if command.verb not in SECURITY:
             return Refused(_NOT_HERE, "never allowed")
         if self._settings.auth == "hide":
-            return Refused(_UNKNOWN, "encryption is not allowed (setting 'auth')")
+            return Refused(_UNKNOWN, "encryption is not allowed", "auth")
         if command.verb != "AUTH":
             return Refused(_AUTH_FIRST)
         if self._settings.auth == "deny":
-            raise Denied("the client wants to encrypt (setting 'auth')", _GOODBYE)
-        return Refused(_NO_TLS, "encryption is not allowed (setting 'auth')")
+            raise Denied("the client wants to encrypt", _GOODBYE, "auth")
+        return Refused(_NO_TLS, "encryption is not allowed", "auth")
 
     async def _pass(self, command: Command, asked: Command) -> None:
         """Send a command, for one that the client C{asked}."""
@@ -235,24 +237,21 @@ class FtpInspector(StreamInspector):
     def _settled(self, doubt: Exchange) -> None:
         """C{doubt} won't be answered any more, if it was not."""
         if doubt in self._exchanges:
-            self.session.log("ftp", **doubt.fields())
+            doubt.record(self.session, PASSED, "the server answered ABOR only once")
             self._exchanges.remove(doubt)
 
     def _answer(self, command: Command | None, refused: Refused) -> None:
         """In the server's place."""
-        self.session.log(
-            "ftp",
-            **Exchange(command or Command("(unknown)")).fields(),
-            refused=refused.reason,
-            answer=str(refused.reply.code),
-        )
+        asked = Exchange(command or Command("(unknown)"))
+        answer = str(refused.reply.code)
+        asked.record(self.session, DENIED, refused.reason, refused.by, answer=answer)
         self.session.send(CLIENT, refused.reply.written())
         if not self._exchanges:
             self._patience.for_command()
 
-    def _log_denied(self, command: Command | None, reason: str) -> None:
-        asked = command or Command("(unknown)")
-        self.session.log("ftp", **Exchange(asked).fields(), denied=reason)
+    def _record_denied(self, command: Command | None, denied: Denied) -> None:
+        asked = Exchange(command or Command("(unknown)"))
+        asked.record(self.session, DENIED, denied.reason, denied.by)
 
     # What the server sends
 
@@ -276,13 +275,11 @@ class FtpInspector(StreamInspector):
         return await Reply.read(read, settings.reply_line_bytes, settings.reply_bytes)
 
     async def _take_reply(self, exchange: Exchange, reply: Reply, read: Reader) -> None:
-        fault = exchange.fault(reply)
-        if fault:
-            reason = f"the server sent {reply.code} to {exchange.command}: {fault}"
-            self._log_denied(exchange.command, reason)
-            raise Denied(reason)
-        if exchange.instead is None or not exchange.silent:
-            self._rights.check_reply(exchange.command, reply)
+        try:
+            self._check_reply(exchange, reply)
+        except Denied as denied:
+            self._record_denied(exchange.command, denied)
+            raise
         exchange.replies.append(reply)
         exchange.begun = exchange.begun or reply.preliminary
         if reply.preliminary:
@@ -291,6 +288,14 @@ class FtpInspector(StreamInspector):
         else:
             await self._complete(exchange, reply, read)
         self._exchanges.go_on()
+
+    def _check_reply(self, exchange: Exchange, reply: Reply) -> None:
+        """@raise Denied: it can't be the answer to that, or the policy does not have it."""
+        fault = exchange.fault(reply)
+        if fault:
+            raise Denied(f"the server sent {reply.code} to {exchange.command}: {fault}")
+        if exchange.instead is None or not exchange.silent:
+            self._rights.check_reply(exchange.command, reply)
 
     async def _complete(self, exchange: Exchange, reply: Reply, read: Reader) -> None:
         """The last reply to a command."""
@@ -305,7 +310,7 @@ class FtpInspector(StreamInspector):
         if exchange.instead is not None:
             self._settled(exchange.instead)
         if exchange.instead is None or not exchange.silent:
-            self.session.log("ftp", **exchange.fields())
+            exchange.record(self.session, PASSED)
         if command.verb == "AUTH" and reply.completed:
             self._encrypt()
         if self._rights.wants_directory and command.verb in _MOVING and reply.completed:

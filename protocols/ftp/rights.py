@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gateway.interfaces import Denied
+from gateway.interfaces import PROTOCOL, Denied, blamed
 from protocols.ftp.command import IAC, Command
 from protocols.ftp.path import absolute, literal, names, path_of, sets_time
 from protocols.ftp.reply import Reply
@@ -23,6 +23,7 @@ _NO_TRANSFER = Reply(552, b"No more transfers are allowed in this session.")
 _FEATURE = re.compile(rb" ([A-Za-z0-9]+)(?: .*)?", re.DOTALL)
 _FETCHED = Flow.DOWNLOAD
 _PUTTING = frozenset({"STOR", "STOU", "MKD", "XMKD"})
+_LENGTHS = {"USER": "user_bytes", "PASS": "password_bytes", "ACCT": "password_bytes"}
 _HARMLESS = frozenset({"HELP", "UMASK"})
 _SECURE_FEATURES = SECURITY & {"AUTH", "PBSZ", "PROT"}
 _NEEDED = {"REST": "REST", "MLST": "MLST", "UTF8": "OPTS"}
@@ -33,13 +34,15 @@ class Refused(Exception):
     A command that does not pass.
 
     @ivar reply: what the client gets.
-    @ivar reason: for the operator, if it is the policy's doing.
+    @ivar reason: for the operator.
+    @ivar by: the setting that has it so, if it is the policy's doing.
     """
 
-    def __init__(self, reply: Reply, reason: str = "") -> None:
+    def __init__(self, reply: Reply, reason: str = "", by: str = PROTOCOL) -> None:
         super().__init__(reason)
         self.reply = reply
-        self.reason = reason or reply.text.decode("ascii")
+        self.reason = blamed(reason or reply.text.decode("ascii"), by)
+        self.by = by
 
 
 class Rights:
@@ -89,54 +92,55 @@ class Rights:
         decision = self.decision(command.verb)
         if decision == "deny":
             raise Denied(
-                f"the command {command} ends the session (setting 'commands')",
+                f"the command {command} ends the session",
                 b"421 That command is not allowed here; goodbye.\r\n",
+                "commands",
             )
         if decision == "refuse":
-            raise Refused(_NO_COMMAND, "not allowed (settings 'profile' and 'commands')")
+            by = "commands" if command.verb in self._settings.commands else "profile"
+            raise Refused(_NO_COMMAND, "not allowed", by)
 
     def _check_length(self, command: Command) -> None:
         settings = self._settings
-        limits = {"USER": settings.user_bytes, "PASS": settings.password_bytes}
-        limits["ACCT"] = settings.password_bytes
-        limit = limits.get(command.verb, settings.path_bytes)
+        name = _LENGTHS.get(command.verb, "path_bytes")
+        limit: int = getattr(settings, name)
         if len(command.argument or b"") > limit:
-            raise Refused(_TOO_LONG, f"an argument of more than {limit} bytes")
+            raise Refused(_TOO_LONG, f"an argument of more than {limit} bytes", name)
 
     def _check_user(self, command: Command) -> None:
         name = (command.argument or b"").decode("utf-8", "backslashreplace")
         anonymous_only = self._settings.profile.startswith("anonymous")
         if anonymous_only and name.lower() not in ANONYMOUS:
-            raise Refused(_NO_USER, f"the user {name!r} is not anonymous (setting 'profile')")
+            raise Refused(_NO_USER, f"the user {name!r} is not anonymous", "profile")
         if not self._settings.users.fullmatch(name):
-            raise Refused(_NO_USER, f"the user {name!r} is not allowed (setting 'users')")
+            raise Refused(_NO_USER, f"the user {name!r} is not allowed", "users")
 
     def _check_site(self, command: Command) -> None:
         word = (command.argument or b"").split(b" ")[0].decode("ascii", "replace").upper()
         if word not in self._settings.site_commands:
-            raise Refused(_NO_COMMAND, f"SITE {word} is not allowed (setting 'site_commands')")
+            raise Refused(_NO_COMMAND, f"SITE {word} is not allowed", "site_commands")
         if self._settings.write_paths is not None and word not in _HARMLESS:
-            reason = f"whose path SITE {word} means is not known (setting 'write_paths')"
-            raise Refused(_NO_COMMAND, reason)
+            reason = f"whose path SITE {word} means is not known"
+            raise Refused(_NO_COMMAND, reason, "write_paths")
 
     def _check_time(self, command: Command) -> None:
         if sets_time(command) and self.decision("MFMT") != "pass":
-            raise Refused(_NO_COMMAND, "MDTM that sets a time is not allowed, as MFMT is not")
+            raise Refused(_NO_COMMAND, "MDTM that sets a time, as MFMT does", "profile")
 
     def _check_host(self, command: Command) -> None:
         name = (command.argument or b"").decode("ascii", "backslashreplace")
         allowed = self._settings.virtual_hosts
         if allowed is not None and not allowed.fullmatch(name.lower()):
-            raise Refused(_NO_HOST, f"the host {name!r} is not allowed (setting 'virtual_hosts')")
+            raise Refused(_NO_HOST, f"the host {name!r} is not allowed", "virtual_hosts")
 
     def _check_names(self, command: Command) -> None:
         settings, found = self._settings, names(path_of(command))
         if settings.path_depth and len(found) > settings.path_depth:
-            reason = f"a path of more than {settings.path_depth} names (setting 'path_depth')"
-            raise Refused(_NO_PATH, reason)
+            reason = f"a path of more than {settings.path_depth} names"
+            raise Refused(_NO_PATH, reason, "path_depth")
         if any(len(name) > settings.name_bytes for name in found):
-            reason = f"a name of more than {settings.name_bytes} bytes (setting 'name_bytes')"
-            raise Refused(_NO_PATH, reason)
+            reason = f"a name of more than {settings.name_bytes} bytes"
+            raise Refused(_NO_PATH, reason, "name_bytes")
 
     def _check_path(self, command: Command) -> None:
         writes = VERBS[command.verb].access is Access.WRITE or sets_time(command)
@@ -150,12 +154,12 @@ class Rights:
         if path is None or not allowed.fullmatch(path.decode("utf-8", "backslashreplace")):
             name = "write_paths" if writes else "read_paths"
             shown = (path or path_of(command)).decode("utf-8", "backslashreplace")
-            raise Refused(_NO_PATH, f"the path {shown!r} is not allowed (setting {name!r})")
+            raise Refused(_NO_PATH, f"the path {shown!r} is not allowed", name)
 
     def _check_count(self) -> None:
         most = self._settings.transfers
         if most and self._transfers >= most:
-            raise Refused(_NO_TRANSFER, f"more than {most} transfers (setting 'transfers')")
+            raise Refused(_NO_TRANSFER, f"more than {most} transfers", "transfers")
         self._transfers += 1
 
     def check_reply(self, command: Command, reply: Reply) -> None:
@@ -164,8 +168,9 @@ class Rights:
         code = str(reply.code)
         if table.get(f"{command} {code}", table.get(code, "pass")) == "deny":
             raise Denied(
-                f"the reply {code} to {command} ends the session (setting 'replies')",
+                f"the reply {code} to {command} ends the session",
                 b"421 That answer is not allowed here; goodbye.\r\n",
+                "replies",
             )
 
     def features(self, reply: Reply) -> Reply:

@@ -71,10 +71,10 @@ class Target:
     def _check(self, host: str, port: int) -> None:
         allowed = self._settings.user_servers
         if allowed is None or not allowed.fullmatch(host):
-            reason = f"the server {host!r} is not allowed (setting 'user_servers')"
-            raise Refused(_NOT_ALLOWED, reason)
+            reason = f"the server {host!r} is not allowed"
+            raise Refused(_NOT_ALLOWED, reason, "user_servers")
         if port not in self._settings.user_ports:
-            raise Refused(_NOT_ALLOWED, f"port {port} is not allowed (setting 'user_ports')")
+            raise Refused(_NOT_ALLOWED, f"port {port} is not allowed", "user_ports")
 
     @property
     def there(self) -> bool:

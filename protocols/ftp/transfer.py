@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 
 from gateway.interfaces import (
     CLIENT,
+    PROTOCOL,
     SERVER,
     Address,
     Denied,
@@ -41,7 +42,7 @@ class Total:
         """
         self._size += size
         if self._limit and self._size > self._limit:
-            raise Denied(f"more than {self._limit} bytes in all (setting 'session_bytes')")
+            raise Denied(f"more than {self._limit} bytes in all", by="session_bytes")
 
 
 class Transfer:
@@ -62,6 +63,7 @@ class Transfer:
     @ivar linked: it has both sides.
     @ivar size: bytes that were let through.
     @ivar verdict: how the data connection ended, if it has.
+    @ivar denied_by: the setting that it was denied by, if it was.
     """
 
     def __init__(self, settings: FtpSettings, total: Total, initiator: Side, mode: str) -> None:
@@ -80,6 +82,7 @@ class Transfer:
         self.linked = False
         self.size = 0
         self.verdict: Verdict | None = None
+        self.denied_by = PROTOCOL
         self._dropped = ""
         self._begin: Callable[[], None] | None = None
         self._done = False
@@ -195,8 +198,7 @@ class Transfer:
     def _check_port(self, server: Address) -> None:
         """@raise Denied: the server may not connect from there."""
         if self.ports is not None and server.port not in self.ports:
-            why = f"the server connects from port {server.port} (setting 'active_ports')"
-            raise Denied(why)
+            raise Denied(f"the server connects from port {server.port}", by="active_ports")
 
     def _linked(self, address: Address) -> Address:
         if self.far is not None:
@@ -211,12 +213,20 @@ class Transfer:
         @raise Denied: they are too many.
         """
         self.size += size
-        self._total.count(size)
+        try:
+            self._total.count(size)
+            self._check_size()
+        except Denied as denied:
+            self.denied_by = denied.by
+            raise
+
+    def _check_size(self) -> None:
         upload = self.flow is Flow.UPLOAD
         limit = self.settings.upload_bytes if upload else self.settings.download_bytes
         if limit and self.size > limit:
-            name = "upload_bytes" if upload else "download_bytes"
-            raise Denied(f"more than {limit} bytes (setting {name!r})")
+            raise Denied(
+                f"more than {limit} bytes", by="upload_bytes" if upload else "download_bytes"
+            )
 
     def delivered(self) -> None:
         """Everything has left for whom it is meant."""
@@ -248,14 +258,18 @@ class Transfer:
 
     def record(self, session: ISession, completion: int | None) -> None:
         """Write the audit record."""
-        session.log("ftp_data", **self._fields(completion))
+        assert self.command is not None
+        fields: dict[str, Any] = {"command": self.command.verb}
+        if self.command.argument is not None:
+            fields["filename"] = self.command.argument
+        by = self.denied_by if self.refused else ""
+        session.record("ftp_data", self._told(completion), by, **fields)
 
-    def _fields(self, completion: int | None) -> dict[str, Any]:
-        assert self.command is not None and self.flow is not None
+    def _told(self, completion: int | None) -> dict[str, Any]:
+        """What EVE has no field for."""
+        assert self.flow is not None
         verdict = self.verdict
         fields: dict[str, Any] = {
-            "command": self.command.verb,
-            "filename": self.command.argument or b"",
             "direction": self.flow.value,
             "size": self.size,
             "offset": self.offset,

@@ -149,7 +149,8 @@ class HttpInspector(StreamInspector):
     ) -> None:
         """Write the audit record of a transaction; once."""
         if not transaction.recorded:
-            self.session.log("http", **transaction.record(verdict, reason, offset))
+            fields, gateway = transaction.record(verdict, reason, offset)
+            self.session.record("http", gateway, **fields)
 
     def further_asked(self, headers: Headers) -> Headers:
         """

@@ -83,28 +83,29 @@ class Transaction:
         """Whether some of a body was sent."""
         return self.request_body is not None and self.request_body.size > 0
 
-    def record(self, verdict: str, reason: str = "", offset: int | None = None) -> dict[str, Any]:
-        """The fields of the audit record, in EVE's names; what is not known is left out."""
+    def record(
+        self, verdict: str, reason: str = "", offset: int | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The audit record: EVE's fields, and the gateway's. What is not known is left out."""
         self.recorded = True
         fields = _asked(self.request) if self.request is not None else _misread(self.line)
+        gateway: dict[str, Any] = {"verdict": verdict}
+        if reason:
+            gateway["reason"] = reason
         if self.user:
-            fields["username"] = self.user
+            gateway["username"] = self.user
         if self.response is not None:
             fields.update(_answered(self.response))
         if self.status:
             fields["status"] = self.status
-        self._measure(fields)
+        self._measure(fields, gateway)
         if self.address is not None:
-            fields["upstream_ip"] = self.address.host
-            fields["upstream_port"] = self.address.port
-        fields["verdict"] = verdict
-        if reason:
-            fields["reason"] = reason
+            gateway["upstream"] = {"ip": self.address.host, "port": self.address.port}
         if offset is not None:
-            fields["offset"] = offset
-        return fields
+            gateway["offset"] = offset
+        return fields, gateway
 
-    def _measure(self, fields: dict[str, Any]) -> None:
+    def _measure(self, fields: dict[str, Any], gateway: dict[str, Any]) -> None:
         """Bytes of content, and with the heads; of the answer that the client got."""
         asked = self.request_body.size if self.request_body is not None else 0
         answered, head = 0, self.response_head
@@ -115,9 +116,9 @@ class Transaction:
             answered = self.response_body.size
         fields["length"] = answered
         if asked:
-            fields["request_length"] = asked
-        fields["request_bytes"] = self.request_head + asked
-        fields["response_bytes"] = head + answered
+            gateway["request_length"] = asked
+        gateway["request_bytes"] = self.request_head + asked
+        gateway["response_bytes"] = head + answered
 
 
 def _misread(line: str) -> dict[str, Any]:

@@ -110,8 +110,8 @@ class Message:
             trace + self._parts.begin(self._seen, header, gap) + self._parts.feed(rest[len(gap) :])
         )
 
-    def record(self) -> dict[str, Any]:
-        """Fields of the audit record C{email}."""
+    def record(self) -> tuple[dict[str, Any], list[str]]:
+        """Fields of the audit record C{email}; and the attachments that were removed."""
         seen, attachments = self._seen, self._findings.attachments
         fields: dict[str, Any] = {
             "from": seen.first("from"),
@@ -121,5 +121,5 @@ class Message:
             "message_id": seen.first("message-id"),
         }
         fields["attachment"] = [each.name for each in attachments[:SHOWN]]
-        fields["removed"] = [each.name for each in self._findings.removed[:SHOWN]]
-        return {name: value for name, value in fields.items() if value}
+        removed = [each.name for each in self._findings.removed[:SHOWN]]
+        return {name: value for name, value in fields.items() if value}, removed

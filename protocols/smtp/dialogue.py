@@ -147,9 +147,7 @@ class Dialogue:
         if self._errors >= self.settings.errors:
             reason = f"{self._errors} commands were refused (setting 'errors'): {refused.reason}"
             raise Denied(reason, refused.reply.data() + b"421 4.7.0 Too many errors\r\n")
-        self.session.log(
-            "smtp", **self.envelope(), refused=refused.reason, answer=refused.reply.text
-        )
+        self.record("denied", refused.reason, refused.reply.text, refused.by)
         self.tell(refused.reply)
 
     def give_up(self, reply: Reply) -> None:
@@ -170,28 +168,33 @@ class Dialogue:
         if self.server.doubtful:
             reason = f"{reason}, and may have taken the message"
             self.transfer.recorded = True
-            self.session.log("smtp", **self.envelope(), answer="", doubt=reason)
+            self.record("failed", reason)
         self.server.fail(reason, LOST)
 
     def closed(self, verdict: Verdict) -> None:
         """The session is over: a mail that came to no end leaves a record too."""
         if self.transaction is not None and not self.transfer.recorded:
             why = verdict.reason or verdict.outcome.value
-            self.session.log("smtp", **self.envelope(), unfinished=why)
+            self.record("failed", why)
         self.deadline.clear()
         self.server.forget()
         self._taken = None
 
+    def record(self, verdict: str, reason: str, answer: str = "", denied_by: str = "") -> None:
+        """Write the audit record of something that was not done."""
+        gateway = {"verdict": verdict, "reason": reason}
+        if answer:
+            gateway["answer"] = answer
+        self.session.record("smtp", gateway, denied_by, **self.envelope())
+
     def envelope(self) -> dict[str, Any]:
         """What is known of the transaction, as audit fields."""
-        transaction = self.transaction
-        if transaction is None:
-            return {"helo": self.helo}
-        return {
-            "helo": self.helo,
-            "mail_from": f"<{transaction.sender}>",
-            "rcpt_to": [f"<{each}>" for each in transaction.recipients],
-        }
+        fields: dict[str, Any] = {"helo": self.helo}
+        if self.transaction is not None:
+            fields["mail_from"] = f"<{self.transaction.sender}>"
+            if self.transaction.recipients:
+                fields["rcpt_to"] = [f"<{each}>" for each in self.transaction.recipients]
+        return fields
 
     def trace(self) -> bytes:
         """The Received field for the next message, if there is to be one."""

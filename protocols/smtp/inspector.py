@@ -158,7 +158,8 @@ class SMTPInspector(StreamInspector):
         if not self._server_read.empty:
             raise Denied("the server sent plaintext after it had agreed to TLS")
         helo = self._dialogue.helo
-        self.session.log("smtp", helo=helo, starttls="passed, not inspected from here on")
+        gateway = {"starttls": "passed, not inspected from here on"}
+        self.session.record("smtp", gateway, helo=helo)
         self._dialogue.quit = True
         self._dialogue.deadline.clear()
         self.session.send(SERVER, beginning)

@@ -56,7 +56,8 @@ async def authenticate(dialogue: Dialogue, command: Command, read: Reader) -> No
         reply = await dialogue.ask(CONTINUATION, line + b"\r\n")
         dialogue.tell(reply)
     dialogue.authenticated = reply.code == 235
-    dialogue.session.log("smtp", helo=dialogue.helo, auth=mechanism, answer=reply.text)
+    gateway = {"auth": mechanism, "answer": reply.text}
+    dialogue.session.record("smtp", gateway, helo=dialogue.helo)
 
 
 async def secure(dialogue: Dialogue, command: Command, read: Reader) -> None:

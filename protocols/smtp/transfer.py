@@ -71,10 +71,10 @@ class Transfer:
                 await outgoing.put(await content.feed(block))
             reply = await outgoing.end(await content.end())
         except Refusal as refused:
-            self._log(envelope, content, refused.reply, refused.reason)
+            self._record(envelope, content, refused.reply, refused)
             reply = await self._refuse(source, outgoing, refused)
         else:
-            self._log(envelope, content, reply)
+            self._record(envelope, content, reply)
         finally:
             content.cancel()
             self._outgoing = None
@@ -119,32 +119,36 @@ class Transfer:
             if not last:
                 return Reply.of(250, f"2.0.0 {chunk.size} octets received")
             reply = await chunked.end()
-            self._log(envelope, chunked.content, reply)
+            self._record(envelope, chunked.content, reply)
         except Refusal as refused:
-            self._log(envelope, chunked.content, refused.reply, refused.reason)
+            self._record(envelope, chunked.content, refused.reply, refused)
             await chunk.skip(refused, GREEDY * self._settings.message_bytes)
             reply = refused.reply
             await self._take_back(reply)
         self.forget()
         return reply
 
-    def _log(
-        self, envelope: dict[str, Any], content: Content, reply: Reply, refused: str = ""
+    def _record(
+        self,
+        envelope: dict[str, Any],
+        content: Content,
+        reply: Reply,
+        refused: Refusal | None = None,
     ) -> None:
-        fields = {**envelope, "answer": reply.text}
-        if refused:
-            fields["refused"] = refused
+        gateway: dict[str, Any] = {"answer": reply.text}
+        if refused is not None:
+            gateway |= {"verdict": "denied", "reason": refused.reason}
         else:
-            fields["size"] = content.size
-        if not refused and reply.positive and queue_id(reply):
-            fields["queue_id"] = queue_id(reply)
+            gateway |= {"verdict": "passed", "size": content.size}
+            if reply.positive and queue_id(reply):
+                gateway["queue_id"] = queue_id(reply)
         if content.verdict():
-            fields["stacked"] = content.verdict()
+            gateway["stacked"] = content.verdict()
         self.recorded = True
-        self._session.log("smtp", **fields)
-        email = content.record()
-        if email:
-            self._session.log("email", **email)
+        self._session.record("smtp", gateway, refused.by if refused else "", **envelope)
+        email, removed = content.record()
+        if email or removed:
+            self._session.record("email", {"removed": removed} if removed else {}, **email)
 
     def forget(self) -> None:
         """The transaction is over."""

@@ -21,6 +21,7 @@ from gateway.lab.laboratory import LabError, check_able
 from gateway.lab.namespace import Namespace
 from gateway.lab.network import Network, left_over
 from gateway.lab.waiting import wait_until
+from gateway.observe.eve import records_amiss
 
 PREFIX = "tproxygw-test-"
 ZONES = """
@@ -70,6 +71,7 @@ class Scene:
         self._clear()
         self.network.build()
         self.audit.unlink(missing_ok=True)
+        self._checked = 0
         self.daemon = Daemon(self.network.gateway, self.config, self.folder / "gateway.log")
 
     @property
@@ -113,11 +115,16 @@ class Scene:
             raise AssertionError(log.read_text())
 
     def records(self) -> list[dict[str, Any]]:
-        """The complete audit records so far."""
+        """The complete audit records so far, each of which EVE's schema has a place for."""
         if not self.audit.exists():
             return []
         lines = self.audit.read_text().splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        records = [json.loads(line) for line in lines if line.endswith("\n")]
+        wrong = records_amiss(records[self._checked :])
+        if wrong:
+            raise AssertionError("\n".join(wrong))
+        self._checked = len(records)
+        return records
 
     def reload(self, said: str) -> None:
         """Send SIGHUP and wait until the log says the given words once more."""

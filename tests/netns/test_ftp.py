@@ -59,7 +59,7 @@ class TransferTests(FtpCase):
         control = self.flow(source)
         found = [one for one in self.transfers() if one["flow_id"] == control["flow_id"]]
         self.assertEqual([one["ftp_data"]["filename"] for one in found], ["file"])
-        data = found[0]["ftp_data"]["data_flow_id"]
+        data = found[0]["gateway"]["data_flow_id"]
         flows = [one for one in self.scene.records() if one.get("flow_id") == data]
         self.assertEqual([one["parent_id"] for one in flows], [control["flow_id"]])
         self.assertEqual(flows[0]["flow"]["bytes_toclient"], len(CONTENT))

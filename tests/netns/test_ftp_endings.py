@@ -121,7 +121,7 @@ class StageTests(PlayedCase):
             sock.close()
         self.wait(lambda: not self.remains(), "the gateway keeps something")
         for record in self.transfers()[before:]:
-            self.assertIsNone(record["ftp_data"]["completion_code"], record)
+            self.assertIsNone(record["gateway"]["completion_code"], record)
 
     def remains(self) -> str:
         """Sockets of the gateway that are not its listeners."""
@@ -206,7 +206,7 @@ class KilledTests(FtpCase):
         self.wait(self.transfers, "no record of the transfer")
         record = self.transfers()[-1]
         self.assertEqual(record["ftp_data"]["filename"], "large")
-        self.assertNotEqual(record["ftp_data"]["verdict"], "passed", record)
+        self.assertNotEqual(record["gateway"]["verdict"], "passed", record)
         self.serves("pyftpdlib")
 
     def connections(self) -> int:

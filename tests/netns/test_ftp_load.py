@@ -8,6 +8,7 @@ import shutil
 from contextlib import ExitStack
 from pathlib import Path
 
+from gateway.observe.reading import told
 from tests.netns.ftp_case import CONTENT, FtpCase
 from tests.netns.ftp_clients import SECONDS, Visit
 from tests.netns.ftp_servers import SERVERS
@@ -108,7 +109,7 @@ class LoadTests(FtpCase):
 
     def large_ones(self) -> list[tuple[int, str]]:
         """Size and verdict of the large transfers."""
-        records = [one["ftp_data"] for one in self.transfers()]
+        records = [told(one) for one in self.transfers()]
         return [
             (one["size"], one["verdict"])
             for one in records

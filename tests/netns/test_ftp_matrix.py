@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.lab.network import CLIENT, CLIENT6
+from gateway.observe.reading import told
 from tests.netns.ftp_case import CONTENT, FtpCase
 from tests.netns.ftp_clients import CLIENTS, Client, Visit
 from tests.netns.ftp_servers import SERVERS, Server
@@ -89,7 +90,7 @@ class MatrixTests(FtpCase):
         wanted = {len(CONTENT), len(CONTENT) - HALF}
 
         def records() -> list[dict[str, Any]]:
-            fields = [one["ftp_data"] for one in self.transfers()[before:]]
+            fields = [told(one) for one in self.transfers()[before:]]
             return [one for one in fields if one["mode"] == mode]
 
         def downloads() -> set[int]:

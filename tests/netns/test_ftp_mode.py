@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from gateway.lab.network import CLIENT, CLIENT6
+from gateway.observe.reading import told
 from tests.netns.case import hear
 from tests.netns.ftp_case import CONTENT, FTP, FtpCase, hear_line, port_in
 from tests.netns.ftp_clients import Visit
@@ -46,7 +47,7 @@ class ModeTests(FtpCase):
                 client.delete("in/mode")
                 client.quit()
         self.wait(lambda: len(self.transfers()) == before + 32, "too few records of transfers", 5)
-        records = [one["ftp_data"] for one in self.transfers()[before:]]
+        records = [told(one) for one in self.transfers()[before:]]
         modes = {(one["mode"], one.get("server_mode", one["mode"])) for one in records}
         self.assertEqual(modes, set(product(("passive", "active"), repeat=2)))
         self.assertEqual({one["verdict"] for one in records}, {"passed"})

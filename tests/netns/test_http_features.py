@@ -112,7 +112,7 @@ networks = ["198.51.100.0/24", "192.0.2.0/24"]
         self.assertEqual(peer, client.getsockname())
         server.sendall(OK)
         self.assertEqual(self.heard(client, b"hi"), OK)
-        self.assertNotIn("upstream_ip", self.record(client)["http"])
+        self.assertNotIn("upstream", self.record(client)["gateway"])
 
     def test_wrong_name(self) -> None:
         """One that is elsewhere is asked there, from the client's address; the record says all."""
@@ -125,7 +125,7 @@ networks = ["198.51.100.0/24", "192.0.2.0/24"]
         record = self.record(client)
         self.assertEqual(record["dest_ip"], SERVER)
         self.assertEqual(record["http"]["hostname"], "there.example")
-        self.assertEqual(record["http"]["upstream_ip"], MIRROR)
+        self.assertEqual(record["gateway"]["upstream"]["ip"], MIRROR)
 
     def test_names_are_no_way_around(self) -> None:
         """No name leads to the gateway itself, nor to where the rules don't."""
@@ -148,7 +148,7 @@ networks = ["198.51.100.0/24", "192.0.2.0/24"]
         client.sendall(b"GET / HTTP/1.1\r\nX: ")
         said = self.heard(client, b"\r\n\r\n")
         self.assertTrue(said.startswith(b"HTTP/1.1 408 "), said)
-        self.assertIn("head_seconds", self.record(client)["http"]["reason"])
+        self.assertIn("head_seconds", self.record(client)["gateway"]["reason"])
 
     def test_idle(self) -> None:
         """One that asks for nothing more is parted from; nothing is wrong with that."""
@@ -216,7 +216,7 @@ networks = ["198.51.100.0/24", "192.0.2.0/24"]
         server.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
         self.assertLess(self.fill(server, size), size)
         self.assertReset(server)
-        record = self.record(client)["http"]
+        record = self.record(client)["gateway"]
         self.assertIn("take_seconds", record["reason"])
         self.assertEqual(record["verdict"], "denied")
 

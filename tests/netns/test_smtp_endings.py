@@ -94,7 +94,7 @@ class EndingTests(SmtpCase):
         client = self.smtp(29)
         with self.assertRaises(smtplib.SMTPServerDisconnected):
             client.sendmail(FROM, ["die@b.example"], HALF)
-        self.assertTrue(self.record("smtp", rcpt_to=["<die@b.example>"])["doubt"])
+        self.assertTrue(self.record("smtp", rcpt_to=["<die@b.example>"])["reason"])
         self.assertIn("bytes for ['die@b.example']", self.running[29].log)
         with self.assertRaises(CommandFailed) as failed:
             self.client.run(

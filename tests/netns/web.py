@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from gateway.lab.waiting import wait_until
+from gateway.observe.reading import told
 from tests.netns.case import SERVER, SceneCase
 
 WEB = """
@@ -93,10 +94,10 @@ class HttpCase(SceneCase):
     services: ClassVar = {"web": WEB, "open": OPEN, "stacked": STACKED, "bodies": BODIES}
 
     def http_records(self, count: int, **fields: Any) -> list[dict[str, Any]]:
-        """The C{http} objects of the records that have these fields, as soon as there are some."""
+        """What the C{http} records say that have these fields, as soon as there are some."""
 
         def found() -> list[dict[str, Any]]:
-            records = (one["http"] for one in self.scene.records() if "http" in one)
+            records = (told(one) for one in self.scene.records() if "http" in one)
             return [
                 one
                 for one in records

@@ -20,6 +20,11 @@ def read_records(path: Path) -> list[Record]:
     return [_record(number, line) for number, line in enumerate(_lines(path), 1)]
 
 
+def told(record: Record) -> Record:
+    """What a record says: the fields of its event, and those of C{gateway}."""
+    return {**record[record["event_type"]], **record["gateway"]}
+
+
 def flows_amiss(records: Iterable[Record]) -> list[str]:
     """
     One sentence for each session without exactly one flow record, which comes

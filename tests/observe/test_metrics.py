@@ -9,7 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import Outcome
-from gateway.observe.metrics import Metrics, Refusal
+from gateway.observe.metrics import MOST_PLACES, Metrics, Refusal
+from gateway.policy.place import Place
+from gateway.policy.rule import Rule
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -46,6 +48,43 @@ class MetricsTests(SynchronousTestCase):
         self.assertEqual((passed, denied), (1, 1))
         self.assertEqual(self.value("tproxygw_sessions_running", service="web"), 1)
         self.assertEqual(self.value("tproxygw_sessions_running", service="mail"), 1)
+
+    def test_in_part(self) -> None:
+        """A session whose transactions did not all pass is not among those that simply passed."""
+        for outcome, denied in ((Outcome.PASSED, 2), (Outcome.PASSED, 0), (Outcome.DENIED, 1)):
+            self.metrics.started("web")
+            self.metrics.ended("web", outcome, 1, 2, denied)
+        for verdict in ("passed", "passed-in-part", "denied"):
+            count = self.value("tproxygw_sessions_total", service="web", verdict=verdict)
+            self.assertEqual(count, 1, verdict)
+
+    def test_denied(self) -> None:
+        """What did not pass is counted by service, kind and the place that denied it."""
+        for by in ("services/web.toml:7", "services/web.toml:7", "protocol"):
+            self.metrics.denied("web", "http", by)
+        place = {"service": "web", "by": "services/web.toml:7"}
+        self.assertEqual(self.value("tproxygw_denied_total", event="http", **place), 2)
+        self.assertEqual(self.value("tproxygw_hits_total", **place), 2)
+        self.metrics.hit("web", "services/web.toml:7")
+        self.assertEqual(self.value("tproxygw_hits_total", **place), 3)
+        self.assertEqual(self.value("tproxygw_denied_total", event="http", **place), 2)
+
+    def test_rules(self) -> None:
+        """So is how many sessions each rule has brought."""
+        rule = Rule("web", place=Place("services/web.toml", 4, 1))
+        for brought in (rule, rule, None):
+            self.metrics.started("web", brought)
+        by = "services/web.toml:4"
+        self.assertEqual(self.value("tproxygw_hits_total", service="web", by=by), 2)
+
+    def test_bounded(self) -> None:
+        """However often the policy is loaded anew, there are no more series than so many."""
+        for line in range(MOST_PLACES + 10):
+            self.metrics.denied("web", "http", f"services/web.toml:{line}")
+        self.metrics.denied("web", "http", "services/web.toml:1")
+        counts = self.metrics.denials
+        self.assertEqual((len(counts), len(self.metrics.hits)), (MOST_PLACES, MOST_PLACES))
+        self.assertEqual(counts["web", "http", "services/web.toml:1"], 2)
 
     def test_bytes(self) -> None:
         """So are the bytes, each way."""

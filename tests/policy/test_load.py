@@ -49,6 +49,32 @@ class GoodTests(LoadCase):
         self.assertEqual(asked, [("relay", (folder.absolute() / "services",))])
         self.assertEqual(policy.plugin_path, (str(folder.absolute() / "services"),))
 
+    def test_written(self) -> None:
+        """A service knows where each of its inspector's settings is written, to blame it."""
+        settings = """[tea]
+pot = "blue"
+inner.depth = 2
+names = [
+  "x",
+]
+[tea.prices]
+green = 1.5
+[[tea.inners]]
+depth = 3
+"""
+        services = self.load(tea='inspector = "tea"\n' + settings, web=RULE).services
+        self.assertEqual(
+            services["tea"].written,
+            {
+                key: f"services/tea.toml:{line}"
+                for key, line in (
+                    *(("pot", 3), ("inner", 4), ("inner.depth", 4), ("names", 5)),
+                    *(("prices", 8), ("prices.green", 9), ("inners", 10)),
+                )
+            },
+        )
+        self.assertEqual(services["web"].written, {})
+
     def test_rule(self) -> None:
         """A rule's zones are resolved, and it knows where it was written."""
         policy = self.load(

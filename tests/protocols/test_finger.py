@@ -90,14 +90,15 @@ class FingerTests(SynchronousTestCase):
         """An allowed query reaches the server in the standard's form, and the audit log."""
         session = ask(b"/w   bob\r\n")
         self.assertEqual(session.sent[SERVER], b"/W bob\r\n")
-        record = {"user": "bob", "hosts": [], "verbose": True, "allowed": True}
-        self.assertEqual(session.logged, [("finger", record)])
+        (record,) = session.records_of("finger")
+        self.assertEqual((record["user"], record["verbose"]), ("bob", True))
+        self.assertEqual(record["verdict"], "passed")
 
     def test_server_is_spared(self) -> None:
         """The server never hears of a client whose query is not allowed; the audit log does."""
         session = ask(b"bob@internal\r\n")
         self.assertEqual(session.connected, [])
-        self.assertFalse(session.logged[0][1]["allowed"])
+        self.assertEqual(session.records_of("finger")[0]["denied_by"], "forwarding")
 
     def test_replies(self) -> None:
         """A client that is refused reads why, in the words of RFC 1288."""

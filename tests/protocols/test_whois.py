@@ -67,7 +67,8 @@ class WhoisTests(SynchronousTestCase):
         """An allowed query reaches the server and the audit log."""
         session = ask(b"n + 192.0.2.1\r\n")
         self.assertEqual(session.sent[SERVER], b"n + 192.0.2.1\r\n")
-        self.assertEqual(session.logged, [("whois", {"query": "n + 192.0.2.1", "allowed": True})])
+        (record,) = session.records_of("whois")
+        self.assertEqual((record["query"], record["verdict"]), ("n + 192.0.2.1", "passed"))
 
     def test_denied(self) -> None:
         """What the pattern does not match never reaches the server; the client reads why."""
@@ -75,7 +76,7 @@ class WhoisTests(SynchronousTestCase):
         self.assertEqual(session.connected, [])
         self.assertEqual(session.sent[CLIENT], b"% This query is not allowed.\r\n")
         self.assertIn("'queries'", str(session.verdict))
-        self.assertFalse(session.logged[0][1]["allowed"])
+        self.assertEqual(session.records_of("whois")[0]["denied_by"], "queries")
 
     def test_malformed(self) -> None:
         """A client that does not speak Whois is told so."""

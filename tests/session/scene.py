@@ -23,6 +23,7 @@ from zope.interface import implementer
 from gateway.interfaces import Address, IInspector, IInspectorMaker, ISession
 from gateway.kernel import sockets
 from gateway.observe.audit import Audit
+from gateway.observe.eve import records_amiss
 from gateway.observe.metrics import Metrics
 from gateway.policy.limits import Limits, ServiceLimits
 from gateway.policy.log import Log
@@ -150,7 +151,7 @@ class Scene:
         self.audit.close()
         with open(self.audit_file) as file:  # noqa: PTH123
             records = [json.loads(line) for line in file]
-        self.case.assertEqual(flows_amiss(records), [])
+        self.case.assertEqual([*flows_amiss(records), *records_amiss(records)], [])
         return records
 
 

@@ -685,7 +685,7 @@ class InspectedTests(TestCase):
 
         class Recording(Inspector):
             def closed(self, verdict: Any) -> None:
-                self.session.log("web", complete=False)
+                self.session.record("web", complete=False)
                 made.append(self)
 
         scene = Scene(self, Recording)
@@ -693,9 +693,37 @@ class InspectedTests(TestCase):
         client.close()
         server.close()
         await scene.sessions.drain()
-        made[0].session.log("web", complete="late")
+        made[0].session.record("web", complete="late")
         kinds = [one["event_type"] for one in scene.records()]
         self.assertEqual(kinds, ["web", "flow"])
+
+    @asynchronous
+    async def test_denied_in_part(self) -> None:
+        """
+        A session may pass though some of its transactions did not: its record says how many,
+        the metrics say by what. A setting is named by the place where it is written.
+        """
+
+        class Denying(Inspector):
+            def ended(self, side: Any) -> None:
+                for by in ("methods", "other", "services/web.toml:9"):
+                    gateway = {"verdict": "denied"}
+                    self.session.record("page", gateway, denied_by=by, size=1)
+                self.session.hit("methods")
+                self.session.done()
+
+        scene = Scene(self, Denying, written={"methods": "services/web.toml:7"})
+        client, _ = await scene.pair()
+        client.close()
+        await scene.sessions.drain()
+        *pages, flow = scene.records()
+        places = ["services/web.toml:7", "other", "services/web.toml:9"]
+        self.assertEqual([one["gateway"]["denied_by"] for one in pages], places)
+        self.assertEqual(pages[0]["page"], {"size": 1})
+        self.assertEqual((flow["gateway"]["verdict"], flow["gateway"]["denied"]), ("passed", 3))
+        self.assertEqual(scene.metrics.denials, {("web", "page", one): 1 for one in places})
+        self.assertEqual(scene.metrics.hits["web", "services/web.toml:7"], 2)
+        self.assertEqual(scene.metrics.services["web"].passed_in_part, 1)
 
     @asynchronous
     async def test_nobody_to_talk_to(self) -> None:

@@ -72,15 +72,15 @@ class Below:
     service = "web"
 
     def __init__(self) -> None:
-        self.logged: list[Any] = []
+        self.recorded: list[Any] = []
         self.clock = Clock()
         self.ticker = Ticker(self.clock)  # type: ignore[arg-type]
 
-    def log(self, event: str, **fields: Any) -> None:
-        self.logged.append((event, fields))
+    def record(self, event: str, gateway: Any = None, denied_by: str = "", **fields: Any) -> None:
+        self.recorded.append((event, denied_by, fields))
 
     def forget(self, body: Any) -> None:
-        self.logged.append("forgotten")
+        self.recorded.append("forgotten")
 
 
 class StackTests(SynchronousTestCase):
@@ -186,10 +186,18 @@ class StackTests(SynchronousTestCase):
         body.end()
         self.assertEqual(self.sink.got, [b"quiet", "ended"])
 
-    def test_log(self) -> None:
+    def test_record(self) -> None:
         """Its audit records belong to the session below."""
-        self.stack("rewrite").stacked.log("scan", found=1)
-        self.assertIn(("scan", {"found": 1}), self.below.logged)
+        self.stack("rewrite").stacked.record("scan", found=1)
+        self.assertIn(("scan", "", {"found": 1}), self.below.recorded)
+
+    def test_record_denied(self) -> None:
+        """The settings that it names are those of its own service."""
+        written = {"viruses": "services/scan.toml:3"}
+        self.services.append(evolve(service(Rewriting, "named"), written=written))
+        self.policy = Policy(services={one.name: one for one in self.services})
+        self.stack("named").stacked.record("scan", denied_by="viruses")
+        self.assertIn(("scan", "services/scan.toml:3", {}), self.below.recorded)
 
     def test_no_connection(self) -> None:
         """It can neither secure nor announce a connection."""
@@ -203,4 +211,4 @@ class StackTests(SynchronousTestCase):
         """A finished body is not kept by a session that goes on."""
         body = self.stack("rewrite")
         body.end()
-        self.assertIn("forgotten", self.below.logged)
+        self.assertIn("forgotten", self.below.recorded)

@@ -82,8 +82,8 @@ class Content:
         if self._stacked is not None:
             self._stacked.cancel()
 
-    def record(self) -> dict[str, Any]:
-        """Fields of the audit record C{email}."""
+    def record(self) -> tuple[dict[str, Any], list[str]]:
+        """Fields of the audit record C{email}; and the attachments that were removed."""
         return self._message.record()
 
     def verdict(self) -> dict[str, str]:

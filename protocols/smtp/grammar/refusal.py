@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.interfaces import PROTOCOL
 from protocols.smtp.grammar.reply import Reply
 
 
@@ -11,14 +12,16 @@ class Refusal(Exception):
 
     @ivar reply: the gateway's answer.
     @ivar reason: for the operator.
+    @ivar by: what refused it, see L{ISession.record}.
     """
 
-    def __init__(self, reply: Reply, reason: str = "") -> None:
+    def __init__(self, reply: Reply, reason: str = "", by: str = PROTOCOL) -> None:
         super().__init__(reason or reply.text)
         self.reply = reply
         self.reason = reason or reply.text
+        self.by = by
 
 
-def refusal(code: int, text: str, reason: str = "") -> Refusal:
+def refusal(code: int, text: str, reason: str = "", by: str = PROTOCOL) -> Refusal:
     """A L{Refusal} with a reply of one line."""
-    return Refusal(Reply.of(code, text), reason)
+    return Refusal(Reply.of(code, text), reason, by)

@@ -10,6 +10,7 @@ from email.message import Message
 from pathlib import Path
 from typing import Any, ClassVar
 
+from gateway.observe.reading import told
 from tests.netns.case import SERVER, SceneCase
 from tests.netns.mail.certificate import certificate
 from tests.netns.mail.client import FROM, HELO, TO
@@ -91,7 +92,7 @@ class SmtpCase(SceneCase):
 
     def records(self, kind: str, **fields: Any) -> list[dict[str, Any]]:
         """The audit records of this kind that have these fields."""
-        found = (one[kind] for one in self.scene.records() if one["event_type"] == kind)
+        found = (told(one) for one in self.scene.records() if one["event_type"] == kind)
         return [one for one in found if fields.items() <= one.items()]
 
     def record(self, kind: str, **fields: Any) -> dict[str, Any]:

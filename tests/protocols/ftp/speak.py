@@ -85,9 +85,14 @@ class Control:
     @property
     def records(self) -> list[tuple[str, dict[str, Any]]]:
         """The audit records."""
-        return self.session.logged
+        return self.session.recorded
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """The last record: its own fields, and those of C{gateway}."""
+        return self.session.records_of(self.records[-1][0])[-1]
 
     @property
     def transfers(self) -> list[dict[str, Any]]:
         """Those of transfers."""
-        return [fields for event, fields in self.records if event == "ftp_data"]
+        return self.session.records_of("ftp_data")

@@ -362,8 +362,8 @@ class TransferTests(SynchronousTestCase):
 
     def logged(self, control: Control) -> list[tuple[str, list[str]]]:
         """The commands that were logged last, and the replies."""
-        said = [fields for event, fields in control.records if event == "ftp"]
-        return [(fields["command"], fields["completion_code"]) for fields in said[-3:]]
+        said = control.session.records_of("ftp")[-3:]
+        return [(fields["command"], fields.get("completion_code", [])) for fields in said]
 
     def test_abort_answered_once(self) -> None:
         """
@@ -566,7 +566,7 @@ class TransferTests(SynchronousTestCase):
         data.says(SERVER, b"hello")
         control.session.over()
         self.assertIs(data.verdict.outcome, Outcome.DENIED)
-        self.assertEqual([event for event, _ in data.logged], ["ftp_data"])
+        self.assertEqual([event for event, _ in data.recorded], ["ftp_data"])
 
     def test_control_lost_before(self) -> None:
         """The same before its data connection has come: it is let in no more."""
@@ -596,7 +596,7 @@ class TransferTests(SynchronousTestCase):
         data.says(SERVER, b"hello")
         data.hangs_up(SERVER)
         self.assertEqual(data.sent[CLIENT], b"hello")
-        self.assertEqual([event for event, _ in data.logged], ["ftp_data"])
+        self.assertEqual([event for event, _ in data.recorded], ["ftp_data"])
 
     def test_left(self) -> None:
         """A data connection that was used for nothing goes with its control connection."""

@@ -216,7 +216,7 @@ class EveryCommandTests(SynchronousTestCase):
             passed, heard = control.client(command + b"\r\n")
             self.assertEqual((passed, heard[:3]), (b"", code), command)
             self.assertIsNone(control.session.verdict)
-            self.assertIn("refused", control.records[-1][1])
+            self.assertEqual(control.last["verdict"], "denied")
 
     def test_never(self) -> None:
         """LPRT and its like never pass, whatever the settings."""
@@ -334,7 +334,7 @@ class EncryptionTests(SynchronousTestCase):
         self.assertTrue(control.session.released)
         self.assertEqual(control.client(b"\x00\n")[0], HELLO + b"\x00\n")
         self.assertEqual(control.server(b"\x16\x03\x03"), b"\x16\x03\x03")
-        self.assertEqual(control.records[-1][1]["command_data"], b"TLS")
+        self.assertEqual(control.last["command_data"], b"TLS")
 
     def test_not_encrypted(self) -> None:
         """What is not TLS is not passed."""
@@ -532,7 +532,7 @@ class PolicyTests(SynchronousTestCase):
         self.assertEqual(control.client(b"PWD\r\n")[1][:3], b"502")
         self.assertEqual(control.client(b"SYST\r\n")[1][:3], b"421")
         self.assertIn("SYST", control.reason)
-        self.assertIn("denied", control.records[-1][1])
+        self.assertEqual(control.last["denied_by"], "commands")
 
     def test_tables(self) -> None:
         """A table of what is not there is an error of the operator's."""
@@ -606,7 +606,7 @@ class PolicyTests(SynchronousTestCase):
         self.assertEqual(control.client(b"SIZE /etc/passwd\r\n")[1][:3], b"550")
         self.assertEqual(control.client(b"SIZE ~/x\r\n")[1][:3], b"550")
         self.assertEqual(control.client(b"DELE x\r\n")[1][:3], b"550")
-        self.assertIn("/pub/x", control.records[-1][1]["refused"])
+        self.assertIn("/pub/x", control.last["reason"])
         control.session.says(CLIENT, b"SIZE x\r\n")
         control.server(b"213 5\r\n")
         control.session.says(CLIENT, b"CWD /in\r\nDELE x\r\n")
@@ -687,10 +687,10 @@ class PolicyTests(SynchronousTestCase):
         for command in (b"DELE", b"CWD", b"SIZE", b"MFMT 20200101000000", b"LIST -la"):
             heard = control.client(command + b" /a/b/c/d\r\n")[1]
             self.assertEqual(heard[:3], b"550", command)
-            self.assertIn("path_depth", control.records[-1][1]["refused"])
+            self.assertIn("path_depth", control.last["reason"])
             heard = control.client(command + b" /a/b/sixsix\r\n")[1]
             self.assertEqual(heard[:3], b"550", command)
-            self.assertIn("name_bytes", control.records[-1][1]["refused"])
+            self.assertIn("name_bytes", control.last["reason"])
         control.ask(b"DELE /a//b/five5/", b"250 done")
 
     def test_virtual_hosts(self) -> None:
@@ -752,6 +752,7 @@ class AuditTests(SynchronousTestCase):
             "completion_code": ["250"],
             "reply": [b"b"],
             "reply_received": "yes",
+            "gateway": {"verdict": "passed"},
         }
         self.assertEqual(control.records[-1], ("ftp", fields))
 
@@ -759,14 +760,14 @@ class AuditTests(SynchronousTestCase):
         """What was agreed on for data, as EVE has it: the mode, and where the one listens."""
         control = Control().log_in()
         control.passive(40001)
-        fields = control.records[-1][1]
+        fields = control.last
         self.assertEqual((fields["mode"], fields["dynamic_port"]), ("passive", 40001))
         control.active(50002)
-        fields = control.records[-1][1]
+        fields = control.last
         self.assertEqual((fields["mode"], fields["dynamic_port"]), ("active", 50002))
         for command, reply in ((b"EPSV", b"500 no"), (b"EPSV ALL", b"200 fine")):
             control.ask(command, reply)
-            self.assertNotIn("dynamic_port", control.records[-1][1])
+            self.assertNotIn("dynamic_port", control.last)
 
     def test_no_password(self) -> None:
         """Never a password, not even if the server repeats it."""

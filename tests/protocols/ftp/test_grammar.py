@@ -87,7 +87,7 @@ class Replies(StreamInspector):
     async def from_server(self, read: Reader) -> None:
         while await read.more():
             reply = await Reply.read(read, 200, 1000)
-            self.session.log("reply", code=reply.code)
+            self.session.record("reply", code=reply.code)
             self.session.send(CLIENT, reply.written())
 
 
@@ -97,7 +97,7 @@ def rewritten(data: bytes) -> tuple[list[int], bytes]:
     session.says(SERVER, data)
     if session.verdict is not None:
         raise Denied(session.verdict.reason)
-    return [fields["code"] for _, fields in session.logged], session.sent[CLIENT]
+    return [fields["code"] for _, fields in session.recorded], session.sent[CLIENT]
 
 
 def as_ftplib(data: bytes) -> list[int]:

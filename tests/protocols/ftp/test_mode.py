@@ -164,7 +164,7 @@ class AgreementTests(SynchronousTestCase):
     def test_record(self) -> None:
         """The record tells what the client asked for, and what the server was."""
         control = logged_in(ACTIVE).passive_to_active()
-        fields = control.records[-1][1]
+        fields = control.last
         self.assertEqual((fields["command"], fields["server_command"]), ("PASV", "PORT"))
         self.assertNotIn("command_data", fields)
 

@@ -84,7 +84,7 @@ class TargetTests(SynchronousTestCase):
             visit = Visit(names=names)
             visit.server_silent()
             self.assertEqual(visit.client(b"USER " + name + b"\r\n")[1][:3], b"530", name)
-            self.assertIn(why, visit.records[-1][1]["refused"])
+            self.assertIn(why, visit.last["reason"])
             unknown = why in ("not known", "no answer")
             answer = visit.session.sent[CLIENT].endswith(b"530 That server is not known.\r\n")
             self.assertEqual(answer, unknown)
@@ -97,7 +97,7 @@ class TargetTests(SynchronousTestCase):
         visit.server_silent()
         heard = visit.client(b"USER joe@ftp.example\r\n")[1]
         self.assertEqual(heard, b"530 That server is not allowed here.\r\n")
-        self.assertIn("rule", visit.records[-1][1]["refused"])
+        self.assertIn("rule", visit.last["reason"])
         visit.arrive(b"joe@" + DOOR.encode())
 
     def test_users(self) -> None:

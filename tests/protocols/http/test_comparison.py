@@ -56,7 +56,7 @@ def passed_requests(data: bytes) -> bytes | None:
         session.says(SERVER, ANSWER)
     if session.verdict is not None or session.inspector.current is not None:  # type: ignore[attr-defined]
         return None
-    if any(fields["verdict"] != "passed" for _, fields in session.logged):
+    if any(each["verdict"] != "passed" for each in session.records_of("http")):
         return None
     return session.sent[SERVER]
 

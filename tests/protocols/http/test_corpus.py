@@ -57,11 +57,13 @@ class AcceptedTests(SynchronousTestCase):
     def test_real(self) -> None:
         """What real programs send passes, all of it over one connection."""
         for data in REAL_REQUESTS:
-            records = [fields for _, fields in passed_requests(data, len(data)).logged]
+            records = passed_requests(data, len(data)).records_of("http")
             self.assertEqual([each["verdict"] for each in records], ["passed"], data)
         for data in REAL_RESPONSES:
             session = FakeSession(HttpInspector).start()
             session.says(CLIENT, GET + b"Range: bytes=0-\r\n\r\n")
             session.says(SERVER, data)
             session.hangs_up(SERVER)
-            self.assertEqual([fields["verdict"] for _, fields in session.logged], ["passed"], data)
+            self.assertEqual(
+                [each["verdict"] for each in session.records_of("http")], ["passed"], data
+            )

@@ -34,7 +34,7 @@ def limits(**values: int) -> HttpSettings:
 
 def record(session: FakeSession) -> dict[str, Any]:
     """The one C{http} record."""
-    (fields,) = [fields for event, fields in session.logged if event == "http"]
+    (fields,) = session.records_of("http")
     return fields
 
 

@@ -103,7 +103,7 @@ class RandomTests(SynchronousTestCase):
         session.over()
         assert session.verdict is not None
         self.assertIsNot(session.verdict.outcome, Outcome.BROKEN)
-        records = [fields for event, fields in session.logged if event == "http"]
+        records = session.records_of("http")
         self.assertGreaterEqual(len(records), session.sent[SERVER].count(HOST))
 
     def step(self, session: FakeSession, what: Any, how: Any) -> None:

@@ -82,7 +82,7 @@ class HostCheckTests(SynchronousTestCase):
             session = self.ask(check, "here.example", "HERE.example.", "here.example:80")
             self.assertEqual(session.connected, [HERE])
             self.assertEqual(session.sent[CLIENT], 3 * OK)
-            self.assertNotIn("upstream_ip", records(session)[0])
+            self.assertNotIn("upstream", records(session)[0])
 
     def test_off(self) -> None:
         """By default nobody is asked, and the client goes where it wanted to."""
@@ -95,8 +95,8 @@ class HostCheckTests(SynchronousTestCase):
         session = self.ask("resolve", "there.example")
         self.assertEqual(session.connected, [Address(THERE, 80)])
         (record,) = records(session)
-        self.assertEqual((record["hostname"], record["upstream_ip"]), ("there.example", THERE))
-        self.assertEqual(record["upstream_port"], 80)
+        self.assertEqual((record["hostname"], record["upstream"]["ip"]), ("there.example", THERE))
+        self.assertEqual(record["upstream"]["port"], 80)
 
     def test_strict(self) -> None:
         """Or it is refused, and the record says who was named, and where the connection went."""

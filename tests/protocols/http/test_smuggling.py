@@ -60,7 +60,7 @@ class RequestTests(SynchronousTestCase):
             said = session.sent[CLIENT]
             self.assertTrue(said.startswith(b"HTTP/1.1 %d " % row.status), f"{row.name}: {said!r}")
             self.assertIn(b"\r\nConnection: close\r\n\r\n", said, row.name)
-            (record,) = [fields for event, fields in session.logged if event == "http"]
+            (record,) = session.records_of("http")
             self.assertEqual(
                 (record["verdict"], record["status"]), ("denied", row.status), row.name
             )
@@ -136,7 +136,7 @@ class RequestTests(SynchronousTestCase):
             session = ask(GET + b"\r\n" + row.data)
             session.says(SERVER, OK)
             self.assertIn(row.reason, str(session.verdict), row.name)
-            record = session.logged[-1][1]
+            record = session.records_of("http")[-1]
             self.assertEqual((record["status"], record["offset"]), (row.status, row.offset))
 
 
@@ -157,7 +157,7 @@ class ResponseTests(SynchronousTestCase):
                 said = said.removeprefix(CONTINUE)
             self.assertTrue(said.startswith(b"HTTP/1.1 502 "), f"{row.name}: {said!r}")
             self.assertNotIn(b"EVIL", said, row.name)
-            record = session.logged[-1][1]
+            record = session.records_of("http")[-1]
             self.assertEqual(record.get("offset"), row.offset, (row.name, row.data))
 
     def test_at_once(self) -> None:
@@ -192,7 +192,7 @@ class ResponseTests(SynchronousTestCase):
             self.assertFalse(session.sent[CLIENT].endswith(b"0\r\n\r\n"), row.name)
             self.assertNotIn(b"EVIL", session.sent[CLIENT], row.name)
             self.assertNotIn(b"502", session.sent[CLIENT], row.name)
-            self.assertEqual(session.logged[-1][1].get("offset"), row.offset, row.name)
+            self.assertEqual(session.records_of("http")[-1].get("offset"), row.offset, row.name)
 
     def test_extra(self) -> None:
         """What answers nothing does not reach the client: a second answer, a body of HEAD."""
@@ -230,7 +230,7 @@ class FlowTests(SynchronousTestCase):
         request = b"GET /" + fields
         session.says(CLIENT, request)
         self.assertIn("GET with a body", str(session.verdict))
-        self.assertEqual(session.logged[-1][1]["offset"], request.index(b"Content-Length"))
+        self.assertEqual(session.records_of("http")[-1]["offset"], request.index(b"Content-Length"))
 
     def test_second_request_hides_nothing(self) -> None:
         """What follows a body is a request of its own, decided like any other."""
@@ -238,7 +238,7 @@ class FlowTests(SynchronousTestCase):
         self.assertNotIn(b"admin", session.sent[SERVER])
         session.says(SERVER, OK)
         self.assertTrue(session.sent[SERVER].endswith(SMUGGLED))
-        self.assertEqual([fields["url"] for _, fields in session.logged], ["/"])
+        self.assertEqual([fields["url"] for _, fields in session.recorded], ["/"])
 
     def test_two_answers(self) -> None:
         """CL.0: who made a server answer a body gets one answer."""
@@ -288,7 +288,7 @@ class FlowTests(SynchronousTestCase):
         session.says(SERVER, OK)
         self.assertTrue(session.sent[SERVER].endswith(SMUGGLED))
         self.assertFalse(session.released)
-        self.assertEqual([fields["status"] for _, fields in session.logged], [200])
+        self.assertEqual([fields["status"] for _, fields in session.recorded], [200])
 
     def test_behind_a_tunnel(self) -> None:
         """Nor behind CONNECT; and after a refusal it is a request like any other."""

@@ -476,7 +476,7 @@ class TimesTests(SynchronousTestCase):
         """So is one that never asked."""
         session = timed(keepalive_seconds=60)
         session.advance(61)
-        self.assertEqual((session.sent[CLIENT], session.logged), (b"", []))
+        self.assertEqual((session.sent[CLIENT], session.recorded), (b"", []))
         self.assertIs(session.verdict and session.verdict.outcome, Outcome.CLOSED)
 
     def test_idle_with_an_answer_on_its_way(self) -> None:

@@ -45,7 +45,7 @@ def answer(request: bytes, response: bytes, settings: HttpSettings | None = None
 
 def records(session: FakeSession) -> list[dict[str, Any]]:
     """The C{http} records."""
-    return [fields for event, fields in session.logged if event == "http"]
+    return session.records_of("http")
 
 
 def limits(**values: int) -> HttpSettings:
@@ -733,6 +733,7 @@ class RecordTests(SynchronousTestCase):
                     "request_bytes": len(request),
                     "response_bytes": len(response),
                     "verdict": "passed",
+                    "gateway": records(session)[0]["gateway"],
                 }
             ],
         )

@@ -17,8 +17,9 @@ def passed(
     message = Message(settings or ContentSettings())
     lines = data.splitlines(keepends=True)
     blocks = [b"".join(lines[at : at + step]) for at in range(0, len(lines), step)]
-    out = b"".join(message.feed(block) for block in blocks)
-    return out + message.end(), message.record()
+    out = b"".join(message.feed(block) for block in blocks) + message.end()
+    email, removed = message.record()
+    return out, {**email, "removed": removed} if removed else email
 
 
 def mail(*attachments: str, **headers: str) -> EmailMessage:

@@ -384,7 +384,9 @@ class ServerTests(SynchronousTestCase):
                 session = talk([*steps, *last])
                 self.assertEqual(session.sent[CLIENT], before, last)
                 self.assertIsNotNone(session.verdict)
-            self.assertIn("may have taken", talk([*steps, (SERVER, END)]).logged[-1][1]["doubt"])
+            self.assertIn(
+                "may have taken", talk([*steps, (SERVER, END)]).records_of("smtp")[-1]["reason"]
+            )
 
     def test_dot_that_did_not_leave(self) -> None:
         """A server that dies before the dot has left the gateway can't have taken the mail."""
@@ -483,7 +485,7 @@ class AuthTests(SynchronousTestCase):
         session = talk(
             [*HELLO, (CLIENT, b"AUTH PLAIN AHgAeQ==\r\n"), (SERVER, b"235 ok\r\n")], OPEN
         )
-        self.assertNotIn("AHgAeQ", repr(session.logged))
+        self.assertNotIn("AHgAeQ", repr(session.recorded))
 
     def test_other_lines(self) -> None:
         """What is not base64 is not passed on."""
@@ -553,7 +555,7 @@ class AuditTests(SynchronousTestCase):
     def test_taken(self) -> None:
         """Who to whom, how large, and what the server calls it."""
         session = talk([*DATA, (CLIENT, b"a: b\r\n\r\n..x\r\n.\r\n"), (SERVER, TAKEN)])
-        records = dict(session.logged)
+        (record,) = session.records_of("smtp")
         self.assertLessEqual(
             {
                 "helo": "client.example",
@@ -563,19 +565,19 @@ class AuditTests(SynchronousTestCase):
                 "answer": "250 2.0.0 Ok: queued as 4F7Rk32Xn5",
                 "queue_id": "4F7Rk32Xn5",
             }.items(),
-            records["smtp"].items(),
+            record.items(),
         )
 
     def test_refused(self) -> None:
         """What the gateway refuses is there too, with the setting to blame."""
         session = talk([*HELLO, (CLIENT, b"VRFY root\r\n")])
-        self.assertIn("setting 'commands'", session.logged[-1][1]["refused"])
+        self.assertIn("setting 'commands'", session.records_of("smtp")[-1]["reason"])
 
     def test_queue(self) -> None:
         """What the server calls the message is in the last line of its answer."""
         taken = b"250-2.0.0 Ok: queued as AAAAAA\r\n250 2.0.0 Ok: queued as 4F7Rk32Xn5\r\n"
         session = talk([*DATA, (CLIENT, b".\r\n"), (SERVER, taken)])
-        self.assertEqual(session.logged[0][1]["queue_id"], "4F7Rk32Xn5")
+        self.assertEqual(session.records_of("smtp")[0]["queue_id"], "4F7Rk32Xn5")
 
     def test_unfinished(self) -> None:
         """A mail that came to no end leaves a record, once, with the reason."""
@@ -588,32 +590,33 @@ class AuditTests(SynchronousTestCase):
         ):
             session = talk(steps)
             session.over()
-            records = [fields for event, fields in session.logged if "rcpt_to" in fields]
+            records = [each for each in session.records_of("smtp") if "rcpt_to" in each]
             self.assertEqual(len(records), 1, steps[-2:])
             self.assertEqual(records[0]["mail_from"], "<alice@a.example>")
-            self.assertTrue(records[0]["unfinished"])
+            self.assertEqual(records[0]["verdict"], "failed")
+            self.assertTrue(records[0]["reason"])
 
     def test_once(self) -> None:
         """What was taken, refused or in doubt has its record already; so has what was reset."""
         for steps, word in (
             ([*DATA, (CLIENT, b".\r\n"), (SERVER, TAKEN), *BYE], "queue_id"),
-            ([*DATA, (CLIENT, b".\r\n"), (SERVER, END)], "doubt"),
-            ([*DATA, (CLIENT, BARE)], "refused"),
+            ([*DATA, (CLIENT, b".\r\n"), (SERVER, END)], "reason"),
+            ([*DATA, (CLIENT, BARE)], "denied_by"),
         ):
             session = talk(steps)
             session.over()
-            records = [fields for event, fields in session.logged if "rcpt_to" in fields]
+            records = [each for each in session.records_of("smtp") if "rcpt_to" in each]
             self.assertEqual(len(records), 1, steps[-2:])
             self.assertIn(word, records[0])
         session = talk([*ENVELOPE, (CLIENT, b"RSET\r\n"), (SERVER, OK), *BYE])
-        self.assertEqual(session.logged, [])
+        self.assertEqual(session.recorded, [])
 
     def test_second(self) -> None:
         """The next mail of a session has a record of its own."""
         session = talk([*DATA, (CLIENT, b".\r\n"), (SERVER, TAKEN), *ENVELOPE[3:], (CLIENT, END)])
         session.over()
-        records = [fields for event, fields in session.logged if "rcpt_to" in fields]
-        self.assertEqual(["unfinished" in each for each in records], [False, True])
+        records = [each for each in session.records_of("smtp") if "rcpt_to" in each]
+        self.assertEqual([each["verdict"] for each in records], ["passed", "failed"])
 
     def test_refused_message(self) -> None:
         """What was in a message that was refused is recorded too."""
@@ -622,4 +625,4 @@ class AuditTests(SynchronousTestCase):
         session = talk(
             [*DATA, (CLIENT, b"Subject: big\r\nCc: c@d\r\n\r\n"), (CLIENT, wire)], settings
         )
-        self.assertEqual(dict(session.logged)["email"], {"subject": "big", "cc": ["c@d"]})
+        self.assertEqual(dict(session.recorded)["email"], {"subject": "big", "cc": ["c@d"]})

@@ -161,10 +161,10 @@ class Taker(StreamInspector):
             while block := await source.block():
                 self.session.send(SERVER, block)
         except Refusal:
-            self.session.log("refused", ended=await source.skip(100000))
+            self.session.record("refused", ended=await source.skip(100000))
         else:
-            self.session.log("taken")
-        self.session.log("rest", data=read.rest())
+            self.session.record("taken")
+        self.session.record("rest", data=read.rest())
 
 
 class PlodderTests(SynchronousTestCase):
@@ -198,7 +198,7 @@ class PlodderTests(SynchronousTestCase):
         for at in range(0, len(data), step):
             if session.verdict is None:
                 session.says(CLIENT, data[at : at + step])
-        events = dict(session.logged)
+        events = dict(session.recorded)
         self.assertEqual("refused" in events, plodder.refused)
         if plodder.refused:
             self.assertTrue(plodder.ended)

@@ -85,7 +85,7 @@ class StackTests(SynchronousTestCase):
         self.assertTrue(session.sent[SERVER].endswith(b"DATA\r\n" + wire))
         self.assertTrue(session.sent[CLIENT].endswith(TAKEN))
         self.assertEqual(session.events.count("forgotten"), 1)
-        verdict = dict(session.logged)["smtp"]["stacked"]
+        verdict = session.records_of("smtp")[-1]["stacked"]
         self.assertEqual(verdict, {"service": "refuse", "verdict": "passed"})
 
     def test_refused(self) -> None:
@@ -97,8 +97,8 @@ class StackTests(SynchronousTestCase):
         self.assertIs(session.verdict.outcome, Outcome.DENIED)
         self.assertNotIn(b"EVIL", session.sent[SERVER])
         self.assertFalse(session.sent[SERVER].endswith(b".\r\n"))
-        record = session.logged[-1][1]
-        self.assertEqual(record["refused"], "refuse: evil")
+        record = session.records_of("smtp")[-1]
+        self.assertEqual(record["reason"], "refuse: evil")
         self.assertEqual(record["stacked"], {"service": "refuse", "verdict": "denied"})
 
     def test_refused_in_chunks(self) -> None:
@@ -116,7 +116,7 @@ class StackTests(SynchronousTestCase):
         )
         passed = session.sent[SERVER].partition(b"DATA\r\n")[2]
         self.assertEqual(passed, b"A: B\r\n\r\nX\r\n..\r\n..\r\nQUIT\r\n.\r\n")
-        verdict = dict(session.logged)["smtp"]["stacked"]
+        verdict = session.records_of("smtp")[-1]["stacked"]
         self.assertEqual(verdict, {"service": "rewrite", "verdict": "changed"})
 
     def test_awaited(self) -> None:

@@ -153,7 +153,7 @@ class SessionTests(PolicyCase):
             CLIENT, b"GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Basic %s\r\n\r\n" % given
         )
         session.says(SERVER, b"HTTP/1.1 204 No\r\n\r\n")
-        ((_, record),) = session.logged
+        (record,) = session.records_of("http")
         self.assertEqual(record["username"], "alibaba")
 
     def upload(self, request: bytes) -> FakeSession:

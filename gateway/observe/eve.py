@@ -1,0 +1,107 @@
+"""
+EVE: which fields Suricata's format has for the events that we write.
+
+A log pipeline that reads EVE refuses, or loses, what its schema does not know. So what EVE has
+no field for is in the object C{gateway}. Of each event, this table has the fields that we use.
+
+Source: C{etc/schema.json} of Suricata's main branch, August 2026.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+Kind = Callable[[Any], bool]
+
+
+def _text(value: object) -> bool:
+    return type(value) is str
+
+
+def _number(value: object) -> bool:
+    return type(value) is int
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and value != [] and all(map(_text, value))
+
+
+_IN_WORDS: Mapping[Kind, str] = {
+    _text: "a string",
+    _number: "an integer",
+    _texts: "an array of strings that is not empty",
+}
+
+EVE: Mapping[str, Mapping[str, Kind]] = {
+    "flow": {
+        **dict.fromkeys(("bytes_toserver", "bytes_toclient", "age"), _number),
+        **dict.fromkeys(("start", "end", "state", "reason"), _text),
+    },
+    "http": {
+        **dict.fromkeys(("hostname", "url", "http_method", "protocol", "redirect"), _text),
+        **dict.fromkeys(("http_user_agent", "http_refer", "http_content_type"), _text),
+        **dict.fromkeys(("http_port", "status", "length"), _number),
+    },
+    "ftp": {
+        **dict.fromkeys(("command", "command_data", "reply_received", "mode"), _text),
+        **dict.fromkeys(("completion_code", "reply"), _texts),
+        "dynamic_port": _number,
+    },
+    "ftp_data": {"command": _text, "filename": _text},
+    "smtp": {"helo": _text, "mail_from": _text, "rcpt_to": _texts},
+    "email": {
+        **dict.fromkeys(("from", "subject", "message_id", "date", "x_mailer"), _text),
+        **dict.fromkeys(("to", "cc", "received", "attachment"), _texts),
+    },
+}
+"""Event, field: what it is."""
+
+_COMMON: Mapping[str, Kind] = {
+    **dict.fromkeys(("timestamp", "event_type", "src_ip", "dest_ip", "proto"), _text),
+    **dict.fromkeys(("flow_id", "parent_id", "src_port", "dest_port"), _number),
+}
+"""What stands in a record beside the event's own object and C{gateway}."""
+
+TAKEN = frozenset(
+    (
+        *("alert", "anomaly", "arp", "bittorrent_dht", "dcerpc", "dhcp", "dnp3", "dns"),
+        *("drop", "email", "enip", "fileinfo", "firewall", "flow", "frame", "ftp"),
+        *("ftp_data", "http", "igmp", "ike", "krb5", "ldap", "llmnr", "mdns", "modbus"),
+        *("mqtt", "ndpi", "netflow", "nfs", "ntp", "pgsql", "pop3", "quic", "rdp", "rfb"),
+        *("rgmp", "rpc", "sctp", "sip", "smb", "smtp", "snmp", "ssh", "stats", "template"),
+        *("tftp", "tls", "websocket"),
+    )
+)
+"""EVE's own events. One that is not in the table above has to be put there before it is used."""
+
+
+def amiss(event: str, fields: Mapping[str, Any]) -> list[str]:
+    """
+    What of an event's object EVE does not have, in sentences; nothing for events of our own.
+
+    @param fields: as they are read from JSON.
+    """
+    if event not in TAKEN:
+        return []
+    return list(_wrong(event, EVE.get(event, {}), fields))
+
+
+def records_amiss(records: Iterable[Mapping[str, Any]]) -> list[str]:
+    """One sentence for everything in C{records} that EVE does not have. Empty: all is well."""
+    return [wrong for record in records for wrong in _record_amiss(record)]
+
+
+def _record_amiss(record: Mapping[str, Any]) -> list[str]:
+    event = record["event_type"]
+    common = {name: record[name] for name in record if name not in ("gateway", event)}
+    return [*_wrong(event, _COMMON, common), *amiss(event, record[event])]
+
+
+def _wrong(event: str, table: Mapping[str, Kind], fields: Mapping[str, Any]) -> Iterable[str]:
+    for name, value in fields.items():
+        kind = table.get(name)
+        if kind is None:
+            yield f"{event!r} has no field {name!r}"
+        elif not kind(value):
+            yield f"{event!r}: {name!r} is {_IN_WORDS[kind]}, not {value!r}"
