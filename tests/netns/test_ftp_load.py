@@ -8,10 +8,10 @@ import shutil
 from contextlib import ExitStack
 from pathlib import Path
 
-from gateway.observe.reading import told
 from tests.netns.ftp_case import CONTENT, FtpCase
 from tests.netns.ftp_clients import SECONDS, Visit
 from tests.netns.ftp_servers import SERVERS
+from tests.observe.reading import told
 
 FILES = int(os.environ.get("MANY_FILES", "300"))
 """Files of the tree that is mirrored. MANY_FILES=2000 takes longer, and proves the same."""

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from gateway.lab.network import CLIENT, CLIENT6
-from gateway.observe.reading import told
 from tests.netns.ftp_case import CONTENT, FtpCase
 from tests.netns.ftp_clients import CLIENTS, Client, Visit
 from tests.netns.ftp_servers import SERVERS, Server
+from tests.observe.reading import told
 
 HALF = len(CONTENT) // 2
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from gateway.lab.network import CLIENT, CLIENT6
-from gateway.observe.reading import told
 from tests.netns.case import hear
 from tests.netns.ftp_case import CONTENT, FTP, FtpCase, hear_line, port_in
 from tests.netns.ftp_clients import Visit
 from tests.netns.ftp_servers import SERVERS
+from tests.observe.reading import told
 
 
 def service(name: str, mode: str) -> str:

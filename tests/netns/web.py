@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from gateway.lab.waiting import wait_until
-from gateway.observe.reading import told
 from tests.netns.case import SERVER, SceneCase
+from tests.observe.reading import told
 
 WEB = """
 inspector = "http"

@@ -145,6 +145,7 @@ class MetricsTests(SynchronousTestCase):
         rows = re.findall(r"^\| `([^`]*)` \|", text, re.MULTILINE)
         documented = {row for row in rows if row.startswith("tproxygw_")}
         self.metrics.ended("web", Outcome.PASSED, 0, 0)
+        self.metrics.denied("web", "http", "services/web.toml:7")
         there = {
             re.sub("_(bucket|sum|count)$", "", name)
             for name, _ in samples(self.metrics)

@@ -10,11 +10,11 @@ from email.message import Message
 from pathlib import Path
 from typing import Any, ClassVar
 
-from gateway.observe.reading import told
 from tests.netns.case import SERVER, SceneCase
 from tests.netns.mail.certificate import certificate
 from tests.netns.mail.client import FROM, HELO, TO
 from tests.netns.mail.server import Server
+from tests.observe.reading import told
 
 SMTP = """
 inspector = "smtp"
