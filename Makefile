@@ -10,7 +10,7 @@ ENVIRONMENT := .venv
 BIN := $(ENVIRONMENT)/bin
 TESTS ?= tests
 
-.PHONY: lab test check lint layout types news format docs bench conformance clean
+.PHONY: lab test check lint layout types news format docs bench conformance deb deb-test lock clean
 
 lab: .make/environment
 	@$(BIN)/tproxygw lab demonstrate
@@ -49,6 +49,23 @@ conformance: .make/environment
 bench: .make/environment .make/packages-bench .make/mitmproxy
 	$(BIN)/python -m bench --write docs/performance.md
 
+# The Debian package, for the release of Debian that this is run on: dist/tproxygw_*.deb
+deb: .make/packages-deb
+	rm -f dist/*.deb
+	debian/build
+
+# It is installed, started, upgraded, removed and purged in a clean Debian with systemd, and lintian reads it.
+deb-test: .make/environment .make/debian-root deb
+	lintian --fail-on error,warning dist/*.deb
+	PYTHONPATH=debian $(BIN)/trial $(TRIAL) test_package
+
+# The versions of the libraries in the package, each with the hashes of its files.
+lock:
+	$(PYTHON) -m venv .make/pip-tools
+	.make/pip-tools/bin/python -m pip install --quiet --disable-pip-version-check pip-tools
+	CUSTOM_COMPILE_COMMAND="make lock" .make/pip-tools/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras \
+	    --no-annotate --no-emit-index-url --no-emit-find-links --output-file debian/requirements.txt setup.cfg
+
 clean:
 	rm -rf $(ENVIRONMENT) $(ENVIRONMENT)-mitmproxy .make build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis
 
@@ -63,6 +80,12 @@ clean:
 .make/mitmproxy: .make/environment
 	$(PYTHON) -m venv $(ENVIRONMENT)-mitmproxy
 	$(ENVIRONMENT)-mitmproxy/bin/python -m pip install --quiet --disable-pip-version-check mitmproxy
+	@touch $@
+
+.make/debian-root: debian/root-packages .make/packages-deb
+	rm -rf build/root
+	debootstrap --variant=minbase --include=$$(sed 's/[#].*//' $< | xargs | tr ' ' ,) \
+	    $$(. /etc/os-release && echo $$VERSION_CODENAME) build/root >.make/debootstrap.log
 	@touch $@
 
 .make/%: .ci/%
