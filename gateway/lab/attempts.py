@@ -16,7 +16,7 @@ from gateway.lab.namespace import CommandFailed, Namespace
 from gateway.policy.connection import Connection, Protocol
 
 SECONDS = 1.5
-"""How long the client waits for anything."""
+"""How long the client waits for anything, on a machine that is quick enough."""
 
 _YOU_ARE = re.compile(r"you are (?:\[([0-9a-f:.]+)\]|([0-9.]+)):(\d+)")
 
@@ -151,16 +151,16 @@ ATTEMPTS = (
 )
 
 
-def attempt(one: Attempt, client: Namespace) -> Outcome:
-    """Make the connection from the client's namespace."""
-    return PROGRAMS[one.program](one, client)
+def attempt(one: Attempt, client: Namespace, seconds: float = SECONDS) -> Outcome:
+    """Make the connection from the client's namespace, which waits so long for anything."""
+    return PROGRAMS[one.program](one, client, seconds)
 
 
-def _by_socket(one: Attempt, client: Namespace) -> Outcome:
+def _by_socket(one: Attempt, client: Namespace, seconds: float) -> Outcome:
     kind = socket.SOCK_DGRAM if one.protocol is Protocol.UDP else socket.SOCK_STREAM
     family = socket.AF_INET6 if ip_address(one.source).version == 6 else socket.AF_INET
     with client.socket(family, kind) as ours:
-        ours.settimeout(SECONDS)
+        ours.settimeout(seconds)
         ours.bind((one.source, 0))
         source = Address(*ours.getsockname()[:2])
         try:
@@ -207,12 +207,13 @@ def _reply(lines: BinaryIO) -> Iterator[bytes]:
             return
 
 
-def _by_curl(one: Attempt, client: Namespace) -> Outcome:
+def _by_curl(one: Attempt, client: Namespace, seconds: float) -> Outcome:
     """curl says at the end which address and port it used."""
     used = "\n%{local_ip} %{local_port}"
     url = f"{one.scheme}://{one.destination}{one.url}"
+    limit = str(3 * seconds)  # for a file there are several answers to wait for
     try:
-        said = client.run("curl", "-sS", "-m", "5", "--interface", one.source, "-w", used, url)
+        said = client.run("curl", "-sS", "-m", limit, "--interface", one.source, "-w", used, url)
     except CommandFailed as error:
         return Outcome(one, Address(one.source, 0), f"({str(error).rpartition(': ')[2]})")
     heard, _, last = said.rpartition("\n")
@@ -220,7 +221,7 @@ def _by_curl(one: Attempt, client: Namespace) -> Outcome:
     return Outcome(one, Address(host, int(port)), heard)
 
 
-PROGRAMS: dict[str, Callable[[Attempt, Namespace], Outcome]] = {
+PROGRAMS: dict[str, Callable[[Attempt, Namespace, float], Outcome]] = {
     "socket": _by_socket,
     "talk": _by_socket,
     "curl": _by_curl,

@@ -11,7 +11,7 @@ from pathlib import Path
 from attrs import define, field
 
 from gateway.lab.namespace import Namespace
-from gateway.lab.waiting import wait_until
+from gateway.lab.waiting import wait_until, work_done
 
 TWISTD = str(Path(sys.executable).with_name("twistd"))
 
@@ -52,12 +52,20 @@ class Daemon:
         """
         Start it and wait until it intercepts.
 
-        @raise NotReady: it ended, or took longer than C{seconds}.
+        @param seconds: how long it may stand still; a slow machine only makes it slow.
+        @raise NotReady: it ended, or stood still.
         """
         self.launch()
-        if not wait_until(lambda: self.ready or self.ended, seconds) or not self.ready:
+        wait_until(lambda: self.ready or self.ended, seconds, progress=self._progress)
+        if not self.ready:
+            status = self.process.poll() if self.process is not None else None
             self.kill()
-            raise NotReady(f"the gateway did not start:\n{self.said}")
+            how = "took too long to start" if status is None else f"ended with status {status}"
+            raise NotReady(f"the gateway {how}:\n{self.said or '(it said nothing)'}")
+
+    def _progress(self) -> tuple[int, int]:
+        """What changes as long as it does something."""
+        return work_done(self.pid), self.log.stat().st_size
 
     def launch(self) -> None:
         """Start it, and don't wait."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +21,8 @@ from rich.text import Text
 
 from gateway import registry
 from gateway.lab import network
-from gateway.lab.attempts import ATTEMPTS, Attempt, Outcome, attempt
-from gateway.lab.laboratory import DEMONSTRATION, Laboratory, check_able, remove
+from gateway.lab.attempts import ATTEMPTS, SECONDS, Attempt, Outcome, attempt
+from gateway.lab.laboratory import DEMONSTRATION, Laboratory, check_able, kept_records, remove
 from gateway.policy.connection import Protocol
 from gateway.policy.load import load
 from gateway.policy.policy import Policy
@@ -28,16 +30,23 @@ from gateway.policy.rule import Rule
 from gateway.policy.service import Action, Service, Source
 
 PICTURE = """\
- [bold]client[/]                         [bold]gateway[/]                          [bold]server[/]
- 10.1.2.3, fd00:1::2:3    ──▶  lan0   twistd tproxygw   wan0  ──▶    198.51.100.7, 2001:db8:100::7
- 10.1.200.9 (a printer)        10.1.0.1        198.51.100.1          203.0.113.9 (the bank)
- 10.2.0.9   (a guest)                                                192.0.2.10 (the mirror)
+ [bold]client[/]              [bold]gateway[/]                           [bold]server[/]
+ 10.1.2.3       ──▶  lan0  twistd tproxygw  wan0  ──▶  198.51.100.7
+ fd00:1::2:3         10.1.0.1       198.51.100.1       2001:db8:100::7
+ 10.1.200.9 (a printer)                                203.0.113.9 (the bank)
+ 10.2.0.9   (a guest)                                  192.0.2.10 (the mirror)
 """
 
 UDP = " (UDP)"
 
-WIDTH = 190
+WIDTH = 100
 """Columns, where nobody's terminal says how many."""
+
+QUICK = 6.0
+"""Seconds that it takes to build the laboratory on a machine for which all time limits do."""
+
+SHOWN = ("http", "ftp", "smtp", "flow")
+"""Kinds of audit records of which one is shown; all of them are in a file."""
 
 OWN = frozenset({network.GATEWAY_LAN})
 
@@ -137,14 +146,16 @@ def demonstrate(config: Path, console: Console | None = None, prefix: str = DEMO
     policy = load(config, registry.find)
     laboratory = Laboratory(config, prefix)
     with _cleaned_up(prefix):
+        begun = time.monotonic()
         laboratory.build()
+        seconds = SECONDS * max(1.0, (time.monotonic() - begun) / QUICK)
         console.print(PICTURE)
-        outcomes = [_attempt(console, laboratory, one) for one in ATTEMPTS]
+        outcomes = [_attempt(console, laboratory, one, seconds) for one in ATTEMPTS]
         laboratory.daemon.stop()
         records = laboratory.records()
     rows = [Row(one, policy, _record_of(one, records), laboratory.network.lan) for one in outcomes]
     console.print(_table(rows))
-    _print_records(console, records)
+    _print_records(console, records, kept_records(prefix))
     return _summed_up(console, rows)
 
 
@@ -165,9 +176,9 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _attempt(console: Console, laboratory: Laboratory, one: Attempt) -> Outcome:
+def _attempt(console: Console, laboratory: Laboratory, one: Attempt, seconds: float) -> Outcome:
     with console.status(f"{one.title}: {one.source} to {one.destination}"):
-        return attempt(one, laboratory.network.client)
+        return attempt(one, laboratory.network.client, seconds)
 
 
 def _record_of(outcome: Outcome, records: list[Record]) -> Record | None:
@@ -187,8 +198,9 @@ def _expected(outcome: Outcome) -> tuple[object, ...]:
 
 
 def _table(rows: list[Row]) -> Table:
+    """Two lines for each connection, so that it fits a terminal."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("connection", "from", "to", "decided", "rule", "server saw", "client heard"):
+    for heading in ("connection\n  to", "decided\n  by the rule", "server saw\n  client heard"):
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*_cells(row))
@@ -197,15 +209,16 @@ def _table(rows: list[Row]) -> Table:
 
 def _cells(row: Row) -> tuple[Text, ...]:
     one = row.outcome.attempt
+    to = f"{one.destination}{UDP if one.protocol is Protocol.UDP else ''}"
     return (
-        Text(one.title),
-        Text(str(row.outcome.source)),
-        Text(f"{one.destination}{UDP if one.protocol is Protocol.UDP else ''}"),
-        row.decided,
-        Text(row.rule),
-        row.seen,
-        Text(row.outcome.words),
+        _two_lines(Text(one.title), to),
+        _two_lines(row.decided, row.rule),
+        _two_lines(row.seen, row.outcome.words),
     )
+
+
+def _two_lines(first: Text, second: str) -> Text:
+    return Text.assemble(first, "\n  ", (second, "dim"))
 
 
 def _summed_up(console: Console, rows: list[Row]) -> bool:
@@ -218,7 +231,13 @@ def _summed_up(console: Console, rows: list[Row]) -> bool:
     return not wrong
 
 
-def _print_records(console: Console, records: list[Record]) -> None:
-    console.print(f"\n[bold]The audit records[/] ({len(records)}, one line each in eve.json)")
-    for record in records:
-        console.print(JSON.from_data(record, indent=None), soft_wrap=True)
+def _print_records(console: Console, records: list[Record], kept: Path) -> None:
+    """One of each kind; the others are in a file that outlives the laboratory."""
+    kept.write_text("".join(f"{json.dumps(record)}\n" for record in records))
+    console.print("\n[bold]The audit[/] has one record for each exchange and each session, such as")
+    for kind in SHOWN:
+        record = next((one for one in records if one["event_type"] == kind), None)
+        if record is not None:
+            console.print()
+            console.print(JSON.from_data(record, indent=None), soft_wrap=True)
+    console.print(f"\nAll {len(records)} of them: less {kept}")

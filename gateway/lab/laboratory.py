@@ -16,7 +16,7 @@ from gateway.lab import configuration, network
 from gateway.lab.daemon import Daemon, NotReady
 from gateway.lab.namespace import CommandFailed
 from gateway.lab.network import Network
-from gateway.lab.waiting import wait_until
+from gateway.lab.waiting import wait_until, work_done
 
 DEMONSTRATION = f"{network.PREFIX}demo-"
 """The prefix of a demonstration: apart from a laboratory that somebody keeps open."""
@@ -87,14 +87,19 @@ class Laboratory:
     def _start_servers(self) -> None:
         path = self.folder / "servers.log"
         with path.open("wb") as log:
-            self.network.server.start(
+            servers = self.network.server.start(
                 *(sys.executable, "-m", "gateway.lab.servers"),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        if not wait_until(lambda: b"ready" in path.read_bytes(), seconds=10):
+        wait_until(
+            lambda: b"ready" in path.read_bytes() or servers.poll() is not None,
+            seconds=10,
+            progress=lambda: work_done(servers.pid),
+        )
+        if b"ready" not in path.read_bytes():
             raise LabError(f"the laboratory's servers did not start:\n{path.read_text()}")
 
     def records(self) -> list[dict[str, Any]]:
@@ -146,11 +151,17 @@ def remove(prefix: str) -> None:
     """Remove the namespaces, their programs and their files. Harmless if there are none."""
     Network(prefix).remove()
     shutil.rmtree(run_folder(prefix), ignore_errors=True)
+    kept_records(prefix).unlink(missing_ok=True)
 
 
 def run_folder(prefix: str) -> Path:
     """The folder for the files of a laboratory."""
     return Path("/run") / f"{prefix}lab"
+
+
+def kept_records(prefix: str) -> Path:
+    """The file for the audit records of a demonstration, to be read when it is over."""
+    return run_folder(prefix).with_suffix(".eve.json")
 
 
 def check_able(*programs: str) -> None:

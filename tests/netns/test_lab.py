@@ -92,9 +92,12 @@ class LabTests(SynchronousTestCase):
         self.assertIn("client, gateway, server", str(error))
 
     def test_demonstration(self) -> None:
-        """Every connection of the demonstration fares as the example configuration says."""
+        """
+        Every connection of the demonstration fares as the example configuration says, it fits
+        a terminal, and all records can be read when it is over.
+        """
         shown = io.StringIO()
-        as_decided = demonstrate(CONF, Console(file=shown, width=250), self.prefix)
+        as_decided = demonstrate(CONF, Console(file=shown, width=120), self.prefix)
         self.assertTrue(as_decided, shown.getvalue())
         for service in (path.stem for path in (CONF / "services").glob("*.toml")):
             self.assertIn(f" services/{service}.toml:", shown.getvalue())
@@ -107,6 +110,11 @@ class LabTests(SynchronousTestCase):
             "550 5.7.1 No programs",
         ):
             self.assertIn(heard, shown.getvalue())
+        lines = [line for line in shown.getvalue().splitlines() if not line.startswith("{")]
+        self.assertLessEqual(max(map(len, lines)), 120)
+        kept = laboratory.kept_records(self.prefix)
+        records = kept.read_text().splitlines()
+        self.assertIn(f"All {len(records)} of them: less {kept}", shown.getvalue())
         self.assertEqual(self.names(), [])
 
     def test_interrupted(self) -> None:
