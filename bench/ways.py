@@ -191,7 +191,8 @@ class Gateway(Way):
         for name, service in services.items():
             (config / "services" / f"{name}.toml").write_text(service)
         twistd = [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile="]
-        command = [*twistd, "tproxygw", "--config", str(config)]
+        state = str(self.folder / "state")
+        command = [*twistd, "tproxygw", "--config", str(config), "--state", state]
         self.process = start(self.network.gateway, command, self.log)
 
 

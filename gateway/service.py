@@ -11,8 +11,8 @@ The order of a start matters::
     unprivileged   all capabilities but two dropped, listeners accept, and only
                    then does the keeper have the kernel divert connections
 
-and so does that of a stop: no new sessions, then none at all, and only then is
-the divert undone, since the packets of running sessions need it.
+and so does that of a stop: no new sessions, then none at all, and only then does
+the keeper hear of it, since the packets of running sessions need the divert.
 """
 
 from __future__ import annotations
@@ -35,9 +35,11 @@ from twisted.python.usage import Options as UsageOptions
 
 from gateway import registry
 from gateway.kernel import capabilities, descriptors
+from gateway.kernel.divert import State
 from gateway.kernel.errors import KernelError
 from gateway.kernel.fingerprint import fingerprint, with_files
-from gateway.kernel.keeper import Keeper
+from gateway.kernel.keeper import Keeper, KeeperLost
+from gateway.kernel.keeper.client import Kept
 from gateway.observe.audit import Audit
 from gateway.observe.endpoint import endpoint_site
 from gateway.observe.file import AuditError
@@ -58,8 +60,8 @@ from gateway.session.ticker import Ticker
 
 log = Logger()
 
-WATCH_SECONDS = 10.0
-"""How often the gateway looks whether its rules are still installed."""
+WATCH_SECONDS = 1.0
+"""How often the gateway asks its keeper how things are."""
 
 COLLECT_AFTER = 10_000
 """Objects more than there were, after which the collector of circles looks for some."""
@@ -74,7 +76,10 @@ FIXED = (
 class Options(UsageOptions):
     """The command line of C{twistd tproxygw}."""
 
-    optParameters = [["config", "c", "/etc/tproxygw", "The configuration folder."]]
+    optParameters = [
+        ["config", "c", "/etc/tproxygw", "The configuration folder."],
+        ["state", None, "/var/lib/tproxygw", "The folder where the last good rules are kept."],
+    ]
     longdesc = "Intercept connections as the policy in the configuration folder says."
 
 
@@ -88,7 +93,8 @@ def makeService(options: Options) -> Gateway:
     except (PolicyError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from None
-    gateway = Gateway(reactor, directory, loaded, _owner(options))
+    state = Path(options["state"]).absolute()
+    gateway = Gateway(reactor, directory, state, loaded, _owner(options))
     if options.parent is not None:
         gateway.observer = observer(options.parent)
     return gateway
@@ -133,12 +139,14 @@ class Gateway(Service):
         self,
         reactor: Any,
         directory: Path,
+        state: Path,
         loaded: Loaded,
         owner: tuple[int, int] | None = None,
     ) -> None:
         policy = loaded.policy
         self._reactor = reactor
         self._directory = directory
+        self._state = state
         self._fingerprint = loaded.fingerprint
         self._owner = owner
         self._keeper: Keeper | None = None
@@ -152,6 +160,7 @@ class Gateway(Service):
         self._metrics.audit_waiting = lambda: self._audit.waiting
         self._metrics.divert_installed = lambda: self._installed
         self._installed = False
+        self._seen: Kept | None = None
         self._computing = Computing(reactor)
         self._looking_up = Computing(reactor, names.THREADS, names.MOST_WAITING)
         self._sessions = Sessions(self._equipment(policy), policy, 0)
@@ -196,7 +205,7 @@ class Gateway(Service):
             if scarce:
                 log.warn("{scarce}", scarce=scarce)
             self._sessions.descriptors = descriptors.for_sessions()
-            self._keeper = Keeper.start(self._directory)
+            self._keeper = Keeper.start(self._directory, self._state)
             self._listeners.open(policy)
             self._audit.open(self._owner)
             self._open_endpoint(policy)
@@ -225,7 +234,7 @@ class Gateway(Service):
         except (KernelError, AuditError, OSError) as error:
             self._abandon(error)
         self._installed = True
-        self._watch.start(WATCH_SECONDS, now=False)
+        self._watch.start(WATCH_SECONDS)
         self._take_signals()
         # What is there now stays: the collector need not look through a large policy again.
         gc.collect()
@@ -345,24 +354,34 @@ class Gateway(Service):
     # Watching
 
     def _look(self) -> Any:
-        """Put the rules back if somebody removed them, such as a reload of the host's firewall."""
-        return self._in_thread(self._kept.restore).addCallbacks(self._looked, self._not_looked)
+        """Ask the keeper how things are, and say what is new."""
+        return self._in_thread(self._kept.look).addCallbacks(self._looked, self._not_looked)
 
-    def _looked(self, restored: bool) -> None:
-        self._installed = True
-        if restored:
+    def _looked(self, kept: Kept) -> None:
+        before, self._seen = self._seen or kept, kept
+        self._installed = kept.state is not State.MISSING
+        if kept.pid != before.pid:
+            log.warn("the keeper was killed, and is there again; the rules were in force meanwhile")
+        elif kept.restored > before.restored:
             log.error(
-                "somebody removed the divert's rules or routes, and connections may have passed "
-                "uninspected; they are installed again"
+                "somebody removed or changed the divert's rules or routes, and connections may "
+                "have passed uninspected; they are installed again"
+            )
+        if kept.trouble and kept.trouble != before.trouble:
+            log.critical(
+                "the divert is gone and can't be installed again; connections may pass "
+                "uninspected: {trouble}",
+                trouble=kept.trouble,
             )
 
     def _not_looked(self, failure: Any) -> None:
-        self._installed = False
-        log.critical(
-            "the divert is gone and can't be installed again; connections may pass uninspected: "
-            "{error}",
-            error=failure.value,
-        )
+        """The rules are as they were at the last look, as far as anybody knows."""
+        if failure.check(KeeperLost):
+            log.critical("{error}", error=failure.value)
+            self._watch.stop()
+            self._reactor.stop()
+        else:
+            log.error("the keeper can't be asked: {error}", error=failure.value)
 
     # Stop
 
@@ -379,9 +398,12 @@ class Gateway(Service):
         self._sessions.stop()
         yield self._in_thread(self._computing.stop)
         try:
-            yield self._in_thread(self._kept.remove)
+            stay = yield self._in_thread(self._kept.stopped)
         except KernelError as error:
             log.error("the divert could not be undone: {error}", error=error)
+        else:
+            if stay:
+                log.info("stopped: what should be inspected is blocked until the next start")
         self._kept.close()
         yield self._in_thread(self._looking_up.stop)  # a name server may take its time
         self._ticker.stop()

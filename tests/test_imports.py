@@ -74,10 +74,11 @@ MAY_IMPORT = {
 """Package or module: what of our own code it may import."""
 
 EXCEPTIONS = {
-    "gateway.kernel.keeper": ("gateway", "gateway.registry.find"),
+    "gateway.kernel.keeper.client": ("gateway",),
+    "gateway.kernel.keeper.__main__": ("gateway.registry.find",),
 }
 """The keeper is a process of its own, which composes itself: it loads the policy, so it must find
-inspectors."""
+inspectors. The gateway must tell it where our packages are."""
 
 CONVERSIONS = ("socket.AF_INET", "socket.AF_INET6", "socket.inet_ntop", "socket.inet_pton")
 """What the socket module has that is arithmetic."""

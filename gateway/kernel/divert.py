@@ -49,6 +49,12 @@ class PacketFilter(Protocol):
         changed it; empty, if nothing works any more.
         """
 
+    def tables(self, port: int) -> frozenset[str]:
+        """
+        The tables of nftables whose changes concern the instance on C{port}. Empty: nobody tells
+        of changes.
+        """
+
     def ports(self) -> set[int]:
         """The ports of all instances whose rules are there, running or not."""
 
@@ -72,30 +78,29 @@ class KernelDivert:
         self._installed: Ruleset | None = None
         self._imprint = ""
 
-    def claim(self, policy: Policy) -> None:
-        """
-        Make sure that no other instance uses what C{policy} wants to use.
-
-        @raise Taken: another one does.
-        """
-        self._claim.take(make_ruleset(policy))
-
     def install(self, policy: Policy) -> None:
         """
-        Claim and install everything, or nothing. What a killed gateway left
-        behind is removed.
+        Claim and install everything, in the place of what is installed, or nothing. What a killed
+        gateway left behind is removed.
 
-        @raise KernelError: it could not be done; what was there before is still there.
+        @raise KernelError: it could not be done; what was there before is still in force.
         """
         self._put(make_ruleset(policy))
 
-    def replace(self, policy: Policy) -> None:
+    def stopped(self) -> bool:
         """
-        Install C{policy} in the place of what is installed.
+        The gateway stops: take the rules back, unless the policy says that they stay.
 
-        @raise KernelError: it could not be done; the former rules are still in force.
+        @return: whether they stay.
+        @raise KernelError: they could not be taken back.
         """
-        self._put(make_ruleset(policy))
+        ruleset = self._installed
+        if ruleset is None or ruleset.divert.backend is Backend.NONE:
+            self._claim.release()
+            return False
+        if not ruleset.divert.stays:
+            self.remove()
+        return ruleset.divert.stays
 
     def remove(self) -> None:
         """
@@ -110,26 +115,62 @@ class KernelDivert:
         finally:
             self._claim.release()
 
+    def release(self) -> None:
+        """Give up the claim, and leave what is installed to whoever takes it over."""
+        self._claim.release()
+
     def state(self) -> State:
         """Whether our rules and routes are still as they were. Takes some milliseconds."""
         ruleset = self._installed
         if ruleset is None or ruleset.divert.backend is Backend.NONE:
             return State.NOT_INSTALLED
+        as_they_were = self._unchanged(ruleset) and routing.installed(ruleset.divert)
+        return State.INSTALLED if as_they_were else State.MISSING
+
+    def _unchanged(self, ruleset: Ruleset) -> bool:
         found = self._filters[ruleset.divert.backend].imprint(ruleset.divert.port)
-        as_it_was = found != "" and found == self._imprint
-        return State.INSTALLED if as_it_was and routing.installed(ruleset.divert) else State.MISSING
+        return found != "" and found == self._imprint
 
-    def restore(self) -> bool:
+    def restore(self) -> None:
         """
-        Install again what somebody else removed.
+        Install again what somebody else removed or changed.
 
-        @return: whether that was needed.
         @raise KernelError: it could not be done.
         """
-        if self._installed is None or self.state() is not State.MISSING:
+        ruleset = self._installed
+        if ruleset is None or ruleset.divert.backend is Backend.NONE:
+            return
+        routing.install(ruleset.divert)
+        if not self._unchanged(ruleset):
+            self._put(ruleset)
+
+    def in_force(self, policy: Policy) -> bool:
+        """Whether rules with the port of C{policy} are there, whoever has put them there."""
+        packet_filter = self._filters.get(policy.divert.backend)
+        return packet_filter is not None and policy.divert.port in packet_filter.ports()
+
+    def concerned(self, table: str | None) -> bool:
+        """
+        Whether a change may be about what is installed.
+
+        @param table: the table of nftables that was changed; L{None}: routing, or anything.
+        """
+        if self._installed is None or self._installed.divert.backend is Backend.NONE:
             return False
-        self._put(self._installed)
-        return True
+        return table is None or table in self._told
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the kernel tells of all changes that concern what is installed."""
+        return self._installed is None or bool(self._told)
+
+    @property
+    def _told(self) -> frozenset[str]:
+        assert self._installed is not None
+        divert = self._installed.divert
+        if divert.backend is Backend.NONE:
+            return frozenset()
+        return self._filters[divert.backend].tables(divert.port)
 
     def _put(self, ruleset: Ruleset) -> None:
         """Claim, install, then remove what isn't needed any more."""

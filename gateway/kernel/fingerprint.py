@@ -14,11 +14,16 @@ def fingerprint(directory: Path) -> str:
     @raise OSError: a file can't be read.
     """
     digest = sha256()
-    for file in sorted([*directory.glob("*.toml"), *directory.glob("services/*.toml")]):
+    for file in toml_files(directory):
         content = file.read_bytes()
         digest.update(f"{file.relative_to(directory)}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
+
+
+def toml_files(directory: Path) -> list[Path]:
+    """The files of a configuration folder that are always read, whatever they say."""
+    return sorted([*directory.glob("*.toml"), *directory.glob("services/*.toml")])
 
 
 def with_files(folder: str, files: Mapping[str, str]) -> str:

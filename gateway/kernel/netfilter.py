@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 
 from gateway.kernel import tables
 from gateway.kernel.command import run
 from gateway.kernel.errors import KernelError
 from gateway.kernel.filter import iptables, nftables
 from gateway.kernel.filter.ruleset import Ruleset
+from gateway.kernel.filter.xtables import TABLES
 from gateway.kernel.netlink import Netfilter, steadily
 from gateway.kernel.owned import NotOwnable, replace
 from gateway.policy.divert import WhenDown
@@ -94,6 +96,10 @@ class NftablesFilter:
         """Nobody can change what is ours, so there is no need to look into it."""
         return "ours" if tables.is_mine(self._kernel, name) else tables.imprint(self._kernel, name)
 
+    def tables(self, port: int) -> frozenset[str]:
+        """The table whose changes concern the instance on C{port}."""
+        return frozenset({f"inet {nftables.table_name(port)}"})
+
     def ports(self) -> set[int]:
         """The ports in the names of all our tables."""
         with _explained():
@@ -114,6 +120,10 @@ def _explained() -> Iterator[None]:
         ) from error
     except OSError as error:
         raise KernelError(f"the kernel's packet filter (nf_tables) refused: {error}") from error
+
+
+_IPTABLES_NFT = frozenset(f"{family} {name}" for family in ("ip", "ip6") for name in TABLES)
+"""What is of interest among nftables' tables if C{iptables} is a front-end to them."""
 
 
 class IptablesFilter:
@@ -163,6 +173,14 @@ class IptablesFilter:
         if not all(iptables.hooked(one, port) for one in saved):
             return ""
         return "".join(iptables.lines_of(one, port) for one in saved)
+
+    def tables(self, port: int) -> frozenset[str]:
+        """The tables whose changes may concern the instance on C{port}; none, if legacy."""
+        return _IPTABLES_NFT if self._is_nft else frozenset()
+
+    @cached_property
+    def _is_nft(self) -> bool:
+        return "nf_tables" in run((self._commands[Family.V4], "--version"))
 
     def ports(self) -> set[int]:
         """The ports in the names of all our chains."""

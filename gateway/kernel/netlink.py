@@ -11,6 +11,7 @@ and linux/netfilter/nf_tables.h, whose names are used here.
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import struct
 from collections.abc import Callable, Iterator, Sequence
@@ -129,6 +130,15 @@ class Netfilter:
     def fileno(self) -> int:
         """The socket's descriptor."""
         return self._socket.fileno()
+
+    def begin_anew(self) -> None:
+        """Forget what another process, which is no more, has asked with this socket."""
+        self._socket.settimeout(0)
+        with suppress(BlockingIOError):
+            while True:
+                self._socket.recv(1 << 20)
+        self._socket.settimeout(_SECONDS)
+        self._number = secrets.randbits(30)
 
     @property
     def port(self) -> int:

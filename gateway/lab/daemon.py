@@ -46,7 +46,17 @@ class Daemon:
     def command(self) -> tuple[str, ...]:
         """The whole command line, as run in the namespace."""
         twistd = (TWISTD, "--nodaemon", "--pidfile=", *self.options)
-        return (*self.before, *twistd, "tproxygw", "--config", str(self.config))
+        return (*self.before, *twistd, "tproxygw", *self.folders)
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The options of C{tproxygw}: where its configuration is, and its state."""
+        return ("--config", str(self.config), "--state", str(self.state))
+
+    @property
+    def state(self) -> Path:
+        """The folder where the last good rules are kept, beside the log."""
+        return self.log.with_suffix(".state")
 
     def start(self, seconds: float = 20) -> None:
         """

@@ -29,6 +29,16 @@ class WhenDown(Enum):
     PASS = "pass"
 
 
+class WhenBroken(Enum):
+    """What becomes of a start with a broken policy."""
+
+    BLOCK = "block"
+    """There is none. The rules of the last good policy block what it would have inspected."""
+
+    LAST = "last"
+    """The last good policy runs."""
+
+
 class Mark(NamedTuple):
     """Bits of the packet mark: C{value} under C{mask}."""
 
@@ -134,9 +144,26 @@ class Divert:
         "running: block them or let them pass uninspected.",
         WhenDown.BLOCK,
     )
+    when_stopped: WhenDown | None = option(
+        "What becomes of such connections after a clean stop, until the next start: the rules stay "
+        "and block them, or they go and let them pass uninspected. Left out: as `when_down`.",
+        None,
+    )
+    when_broken: WhenBroken = option(
+        "What becomes of a start with a broken policy: the gateway does not start, and what should "
+        "be inspected stays blocked; or the last good policy runs, which the log, the metrics and "
+        "the status say until a good one is loaded. It goes by what the last good policy says "
+        "here.",
+        WhenBroken.BLOCK,
+    )
     owned: bool = option(
         "Where the kernel knows how (nftables, Linux 6.9 and later), nobody else can change, "
         "flush or delete the gateway's table. Elsewhere, and with false, it is put back at once "
         "when somebody does.",
         True,
     )
+
+    @property
+    def stays(self) -> bool:
+        """Whether the rules stay after a clean stop."""
+        return (self.when_stopped or self.when_down) is WhenDown.BLOCK

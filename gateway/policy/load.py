@@ -210,6 +210,11 @@ def check_divert(entry: Entry, policy: Policy) -> None:
             'iptables can\'t let connections pass while the gateway is down: use "block", or '
             'backend = "nftables"'
         )
+    if divert.when_stopped is WhenDown.BLOCK and divert.when_down is WhenDown.PASS:
+        entry.at("when_stopped").complain(
+            'can\'t be "block" while when_down is "pass": the rules would stay, and let everything '
+            "pass"
+        )
     last = divert.port + len(policy.interfaces)
     if last > 65535:
         entry.at("port").complain(

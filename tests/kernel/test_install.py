@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -69,7 +68,7 @@ class NftablesTests(HostCase):
         self.assertEqual(
             self.do(
                 "d = divert(); p = policy(SAMPLE, **NFT); d.install(p); print(d.state().value);"
-                "d.replace(p); print(d.state().value);"
+                "d.install(p); print(d.state().value);"
                 "print(os.popen('nft list tables').read().strip());"
                 "d.remove(); print(d.state().value)"
             ).split("\n"),
@@ -88,7 +87,7 @@ class NftablesTests(HostCase):
         said = self.do(
             "d = divert(); d.install(policy(SAMPLE, **NFT));\n"
             "before = os.popen('nft list ruleset; ip rule').read()\n"
-            "try: d.replace(policy(SAMPLE, interfaces=LONG, rule_priority=70, **NFT))\n"
+            "try: d.install(policy(SAMPLE, interfaces=LONG, rule_priority=70, **NFT))\n"
             "except KernelError as error: print('refused')\n"
             "print(before == os.popen('nft list ruleset; ip rule').read(), d.state().value)"
         )
@@ -118,7 +117,7 @@ class NftablesTests(HostCase):
     def test_other_backend_left_over(self) -> None:
         """After a change from iptables to nftables, nothing is left of iptables' rules."""
         self.do(
-            "d = divert(); d.install(policy(SAMPLE, **IPTABLES)); d.replace(policy(SAMPLE, **NFT));"
+            "d = divert(); d.install(policy(SAMPLE, **IPTABLES)); d.install(policy(SAMPLE, **NFT));"
             "assert d.state().value == 'installed'; os._exit(0)"
         )
         self.assertNotIn("TPROXYGW", self.saved("nft"))
@@ -187,7 +186,7 @@ class IptablesTests(HostCase):
         )
         self.do(install + "os._exit(0)")
         once = self.saved(variant)
-        self.do(install + "d.replace(policy(SAMPLE, **IPTABLES)); os._exit(0)")
+        self.do(install + "d.install(policy(SAMPLE, **IPTABLES)); os._exit(0)")
         self.assertEqual(sorted(self.saved(variant).split("\n")), sorted(once.split("\n")))
         self.do(install + "d.remove(); assert d.state().value == 'not installed'")
         self.assertEqual(self.saved(variant), before)
@@ -214,7 +213,7 @@ class IptablesTests(HostCase):
             f"d = divert('-{variant}'); d.install(policy(SAMPLE, **IPTABLES))\n"
             f"save = 'iptables-{variant}-save | grep -v ^# | cut -d[ -f1 | sort'\n"
             "before = os.popen(save).read()\n"
-            "try: d.replace(policy(SAMPLE, interfaces=LONG, **IPTABLES))\n"
+            "try: d.install(policy(SAMPLE, interfaces=LONG, **IPTABLES))\n"
             "except KernelError as error: print('refused')\n"
             "print(before == os.popen(save).read(), d.state().value)"
         )
@@ -227,109 +226,3 @@ class IptablesTests(HostCase):
     def test_broken_replacement_legacy(self) -> None:
         """In the legacy variant."""
         self._broken("legacy")
-
-
-KEEPER = """
-import sys, os, signal
-from pathlib import Path
-from gateway.kernel.keeper import Keeper
-from gateway.kernel.fingerprint import fingerprint
-from gateway.kernel.errors import KernelError, Taken
-directory = Path(sys.argv[1])
-keeper = Keeper.start(directory)
-keeper.install(fingerprint(directory))
-print(keeper.state().value)
-"""
-
-
-class KeeperTests(HostCase):
-    """The privileged process."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.directory = str(Path(self.mktemp()).absolute())
-        self._write("gateway.toml", "")
-        self._write("services/web.toml", 'action = "forward"\n[[rule]]\nports = [80]\n')
-
-    def _write(self, name: str, text: str) -> None:
-        file = Path(self.directory) / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-
-    def keep(self, script: str) -> str:
-        """Start a keeper inside, let it install, then do C{script}."""
-        return self.host.python(KEEPER + script, self.directory).strip()
-
-    def test_removes(self) -> None:
-        """Asked to remove, it leaves nothing behind."""
-        before = self.everything()
-        said = self.keep("keeper.remove(); print(keeper.state().value); keeper.close()")
-        self.assertEqual(said, "installed\nnot installed")
-        self.assertEqual(self.everything(), before)
-
-    def test_gateway_killed(self) -> None:
-        """The gateway is killed: the rules stay, the claim is free, the keeper is gone."""
-        said = self._killed()
-        self.assertIn("installed", said)
-        self.assertIn("tproxygw_50080", self.everything())
-        self.assertEqual(self.keep("keeper.remove(); keeper.close()"), "installed")
-        self.assertNotIn("tproxygw_50080", self.everything())
-
-    def _killed(self) -> str:
-        """Kill a gateway, and wait for its keeper to follow."""
-        process = self.host.start_python(
-            KEEPER + "sys.stdout.flush(); signal.pause()", self.directory
-        )
-        assert process.stdout is not None
-        said = process.stdout.readline()
-        process.kill()
-        # the keeper has our pipe for its standard error: this ends when it does
-        process.communicate(timeout=30)
-        return said
-
-    def test_edited_meanwhile(self) -> None:
-        """It does not install what the gateway has not read."""
-        said = self.keep("try: keeper.install('stale')\nexcept KernelError as e: print(e)")
-        self.assertIn("changed while", said)
-
-    def test_broken_configuration(self) -> None:
-        """It says what is wrong, and the rules stay."""
-        said = self.keep(
-            "(directory / 'services/web.toml').write_text('action = \"sleep\"')\n"
-            "try: keeper.install(fingerprint(directory))\nexcept KernelError as e: print(e)\n"
-            "print(keeper.state().value); keeper.remove()"
-        )
-        self.assertIn("services/web.toml:1", said)
-        self.assertEqual(said.split("\n")[-1], "installed")
-
-    def test_nonsense(self) -> None:
-        """A gateway that talks nonsense is left alone, with the rules in place."""
-        said = self.keep(
-            "keeper._connection.sendall(b'[]\\n')\n"
-            "try: keeper.remove()\nexcept KernelError as e: print(e)"
-        )
-        self.assertIn("keeper", said)
-        self.assertIn("tproxygw_50080", self.everything())
-
-    def test_keeper_killed(self) -> None:
-        """The keeper itself is killed: the gateway hears of it, the rules stay."""
-        said = self.keep(
-            "os.kill(keeper.pid, 9)\ntry: keeper.remove()\nexcept KernelError as e: print(e)"
-        )
-        self.assertIn("has ended", said)
-        self.assertIn("tproxygw_50080", self.everything())
-
-    def test_privileges(self) -> None:
-        """It has what it needs and nothing more, and installs with only that."""
-        said = self.keep(
-            "print([line for line in open(f'/proc/{keeper.pid}/status') if 'CapEff' in line])"
-        )
-        self.assertIn("0000000000003004", said)
-
-    def test_second(self) -> None:
-        """A second gateway is told that the first is there."""
-        said = self.keep(
-            "try: Keeper.start(directory).install(fingerprint(directory))\n"
-            "except Taken as e: print(e)"
-        )
-        self.assertIn("another gateway", said)

@@ -42,6 +42,7 @@ class LifeCase(SceneCase):
 
     fresh = True
     services = {"relay": RELAY, "datagrams": RELAY_UDP}
+    gateway = 'when_stopped = "pass"\n'
 
     def rules(self) -> str:
         """What is installed in the gateway's kernel: packet filter rules, routes by mark."""
@@ -116,6 +117,55 @@ class CrashTests(LifeCase):
         self.assertIntercepted()
 
 
+class KeeperKilledTests(LifeCase):
+    """kill -9 of the keeper."""
+
+    gateway = '[metrics]\nlisten = "127.0.0.1:9180"\n'
+
+    def test_comes_back(self) -> None:
+        """It is started again: traffic, metrics, reload and the log are as they should be."""
+        for process in self.keepers():
+            self.assertIntercepted()
+            os.kill(process, signal.SIGKILL)
+            self.wait(lambda: "the keeper was killed" in self.scene.daemon.said, "not noticed")
+            self.assertIntercepted()
+            self.assertIn("tproxygw_divert_installed 1.0", self.scraped())
+            self.assertNotIn("critical", self.scene.daemon.said)
+            self.scene.reload(RELOADED)
+            self.router.run("nft", "flush", "ruleset")
+            self.assertIntercepted()
+
+    def test_flushed_at_that_moment(self) -> None:
+        """The rules that somebody flushes right then are back before long."""
+        self.scene.configure(self.services, "owned = false\n" + self.gateway)
+        self.scene.reload(RELOADED)
+        os.kill(self.keepers()[-1], signal.SIGKILL)
+        self.router.run("nft", "flush", "ruleset")
+        self.wait(lambda: "tproxygw_50080" in self.rules(), "the router stays open")
+        self.assertIntercepted()
+
+    def test_all_killed(self) -> None:
+        """If nobody of it is left, the gateway ends, so that it is started again; it is closed."""
+        for process in self.keepers():
+            os.kill(process, signal.SIGKILL)
+        self.wait(lambda: self.scene.daemon.ended, "does not end", 20)
+        self.assertIn("the gateway must be started again", self.scene.daemon.said)
+        self.assertBlocked()
+        self.scene.daemon.start()
+        self.assertIntercepted()
+
+    def keepers(self) -> list[int]:
+        """The processes of the keeper, the supervisor first."""
+        return sorted(
+            process
+            for process in self.router.processes()
+            if b"gateway.kernel.keeper" in Path(f"/proc/{process}/cmdline").read_bytes()
+        )
+
+    def scraped(self) -> str:
+        return self.router.run("curl", "-sS", "http://127.0.0.1:9180/metrics")
+
+
 class RestoreTests(LifeCase):
     """Somebody else changes the packet filter."""
 
@@ -162,7 +212,7 @@ class PassCrashTests(LifeCase):
 class IptablesCrashTests(CrashTests):
     """The same with iptables."""
 
-    gateway = 'backend = "iptables"\n'
+    gateway = 'backend = "iptables"\nwhen_stopped = "pass"\n'
 
     def rules(self) -> str:
         return (
@@ -191,10 +241,10 @@ class StopTests(LifeCase):
     """SIGTERM."""
 
     started = False
-    gateway = "[limits]\nstop_seconds = 1.5\n"
+    gateway = 'when_stopped = "pass"\n[limits]\nstop_seconds = 1.5\n'
 
     def test_nothing_is_left(self) -> None:
-        """After a clean stop no rule, no route, no process is left, and traffic flows directly."""
+        """With when_stopped = "pass" no rule, route or process is left, and traffic flows."""
         before = self.rules()
         self.scene.daemon.start()
         self.assertNotEqual(self.rules(), before)
@@ -228,6 +278,22 @@ class StopTests(LifeCase):
         self.assertEqual(self.flow(peer)["gateway"]["verdict"], "closed")
         with contextlib.suppress(ConnectionResetError):
             hear(ours)
+
+
+class StopAndBlockTests(LifeCase):
+    """SIGTERM, as it is unless the operator wants it otherwise."""
+
+    gateway = ""
+
+    def test_blocked(self) -> None:
+        """After a clean stop nothing passes, over IPv4 and IPv6, until the next start."""
+        self.assertIntercepted()
+        self.assertTrue(self.scene.daemon.stop())
+        self.assertEqual(self.router.processes(), [])
+        self.assertIn("blocked until the next start", self.scene.daemon.said)
+        self.assertBlocked()
+        self.scene.daemon.start()
+        self.assertIntercepted()
 
 
 class ReloadTests(LifeCase):
@@ -340,7 +406,7 @@ class PrivilegeTests(LifeCase):
         self.dial(listener.getsockname(), (CLIENT, 515))
         self.assertEqual(self.accept(listener)[1], (CLIENT, 515))
         if self.readable(Path(sys.prefix)):
-            self.scene.configure({"renamed": RELAY})
+            self.scene.configure({"renamed": RELAY}, self.gateway)
             self.scene.reload(RELOADED)
             self.assertIntercepted()
         self.assertTrue(daemon.stop())
@@ -373,7 +439,7 @@ class BackgroundTests(LifeCase):
         file, log = self.scene.folder / "twistd.pid", self.scene.folder / "twistd.log"
         twistd = (TWISTD, "--pidfile", str(file), "--logfile", str(log), f"--uid={NOBODY}")
         before = self.rules()
-        self.router.run(*twistd, "tproxygw", "--config", str(self.scene.config))
+        self.router.run(*twistd, "tproxygw", *self.scene.daemon.folders)
         self.wait(lambda: log.exists() and READY in log.read_text(), "not ready", 20)
         self.assertIntercepted()
         os.kill(int(file.read_text()), signal.SIGTERM)

@@ -67,6 +67,11 @@ def ports_in(saved: str) -> set[int]:
     return {int(port) for port in re.findall(rf"^:{PREFIX}(\d+)_", saved, re.MULTILINE)}
 
 
+def entrance(port: int) -> str:
+    """The chain that the instance on C{port} begins with, in the table raw."""
+    return f"{PREFIX}{port}_RAW"
+
+
 def hooked(saved: str, port: int) -> bool:
     """Whether the chains of the instance on C{port} are there and are jumped to."""
     chain = f"{PREFIX}{port}"

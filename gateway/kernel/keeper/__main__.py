@@ -1,0 +1,176 @@
+"""
+The keeper's process, put together.
+
+    python -m gateway.kernel.keeper --config FOLDER --state FOLDER [--listen SOCKET]
+
+With C{--listen} it is a service of its own, and SIGTERM ends it. Else it is the gateway's:
+asked on standard input, and ended by the end of that connection, after the gateway had its
+time to say that it stops.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+
+from gateway.kernel.capabilities import drop_to, missing
+from gateway.kernel.changes import Changes
+from gateway.kernel.divert import FILTERS, KernelDivert
+from gateway.kernel.errors import KernelError
+from gateway.kernel.keeper.desk import Desk
+from gateway.kernel.keeper.held import Held
+from gateway.kernel.keeper.loop import Loop
+from gateway.kernel.keeper.packets import send
+from gateway.kernel.keeper.supervision import supervise
+from gateway.kernel.keeper.watch import ERROR, WARNING, Watch
+from gateway.kernel.lastgood import LastGood
+from gateway.kernel.netfilter import NftablesFilter
+from gateway.policy.divert import Backend
+from gateway.policy.policy import Policy
+
+NEEDED = frozenset({"CAP_NET_ADMIN", "CAP_NET_RAW"})
+"""The iptables tools want raw sockets too. The configuration may be somebody else's file."""
+
+
+class Process:
+    """
+    The work of one of the keeper's processes after the other.
+
+    @param endpoint: a listening socket, or the connection to the gateway.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        state: Path,
+        endpoint: socket.socket,
+        load: Callable[[Path], Policy],
+    ) -> None:
+        self._directory = directory
+        self._kept = LastGood(state)
+        self._endpoint = endpoint
+        self._load = load
+        self._held = Held()
+
+    @property
+    def is_service(self) -> bool:
+        """Whether it outlives the gateway."""
+        return bool(self._endpoint.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+
+    def work(self) -> bool:
+        """Answer, and watch. What L{supervise} wants done."""
+        self._held.netfilter.begin_anew()
+        own = {Backend.NFTABLES: lambda: NftablesFilter(self._held.netfilter)}
+        divert = KernelDivert({**FILTERS, **own})
+        changes = Changes()
+        watch = Watch(divert, changes, say, monotonic)
+        desk = Desk(self._directory, self._kept, divert, watch, self._load, self._held)
+        self._take_over(divert)
+        loop = Loop(desk.answer, watch, changes)
+        if self.is_service:
+            loop.accept_at(self._endpoint)
+        else:
+            loop.serve(self._endpoint)
+            with suppress(OSError):
+                send(self._endpoint, {"began": os.getpid()})
+        try:
+            return loop.run()
+        finally:
+            # who has to supervise from now on must not be in the way of the next one
+            changes.close()
+            divert.release()
+
+    def _take_over(self, divert: KernelDivert) -> None:
+        """What a predecessor, or the guard, has put in force is ours."""
+        if not self._kept.configuration.is_dir():
+            return
+        try:
+            policy = self._load(self._kept.configuration)
+            if self._held.installed or (self.is_service and divert.in_force(policy)):
+                divert.install(policy)
+                self._held.installed = True
+        except Exception as error:
+            # the next request to install is as good
+            say(ERROR, f"the last good rules can't be taken over: {error}")
+
+
+def say(priority: int, text: str) -> None:
+    """Tell the operator, on standard error."""
+    mark = f"<{priority}>" if "JOURNAL_STREAM" in os.environ else ""
+    sys.stderr.write("".join(f"{mark}tproxygw keeper: {line}\n" for line in text.splitlines()))
+    sys.stderr.flush()
+
+
+def keep(directory: Path, state: Path, endpoint: socket.socket) -> None:
+    """
+    Be the keeper, until the gateway or somebody else ends it.
+
+    @param directory: the configuration folder.
+    @param state: the folder for what must outlive it.
+    @param endpoint: a listening socket, or the connection to the gateway.
+    """
+    # what loads policies is needed by this process only, and now, not after each crash
+    import pyroute2  # noqa: F401
+
+    from gateway.policy.load import load
+    from gateway.registry import find
+
+    os.umask(0o027)
+    _shed()
+    process = Process(directory, state, endpoint, lambda folder: load(folder, find))
+    supervise(process.work, lambda text: say(WARNING, text))
+
+
+def _shed() -> None:
+    """Keep no more privileges than changing rules needs."""
+    wanted = NEEDED | {"CAP_DAC_READ_SEARCH"}
+    drop_to(wanted - set(missing(wanted)))
+
+
+def listen(path: Path) -> socket.socket:
+    """
+    Where gateways may connect: whoever may open C{path}, which is the owner and the group.
+
+    @raise OSError: it can't be had.
+    """
+    path.parent.mkdir(0o750, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    before = os.umask(0o117)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(before)
+    listener.listen()
+    return listener
+
+
+def main(arguments: list[str]) -> None:
+    """Be the keeper of what the command line says."""
+    parser = ArgumentParser(prog="keeper")
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--listen", type=Path)
+    options = parser.parse_args(arguments)
+    if options.listen is None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        endpoint = socket.socket(fileno=0)
+    else:
+        endpoint = listen(options.listen)
+    try:
+        keep(options.config, options.state, endpoint)
+    except (KernelError, OSError) as error:
+        say(ERROR, f"not started: {error}")
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
