@@ -15,6 +15,9 @@ from gateway.policy.locate import BARE_KEY, Path, Positions, locate
 from gateway.policy.place import Place
 from gateway.policy.problem import PolicyError, Problem
 
+MARK = "\ufeff"
+"""What some editors put in front of UTF-8."""
+
 POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 """How L{tomllib} ends its messages."""
 
@@ -104,15 +107,28 @@ def _written(key: str) -> str:
 
 
 def _text(folder: FilePath, file: str) -> str:
-    """The text of a file, with line ends as LF."""
+    """The text of a file, with line ends as LF: L{tomllib} finds none to make so once more."""
+    path = folder / file
     try:
-        octets = (folder / file).read_bytes()
-        return octets.decode().replace("\r\n", "\n")
+        if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe would not end
+            raise PolicyError([Problem(Place(file), "", "can't be read: it is not a file")])
+        octets = path.read_bytes()
+        text = octets.decode().replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        before = octets[: error.start].decode()
-        raise PolicyError([Problem(_end_of(file, before), "", "not UTF-8")]) from None
+        raise _wrong(file, octets[: error.start].decode(), "not UTF-8") from None
     except OSError as error:
         raise PolicyError([Problem(Place(file), "", f"can't be read: {error.strerror}")]) from None
+    before, lone, _ = text.partition("\r")
+    if lone:
+        raise _wrong(file, before, "not TOML: a carriage return without a line feed behind it")
+    if text.startswith(MARK):
+        raise _wrong(file, "", "not TOML: a byte order mark; save it as UTF-8 without one")
+    return text
+
+
+def _wrong(file: str, before: str, message: str) -> PolicyError:
+    """Something is wrong right behind C{before}, so that nothing can be read."""
+    return PolicyError([Problem(_end_of(file, before), "", message)])
 
 
 def _syntax_problem(file: str, text: str, message: str) -> Problem:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from gateway.policy.place import Place
-from gateway.policy.problem import Problem
+from gateway.policy.problem import PolicyError, Problem
 
 GATEWAY = "gateway.toml"
 ZONES = "zones.toml"
@@ -31,8 +31,48 @@ MEANT_AS_TOML = re.compile(r"\.[toml]{2,6}", re.IGNORECASE)
 
 
 def service_files(folder: Path) -> list[Path]:
-    """The files of all services, sorted. Hidden files are none: editors leave them."""
-    return sorted((folder / SERVICES).glob(f"[!.]*{TOML}"))
+    """
+    The files of all services, sorted. Hidden files are none: editors leave them.
+
+    @raise PolicyError: they can't be listed. That none are found must not pass for no services.
+    """
+    services = folder / SERVICES
+    if not is_there(services):
+        return []
+    return [path for path in listed(services, SERVICES) if _names_service(path)]
+
+
+def _names_service(path: Path) -> bool:
+    return path.suffix == TOML and not path.name.startswith(".")
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is something of that name, if only a link that leads nowhere."""
+    try:
+        return path.is_symlink() or path.exists()
+    except OSError:
+        return True  # whoever reads it is told what is wrong
+
+
+def is_folder(path: Path) -> bool:
+    """Whether this is a folder, whatever the operator has written for its name."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def listed(folder: Path, name: str) -> list[Path]:
+    """
+    What is in a folder, sorted.
+
+    @param name: what the operator calls it.
+    @raise PolicyError: it can't be listed.
+    """
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise PolicyError([Problem(Place(name), "", f"can't be read: {error.strerror}")]) from None
 
 
 def unread(folder: Path, named: Collection[str], plugins: Collection[Path]) -> Iterator[Problem]:
@@ -42,11 +82,11 @@ def unread(folder: Path, named: Collection[str], plugins: Collection[Path]) -> I
     @param named: the files that settings name, relative to C{folder}.
     @param plugins: the folders of C{plugin_path}.
     """
-    for path in sorted(folder.iterdir()):
+    for path in listed(folder, str(folder)):
         if path.name not in (GATEWAY, ZONES, SERVICES) and path not in plugins:
             yield from _stray(folder, path, named)
     if (folder / SERVICES).is_dir():
-        for path in sorted((folder / SERVICES).iterdir()):
+        for path in listed(folder / SERVICES, SERVICES):
             if path.suffix != TOML and path not in plugins:
                 yield from _no_service(folder, path, named)
 

@@ -17,7 +17,17 @@ from gateway.policy.divert import Backend, Divert, Mark, WhenDown
 from gateway.policy.document import Entry, read_document
 from gateway.policy.expect import Expectation, read_expectation
 from gateway.policy.files import Files
-from gateway.policy.folder import GATEWAY, SERVICES, ZONES, service_files, unread, writable
+from gateway.policy.folder import (
+    GATEWAY,
+    SERVICES,
+    ZONES,
+    is_folder,
+    is_there,
+    listed,
+    service_files,
+    unread,
+    writable,
+)
 from gateway.policy.locate import Positions
 from gateway.policy.named import check_named, named
 from gateway.policy.narrower import KEY, rank
@@ -66,12 +76,14 @@ class _Loader:
         self.files = Files(directory, self.problems)
 
     def load(self) -> Policy:
+        listed(self.directory, str(self.directory))
+        paths = service_files(self.directory)
         entry = self._read(GATEWAY) or self._nothing(GATEWAY)
         gateway = structure(GatewayFile, entry) or GatewayFile()
         plugin_path = self._plugin_path(entry.at("plugin_path"), gateway.plugin_path)
         zones = self._zones()
         rules = RuleResolver(zones, gateway.divert.interfaces, self.interfaces)
-        files = list(self._service_files(ServiceResolver(rules, self.find, plugin_path)))
+        files = list(self._service_files(paths, ServiceResolver(rules, self.find, plugin_path)))
         services = {service.name: service for _, service, _ in files}
         expectations = list(_expectations(files))
         naming = [entry for each in files for entry in _naming(*each)]
@@ -131,12 +143,12 @@ class _Loader:
     def _plugin_path(self, entry: Entry, folders: tuple[str, ...]) -> tuple[Path, ...]:
         found = tuple(self.directory / folder for folder in folders)
         for index, folder in enumerate(found):
-            if not folder.is_dir():
+            if not is_folder(folder):
                 entry.at(index).complain(f"there is no folder {folder}")
-        return found
+        return tuple(filter(is_folder, found))
 
     def _zones(self) -> dict[str, Zone]:
-        if not (self.directory / ZONES).exists():
+        if not is_there(self.directory / ZONES):
             return {}
         entry = self._read(ZONES) or self._nothing(ZONES)
         tables = structure(ZonesFile, entry) or ZonesFile()
@@ -145,10 +157,10 @@ class _Loader:
         return {name: resolve_zone(name, entry.at("zones", name)) for name in tables.zones}
 
     def _service_files(
-        self, resolver: ServiceResolver
+        self, paths: Iterable[Path], resolver: ServiceResolver
     ) -> Iterator[tuple[Entry, Service, ServiceFile]]:
         """All services, by their files."""
-        for path in service_files(self.directory):
+        for path in paths:
             file = f"{SERVICES}/{path.name}"
             entry = self._read(file)
             if entry is None:

@@ -26,7 +26,9 @@ class Problem:
 
     def __str__(self) -> str:
         parts = (str(self.place), "warning" if self.warning else "", self.key, self.message)
-        return ": ".join(part for part in parts if part)
+        text = ": ".join(part for part in parts if part)
+        # The name of a file need not be UTF-8.
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class PolicyError(Exception):
