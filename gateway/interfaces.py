@@ -12,11 +12,13 @@ that a protocol plugin depends on this file and L{gateway.inspector} alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zope.interface import Attribute, Interface
+
+from gateway.agreement import Agreed, Invalid
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -345,13 +347,41 @@ class ISession(Interface):
         was sent still arrives, but nobody's goodbye is waited for, as L{end} would.
         """
 
-    def secure(side: Side, hello: bytes = b"") -> None:
+    def secure(
+        side: Side,
+        hello: bytes = b"",
+        *,
+        name: str = "",
+        alpn: Sequence[str] = (),
+        terms: Any = None,
+        accept: Collection[Invalid] = (),
+        like: Agreed | None = None,
+        trusted: bool = True,
+    ) -> Deferred[Agreed]:
         """
-        From the next byte on, C{side} speaks TLS.
+        From the next byte on, C{side} speaks TLS. It is read until that is agreed, also by an
+        inspector that awaits this; what is sent to it meanwhile follows.
 
         @param hello: what was read from C{side} already and belongs to TLS.
+        @param name: the DNS name that the certificate is to be for: the server's, who is told it,
+            or the one that a client is given. Left out, it is for the server's address.
+        @param alpn: protocols (RFC 7301): those that a server is offered; those of which a
+            client gets the first one that it has. A client that has none is turned away.
+        @param terms: a L{gateway.policy.tls.Terms}; left out, its defaults.
+        @param accept: flaws of a server's certificate that are none of the gateway's business, or
+            that the inspector looks at itself. With any other one there is no agreement.
+        @param like: give the client a certificate like the one of this server.
+        @param trusted: by the root that clients trust; else by the one that nobody does.
+        @return: fires with what was agreed, or fails with L{Insecure}. The failure need not be
+            handled: the session ends then.
         @raise Denied: plaintext of C{side} is still unread; whoever sent it
             tried to have it taken for protected (STARTTLS injection).
+        """
+
+    def cut(side: Side) -> bool:
+        """
+        Whether C{side}'s end was not said, where it should have been: its TLS ended without
+        close_notify. A message that ends with the connection may not be whole then.
         """
 
     def expect(

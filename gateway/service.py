@@ -57,6 +57,9 @@ from gateway.session.names import Names
 from gateway.session.poller import Poller
 from gateway.session.sessions import Sessions
 from gateway.session.ticker import Ticker
+from gateway.session.turns import Turns
+from gateway.tls.keyring import Keyring
+from gateway.tls.signing import SignerError
 
 log = Logger()
 
@@ -71,6 +74,9 @@ FIXED = (
     *("table", "rule_priority", "backend"),
 )
 """Keys of C{[divert]} that a reload can't change: sockets and routes were made with them."""
+
+SIGNED = ("root", "root_certificate", "certificates_per_second", "key_log", "certificates")
+"""Keys of C{[tls]} that a reload can't change: the signer was started with them."""
 
 
 class Options(UsageOptions):
@@ -161,6 +167,7 @@ class Gateway(Service):
         self._metrics.divert_installed = lambda: self._installed
         self._installed = False
         self._seen: Kept | None = None
+        self._keyring = Keyring(reactor)
         self._computing = Computing(reactor)
         self._looking_up = Computing(reactor, names.THREADS, names.MOST_WAITING)
         self._sessions = Sessions(self._equipment(policy), policy, 0)
@@ -186,6 +193,8 @@ class Gateway(Service):
             upstream_mark=divert.upstream_mark.value,
             compute=self._computing.compute,
             names=looked_up,
+            credentials=self._keyring.credentials,
+            turns=Turns(policy.tls.handshakes_per_client),
         )
 
     def setServiceParent(self, parent: Any) -> None:
@@ -209,7 +218,8 @@ class Gateway(Service):
             self._listeners.open(policy)
             self._audit.open(self._owner)
             self._open_endpoint(policy)
-        except (KernelError, AuditError, OSError) as error:
+            self._keyring.open(self._directory, policy.tls)
+        except (KernelError, AuditError, SignerError, OSError) as error:
             self._abandon(error)
         capabilities.keep_through_setuid()
 
@@ -306,6 +316,7 @@ class Gateway(Service):
             self._listeners.close_unneeded(self._sessions.policy)
             return
         self._sessions.policy = policy
+        self._sessions.equipment.turns.most = policy.tls.handshakes_per_client
         self._listeners.resume()
         self._listeners.close_unneeded(policy)
         self._sessions.give_room()
@@ -332,6 +343,9 @@ class Gateway(Service):
             changed.append("metrics")
         if policy.log != former.log:
             changed.append("log")
+        changed += [
+            f"tls.{key}" for key in SIGNED if getattr(policy.tls, key) != getattr(former.tls, key)
+        ]
         if changed:
             raise KernelError(
                 f"gateway.toml: {', '.join(changed)}: a reload can't change that; restart, "
@@ -408,6 +422,7 @@ class Gateway(Service):
         yield self._in_thread(self._looking_up.stop)  # a name server may take its time
         self._ticker.stop()
         self._poller.stop()
+        yield self._in_thread(self._keyring.close)
         self._audit.close()
 
     def _drain(self) -> Deferred[None]:

@@ -37,8 +37,13 @@ IO_MODULES = (
 """What no Sans-I/O code needs: the world outside, clocks and chance included."""
 
 MAY_IMPORT = {
-    "gateway.interfaces": (),
-    "gateway.inspector": ("gateway.interfaces", "gateway.inspector", "gateway.policy.settings"),
+    "gateway.interfaces": ("gateway.agreement",),
+    "gateway.inspector": (
+        "gateway.interfaces",
+        "gateway.inspector",
+        "gateway.policy.settings",
+        "gateway.policy.tls.Terms",
+    ),
     "gateway.policy": ("gateway.interfaces", "gateway.policy"),
     "gateway.kernel": ("gateway.interfaces", "gateway.policy", "gateway.kernel"),
     "gateway.kernel.filter": ("gateway.policy", "gateway.kernel.filter"),
@@ -51,9 +56,11 @@ MAY_IMPORT = {
         "gateway.kernel",
         "gateway.observe",
         "gateway.session",
+        "gateway.agreement",
+        "gateway.tls",
     ),
     "gateway.registry": ("gateway.interfaces", "gateway.maker"),
-    "protocols": ("gateway.interfaces", "gateway.inspector", "protocols"),
+    "protocols": ("gateway.interfaces", "gateway.agreement", "gateway.inspector", "protocols"),
     "protocols.mime": ("gateway.inspector", "protocols.magic", "protocols.mime"),
     "protocols.smtp.grammar": (
         "gateway.interfaces",

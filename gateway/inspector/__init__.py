@@ -19,6 +19,7 @@ from gateway.inspector.pattern import pattern
 from gateway.inspector.reader import CutOff, EndOfStream, LoneEnd, Reader
 from gateway.inspector.stream import StreamInspector
 from gateway.policy.settings import option, written_at
+from gateway.policy.tls import Terms
 
 __all__ = [
     "CutOff",
@@ -27,6 +28,7 @@ __all__ = [
     "LoneEnd",
     "Reader",
     "StreamInspector",
+    "Terms",
     "option",
     "pattern",
     "written_at",

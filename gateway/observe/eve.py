@@ -23,6 +23,10 @@ def _number(value: object) -> bool:
     return type(value) is int
 
 
+def _flag(value: object) -> bool:
+    return type(value) is bool
+
+
 def _texts(value: object) -> bool:
     return isinstance(value, list) and value != [] and all(map(_text, value))
 
@@ -30,6 +34,7 @@ def _texts(value: object) -> bool:
 _IN_WORDS: Mapping[Kind, str] = {
     _text: "a string",
     _number: "an integer",
+    _flag: "true or false",
     _texts: "an array of strings that is not empty",
 }
 
@@ -49,6 +54,12 @@ EVE: Mapping[str, Mapping[str, Kind]] = {
         "dynamic_port": _number,
     },
     "ftp_data": {"command": _text, "filename": _text},
+    "tls": {
+        **dict.fromkeys(("sni", "version", "subject", "issuerdn", "serial", "fingerprint"), _text),
+        **dict.fromkeys(("notbefore", "notafter", "ja4", "from_proto"), _text),
+        **dict.fromkeys(("client_alpns", "server_alpns", "subjectaltname"), _texts),
+        "session_resumed": _flag,
+    },
     "smtp": {"helo": _text, "mail_from": _text, "rcpt_to": _texts},
     "email": {
         **dict.fromkeys(("from", "subject", "message_id", "date", "x_mailer"), _text),

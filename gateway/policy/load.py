@@ -100,6 +100,7 @@ class _Loader:
             limits=gateway.limits,
             log=gateway.log,
             metrics=gateway.metrics,
+            tls=gateway.tls,
             plugin_path=tuple(map(str, plugin_path)),
             zones=zones,
             services=services,

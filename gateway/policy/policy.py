@@ -14,6 +14,7 @@ from gateway.policy.log import Log, Metrics
 from gateway.policy.problem import Problem
 from gateway.policy.rule import Rule
 from gateway.policy.service import Service
+from gateway.policy.tls import Tls
 from gateway.policy.zone import Zone
 
 
@@ -33,6 +34,7 @@ class Policy:
     limits: Limits = field(factory=Limits)
     log: Log = field(factory=Log)
     metrics: Metrics = field(factory=Metrics)
+    tls: Tls = field(factory=Tls)
     plugin_path: tuple[str, ...] = ()
     zones: Mapping[str, Zone] = field(factory=dict)
     services: Mapping[str, Service] = field(factory=dict)

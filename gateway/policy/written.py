@@ -19,6 +19,7 @@ from gateway.policy.log import Log, Metrics
 from gateway.policy.notation import read_interface, read_source
 from gateway.policy.service import Action, Reply, Source
 from gateway.policy.settings import option
+from gateway.policy.tls import Tls
 
 NO_SERVICE = "none"
 """What C{[[expect]]} says if no rule is to match. No service may have this name."""
@@ -37,6 +38,7 @@ class GatewayFile:
     limits: Limits = option("How much of everything.", Factory(Limits))
     log: Log = option("Where audit records go.", Factory(Log))
     metrics: Metrics = option("Where metrics can be had.", Factory(Metrics))
+    tls: Tls = option("Whose certificates are believed, and who signs our own.", Factory(Tls))
 
 
 @frozen

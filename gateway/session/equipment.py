@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import time
 from typing import Any
 
 from attrs import field, frozen
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 
-from gateway.interfaces import Side
 from gateway.observe.audit import Audit
 from gateway.observe.metrics import Metrics
-from gateway.policy.service import Service
+from gateway.policy.policy import Policy
+from gateway.policy.tls import Tls
 from gateway.session.connector import Connector
 from gateway.session.names import Names
 from gateway.session.poller import Poller
 from gateway.session.ticker import Ticker
-
-Credentials = Callable[[Service, Side], Any]
-"""
-Gives what Twisted takes as a TLS context factory: for the CLIENT's side an
-C{IOpenSSLServerConnectionCreator} or an old-style context factory, for the
-SERVER's an C{IOpenSSLClientConnectionCreator}.
-"""
-
+from gateway.session.turns import Turns
+from gateway.tls.credentials import Credentials
+from gateway.tls.system import system_roots
 
 Compute = Callable[[Callable[[], Any]], "Deferred[Any]"]
 """
@@ -33,17 +29,9 @@ brought threads, it is computed at once, and everything waits.
 """
 
 
-class NoCredentials(Exception):
-    """A session was asked to speak TLS, and nobody gave it certificates."""
-
-
-def no_credentials(service: Service, side: Side) -> Any:
-    """
-    TLS is not configured.
-
-    @raise NoCredentials: always.
-    """
-    raise NoCredentials(f"{service.name}: there are no TLS credentials for the {side.value}'s side")
+def no_credentials(policy: Policy) -> Credentials:
+    """With defaults, and without a root: servers can be talked to, clients can't."""
+    return Credentials(Tls(), system_roots(), None, time)
 
 
 @frozen(eq=False)
@@ -54,6 +42,8 @@ class Equipment:
     @ivar reactor: adds and removes descriptors.
     @ivar poller: the same, for the sockets of sessions.
     @ivar clock: wall-clock time, for records.
+    @ivar credentials: what the sessions of a policy need to speak TLS.
+    @ivar turns: in which clients' handshakes are made.
     """
 
     reactor: Any
@@ -65,6 +55,7 @@ class Equipment:
     poller: Poller
     listener_mark: int = 0
     upstream_mark: int = 0
-    credentials: Credentials = no_credentials
+    credentials: Callable[[Policy], Credentials] = no_credentials
+    turns: Turns = field(factory=lambda: Turns(Tls().handshakes_per_client))
     compute: Compute = maybeDeferred
     names: Names = field(factory=Names)

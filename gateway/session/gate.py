@@ -21,6 +21,8 @@ CLIENT_FULL = 8
 """This side's bytes filled the buffer towards the client."""
 SERVER_FULL = 16
 """This side's bytes filled the buffer towards the server."""
+SECURING = 32
+"""The side's TLS is about to begin."""
 
 
 class Gate:
@@ -32,6 +34,12 @@ class Gate:
         self.reasons = reasons
         self._read = read
         self._pause = pause
+
+    def rebind(self, read: Callable[[], None], pause: Callable[[], None]) -> None:
+        """The side is read in another way from now on."""
+        self._read, self._pause = read, pause
+        if not self.reasons:
+            read()
 
     def shut(self, reason: int) -> None:
         """Do not read, for this reason too."""

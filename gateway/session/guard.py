@@ -10,6 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
+from gateway.agreement import Insecure
 from gateway.interfaces import Denied, Unreachable
 
 T = TypeVar("T")
@@ -25,8 +26,11 @@ class Guarded(Protocol):
     def deny(self, reason: str, reply: bytes = b"") -> None:
         """The peer did what is not allowed."""
 
-    def give_up(self, error: Unreachable) -> None:
-        """The server can't be reached, and the inspector has no answer to that."""
+    def give_up(self, error: Unreachable | Insecure) -> None:
+        """
+        The server can't be reached, or TLS can't be agreed, and the inspector has no answer to
+        that.
+        """
 
     def break_off(self, failure: Failure) -> None:
         """A bug: log it, and deny."""
@@ -56,7 +60,7 @@ def failed(failure: Failure, session: Guarded) -> None:
     error = failure.value
     if isinstance(error, Denied):
         session.deny(error.reason, error.reply)
-    elif isinstance(error, Unreachable):
+    elif isinstance(error, Unreachable | Insecure):
         session.give_up(error)
     elif not (session.ending and isinstance(error, CancelledError)):
         session.break_off(failure)

@@ -1,91 +1,128 @@
 """
-TLS between a wire and its session.
+SecureWire: TLS between a wire and its session.
 
-The TLS itself is Twisted's (and so pyOpenSSL's). Here it is only put in
-between: towards the wire this is the owner, towards Twisted the transport,
-towards the session it looks like a wire.
+Towards the wire this is the owner, towards the session it looks like a wire; the
+TLS itself is an L{Endpoint<gateway.tls.endpoint.Endpoint>}'s.
 
-TLS ends in both directions at once here: after a peer's close_notify nothing
-can be sent to that peer any more. An end without close_notify is an error, as
-in OpenSSL 3, because whoever can forge a FIN could cut a message short; unless
-we have said goodbye already.
+Ends are as in TCP: a side that said close_notify is still answered. A connection
+that ends without close_notify is C{cut}: whoever can forge a FIN could have cut a
+message short, so that only what is complete by its own length is complete. Most
+clients and servers say no close_notify at the end of an ordinary session, so this
+alone is no error, and it is handed on: the other side gets none from us then.
 """
 
 from __future__ import annotations
 
 import errno
-from typing import Any
+from collections.abc import Callable
 
-from OpenSSL.SSL import SENT_SHUTDOWN
-from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IAddress, ITransport
-from twisted.internet.protocol import Factory, Protocol
-from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
-from twisted.python.failure import Failure
-from zope.interface import implementer
+from twisted.internet.defer import Deferred, fail
 
-from gateway.interfaces import SERVER, Side
+from gateway.agreement import Insecure
+from gateway.interfaces import Side
 from gateway.session.wire import Wire, WireOwner
+from gateway.tls.endpoint import Endpoint
 
-_DONE = Failure(ConnectionDone())  # type: ignore[no-untyped-call]
+Later = Callable[[Callable[[], None]], object]
+"""Calls something in the next turn of the reactor."""
 
-
-class _Factory(TLSMemoryBIOFactory):
-    """Twisted's, with writes that are not put off: the session's flow control counts on it."""
-
-    protocol = TLSMemoryBIOProtocol
-    noisy = False
-
-
-class _Plain(Protocol):
-    """What comes out of TLS."""
-
-    def __init__(self, secured: SecureWire) -> None:
-        self._secured = secured
-
-    def dataReceived(self, data: bytes) -> None:
-        """Plaintext."""
-        self._secured.owner.wire_received(self._secured.side, data)
-
-    def connectionLost(self, reason: Failure = _DONE) -> None:
-        """TLS is over, well or badly."""
-        self._secured.over(reason)
+MOST_ANSWERS = 65536
+"""
+Bytes of TLS's own answers that may wait for a peer that does not read, such as to changes of
+keys (RFC 8446, section 4.6.3), before that peer is not read any more.
+"""
 
 
-@implementer(ITransport)
 class SecureWire:
-    """A wire that speaks TLS. C{credentials} is what Twisted takes as a context factory."""
+    """
+    A wire that speaks TLS.
 
-    def __init__(self, wire: Wire, owner: WireOwner, credentials: Any, reactor: Any) -> None:
+    Nothing is read, and what is sent is kept, until L{begin}; the peer is then read until the
+    handshake is over, whether the session wants to or not.
+
+    @ivar ended: the peer will say no more.
+    @ivar cut: it ended without close_notify.
+    """
+
+    __slots__ = (
+        "_done",
+        "_ending",
+        "_endpoint",
+        "_failed",
+        "_kept",
+        "_later",
+        "_plain",
+        "_silent",
+        "_wanted",
+        "_wire",
+        "active",
+        "cut",
+        "ended",
+        "owner",
+        "side",
+    )
+
+    def __init__(self, wire: Wire, owner: WireOwner, later: Later) -> None:
         self._wire = wire
-        self._closing = False
+        self._later = later
+        self._endpoint: Endpoint | None = None
+        self._done: Deferred[None] | None = None
+        self._kept: list[bytes] = []
+        self._plain = b""
+        self._wanted = False
+        self._ending = False
+        self._failed = False
+        self._silent = False
         self.side = wire.side
         self.owner = owner
         self.active = owner.active
         self.ended = False
-        self.disconnecting = False
-        factory = _Factory(
-            credentials,
-            self.side is SERVER,
-            Factory.forProtocol(lambda: _Plain(self)),
-            reactor,
-        )
-        self._tls: Any = factory.buildProtocol(None)
+        self.cut = False
+        wire.detach()
+        wire.pause()
+        wire.owner = self
 
-    def start(self, hello: bytes) -> None:
-        """Take over from the next byte on."""
-        self._wire.owner = self
-        self._wire.detach()
-        self._tls.makeConnection(self)
+    def begin(self, endpoint: Endpoint, hello: bytes) -> Deferred[None]:
+        """
+        Begin the handshake.
+
+        @param hello: what was read of the peer already.
+        @return: fires when it is over, or fails with L{Insecure}.
+        """
+        if self._wire.closed or self.ended:
+            return fail(Insecure(f"TLS with the {self.side.value}: it is over"))
+        self._endpoint = endpoint
+        done = self._done = Deferred()
+        endpoint.start()
+        kept, self._kept = self._kept, []
+        for data in kept:
+            endpoint.send(data)
+        if self._ending:
+            endpoint.end()
+        self._wire.send(endpoint.take())
+        self._wire.read()
         if hello:
             self.wire_received(self.side, hello)
+        return done
+
+    def give_up(self) -> None:
+        """The handshake is taking too long."""
+        self._done = None
+        self._give_up()
 
     # As a wire, towards the session
 
     @property
+    def endpoint(self) -> Endpoint | None:
+        """The end of the connection that is ours; L{None} before it begins."""
+        return self._endpoint
+
+    @property
     def waiting(self) -> int:
-        """Bytes of ciphertext that could not be sent yet."""
-        return self._wire.waiting
+        """Bytes that could not be sent yet."""
+        endpoint = self._endpoint
+        held = sum(map(len, self._kept)) if endpoint is None else endpoint.held
+        return self._wire.waiting + held
 
     @property
     def received(self) -> int:
@@ -110,105 +147,180 @@ class SecureWire:
     def detach(self) -> None:
         """Nothing: it is never sent on by the shortest way."""
 
+    def read(self) -> None:
+        """Tell what is read from now on."""
+        self._wanted = True
+        if self._plain:
+            self._later(self._give)
+        elif not self._shaking:
+            self._wire.read()
+
+    def pause(self) -> None:
+        """Tell nothing until L{read}."""
+        self._wanted = False
+        if not self._shaking:
+            self._wire.pause()
+
     def send(self, data: bytes) -> None:
         """Encrypt and send."""
-        self._tls.write(data)
-        self._settle()
+        endpoint = self._endpoint
+        if endpoint is None:
+            self._kept.append(data)
+            return
+        endpoint.send(data)
+        self._wire.send(endpoint.take())
 
     def end(self) -> None:
-        """Send close_notify once everything sent has left, then half-close."""
-        if not self.disconnecting:
-            self.disconnecting = True
-            self._tls.loseConnection()
-            self._settle()
+        """Say close_notify once everything sent has left, then half-close."""
+        self._ending = True
+        endpoint = self._endpoint
+        if endpoint is not None:
+            endpoint.end()
+            self._wire.send(endpoint.take())
+            if not self._shaking:
+                self._wire.end()
+
+    def cut_off(self) -> None:
+        """Half-close without close_notify: what was sent may not be all."""
+        self._ending = self._silent = True
+        self._wire.end()
 
     def close(self) -> None:
         """Close in an orderly way."""
         self._wire.close()
+        self._closed()
 
     def reset(self) -> None:
         """Close with a reset."""
         self._wire.reset()
+        self._closed()
+
+    def _closed(self) -> None:
+        if self._shaking:
+            self._fail("the session is over")
+
+    @property
+    def _shaking(self) -> bool:
+        """Whether the handshake goes on."""
+        return self._done is not None
 
     # As an owner, towards the wire
 
     def wire_received(self, side: Side, data: bytes) -> None:
         """Ciphertext."""
+        endpoint = self._endpoint
+        assert endpoint is not None
         self.owner.active = self.active
-        self._tls.dataReceived(data)
-        self._settle()
+        plain = endpoint.receive(data)
+        answer = endpoint.take()
+        if answer:
+            self._answer(answer)
+        endpoint.settle()
+        if self._done is not None and (endpoint.agreed or endpoint.broken):
+            self._shaken(endpoint)
+            if not endpoint.agreed:
+                return
+        if plain:
+            self._tell(plain)
+        if endpoint.ended:
+            self._end()
+        elif endpoint.broken:
+            self._broken(endpoint.broken.reason)
+
+    def _answer(self, answer: bytes) -> None:
+        """Send what TLS itself has to say."""
+        self._wire.send(answer)
+        if self._wire.waiting > MOST_ANSWERS:
+            self.owner.wire_choked(self.side)
+
+    def _tell(self, plain: bytes) -> None:
+        """Plaintext; kept, if the session does not want to read."""
+        if self._wanted and not self._plain:
+            self.owner.wire_received(self.side, plain)
+        else:
+            self._plain += plain
+
+    def _give(self) -> None:
+        """Tell what was kept, and the end if that has come meanwhile."""
+        if not self._wanted or self._wire.closed:
+            return
+        plain, self._plain = self._plain, b""
+        if plain:
+            self.owner.wire_received(self.side, plain)
+        if self._wanted and not self._wire.closed and not self._plain:
+            self._wire.read()
+            if self.ended:
+                self.owner.wire_ended(self.side)
 
     def wire_ended(self, side: Side) -> None:
-        """The end, without close_notify if TLS is not over."""
+        """The end of the connection."""
         if self.ended:
             return
-        if self._wire.finished:
-            self._end()
+        self.cut = True
+        if self._shaking:
+            self._fail("it ended during the handshake")
         else:
-            self.owner.wire_lost(
-                side, OSError(errno.EPROTO, "TLS was cut short, without close_notify")
-            )
+            self._end()
 
     def wire_lost(self, side: Side, error: OSError) -> None:
         """The connection is gone."""
-        self.owner.wire_lost(side, error)
+        if self._shaking:
+            self._fail(f"the connection was lost during the handshake: {error.strerror}")
+        elif self._failed:
+            self._wire.reset()
+        else:
+            self.owner.wire_lost(side, error)
 
     def wire_full(self, side: Side) -> None:
         """Can't be: it is never sent on by the shortest way."""
 
+    def wire_choked(self, side: Side) -> None:
+        """Can't be: a wire does not answer by itself."""
+
     def wire_drained(self, side: Side) -> None:
         """The kernel took everything."""
-        self.owner.wire_drained(side)
+        if not self._failed:
+            self.owner.wire_drained(side)
 
-    def _settle(self) -> None:
-        """If TLS said goodbye, or is over, in the call just made, go on from there."""
-        if self.disconnecting and self._said_goodbye():
+    def _shaken(self, endpoint: Endpoint) -> None:
+        """The handshake is over."""
+        if not endpoint.agreed:
+            assert endpoint.broken is not None
+            self._fail(*endpoint.broken)
+            return
+        if not self._wanted:
+            self._wire.pause()
+        if self._ending:
             self._wire.end()
-        if self._closing:
-            self._closing = False
-            self._tls.connectionLost(_DONE)
+        done, self._done = self._done, None
+        assert done is not None
+        done.callback(None)
 
-    def _said_goodbye(self) -> bool:
-        """Whether our close_notify has been written, or there is no TLS any more."""
-        connection = self._tls.getHandle()
-        return connection is None or bool(connection.get_shutdown() & SENT_SHUTDOWN)
+    def _fail(self, reason: str, alert: str = "") -> None:
+        """The handshake has failed; what TLS had to say to that is on its way."""
+        done, self._done = self._done, None
+        assert done is not None
+        self._give_up()
+        done.errback(Insecure(f"TLS with the {self.side.value}: {reason}", alert))
 
-    def over(self, reason: Failure) -> None:
-        """TLS is over."""
-        if isinstance(reason.value, ConnectionDone):
-            self._wire.end()
+    def _give_up(self) -> None:
+        """Half-close; the session hears of that by the failure of the handshake only."""
+        self.ended = self._failed = True
+        self._wire.end()
+
+    def _broken(self, reason: str) -> None:
+        """
+        TLS failed after the handshake. OpenSSL's peers answer an end without close_notify in this
+        way: then it is their end.
+        """
+        if self._silent:
+            self.cut = True
             self._end()
-        else:
-            why = f"TLS: {reason.value}"
-            self.owner.wire_lost(self.side, OSError(errno.EPROTO, why))
+        elif not self._wire.closed:
+            self.owner.wire_lost(self.side, OSError(errno.EPROTO, f"TLS: {reason}"))
 
     def _end(self) -> None:
         if not self.ended:
             self.ended = True
-            self.owner.wire_ended(self.side)
-
-    # As a transport, towards Twisted's TLS
-
-    def write(self, data: bytes) -> None:
-        """Ciphertext to send."""
-        self._wire.send(data)
-
-    def writeSequence(self, data: Any) -> None:
-        """Ciphertext to send."""
-        self._wire.send(b"".join(data))
-
-    def loseConnection(self) -> None:
-        """TLS is over; the reason follows, when its own call has returned."""
-        self._closing = True
-
-    def abortConnection(self) -> None:
-        """TLS failed."""
-        self._closing = True
-
-    def getPeer(self) -> IAddress:
-        """Not known here."""
-        return None  # type: ignore[return-value]
-
-    def getHost(self) -> IAddress:
-        """Not known here."""
-        return None  # type: ignore[return-value]
+            if not self._plain:
+                self.owner.wire_ended(self.side)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -25,6 +25,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from gateway.agreement import Agreed, Insecure, Invalid
 from gateway.interfaces import (
     CLIENT,
     SERVER,
@@ -43,12 +44,14 @@ from gateway.observe.identity import Identity, Upstream
 from gateway.observe.log import PrintableLogger
 from gateway.policy.policy import Policy
 from gateway.policy.service import Service, Target
+from gateway.policy.tls import Terms
 from gateway.session import gate as reason
 from gateway.session import guard
 from gateway.session.connector import Opening, Origin, Reached, origin
 from gateway.session.dialing import Dialing
 from gateway.session.expectation import Expectation
 from gateway.session.gate import Gate
+from gateway.session.handshake import Asked, Handshake
 from gateway.session.joining import Joining
 from gateway.session.patience import Patience
 from gateway.session.secure import SecureWire
@@ -56,11 +59,14 @@ from gateway.session.stack import Body, Stacked, inspecting, stack
 from gateway.session.ticker import Ticker
 from gateway.session.timer import Timer
 from gateway.session.wire import Wire
+from gateway.tls.credentials import Whom
 
 if TYPE_CHECKING:
     from gateway.session.sessions import Sessions
 
 log = PrintableLogger()
+
+TERMS = Terms()
 
 FULL = {CLIENT: reason.CLIENT_FULL, SERVER: reason.SERVER_FULL}
 
@@ -385,6 +391,8 @@ class Session:
         wire = self._wires.get(side)
         if wire is None:
             self._ending_early = True
+        elif isinstance(wire, SecureWire) and self.cut(side.other):
+            wire.cut_off()
         else:
             wire.end()
 
@@ -418,20 +426,43 @@ class Session:
                 return
         self._finish(verdict)
 
-    def secure(self, side: Side, hello: bytes = b"") -> None:
+    def secure(
+        self,
+        side: Side,
+        hello: bytes = b"",
+        *,
+        name: str = "",
+        alpn: Sequence[str] = (),
+        terms: Terms | None = None,
+        accept: Collection[Invalid] = (),
+        like: Agreed | None = None,
+        trusted: bool = True,
+    ) -> Deferred[Agreed]:
         """See L{ISession.secure}."""
         if self._state in _ENDING:
-            return
+            return Deferred()
         wire = self._wires.get(side)
         assert self._inspector is not None
         if self._unread.get(side) or self._inspector.unread(side):
             raise Denied(f"the {side.value} sent plaintext after it had agreed to TLS")
         if not isinstance(wire, Wire):
             raise RuntimeError(f"the {side.value}'s side can't be secured: it is not there, or is")
-        credentials = self._equipment.credentials(self._service, side)
-        secured = SecureWire(wire, self, credentials, self._equipment.reactor)
-        self._wires[side] = secured
-        secured.start(hello)
+        secured = self._wires[side] = SecureWire(wire, self, self._next_turn)
+        self._gates[side].rebind(secured.read, secured.pause)
+        reached = self.server if self._upstream is None else self._upstream.address
+        whom = Whom(self.client.host, str(reached), self.service, name or reached.host, tuple(alpn))
+        asked = Asked(side, hello, name, whom, terms or TERMS, frozenset(accept), like, trusted)
+        equipment = self._equipment
+        handshake = Handshake(asked, secured, equipment.credentials(self.policy), equipment.turns)
+        return guard.watched(handshake.start(self.after), self, equipment.clock)
+
+    def _next_turn(self, call: Callable[[], None]) -> None:
+        self._equipment.clock.callLater(0, call)
+
+    def cut(self, side: Side) -> bool:
+        """See L{ISession.cut}."""
+        wire = self._wires.get(side)
+        return isinstance(wire, SecureWire) and wire.cut
 
     def expect(
         self,
@@ -602,10 +633,12 @@ class Session:
         if self._state is State.ALONE:
             self._gates[CLIENT].open(reason.CONNECTING)
 
-    def give_up(self, error: Unreachable) -> None:
+    def give_up(self, error: Unreachable | Insecure) -> None:
         """The inspector did not handle it."""
         if self._state not in _ENDING:
-            self._finish(Verdict(Outcome.FAILED, f"server unreachable: {error}"))
+            missed = isinstance(error, Unreachable)
+            why = f"server unreachable: {error}" if missed else str(error)
+            self._finish(Verdict(Outcome.FAILED, why))
 
     # What the wires tell
 
@@ -657,6 +690,10 @@ class Session:
     def wire_full(self, side: Side) -> None:
         """A released wire took more than the kernel."""
         self._gates[side.other].shut(FULL[side])
+
+    def wire_choked(self, side: Side) -> None:
+        """C{side} does not read what TLS answers: it is not read either."""
+        self._gates[side].shut(FULL[side])
 
     def wire_drained(self, side: Side) -> None:
         """Whoever filled that side's buffer may be read again."""

@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from gateway.agreement import Agreed, Insecure
 from gateway.interfaces import (
     CLIENT,
     SERVER,
@@ -172,7 +173,7 @@ class Stacked:
         """Whether the verdict is known."""
         return self.closed
 
-    def give_up(self, error: Unreachable) -> None:
+    def give_up(self, error: Unreachable | Insecure) -> None:
         """There is nothing to reach here, but an inspector may ask for somebody else."""
         self._refuse(Verdict(Outcome.FAILED, str(error)), b"")
 
@@ -275,7 +276,11 @@ class Stacked:
         """The body as the inspector wants it is complete."""
         self.end(SERVER)
 
-    def secure(self, side: Side, hello: bytes = b"") -> None:
+    def cut(self, side: Side) -> bool:
+        """A body that is not complete never ends."""
+        return False
+
+    def secure(self, side: Side, hello: bytes = b"", **_: Any) -> Deferred[Agreed]:
         """There is no connection."""
         raise Unstackable(f"{self.service} can't be stacked: it speaks TLS")
 

@@ -59,6 +59,9 @@ class WireOwner(Protocol):
     def wire_full(self, side: Side) -> None:
         """A released wire took more than it can send."""
 
+    def wire_choked(self, side: Side) -> None:
+        """C{side} does not read what its own bytes are answered with, by TLS itself."""
+
     def wire_drained(self, side: Side) -> None:
         """Everything sent to C{side} has left, and the end too if it was asked for."""
 
@@ -84,6 +87,9 @@ class _Nobody:
         """Nobody cares."""
 
     def wire_full(self, side: Side) -> None:
+        """Nobody cares."""
+
+    def wire_choked(self, side: Side) -> None:
         """Nobody cares."""
 
     def wire_drained(self, side: Side) -> None:

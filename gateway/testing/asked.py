@@ -27,6 +27,7 @@ class Asked:
     @ivar urged: what of it was sent as urgent.
     @ivar halves: the sides towards which it was half-closed.
     @ivar secured: sides that were asked to speak TLS, with what was read before.
+    @ivar asked_for: with what else, by their names in L{ISession.secure}.
     @ivar bodies: what was given to inspectors of other services.
     @ivar recorded: the audit records: event and fields, with those of the object C{gateway}
         under that name, if there are any.
@@ -45,6 +46,7 @@ class Asked:
     urged: list[tuple[Side, bytes]] = field(init=False, factory=list)
     halves: set[Side] = field(init=False, factory=set)
     secured: list[tuple[Side, bytes]] = field(init=False, factory=list)
+    asked_for: dict[Side, dict[str, Any]] = field(init=False, factory=dict)
     bodies: list[FakeBody] = field(init=False, factory=list)
     recorded: list[tuple[str, dict[str, Any]]] = field(init=False, factory=list)
     hits: list[str] = field(init=False, factory=list)
@@ -68,11 +70,6 @@ class Asked:
         """See L{ISession.end}."""
         if self._note(f"end to {side.value}"):
             self.halves.add(side)
-
-    def secure(self, side: Side, hello: bytes = b"") -> None:
-        """See L{ISession.secure}."""
-        if self._note(f"secure {side.value}"):
-            self.secured.append((side, hello))
 
     def stack(self, service: str, sink: Any) -> FakeBody:
         """See L{ISession.stack}."""

@@ -16,6 +16,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from gateway.agreement import Agreed, Insecure
 from gateway.interfaces import (
     CLIENT,
     SERVER,
@@ -34,6 +35,8 @@ from gateway.testing.expectation import FakeExpectation
 from gateway.testing.gate import FakeGate
 from gateway.testing.timer import FakeTimer, FakeTimers
 
+AGREED = Agreed("TLS 1.3", "TLS_AES_128_GCM_SHA256", "X25519")
+
 
 @implementer(ISession)
 @define(eq=False)
@@ -48,6 +51,8 @@ class FakeSession(Asked):
     @ivar source: the address that the server sees.
     @ivar slow: sides that do not take what is sent before the test calls L{flush}.
     @ivar names: the addresses of host names; L{None} for one that can't be looked up.
+    @ivar agrees: what TLS with a side comes to; left out, that it is agreed.
+    @ivar truncated: sides whose TLS ends without close_notify.
     @ivar elsewhere: whether the policy permits other servers than the original destination.
     @ivar now: the time; L{advance} lets it pass.
 
@@ -67,6 +72,8 @@ class FakeSession(Asked):
     source: Address = field(kw_only=True)
     slow: set[Side] = field(factory=set, kw_only=True)
     names: dict[str, tuple[str, ...] | None] = field(factory=dict, kw_only=True)
+    agrees: dict[Side, Agreed | Insecure] = field(factory=dict, kw_only=True)
+    truncated: set[Side] = field(factory=set, kw_only=True)
     elsewhere: bool = field(default=True, kw_only=True)
     now: float = field(default=1_000_000.0, kw_only=True)
 
@@ -199,11 +206,24 @@ class FakeSession(Asked):
         self._settle()
         return connecting
 
-    def secure(self, side: Side, hello: bytes = b"") -> None:
-        """See L{ISession.secure}."""
+    def secure(self, side: Side, hello: bytes = b"", **asked: Any) -> Deferred[Agreed]:
+        """See L{ISession.secure}. C{agrees} says what comes of it."""
         if self.verdict is None and self.inspector.unread(side):
             raise Denied(f"the {side.value} sent plaintext after it had agreed to TLS")
-        super().secure(side, hello)
+        answer: Deferred[Agreed] = Deferred()
+        if self._note(f"secure {side.value}"):
+            self.secured.append((side, hello))
+            self.asked_for[side] = asked
+            outcome = self.agrees.get(side, AGREED)
+            if isinstance(outcome, Insecure):
+                answer.errback(outcome)
+            else:
+                answer.callback(outcome)
+        return answer
+
+    def cut(self, side: Side) -> bool:
+        """See L{ISession.cut}: whether it is in C{truncated}."""
+        return side in self.truncated
 
     def permits(self, address: Address) -> bool:
         """See L{ISession.permits}."""
@@ -403,6 +423,8 @@ class FakeSession(Asked):
             self.deny(error.reason, error.reply)
         elif isinstance(error, Unreachable):
             self._finish(Verdict(Outcome.FAILED, f"server unreachable: {error}"))
+        elif isinstance(error, Insecure):
+            self._finish(Verdict(Outcome.FAILED, str(error)))
         else:
             self._bug = self._bug or error
             self._finish(Verdict(Outcome.BROKEN, repr(error)))

@@ -56,6 +56,7 @@ class Alert(IntEnum):
     INTERNAL_ERROR = 80
     MISSING_EXTENSION = 109
     UNRECOGNIZED_NAME = 112
+    NO_APPLICATION_PROTOCOL = 120
 
 
 def is_grease(number: int) -> bool:

@@ -100,7 +100,7 @@ def _check_header(header: bytes) -> None:
     @raise Refusal: it begins no record of a handshake.
     """
     if header and header[0] != ContentType.HANDSHAKE:
-        raise Refusal(f"not TLS: it begins with {header!r}", Alert.UNEXPECTED_MESSAGE)
+        raise Refusal(f"not TLS: it begins with {header[:1]!r}", Alert.UNEXPECTED_MESSAGE)
     if len(header) > 1 and header[1] != 3:
         raise Refusal(f"a record of TLS version {header[1]}.x", Alert.PROTOCOL_VERSION)
     if len(header) == _HEADER and not 0 < int.from_bytes(header[3:], "big") <= _LARGEST:

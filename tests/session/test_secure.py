@@ -2,123 +2,124 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+import time
+from collections.abc import Callable
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from twisted.internet.defer import ensureDeferred
-from twisted.internet.ssl import (
-    CertificateOptions,
-    PrivateCertificate,
-    optionsForClientTLS,
-    trustRootFromCertificates,
-)
-from twisted.trial.unittest import TestCase
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from gateway.agreement import Agreed, Insecure, Invalid
 from gateway.inspector import Inspector
-from gateway.interfaces import CLIENT, SERVER
+from gateway.interfaces import CLIENT, SERVER, Denied, Side
+from gateway.policy.tls import Terms, Tls
+from gateway.session.turns import Turns
+from gateway.tls.credentials import Credentials
 from tests.session.scene import Scene, asynchronous, in_thread, receive, receive_all, send
+from tests.tls.minting import minter
+from tests.tls.peers import Peer, authority, server_context
+from tests.tls.pki import DAY, NOW
+from tests.tls.test_credentials import trusting
 
 NAME = "server.example"
-
-
-def certificate() -> bytes:
-    """A key and a self-signed certificate, as PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, NAME)])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    ) + made.public_bytes(serialization.Encoding.PEM)
+QUICK = Terms(handshake_seconds=0.3)
+VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 
 
 class StartTls(Inspector):
-    """Both sides speak plainly until the client says STARTTLS; then TLS on the sides named."""
+    """
+    Both sides speak plainly until the client says STARTTLS; then TLS on the sides named, as an
+    inspector does it: the server first, and the client when that is agreed.
+    """
 
-    sides: tuple[Any, ...] = (CLIENT, SERVER)
+    sides: tuple[Side, ...] = (SERVER, CLIENT)
+    ways: dict[Side, dict[str, Any]] = {}
+    agreed: dict[Side, Agreed] = {}
+    failed: list[Insecure] = []
 
-    def received(self, side: Any, data: bytes) -> None:
+    def received(self, side: Side, data: bytes) -> Deferred[Any] | None:
         if data == b"STARTTLS\n":
-            self.session.send(SERVER, data)
-            self.session.send(CLIENT, b"go ahead\n")
-            for one in self.sides:
-                self.session.secure(one)
-            return
+            return ensureDeferred(self.start_tls(data))
         self.session.send(side.other, data.upper())
+        return None
+
+    async def start_tls(self, data: bytes) -> None:
+        self.session.send(SERVER, data)
+        self.session.send(CLIENT, b"go ahead\n")
+        for side in self.sides:
+            ways = self.ways.get(side, {})
+            try:
+                self.agreed[side] = await self.session.secure(side, name=NAME, **ways)
+            except Insecure as error:
+                self.failed.append(error)
+                raise
+
+
+def carry(sock: socket.socket, peer: Peer, until: Callable[[], bool]) -> None:
+    """Carry bytes between a peer in memory and a socket."""
+    peer.put(b"")
+    while True:
+        sock.sendall(peer.take())
+        if until():
+            return
+        data = sock.recv(65536)
+        if not data:
+            raise EOFError
+        peer.put(data)
 
 
 class SecureTests(TestCase):
     """C{session.secure}."""
 
-    timeout = 30
+    timeout = 60
 
     def setUp(self) -> None:
-        self.pem = certificate()
-        self.own = PrivateCertificate.loadPEM(self.pem)
+        self.issued = authority().issue(NAME)
+        self.patch(StartTls, "ways", {})
+        self.patch(StartTls, "agreed", {})
+        self.patch(StartTls, "failed", [])
 
-    def credentials(self, service: Any, side: Any) -> Any:
-        if side is CLIENT:
-            return CertificateOptions(self.own.privateKey.original, self.own.original)
-        trust = trustRootFromCertificates([self.own])
-        return optionsForClientTLS(NAME, trustRoot=trust)
+    def scene(self, making: Any = StartTls, **ways: Any) -> Scene:
+        settings = Tls(trust=((authority().issued.certificate,),), system_roots=False)
+        credentials = Credentials(settings, None, minter()[0], time.time)
+        return Scene(self, making, credentials=lambda _: credentials, **ways)
 
-    async def started(self, sides: tuple[Any, ...]) -> tuple[Scene, Any, Any]:
-        """A session whose sides have just begun TLS."""
+    async def begun(self, scene: Scene, *sides: Side) -> tuple[Any, Any]:
+        """A client and a server that have just agreed to speak TLS, on these sides."""
         self.patch(StartTls, "sides", sides)
-        scene = Scene(self, StartTls, credentials=self.credentials)
         client, server = await scene.pair()
         await send(client, b"STARTTLS\n")
         self.assertEqual(await receive(client, 9), b"go ahead\n")
         self.assertEqual(await receive(server, 9), b"STARTTLS\n")
-        tls_client: Any = client
-        if CLIENT in sides:
-            context = ssl.create_default_context(cadata=self.own.dumpPEM().decode())
-            # TLS 1.3's tickets, unread, would turn a client's close into a reset.
-            context.maximum_version = ssl.TLSVersion.TLSv1_2
-            tls_client = context.wrap_socket(
-                client, server_hostname=NAME, do_handshake_on_connect=False
-            )
-        tls_server: Any = server
+        return client, server
+
+    async def started(
+        self, *sides: Side, version: Any = None, scene: Scene | None = None
+    ) -> tuple[Scene, Any, Any]:
+        """A session whose sides speak TLS."""
+        scene = scene or self.scene()
+        client, server = await self.begun(scene, *sides)
+        context, other = trusting(), server_context(self.issued)
+        if version:
+            context.maximum_version = other.maximum_version = version
         if SERVER in sides:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(self.pem_file())
-            tls_server = context.wrap_socket(
-                server,
-                server_side=True,
-                do_handshake_on_connect=False,
-                suppress_ragged_eofs=False,
-            )
-        for side in (tls_client, tls_server):
-            self.addCleanup(side.close)
-            if isinstance(side, ssl.SSLSocket):
-                await in_thread(side.do_handshake)
-        return scene, tls_client, tls_server
+            server = await self.shaken(server, other, server_side=True)
+        if CLIENT in sides:
+            client = await self.shaken(client, context, server_hostname=NAME)
+        return scene, client, server
 
-    def pem_file(self) -> str:
-        file = Path(self.mktemp())
-        file.write_bytes(self.pem)
-        return str(file)
+    async def shaken(self, sock: Any, context: ssl.SSLContext, **ways: Any) -> ssl.SSLSocket:
+        """A peer of the gateway's that speaks TLS."""
+        tls: ssl.SSLSocket = await in_thread(
+            lambda: context.wrap_socket(sock, suppress_ragged_eofs=False, **ways)
+        )
+        self.addCleanup(tls.close)
+        return tls
 
-    async def talk(self, sides: tuple[Any, ...]) -> None:
-        scene, client, server = await self.started(sides)
+    async def talk(self, *sides: Side) -> None:
+        scene, client, server = await self.started(*sides)
         body = b"q" * 500_000
         sending = ensureDeferred(send(client, body))
         got = await self.read(server, len(body))
@@ -141,90 +142,327 @@ class SecureTests(TestCase):
 
         return await in_thread(read)
 
+    # Who speaks
+
     @asynchronous
     async def test_client_only(self) -> None:
         """The gateway takes TLS off the client's bytes; the inspector sees plaintext."""
-        await self.talk((CLIENT,))
+        await self.talk(CLIENT)
 
     @asynchronous
     async def test_server_only(self) -> None:
         """The gateway speaks TLS to the server."""
-        await self.talk((SERVER,))
+        await self.talk(SERVER)
 
     @asynchronous
     async def test_both(self) -> None:
         """Both sides speak TLS, each with its own keys, and the inspector reads between them."""
-        await self.talk((CLIENT, SERVER))
+        await self.talk(SERVER, CLIENT)
 
     @asynchronous
-    async def test_end(self) -> None:
-        """close_notify on one side becomes close_notify on the other."""
-        scene, client, server = await self.started((CLIENT, SERVER))
-        await send(client, b"bye")
-        self.assertEqual(await self.read(server, 3), b"BYE")
-        unwrapping = in_thread(client.unwrap)
+    async def test_agreed(self) -> None:
+        """The inspector learns what was agreed, with which server."""
+        scene, client, server = await self.started(SERVER, CLIENT)
+        await send(client, b"hello")
+        await self.read(server, 5)
+        agreed = StartTls.agreed[SERVER]
+        self.assertEqual((agreed.version, agreed.flaws), ("TLS 1.3", ()))
+        self.assertEqual(agreed.chain[0].names, (NAME,))
+        self.assertEqual(StartTls.agreed[CLIENT].chain, ())
+        scene.sessions.stop()
+
+    @asynchronous
+    async def test_alpn(self) -> None:
+        """A server is offered what the inspector says; a client gets the first that it has."""
+        StartTls.ways[SERVER] = {"alpn": ("h2", "http/1.1")}
+        StartTls.ways[CLIENT] = {"alpn": ("http/1.1",)}
+        scene = self.scene()
+        client, server = await self.begun(scene, SERVER, CLIENT)
+        context, other = trusting(), server_context(self.issued)
+        other.set_alpn_protocols(["http/1.1"])
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        server = await self.shaken(server, other, server_side=True)
+        client = await self.shaken(client, context, server_hostname=NAME)
+        self.assertEqual(server.selected_alpn_protocol(), "http/1.1")
+        self.assertEqual(client.selected_alpn_protocol(), "http/1.1")
+        self.assertEqual(StartTls.agreed[SERVER].alpn, "http/1.1")
+        scene.sessions.stop()
+
+    @asynchronous
+    async def test_like(self) -> None:
+        """A client can be given a certificate like the server's."""
+
+        class Alike(StartTls):
+            async def start_tls(self, data: bytes) -> None:
+                self.session.send(SERVER, data)
+                self.session.send(CLIENT, b"go ahead\n")
+                like = await self.session.secure(SERVER, name=NAME)
+                await self.session.secure(CLIENT, name="ignored.example", like=like)
+
+        self.issued = authority().issue(NAME, "other.example")
+        _, client, _ = await self.started(SERVER, CLIENT, scene=self.scene(Alike))
+        names = client.getpeercert()["subjectAltName"]
+        self.assertEqual(names, (("DNS", NAME), ("DNS", "other.example")))
+
+    # Ends
+
+    @asynchronous
+    async def test_half_close(self) -> None:
+        """A client that has said all and said so is answered, in both versions."""
+        for version in VERSIONS:
+            scene = self.scene()
+            client, server = await self.begun(scene, SERVER, CLIENT)
+            context, other = trusting(), server_context(self.issued)
+            context.maximum_version = other.maximum_version = version
+            server = await self.shaken(server, other, server_side=True)
+            peer = Peer(context, False, NAME)
+            await in_thread(carry, client, peer, lambda each=peer: each.shaken)
+            peer.send(b"all I say")
+            peer.end()
+            await send(client, peer.take())
+            self.assertEqual(await self.read(server, 100), b"ALL I SAY")
+            await send(server, b"z" * 200_000)
+            ending = in_thread(server.unwrap)
+            await in_thread(carry, client, peer, lambda each=peer: each.ended)
+            self.assertEqual(len(peer.received), 200_000)
+            await ending
+            client.close()
+            server.close()
+            flow = await scene.over()
+            self.assertEqual(flow["gateway"]["verdict"], "passed")
+            self.assertGreater(flow["flow"]["bytes_toclient"], 200_000)
+
+    @asynchronous
+    async def test_not_said(self) -> None:
+        """An end without close_notify, as most have it, is handed on as just that."""
+        for version in VERSIONS:
+            scene, client, server = await self.started(SERVER, CLIENT, version=version)
+            await send(client, b"half a mess")
+            self.assertEqual(await self.read(server, 11), b"HALF A MESS")
+            await in_thread(client.shutdown, 1)
+            with self.assertRaises(ssl.SSLEOFError):
+                await in_thread(server.recv, 10)
+            server.close()
+            flow = await scene.over()
+            self.assertEqual(flow["gateway"].get("reason", ""), "")
+            self.assertEqual(flow["gateway"]["verdict"], "passed")
+
+    @asynchronous
+    async def test_cut(self) -> None:
+        """The inspector can tell the one from the other."""
+        cuts: list[bool] = []
+
+        class Ends(StartTls):
+            def ended(self, side: Side) -> None:
+                cuts.append(self.session.cut(side))
+                super().ended(side)
+
+        scene, client, server = await self.started(SERVER, CLIENT, scene=self.scene(Ends))
+        ending = in_thread(client.unwrap)
         self.assertEqual(await in_thread(server.recv, 10), b"")
-        await in_thread(server.unwrap)
-        await unwrapping
-        client.close()
+        await in_thread(server.shutdown, 1)
         server.close()
-        self.assertEqual((await scene.over())["gateway"]["verdict"], "passed")
+        try:
+            await ending
+        except OSError:
+            pass
+        await scene.over()
+        self.assertEqual(cuts, [False, True])
 
-    @asynchronous
-    async def test_cut_short(self) -> None:
-        """An end without close_notify is no end: the other side gets a reset."""
-        scene, client, server = await self.started((CLIENT, SERVER))
-        await send(client, b"half a mess")
-        self.assertEqual(await self.read(server, 11), b"HALF A MESS")
-        client.close()
-        with self.assertRaises(OSError):
-            await in_thread(server.recv, 10)
-        reason = (await scene.over())["gateway"]["reason"]
-        self.assertIn("without close_notify", reason)
+    # What goes wrong
+
+    async def failing(self, scene: Scene, reason: str, verdict: str = "failed") -> None:
+        """The session ends for this reason, which its inspector has heard too."""
+        flow = await scene.over()
+        self.assertEqual(flow["gateway"]["verdict"], verdict, flow)
+        self.assertIn(reason, flow["gateway"]["reason"])
 
     @asynchronous
     async def test_no_tls(self) -> None:
         """A client that goes on in plaintext ends the session, and nothing of it gets through."""
-        self.patch(StartTls, "sides", (CLIENT,))
-        scene = Scene(self, StartTls, credentials=self.credentials)
-        client, server = await scene.pair()
-        await send(client, b"STARTTLS\n")
-        await receive(client, 9)
-        await receive(server, 9)
+        scene = self.scene()
+        client, server = await self.begun(scene, CLIENT)
         await send(client, b"plainly spoken\n")
         with self.assertRaises(ConnectionResetError):
             self.assertEqual(await receive_all(server), b"")
         flow = await scene.over()
-        self.assertIn("TLS", flow["gateway"]["reason"])
+        self.assertIn("TLS with the client", flow["gateway"]["reason"])
         self.assertEqual(flow["flow"]["bytes_toserver"], 9)
+
+    @asynchronous
+    async def test_no_tls_server(self) -> None:
+        """So does a server; the client hears nothing of it."""
+        scene = self.scene()
+        client, server = await self.begun(scene, SERVER)
+        await send(server, b"220 plainly spoken\r\n")
+        with self.assertRaises(ConnectionResetError):
+            self.assertEqual(await receive_all(client), b"")
+        await self.failing(scene, "TLS with the server: ")
+        self.assertEqual(StartTls.failed[0].alert, "")
+
+    @asynchronous
+    async def test_not_believed(self) -> None:
+        """A server that is not to be believed ends the session, unless the flaw is accepted."""
+        self.issued = authority().issue(NAME, begin=NOW - 9 * DAY, end=NOW - DAY)
+        scene = self.scene()
+        _, server = await self.begun(scene, SERVER)
+        shaking = ensureDeferred(self.shaken(server, server_context(self.issued), server_side=True))
+        await self.failing(scene, "the server's certificate: expired: it was valid until")
+        await shaking
+        agreed = StartTls.failed[0].agreed
+        assert agreed is not None
+        self.assertEqual([flaw.kind for flaw in agreed.flaws], [Invalid.EXPIRED])
+        StartTls.ways[SERVER] = {"accept": {Invalid.EXPIRED}}
+        scene, *_ = await self.started(SERVER)
+        self.assertEqual([flaw.kind for flaw in StartTls.agreed[SERVER].flaws], [Invalid.EXPIRED])
+        scene.sessions.stop()
+
+    @asynchronous
+    async def test_refused_by_the_client(self) -> None:
+        """A client that does not believe our certificate says so, by an alert that has a name."""
+        StartTls.ways[CLIENT] = {"trusted": False}
+        scene = self.scene()
+        client, _ = await self.begun(scene, CLIENT)
+        with self.assertRaises(ssl.SSLCertVerificationError):
+            await self.shaken(client, trusting(), server_hostname=NAME)
+        await self.failing(scene, "TLS with the client: ")
+        self.assertEqual(StartTls.failed[0].alert, "unknown_ca")
+
+    @asynchronous
+    async def test_slow(self) -> None:
+        """Nobody may take for ever, on either side."""
+        for side in (CLIENT, SERVER):
+            StartTls.ways[side] = {"terms": QUICK}
+            scene = self.scene()
+            client, server = await self.begun(scene, side)
+            await self.failing(scene, "time limit: handshake_seconds = 0.3")
+            client.close()
+            server.close()
+
+    @asynchronous
+    async def test_leaves(self) -> None:
+        """A peer that goes away in the middle of the handshake ends the session."""
+        for side in (CLIENT, SERVER):
+            scene = self.scene()
+            client, server = await self.begun(scene, side)
+            leaving = client if side is CLIENT else server
+            await send(leaving, b"\x16\x03\x01\x02\x00\x01")
+            leaving.close()
+            await self.failing(scene, f"TLS with the {side.value}: ")
+            client.close()
+            server.close()
+
+    @asynchronous
+    async def test_broken_later(self) -> None:
+        """What is no TLS any more, after the handshake, ends the session too."""
+        scene, client, server = await self.started(SERVER, CLIENT)
+        sock = socket.socket(fileno=client.detach())
+        await send(sock, b"\x17\x03\x03\x00\x20" + b"g" * 32)
+        with self.assertRaises(OSError):
+            self.assertEqual(await self.read(server, 1), b"")
+            await in_thread(server.recv, 1)
+        sock.close()
+        await self.failing(scene, "TLS: ")
+
+    @asynchronous
+    async def test_no_root(self) -> None:
+        """Without a root the session ends: it doesn't go on in plaintext."""
+        scene = Scene(self, StartTls)
+        client, _ = await self.begun(scene, CLIENT)
+        with self.assertRaises(ConnectionResetError):
+            await receive_all(client)
+        await self.failing(scene, "tls.root")
+
+    @asynchronous
+    async def test_plaintext_behind(self) -> None:
+        """What is sent to a side right after secure() was asked for is never sent in plaintext."""
+
+        class Chatty(Inspector):
+            def received(self, side: Side, data: bytes) -> Deferred[Any] | None:
+                secured = self.session.secure(CLIENT, name=NAME)
+                self.session.send(CLIENT, b"in secret")
+                return secured
+
+        scene = self.scene(Chatty)
+        client, _ = await scene.pair()
+        await send(client, b"x")
+        tls = await self.shaken(client, trusting(), server_hostname=NAME)
+        self.assertEqual(await self.read(tls, 9), b"in secret")
+        scene.sessions.stop()
 
     @asynchronous
     async def test_hello(self) -> None:
         """What was read already and belongs to TLS can be handed over."""
 
         class Hello(Inspector):
-            def received(self, side: Any, data: bytes) -> None:
-                if not data.startswith(b"\x16"):
-                    self.session.send(side.other, data)
-                    return
-                self.session.secure(CLIENT, data)
+            def received(self, side: Side, data: bytes) -> Deferred[Any] | None:
+                if data.startswith(b"\x16"):
+                    return self.session.secure(CLIENT, data, name=NAME)
+                self.session.send(side.other, data)
+                return None
 
-        scene = Scene(self, Hello, credentials=self.credentials)
+        scene = self.scene(Hello)
         client, server = await scene.pair()
-        context = ssl.create_default_context(cadata=self.own.dumpPEM().decode())
-        tls = await in_thread(lambda: context.wrap_socket(client, server_hostname=NAME))
-        self.addCleanup(tls.close)
+        tls = await self.shaken(client, trusting(), server_hostname=NAME)
         await in_thread(tls.sendall, b"in secret")
         self.assertEqual(await receive(server, 9), b"in secret")
         scene.sessions.stop()
 
     @asynchronous
-    async def test_no_credentials(self) -> None:
-        """Without certificates the session ends: it doesn't go on in plaintext."""
-        scene = Scene(self, StartTls)
+    async def test_unread(self) -> None:
+        """Plaintext that is still unread is not taken for protected."""
+
+        class Unread(Inspector):
+            def unread(self, side: Side) -> int:
+                return 5
+
+            def received(self, side: Side, data: bytes) -> Deferred[Any] | None:
+                return self.session.secure(CLIENT)
+
+        scene = self.scene(Unread)
         client, _ = await scene.pair()
-        await send(client, b"STARTTLS\n")
-        with self.assertRaises(ConnectionResetError):
-            await receive_all(client)
-        self.assertEqual(len(self.flushLoggedErrors()), 1)
-        self.assertEqual((await scene.over())["gateway"]["verdict"], "broken")
+        await send(client, b"x")
+        flow = await scene.over()
+        self.assertEqual(flow["gateway"]["verdict"], "denied")
+        self.assertTrue(issubclass(Denied, Exception))
+        client.close()
+
+    @asynchronous
+    async def test_in_turn(self) -> None:
+        """Of one client's handshakes so many go on at a time; the others wait, and then go on."""
+        scene = self.scene()
+        scene.equipment.turns.most = 2
+        began = [await self.begun(scene, CLIENT) for _ in range(4)]
+        shaken = []
+        for client, _ in began[:2]:
+            shaken.append(client)
+        waiting = [
+            ensureDeferred(self.shaken(client, trusting(), server_hostname=NAME))
+            for client, _ in began[2:]
+        ]
+        first = await self.shaken(shaken[0], trusting(), server_hostname=NAME)
+        await waiting[0]
+        self.assertFalse(waiting[1].called)
+        shaken[1].close()  # whoever goes away gives its turn up
+        await waiting[1]
+        self.assertIsNotNone(first)
+        scene.sessions.stop()
+
+
+class TurnsTests(SynchronousTestCase):
+    """L{Turns}."""
+
+    def test_in_order(self) -> None:
+        """Each client has its own; those that wait get theirs in order; nothing stays behind."""
+        turns = Turns(1)
+        first, second, third = (turns.begin("a") for _ in range(3))
+        self.successResultOf(first)
+        self.successResultOf(turns.begin("b"))
+        self.assertNoResult(second)
+        second.addErrback(lambda _: None)
+        second.cancel()
+        turns.end("a")
+        self.successResultOf(third)
+        turns.end("a")
+        turns.end("b")
+        self.assertEqual((turns._going, turns._waiting), ({}, {}))

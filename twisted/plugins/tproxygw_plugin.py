@@ -21,3 +21,6 @@ smtp = InspectorMaker(
 )
 http = InspectorMaker("http", "protocols.http.inspector:HttpInspector", "HTTP/1, RFC 9110 and 9112")
 ftp = InspectorMaker("ftp", "protocols.ftp.inspector:FtpInspector", "FTP, RFC 959")
+tls = InspectorMaker(
+    "tls", "protocols.tls.inspector:TlsInspector", "TLS: spliced, refused, or inspected; RFC 8446"
+)

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from typing import Any
 
-from protocols.http.policy.hosts import above, read_host
+from protocols.hosts import above, read_host
 from protocols.http.policy.url import DEFAULT_PORTS, Url, canonical
 from protocols.lineset import LineSet
 

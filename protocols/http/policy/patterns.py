@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 
 from gateway.inspector import pattern
+from protocols.hosts import REGULAR
 from protocols.http.grammar import TOKEN
 from protocols.http.message import OURS
-from protocols.http.policy.hosts import REGULAR
 
 # RFC 9110, section 12.5.1: media-range.
 _RANGE = re.compile(r"(\*/\*)|([!#$&^_.+\w-]+/(\*|[!#$&^_.+\w-]+))", re.ASCII)

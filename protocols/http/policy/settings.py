@@ -6,13 +6,13 @@ from attrs import frozen
 
 from gateway.inspector import option
 from gateway.interfaces import ISession
+from protocols.hosts import Hosts, read_hosts
 from protocols.http.decision import IDecisions
 from protocols.http.grammar import TOKEN
 from protocols.http.policy.authentication import AuthenticationSettings
 from protocols.http.policy.content import AnswerPolicy, ContentPolicy
 from protocols.http.policy.decisions import Decisions
 from protocols.http.policy.headers import HeaderPolicy
-from protocols.http.policy.hosts import Hosts, read_hosts
 from protocols.http.policy.pages import Pages
 from protocols.http.policy.patterns import Numbers, Texts, read_paths, read_ports
 from protocols.http.policy.test import RequestTest, ResponseTest

@@ -14,9 +14,9 @@ from typing import Any, Literal
 from attrs import field, frozen
 
 from gateway.inspector import option, written_at
+from protocols.hosts import Hosts, read_hosts
 from protocols.http.decision import Redirect, Refuse
 from protocols.http.message import Headers, Request, Response
-from protocols.http.policy.hosts import Hosts, read_hosts
 from protocols.http.policy.length import length
 from protocols.http.policy.lists import UrlList, read_list
 from protocols.http.policy.mediatype import media_type

@@ -14,8 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import CLIENT, SERVER, Outcome, Side
 from gateway.testing import FakeSession
+from protocols.hosts import read_hosts
 from protocols.http.inspector import HttpInspector
-from protocols.http.policy.hosts import read_hosts
 from protocols.http.policy.patterns import read_paths, read_values
 from protocols.http.policy.settings import HttpSettings
 from protocols.http.policy.test import RequestTest

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from protocols.http.policy.hosts import read_hosts
+from protocols.hosts import read_hosts
 from protocols.http.policy.patterns import (
     read_paths,
     read_ports,

@@ -1,0 +1,129 @@
+"""
+A Handshake takes one side of a session from plaintext to TLS.
+
+It waits for its turn, since a client has so many handshakes at one time; then for the
+certificate that a client is given; and what was agreed on with a server is looked at
+before anybody hears of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import frozen
+from twisted.internet.defer import CancelledError, Deferred, succeed
+
+from gateway.agreement import Agreed, Insecure, Invalid
+from gateway.interfaces import CLIENT, ITimer, Side
+from gateway.policy.tls import Terms
+from gateway.session.secure import SecureWire
+from gateway.session.turns import Turns
+from gateway.tls.credentials import Credentials, Whom
+from gateway.tls.endpoint import Endpoint
+from gateway.tls.minter import Minted
+from gateway.tls.signing import SignerError
+
+
+@frozen
+class Asked:
+    """
+    What L{ISession.secure<gateway.interfaces.ISession.secure>} was asked for.
+
+    @ivar server_name: what a server is told; empty: nothing.
+    @ivar whom: whom the connection is with.
+    """
+
+    side: Side
+    hello: bytes
+    server_name: str
+    whom: Whom
+    terms: Terms
+    accept: frozenset[Invalid] = frozenset()
+    like: Agreed | None = None
+    trusted: bool = True
+
+
+class Handshake:
+    """One handshake."""
+
+    def __init__(
+        self, asked: Asked, wire: SecureWire, credentials: Credentials, turns: Turns
+    ) -> None:
+        self._asked = asked
+        self._wire = wire
+        self._credentials = credentials
+        self._turns = turns
+        self._timer: ITimer | None = None
+
+    def start(self, after: Callable[[float, Callable[[], Any]], ITimer]) -> Deferred[Agreed]:
+        """
+        Begin, as soon as it is this one's turn.
+
+        @param after: a session's way to have something called later.
+        @return: fires with what was agreed, or fails with L{Insecure}.
+        """
+        agreed = Deferred.fromCoroutine(self._agree())
+        if not agreed.called:
+            seconds = self._asked.terms.handshake_seconds
+            self._timer = after(seconds, agreed.cancel)
+        return agreed.addBoth(self._over)
+
+    def _over(self, result: Any) -> Any:
+        if self._timer is not None:
+            self._timer.cancel()
+        return result
+
+    async def _agree(self) -> Agreed:
+        client = self._asked.whom.client
+        try:
+            await self._turns.begin(client)
+        except CancelledError:
+            raise self._late() from None
+        try:
+            endpoint = await self._endpoint()
+            await self._wire.begin(endpoint, self._asked.hello)
+        except CancelledError:
+            raise self._late() from None
+        except SignerError as error:
+            raise Insecure(f"there is no certificate for the client: {error}") from None
+        finally:
+            self._turns.end(client)
+        return self._judged(endpoint)
+
+    def _late(self) -> Insecure:
+        seconds = self._asked.terms.handshake_seconds
+        self._wire.give_up()
+        return Insecure(
+            f"TLS with the {self._asked.side.value}: time limit: handshake_seconds = {seconds:g}"
+        )
+
+    def _endpoint(self) -> Deferred[Endpoint]:
+        """Our end; it needs a certificate if the other one is a client."""
+        asked, credentials = self._asked, self._credentials
+        if asked.side is not CLIENT:
+            return succeed(credentials.towards_server(asked.whom, asked.server_name, asked.terms))
+        return self._minted().addCallback(
+            credentials.towards_client, asked.whom.service, asked.whom.alpn, asked.terms
+        )
+
+    def _minted(self) -> Deferred[Minted]:
+        like, trusted = self._asked.like, self._asked.trusted
+        if like is not None and like.chain:
+            return self._credentials.like(like.chain[0], trusted)
+        return self._credentials.for_name(self._asked.whom.name, trusted)
+
+    def _judged(self, endpoint: Endpoint) -> Agreed:
+        """
+        What was agreed.
+
+        @raise Insecure: with a server that is not to be believed.
+        """
+        asked, credentials = self._asked, self._credentials
+        if asked.side is CLIENT:
+            return credentials.agreed_with_client(endpoint)
+        agreed = credentials.agreed_with_server(endpoint, asked.whom)
+        flaws = [str(flaw) for flaw in agreed.flaws if flaw.kind not in asked.accept]
+        if flaws:
+            raise Insecure(f"the server's certificate: {'; '.join(flaws)}", agreed=agreed)
+        return agreed

@@ -1,0 +1,237 @@
+"""
+The inspector of TLS: it reads what the client says first, and then splices the two
+sides together, refuses, or looks inside.
+
+To look inside, the server comes first: what the client is told depends on the
+server's certificate, and on the protocol that it chose. What is inside is another
+service's.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NoReturn
+
+from twisted.internet.defer import Deferred
+
+from gateway.agreement import Agreed, Insecure, Invalid
+from gateway.inspector import Reader, StreamInspector, Terms
+from gateway.interfaces import CLIENT, SERVER, Denied, ISession, Outcome, Unreachable
+from protocols.http.reply import plain_page, reply
+from protocols.tls.decision import Said, decide
+from protocols.tls.hello import ClientHello
+from protocols.tls.ja4 import ja4
+from protocols.tls.numbers import Alert
+from protocols.tls.records import Limits, progress
+from protocols.tls.refusal import Refusal, alert_record
+from protocols.tls.settings import TlsSettings
+from protocols.tls.story import Story
+
+ALL = frozenset(Invalid)
+
+SHOWN_AS_IT_IS = frozenset({Invalid.EXPIRED, Invalid.NAME})
+"""Flaws that a client sees for itself, in a certificate with the true dates and names."""
+
+
+class TlsInspector(StreamInspector):
+    """One TLS connection, until somebody else looks inside."""
+
+    Settings: ClassVar[type] = TlsSettings
+
+    def __init__(self, session: ISession) -> None:
+        super().__init__(session)
+        self._settings: TlsSettings = session.settings
+        self._handed: Deferred[None] = Deferred()
+        self._timer: Any = None
+
+    def started(self) -> None:
+        """Nothing is connected before the client has said what it wants."""
+        self._timer = self.session.after(self._settings.hello_seconds, self._slow)
+
+    def _slow(self) -> None:
+        seconds = self._settings.hello_seconds
+        self.session.close(f"time limit: hello_seconds = {seconds:g}", Outcome.FAILED)
+
+    async def from_server(self, read: Reader) -> None:
+        """What a server says before the client's side is ready waits for who looks inside."""
+        await self._handed
+
+    async def from_client(self, read: Reader) -> None:
+        """The hello; what follows is somebody else's."""
+        if not await read.more():
+            return
+        hello = await self._hello(read)
+        self._timer.cancel()
+        story = self._story(hello)
+        mode = story.decision.mode
+        if mode == "refuse":
+            await self._refuse(story, read)
+        elif mode == "splice":
+            await self._splice(story)
+        else:
+            await self._inspect(story, read)
+
+    async def _hello(self, read: Reader) -> ClientHello:
+        """
+        The client's first message. It stays unread.
+
+        @raise Denied: it is none.
+        """
+        limits = Limits(self._settings.hello_bytes, self._settings.hello_records)
+        wanted = 1
+        while await read.more(than=wanted - 1):
+            found = progress(read.peek(read.unread), limits)
+            if found.body is not None:
+                return ClientHello.parse(found.body)
+            wanted = found.wanted
+        raise Denied("the client ended before it had said what it wants")
+
+    def _story(self, hello: ClientHello) -> Story:
+        session = self.session
+        fingerprint = ja4(hello)
+        alpn = tuple(name.decode("latin-1") for name in hello.alpn)
+        said = Said(hello.server_name, alpn, fingerprint, session.client.host, session.server.host)
+        return Story(hello, fingerprint, decide(self._settings, said))
+
+    # Refuse
+
+    async def _refuse(self, story: Story, read: Reader) -> None:
+        who = story.hello.server_name or story.hello.address or "a client that says no name"
+        reason = f"{who} is refused"
+        by = story.decision.place
+        if self._settings.refuse_with == "page":
+            await self._page(story, read, 403, reason, by)
+        self._deny(story, reason, Alert.ACCESS_DENIED, by)
+
+    def _deny(self, story: Story, reason: str, alert: Alert, by: str = "") -> NoReturn:
+        """Turn the client away before its TLS begins."""
+        story.tell(self.session, Outcome.DENIED, reason, by)
+        raise Refusal(reason, alert)
+
+    async def _page(
+        self, story: Story, read: Reader, status: int, reason: str, by: str = ""
+    ) -> NoReturn:
+        """Tell the client by a page, under a certificate of ours for the name that it wants."""
+        hello = story.hello
+        alpn = self._alpn(hello)
+        await self._secure_client(story, read, alpn=alpn, name=hello.server_name)
+        outcome = Outcome.DENIED if by else Outcome.FAILED
+        story.tell(self.session, outcome, reason, by)
+        await read.more()  # what it asks for does not matter
+        page = reply(status, plain_page(status, reason), None, self.session.date())
+        if by:
+            raise Denied(reason, page)
+        self.session.send(CLIENT, page)
+        self.session.close(reason, Outcome.FAILED)
+        await self._handed  # nothing more is read
+        raise AssertionError
+
+    # Splice
+
+    async def _splice(self, story: Story) -> None:
+        try:
+            await self.session.connect()
+        except Unreachable as error:
+            story.tell(self.session, Outcome.FAILED, f"server unreachable: {error}")
+            raise
+        story.tell(self.session, Outcome.PASSED)
+        self.release()
+
+    # Inspect
+
+    async def _inspect(self, story: Story, read: Reader) -> None:
+        alpn = self._alpn(story.hello)
+        if story.hello.alpn and not alpn:
+            reason = "the client speaks none of the protocols that are inspected (ALPN)"
+            self._deny(story, reason, Alert.NO_APPLICATION_PROTOCOL, "tls.alpn")
+        agreed = await self._agree_with_server(story, read, alpn)
+        await self._look_at(story, read, agreed)
+        kinds = {flaw.kind for flaw in agreed.flaws}
+        await self._secure_client(
+            story,
+            read,
+            alpn=(agreed.alpn,) if agreed.alpn else (),
+            like=agreed,
+            trusted=kinds <= SHOWN_AS_IT_IS,
+        )
+        story.tell(self.session, Outcome.PASSED)
+        self.hand_over(story.decision.inside)
+
+    async def _agree_with_server(self, story: Story, read: Reader, alpn: tuple[str, ...]) -> Agreed:
+        """Connect, and agree on TLS; if that can't be, tell the client as well as may be."""
+        try:
+            await self.session.connect()
+            story.server = await self.session.secure(
+                SERVER,
+                name=story.hello.server_name,
+                alpn=alpn,
+                terms=self._terms(),
+                accept=ALL,
+            )
+        except Unreachable as error:
+            await self._fail(story, read, 504, f"server unreachable: {error}")
+        except Insecure as error:
+            story.alert = error.alert
+            await self._fail(story, read, 502, error.reason)
+        assert story.server is not None
+        return story.server
+
+    async def _fail(self, story: Story, read: Reader, status: int, reason: str) -> NoReturn:
+        """There is no server."""
+        if self._settings.pages:
+            await self._page(story, read, status, reason)
+        story.tell(self.session, Outcome.FAILED, reason)
+        self.session.send(CLIENT, alert_record(Alert.INTERNAL_ERROR))
+        self.session.close(reason, Outcome.FAILED)
+        await self._handed
+        raise AssertionError
+
+    async def _look_at(self, story: Story, read: Reader, agreed: Agreed) -> None:
+        """
+        Whether this server may be shown to the client.
+
+        @raise Denied: it may not.
+        """
+        if agreed.wants_certificate and self._settings.client_certificate == "deny":
+            reason = "the server asks for a certificate of the client"
+            self._deny(story, reason, Alert.ACCESS_DENIED, "tls.client_certificate")
+        for flaw in agreed.flaws:
+            answer = self._settings.answer(flaw.kind)
+            reason = f"the server's certificate: {flaw}"
+            if answer == "deny":
+                self._deny(story, reason, Alert.ACCESS_DENIED, "tls.invalid")
+            if answer == "page":
+                await self._page(story, read, 502, reason, "tls.invalid")
+
+    async def _secure_client(
+        self,
+        story: Story,
+        read: Reader,
+        alpn: tuple[str, ...],
+        name: str = "",
+        like: Agreed | None = None,
+        trusted: bool = True,
+    ) -> None:
+        hello = read.take(read.unread)
+        story.trusted = trusted
+        try:
+            story.client = await self.session.secure(
+                CLIENT,
+                hello,
+                name=name,
+                alpn=alpn,
+                terms=self._terms(),
+                like=like,
+                trusted=trusted,
+            )
+        except Insecure as error:
+            story.alert = error.alert
+            story.tell(self.session, Outcome.FAILED, error.reason)
+            raise
+
+    def _alpn(self, hello: ClientHello) -> tuple[str, ...]:
+        """What the client offers of what is understood inside."""
+        return tuple(name for name in self._settings.alpn if name.encode("latin-1") in hello.alpn)
+
+    def _terms(self) -> Terms:
+        settings = self._settings
+        return Terms(settings.minimum, settings.ciphers, settings.handshake_seconds)

@@ -1,0 +1,199 @@
+"""The settings of the inspector of TLS: whom it lets pass, how, and whose certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Literal
+
+from attrs import frozen
+
+from gateway.agreement import Invalid
+from gateway.inspector import Terms, option, written_at
+from protocols.hosts import Hosts, read_hosts
+
+Mode = Literal["inspect", "splice", "refuse"]
+Answer = Literal["show", "page", "deny"]
+Networks = tuple[IPv4Network | IPv6Network, ...]
+
+
+def read_networks(texts: tuple[str, ...]) -> Networks:
+    """
+    Read networks and addresses.
+
+    @raise ValueError: one is neither.
+    """
+    return tuple(map(ip_network, texts))
+
+
+@frozen
+class Rule:
+    """A C{[[tls.rule]]}: all of its conditions must hold."""
+
+    mode: Mode = option(
+        '"inspect" what is inside, "splice" client and server together, so that nobody looks into '
+        'it, or "refuse".'
+    )
+    name: Hosts | None = option(
+        'The name that the client asks for (SNI): "a.example.org", ".example.org" for it and all '
+        'below, "~regular expression". Left out: any, or none.',
+        None,
+        read=read_hosts,
+    )
+    alpn: frozenset[str] = option(
+        'Protocols of which the client offers one (ALPN), such as "h2". Left out: any, or none.',
+        frozenset(),
+    )
+    ja4: frozenset[str] = option(
+        "Fingerprints of programs (JA4), of which the client has one. Left out: any.", frozenset()
+    )
+    from_: Networks = option(
+        "Networks that the client is in. Left out: any.", (), read=read_networks
+    )
+    to: Networks = option("Networks that the server is in. Left out: any.", (), read=read_networks)
+    inside: str = option(
+        "The service that inspects what is inside. Left out: that of the table above.",
+        "",
+        names_service=True,
+    )
+    check_name: bool = option(
+        "Whether the server must have a certificate for the name that the client asks for. It is "
+        "asked for it by a connection of the gateway's own. Inspected servers always must.",
+        False,
+    )
+    place: str = written_at()
+
+    def matches(self, name: str, alpn: tuple[str, ...], ja4: str, client: str, server: str) -> bool:
+        """Whether a connection is meant."""
+        return (
+            (self.name is None or (bool(name) and name in self.name))
+            and (not self.alpn or not self.alpn.isdisjoint(alpn))
+            and (not self.ja4 or ja4 in self.ja4)
+            and (not self.from_ or _within(client, self.from_))
+            and (not self.to or _within(server, self.to))
+        )
+
+
+def _within(host: str, networks: Networks) -> bool:
+    address = ip_address(host)
+    return any(address in network for network in networks)
+
+
+@frozen
+class Answers:
+    """The table C{[tls.invalid]}: what becomes of servers that are not to be believed."""
+
+    expired: Answer = option("Not valid any more, or not yet.", "show")
+    name: Answer = option("For somebody else.", "show")
+    untrusted: Answer = option("By no authority that is trusted.", "show")
+    incomplete: Answer = option("The certificate of its issuer was not sent.", "show")
+    revoked: Answer = option("Taken back by its issuer.", "show")
+    weak: Answer = option("With keys or signatures that can be forged.", "show")
+
+    def of(self, kind: Invalid) -> Answer:
+        """For one kind of flaw."""
+        return _ANSWERS[kind](self)
+
+
+_ANSWERS: Mapping[Invalid, Callable[[Answers], Answer]] = {
+    Invalid.EXPIRED: lambda answers: answers.expired,
+    Invalid.NAME: lambda answers: answers.name,
+    Invalid.UNTRUSTED: lambda answers: answers.untrusted,
+    Invalid.INCOMPLETE: lambda answers: answers.incomplete,
+    Invalid.REVOKED: lambda answers: answers.revoked,
+    Invalid.WEAK: lambda answers: answers.weak,
+}
+
+
+@frozen
+class TlsSettings(Terms):
+    """The table C{[tls]} of a service."""
+
+    mode: Mode = option(
+        'What becomes of connections that no [[tls.rule]] is about: "inspect" what is inside, '
+        '"splice" client and server together, so that nobody looks into it, or "refuse".',
+        "inspect",
+    )
+    inside: str = option(
+        "The service that inspects what is inside: its inspector, its table. Needed to inspect.",
+        "",
+        names_service=True,
+    )
+    rule: tuple[Rule, ...] = option(
+        "Which connections are treated otherwise. The first that is about a connection decides.",
+        (),
+    )
+    without_name: Mode = option(
+        "What becomes of clients that say no name, and that no rule is about. To inspect one, the "
+        "server needs a certificate for its address.",
+        "refuse",
+    )
+    invalid: Answer | Answers = option(
+        "What becomes of an inspected server whose certificate is not to be believed. "
+        '"show": the client gets one with the same fault, so that it tells its user itself. '
+        '"page": a page of the gateway tells (for HTTP). "deny": the connection is refused. One '
+        "word for all, or a table.",
+        "show",
+        precedent="Squid: page; mitmproxy: page; sslsplit: lets them pass",
+    )
+    client_certificate: Literal["none", "deny"] = option(
+        "What becomes of servers that ask for the client's certificate, which can't be shown them "
+        'by somebody else. "none": they get none, and may go on without. "deny": the client is '
+        "refused.",
+        "none",
+    )
+    alpn: tuple[str, ...] = option(
+        "Protocols that the service inside understands, best first. Clients and servers agree on "
+        "nothing else.",
+        ("http/1.1",),
+    )
+    pages: bool = option(
+        "Whether what is inside is HTTP, so that a person can be told by a page why something "
+        "does not work, such as that a server is not there.",
+        True,
+    )
+    refuse_with: Literal["alert", "page"] = option(
+        'How a client learns that it is refused: by the alert "access_denied", which programs '
+        "show and browsers do not; or by a page, under a certificate of ours for the name.",
+        "alert",
+    )
+    hello_seconds: float = option(
+        "Time for a client to say what it wants.",
+        5.0,
+        unit="seconds",
+        precedent="HAProxy's examples: inspect-delay 5s",
+        minimum=0.25,
+    )
+    hello_bytes: int = option(
+        "How long a client's first message may be.",
+        16384,
+        unit="bytes",
+        precedent="browsers' have 2,000",
+        minimum=512,
+        maximum=65536,
+    )
+    hello_records: int = option(
+        "In so many records it may come. All but those of programs that want to hide a name come "
+        "in one.",
+        16,
+        unit="records",
+        minimum=1,
+    )
+
+    def __attrs_post_init__(self) -> None:
+        """
+        Whether the settings go together.
+
+        @raise ValueError: they don't.
+        """
+        if self.mode == "inspect" and not self.inside:
+            raise ValueError('"inside" is missing: the service that inspects what is inside')
+        for rule in self.rule:
+            if rule.mode == "inspect" and not (rule.inside or self.inside):
+                raise ValueError(f'{rule.place}: to inspect, "inside" is needed here or above')
+        if self.without_name == "inspect" and not self.inside:
+            raise ValueError('"without_name" means nothing without "inside"')
+
+    def answer(self, kind: Invalid) -> Answer:
+        """What becomes of a server with such a flaw."""
+        return self.invalid.of(kind) if isinstance(self.invalid, Answers) else self.invalid
