@@ -25,6 +25,8 @@ NUMBERS = {
     "CAP_NET_ADMIN": 12,
     "CAP_NET_RAW": 13,
     "CAP_SYS_RESOURCE": 24,
+    "CAP_PERFMON": 38,
+    "CAP_BPF": 39,
 }
 """Those that matter here, from linux/capability.h."""
 

@@ -1,0 +1,63 @@
+"""What the kernel says of a leg: the socket's own view, which needs no privileges."""
+
+from __future__ import annotations
+
+import socket
+from enum import IntFlag
+from struct import Struct
+
+from attrs import frozen
+
+from gateway.kernel.sockets import Socket
+
+_INFO = Struct("=BBBBBBB")
+_BYTES_RECEIVED = Struct("=128xQ")
+_SIZE = 136
+
+ESTABLISHED = 1
+_BEFORE_FIN = frozenset({ESTABLISHED, 4, 5})
+"""States in which the peer has not ended: ESTABLISHED, FIN_WAIT1, FIN_WAIT2."""
+
+
+class Option(IntFlag):
+    """What both ends have agreed on (C{TCPI_OPT_...} in linux/tcp.h)."""
+
+    TIMESTAMPS = 1
+    SACK = 2
+    WINDOW_SCALE = 4
+    ECN = 8
+    USEC_TIMESTAMPS = 64
+
+
+@frozen
+class Leg:
+    """
+    @ivar peer_scale: how far the windows that the peer sends are to be shifted.
+    @ivar own_scale: the same for those that this end sends.
+    @ivar received: bytes since the beginning, in order; a FIN counts as one.
+    """
+
+    state: int
+    options: Option
+    peer_scale: int
+    own_scale: int
+    received: int
+
+    @property
+    def peer_ended(self) -> bool:
+        """Whether the peer's FIN has come."""
+        return self.state not in _BEFORE_FIN
+
+
+def leg_of(sock: Socket) -> Leg:
+    """
+    The present state of a leg.
+
+    @raise OSError: it is no TCP socket.
+    """
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _SIZE)
+    state, _, _, _, _, options, scales = _INFO.unpack_from(info)
+    (received,) = _BYTES_RECEIVED.unpack_from(info)
+    known = Option(options & sum(Option))
+    scaled = Option.WINDOW_SCALE in known
+    return Leg(state, known, scales & 15 if scaled else 0, scales >> 4 if scaled else 0, received)

@@ -1,0 +1,324 @@
+"""
+A gateway that only relays, and releases its sessions into the kernel at random moments.
+
+What the gateway does in two processes it does in one, without an inspector in between, so that many
+sessions of all kinds can be compared byte by byte. Run in a namespace, as root::
+
+    python -m tests.kernel.release.relay SECONDS PREAMBLE KEPT SEED
+
+Every session begins with a preamble for the client, so that the numbers of the legs differ. Tells
+what it did as JSON when its standard input ends.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import select
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from gateway.interfaces import Address
+from gateway.kernel.release.layout import Event, Happened, Mode, Seen
+from gateway.kernel.release.overlap import Ends, Overlap, Stays
+from gateway.kernel.release.programs import Programs
+from gateway.kernel.release.ring import Ring
+from gateway.kernel.release.table import Table
+
+LISTEN = 50080
+UPSTREAM = 0x20
+FORWARDED = 0x40000000
+BARE = 0x100
+MOST = 262144
+"""Bytes that are read at once, and that wait for one side."""
+
+PATIENCE = 10.0
+"""Seconds that the last sessions have to end."""
+
+GRACE = 0.005
+"""Seconds between the last packet for an old socket and its end."""
+
+SOL = {socket.AF_INET: (socket.IPPROTO_IP, 19), socket.AF_INET6: (socket.IPPROTO_IPV6, 75)}
+
+
+class Session:
+    """One connection through the relay."""
+
+    def __init__(self, relay: Relay, client: socket.socket) -> None:
+        self.relay = relay
+        self.client = client
+        self.ends = self.connect()
+        preamble = relay.random.randrange(relay.preamble + 1)
+        self.waiting = {client: struct.pack("!I", preamble) + bytes(preamble), self.server: b""}
+        self.ended: set[socket.socket] = set()
+        self.passed: set[socket.socket] = set()
+        self.due = time.monotonic() + relay.random.random() * relay.seconds
+        self.overlap: Overlap | None = None
+        self.settled = 0.0
+        for sock in self.socks:
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    @property
+    def socks(self) -> tuple[socket.socket, socket.socket]:
+        return self.client, self.server
+
+    def connect(self) -> Ends:
+        family = self.client.family
+        there, here = self.client.getsockname()[:2], self.client.getpeername()[:2]
+        self.server = socket.socket(family)
+        self.server.setsockopt(*SOL[family], 1)
+        self.server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        timestamps = self.client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)[5] & 1
+        mark = UPSTREAM if timestamps else UPSTREAM | BARE
+        self.server.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
+        port = here[1] if self.relay.random.random() < self.relay.kept else self.relay.free(here)
+        self.server.bind((here[0], port))
+        self.server.settimeout(20)
+        self.server.connect(there)
+        return Ends(Address(*here), Address(*there), Address(here[0], port))
+
+    def other(self, sock: socket.socket) -> socket.socket:
+        return self.server if sock is self.client else self.client
+
+    def interest(self, sock: socket.socket) -> int:
+        wanted = select.POLLIN if sock not in self.ended and self.room(sock) else 0
+        return wanted | (select.POLLOUT if self.waiting[sock] else 0)
+
+    def room(self, sock: socket.socket) -> bool:
+        return len(self.waiting[self.other(sock)]) < MOST
+
+    def ready(self, sock: socket.socket, events: int) -> None:
+        if events & select.POLLOUT:
+            self.write(sock)
+        if events & ~select.POLLOUT and sock not in self.ended:
+            with suppress(BlockingIOError):
+                data = sock.recv(MOST)
+                if data:
+                    self.waiting[self.other(sock)] += data
+                    self.write(self.other(sock))
+                else:
+                    self.ended.add(sock)
+        self.pass_ends()
+
+    def write(self, sock: socket.socket) -> None:
+        with suppress(BlockingIOError):
+            self.waiting[sock] = self.waiting[sock][sock.send(self.waiting[sock]) :]
+
+    def pass_ends(self) -> None:
+        for sock in self.ended - self.passed:
+            other = self.other(sock)
+            if not self.waiting[other]:
+                self.passed.add(sock)
+                with suppress(OSError):
+                    other.shutdown(socket.SHUT_WR)
+
+    @property
+    def over(self) -> bool:
+        return len(self.passed) == 2
+
+    def release(self) -> None:
+        self.due = float("inf")
+        pending = len(self.waiting[self.client]), len(self.waiting[self.server])
+        try:
+            self.overlap = Overlap(self.relay.table, self.ends, self.socks, pending)
+        except Stays as why:
+            self.relay.count(f"stays: {why}")
+        else:
+            self.switched = time.monotonic()
+
+    def look(self) -> bool:
+        """Whether the old sockets are gone."""
+        assert self.overlap is not None
+        now = time.monotonic()
+        if not self.settled and self.overlap.look() and not any(self.waiting.values()):
+            self.overlap.settle()
+            self.settled = now
+        return bool(self.settled) and now - self.settled > GRACE
+
+    def leave(self) -> None:
+        assert self.overlap is not None
+        self.overlap.vanish()
+        self.relay.overlaps.append(time.monotonic() - self.switched)
+        self.close()
+
+    def close(self) -> None:
+        for sock in self.socks:
+            sock.close()
+
+
+class Relay:
+    """All of them."""
+
+    def __init__(self, seconds: float, preamble: int, kept: float, seed: int) -> None:
+        self.seconds, self.preamble, self.kept = seconds, preamble, kept
+        self.random = random.Random(seed)
+        self.table = Table(4096)
+        self.table.set_marks(FORWARDED, BARE)
+        self.programs = Programs(self.table)
+        self.programs.attach()
+        events = self.table.maps["events"]
+        self.ring = Ring(events.descriptor, events.entries)
+        self.counts: dict[str, int] = {}
+        self.overlaps: list[float] = []
+        self.records: list[dict[str, Any]] = []
+        self.released: dict[int, Overlap] = {}
+        self.sessions: dict[int, Session] = {}
+        self.used: set[tuple[str, int]] = set()
+        self.listeners = [self.listen(socket.AF_INET), self.listen(socket.AF_INET6)]
+
+    def listen(self, family: socket.AddressFamily) -> socket.socket:
+        listener = socket.socket(family)
+        listener.setsockopt(*SOL[family], 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 0x10)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind(("", LISTEN))
+        listener.listen(1000)
+        listener.setblocking(False)
+        return listener
+
+    def free(self, here: tuple[str, int]) -> int:
+        """A port that no session has: released ones the kernel does not know any more."""
+        while True:
+            port = self.random.randrange(20000, 65536)
+            if (here[0], port) not in self.used and port != here[1]:
+                self.used.add((here[0], port))
+                return port
+
+    def count(self, what: str) -> None:
+        self.counts[what] = self.counts.get(what, 0) + 1
+
+    def run(self) -> None:
+        """Until nobody wants anything any more: neither whoever started it nor a session."""
+        while self.turn(told_to_end=False):
+            pass
+        patience = time.monotonic() + PATIENCE
+        while (self.sessions or self.released) and time.monotonic() < patience:
+            self.turn(told_to_end=True)
+
+    def turn(self, told_to_end: bool) -> bool:
+        poll = select.poll()
+        if not told_to_end:
+            poll.register(0, select.POLLHUP | select.POLLIN)
+        poll.register(self.ring.descriptor, select.POLLIN)
+        for listener in self.listeners:
+            poll.register(listener, select.POLLIN)
+        for sock, session in self.socks():
+            poll.register(sock, session.interest(sock))
+        busy = any(session.overlap for session in self.sessions.values())
+        ready = dict(poll.poll(1 if busy else 20))
+        if 0 in ready:
+            return False
+        self.told()
+        for listener in self.listeners:
+            if listener.fileno() in ready:
+                self.accept(listener)
+        for sock, session in list(self.socks()):
+            if sock.fileno() in ready:
+                self.guarded(session, partial(session.ready, sock, ready[sock.fileno()]))
+        self.advance()
+        return True
+
+    def socks(self) -> list[tuple[socket.socket, Session]]:
+        return [(sock, each) for each in self.sessions.values() for sock in each.socks]
+
+    def guarded(self, session: Session, call: Callable[[], None]) -> None:
+        if id(session) not in self.sessions:
+            return
+        try:
+            call()
+        except OSError as error:
+            self.count(f"failed: {error}")
+            if session.overlap is not None:
+                session.overlap.forget()
+            self.drop(session)
+
+    def accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except BlockingIOError:
+                return
+            self.count("sessions")
+            try:
+                session = Session(self, client)
+            except OSError as error:
+                self.count(f"not connected: {error}")
+                continue
+            self.sessions[id(session)] = session
+
+    def advance(self) -> None:
+        now = time.monotonic()
+        for session in list(self.sessions.values()):
+            if session.overlap is not None:
+                self.guarded(session, partial(self.look, session))
+            elif session.over:
+                self.count("ended before")
+                self.drop(session)
+            elif now > session.due and not session.ended:
+                self.guarded(session, session.release)
+
+    def look(self, session: Session) -> None:
+        if session.look():
+            assert session.overlap is not None
+            self.released[session.overlap.index] = session.overlap
+            session.leave()
+            self.count("released")
+            self.perhaps_over(session.overlap)
+            del self.sessions[id(session)]
+
+    def drop(self, session: Session) -> None:
+        session.close()
+        self.sessions.pop(id(session), None)
+
+    def told(self) -> None:
+        for data in self.ring.read():
+            event = Event(*struct.unpack("=IIII", data))
+            overlap = self.released.get(event.session)
+            if overlap is not None and event.happened != Happened.DRAINED:
+                self.perhaps_over(overlap)
+
+    def perhaps_over(self, overlap: Overlap) -> None:
+        sides = [self.table.direction(overlap.index, side) for side in (0, 1)]
+        index = overlap.index
+        both = [Seen(side.seen) for side in sides]
+        reset = any(Seen.RESET in seen for seen in both)
+        # the one has acknowledged the end of the other
+        done = all(Seen.FIN_ACK in both[n] or self.table.ended(index, 1 - n) for n in (0, 1))
+        if reset or done:
+            self.records.append({"reset": reset, "carried": [side.carried for side in sides]})
+            if self.table.mode(overlap.index) is not Mode.FREE:
+                self.count("reset" if reset else "passed")
+            del self.released[overlap.index]
+
+
+def main() -> None:
+    seconds, preamble, kept, seed = sys.argv[1:]
+    relay = Relay(float(seconds), int(preamble), float(kept), int(seed))
+    print("ready", flush=True)
+    relay.run()
+    overlaps = sorted(relay.overlaps)
+    print(
+        json.dumps(
+            {
+                "counts": relay.counts,
+                "running": len(relay.sessions),
+                "released": len(relay.released),
+                "overlap": overlaps[len(overlaps) // 2] if overlaps else None,
+                "longest": overlaps[-1] if overlaps else None,
+                "records": relay.records,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

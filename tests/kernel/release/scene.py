@@ -1,0 +1,152 @@
+"""Client, relay and server in their namespaces, with whatever makes their life hard."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from attrs import frozen
+
+from tests.kernel.namespaces import Namespace, Route, route
+
+_RUN = "import sys, runpy; del sys.argv[0]; runpy.run_module(sys.argv[0], run_name='__main__')"
+
+DIVERT = """
+table inet divert {
+  chain arrive {
+    type filter hook prerouting priority raw; policy accept;
+    iifname lan0 socket transparent 1 ct zone set 7 meta mark set meta mark | 1 accept
+    socket transparent 1 meta mark set meta mark | 1 accept
+    iifname lan0 tcp dport 7000 tcp flags & (syn | ack) == syn ct zone set 7 \\
+      meta mark set 1 tproxy to :50080 accept
+  }
+  chain leave {
+    type filter hook output priority raw; policy accept;
+    oifname lan0 ct zone set 7
+  }
+}
+"""
+
+FIREWALL = """
+table inet firewall {
+  chain forward {
+    type filter hook forward priority filter; policy drop;
+    ct state invalid drop
+    ct state established,related accept
+  }
+  chain input {
+    type filter hook input priority filter; policy accept;
+    ct state invalid drop
+  }
+  chain output {
+    type filter hook output priority filter; policy accept;
+    ct state invalid drop
+  }
+}
+"""
+"""A strict one: what connection tracking does not understand is lost."""
+
+LOSS = """
+table inet loss {
+  chain in {
+    type filter hook input priority -400; policy accept;
+    tcp flags & syn == 0 numgen random mod 1000 < PERMILLE drop
+  }
+  chain out {
+    type filter hook output priority -400; policy accept;
+    tcp flags & syn == 0 numgen random mod 1000 < PERMILLE drop
+  }
+}
+"""
+
+HOSTS = "10.77.2.2,fd77:2::2"
+
+
+def start(namespace: Namespace, module: str, *arguments: str) -> subprocess.Popen[str]:
+    """Run a module of these tests in a namespace; it says when it is ready."""
+    process = namespace.start_python(_RUN, f"{__package__}.{module}", *arguments)
+    assert process.stdout is not None
+    if process.stdout.readline() != "ready\n":
+        raise AssertionError(process.communicate()[0])
+    return process
+
+
+def lose(ways: Route, permille: int) -> None:
+    """Every packet, in both directions at both ends, is lost with this chance."""
+    for namespace, device in (
+        *((ways.client, "lan"), (ways.gateway, "lan0")),
+        *((ways.gateway, "wan0"), (ways.server, "wan")),
+    ):
+        # so that single packets are lost, not 64 KiB at once
+        namespace.run(f"ip link set dev {device} gso_max_segs 1")
+    for namespace in (ways.client, ways.server):
+        namespace.run("nft -f -", LOSS.replace("PERMILLE", str(permille)))
+
+
+@frozen
+class Told:
+    """What came of it."""
+
+    sessions: list[dict[str, Any]]
+    relay: dict[str, Any]
+
+    @property
+    def faults(self) -> list[dict[str, Any]]:
+        """The sessions that were not as they would have been without a gateway."""
+        return [each for each in self.sessions if each["fault"]]
+
+    @property
+    def released(self) -> int:
+        """How many sessions the kernel took over."""
+        count: int = self.relay["counts"].get("released", 0)
+        return count
+
+
+@frozen
+class Scene:
+    """The namespaces, with the divert installed."""
+
+    ways: Route
+
+    def stress(self, sessions: int, at_once: int, most: int, seed: int, kept: float = 0.5) -> Told:
+        """
+        Sessions of all kinds, released at random moments.
+
+        @param most: bytes each way.
+        @param kept: the share of them in which the server sees the client's own port.
+        """
+        server = start(self.ways.server, "peers", "server")
+        relay = start(self.ways.gateway, "relay", "0.1", "1000", str(kept), str(seed))
+        try:
+            numbers = map(str, (sessions, at_once, most, seed))
+            told = self.ways.client.python(_RUN, f"{__package__}.peers", "client", HOSTS, *numbers)
+            heard, _ = relay.communicate(timeout=30)
+            return Told(json.loads(told), json.loads(heard.splitlines()[-1]))
+        finally:
+            for process in (server, relay):
+                process.kill()
+                process.wait()
+                for pipe in (process.stdin, process.stdout):
+                    if pipe is not None:
+                        pipe.close()
+
+
+@contextmanager
+def scene(*rules: str) -> Iterator[Scene]:
+    """
+    A scene.
+
+    @param rules: more for the gateway's packet filter.
+    """
+    with route() as ways:
+        for option in ("-4", "-6"):
+            ways.gateway.run(f"ip {option} rule add fwmark 1/1 lookup 100 priority 1")
+            ways.gateway.run(f"ip {option} route add local default dev lo table 100")
+        for namespace in (ways.client, ways.server):
+            # no random offset, so that the clocks of two legs have nothing in common
+            namespace.sysctl("net.ipv4.tcp_timestamps", 2)
+        ways.gateway.run("nft -f -", DIVERT + "".join(rules))
+        yield Scene(ways)
