@@ -21,6 +21,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from errno import EADDRINUSE, EADDRNOTAVAIL
 from functools import partial
 from typing import Any
 
@@ -70,19 +71,32 @@ class Session:
         return self.client, self.server
 
     def connect(self) -> Ends:
-        family = self.client.family
         there, here = self.client.getsockname()[:2], self.client.getpeername()[:2]
-        self.server = socket.socket(family)
-        self.server.setsockopt(*SOL[family], 1)
-        self.server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept = self.relay.random.random() < self.relay.kept
+        port = here[1] if kept and self.relay.claim(here) else self.relay.free(here)
+        while True:
+            self.server = self.opened()
+            try:
+                self.server.bind((here[0], port))
+                self.server.connect(there)
+            except OSError as error:
+                # in TIME_WAIT, most likely
+                if error.errno not in (EADDRINUSE, EADDRNOTAVAIL):
+                    raise
+                self.server.close()
+                port = self.relay.free(here)
+            else:
+                return Ends(Address(*here), Address(*there), Address(here[0], port))
+
+    def opened(self) -> socket.socket:
+        server = socket.socket(self.client.family)
+        server.setsockopt(*SOL[self.client.family], 1)
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         timestamps = self.client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)[5] & 1
         mark = UPSTREAM if timestamps else UPSTREAM | BARE
-        self.server.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
-        port = here[1] if self.relay.random.random() < self.relay.kept else self.relay.free(here)
-        self.server.bind((here[0], port))
-        self.server.settimeout(20)
-        self.server.connect(there)
-        return Ends(Address(*here), Address(*there), Address(here[0], port))
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
+        server.settimeout(20)
+        return server
 
     def other(self, sock: socket.socket) -> socket.socket:
         return self.server if sock is self.client else self.client
@@ -185,12 +199,18 @@ class Relay:
         listener.setblocking(False)
         return listener
 
+    def claim(self, here: tuple[str, int]) -> bool:
+        """Whether nobody has this port: of released sessions the kernel does not know any more."""
+        if here in self.used:
+            return False
+        self.used.add(here)
+        return True
+
     def free(self, here: tuple[str, int]) -> int:
-        """A port that no session has: released ones the kernel does not know any more."""
+        """A port that no session has, other than the client's."""
         while True:
             port = self.random.randrange(20000, 65536)
-            if (here[0], port) not in self.used and port != here[1]:
-                self.used.add((here[0], port))
+            if port != here[1] and self.claim((here[0], port)):
                 return port
 
     def count(self, what: str) -> None:

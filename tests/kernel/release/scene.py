@@ -62,6 +62,9 @@ table inet loss {
 }
 """
 
+SECONDS = 300
+"""For all sessions of a client. On a busy machine loss makes them slow."""
+
 HOSTS = "10.77.2.2,fd77:2::2"
 
 
@@ -122,7 +125,10 @@ class Scene:
         relay = start(self.ways.gateway, "relay", "0.1", "1000", str(kept), str(seed))
         try:
             numbers = map(str, (sessions, at_once, most, seed))
-            told = self.ways.client.python(_RUN, f"{__package__}.peers", "client", HOSTS, *numbers)
+            client = self.ways.client.start_python(
+                _RUN, f"{__package__}.peers", "client", HOSTS, *numbers
+            )
+            told, _ = client.communicate(timeout=SECONDS)
             heard, _ = relay.communicate(timeout=30)
             return Told(json.loads(told), json.loads(heard.splitlines()[-1]))
         finally:

@@ -21,7 +21,7 @@ class StressTests(SynchronousTestCase):
 
     def check(self, told: Told, share: float) -> None:
         """No byte is wrong, no session breaks or hangs, and enough of them were released."""
-        self.assertEqual(told.faults, [])
+        self.assertEqual(told.faults, [], told.relay)
         self.assertEqual(len(told.sessions), SESSIONS)
         self.assertGreaterEqual(told.released, SESSIONS * share)
         left = told.relay["running"], told.relay["released"]
