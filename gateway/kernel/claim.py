@@ -64,7 +64,7 @@ def claims(ruleset: Ruleset) -> set[str]:
     return (
         {f"port/{port}" for port in ruleset.ports}
         | {f"mark/{bit:#x}" for bit in bits}
-        | {f"table/{divert.table}", f"rule_priority/{divert.rule_priority}"}
+        | {f"table/{divert.table}"}
     )
 
 
@@ -97,5 +97,5 @@ def _explained(missing: list[str]) -> str:
     what = ", ".join(f"divert.{key} {value}" for key, value in (m.split("/", 1) for m in missing))
     return (
         f"another gateway in this network namespace uses {what}; stop it, or give this one "
-        "its own port, mark, table and rule_priority in the [divert] table of gateway.toml"
+        "its own port, mark and table in the [divert] table of gateway.toml"
     )

@@ -213,7 +213,7 @@ class KernelDivert:
             unused = ruleset.divert.backend is Backend.NONE
             routing.remove(former.divert, keep=None if unused else ruleset.divert)
         if ruleset.divert.backend is not Backend.NONE:
-            routing.remove_abandoned(claim.held())
+            routing.remove_abandoned(ruleset.divert, claim.held())
 
     def _stale(self, packet_filter: PacketFilter, own: int) -> set[int]:
         """Abandoned ones, and all on our own port: for a backend that isn't the one in use."""

@@ -1,50 +1,45 @@
 """
 Policy routing: packets that carry the divert mark are for this host.
 
-For each address family one rule, C{fwmark MARK lookup TABLE}, and one route in
-a table of its own, C{local default dev lo}. Both are signed with a routing
-protocol number, so that left-overs of a gateway that was killed are recognised
-by whoever comes next.
+For each address family there is one route in a table of its own, C{local default dev lo},
+and three policy routing rules::
+
+    0:  fwmark 0x1/0x1 iif lo goto 1
+    0:  fwmark 0x1/0x1 lookup 100
+    1:  fwmark 0x1/0x1 nop
+
+The second is what it is all about. The first keeps it from look-ups of the route I{back}, which the
+kernel makes as if from C{lo}: with the mark in hand (C{src_valid_mark}, C{rpfilter --validmark},
+firewalld's and NixOS' C{fib saddr . mark . iif}) they would be told that every client
+is this host itself, and the packet would be dropped. They go on with the rules that
+follow, those of the host, whatever tables it has. The third is where they go on.
+
+The priority is 0, that of the host's own addresses, since the kernel puts a rule that is added
+without one (wg-quick's) in front of the first that is not 0.
+
+All have C{proto kernel}: network managers take away what they don't know, but not that. A rule that
+does nothing, with a mark, is nobody's but ours; so left-overs of a gateway that was killed are
+recognised, by that mark, by whoever comes next.
 
 The interface C{lo} must be up: routes by an interface that is down do not exist.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from errno import EEXIST, ENOENT, EPERM, ESRCH
 from pathlib import Path
 from socket import AF_INET, AF_INET6
-from typing import Any, NamedTuple
+from typing import Any
 
 from gateway.kernel.errors import KernelError, Taken
+from gateway.kernel.lookup import KERNEL, Does, Lookup, arguments, read, words
 from gateway.policy.divert import Divert
-
-PROTOCOL = 84
-"""Our signature on rules and routes. Not in use by iproute2's rt_protos."""
 
 _LO = 1
 _RTN_LOCAL = 2
-_INVERTED = 2
 _FAMILIES: dict[int, str] = {AF_INET: "-4", AF_INET6: "-6"}
-
-
-class Lookup(NamedTuple):
-    """A policy routing rule, as far as it concerns us."""
-
-    priority: int
-    table: int
-    mark: int
-    mask: int
-    protocol: int
-    inverted: bool = False
-    """Whether it is for packets that do I{not} have the mark."""
-
-    def __str__(self) -> str:
-        no = "not " if self.inverted else ""
-        mark = f" {no}fwmark {self.mark:#x}/{self.mask:#x}" if self.mark else ""
-        return f"priority {self.priority}{mark} lookup {self.table}"
 
 
 def install(divert: Divert) -> None:
@@ -81,36 +76,59 @@ def remove(divert: Divert, keep: Divert | None = None) -> None:
     with netlink() as kernel:
         for family in families():
             if keep is None or _wanted(keep) != _wanted(divert):
-                _remove_rule(kernel, family, _wanted(divert))
+                _remove_rules(kernel, family, _wanted(divert))
             if keep is None or keep.table != divert.table:
                 _remove_route(kernel, family, divert.table)
 
 
 def installed(divert: Divert) -> bool:
-    """Whether everything that L{install} did is still there."""
+    """Whether everything that L{install} did is still there, in its order."""
     with netlink() as kernel:
         return all(
-            any(_same(rule, _wanted(divert)) for rule in lookups(kernel, family))
+            _in_order(lookups(kernel, family), _wanted(divert))
             and any(_is_ours(route) for route in _routes(kernel, family, divert.table))
             for family in families()
         )
 
 
-def remove_abandoned(held: set[str]) -> None:
-    """Remove what gateways left behind whose claims are not among those C{held}."""
+def remove_abandoned(divert: Divert, held: set[str]) -> None:
+    """
+    Remove what gateways left behind: those whose marks are not among the claims C{held},
+    and a former one with the marks of C{divert}.
+    """
     with netlink() as kernel:
         for family in families():
-            for rule in lookups(kernel, family):
-                if rule.protocol == PROTOCOL:
-                    _remove_unclaimed(kernel, family, rule, held)
+            there = lookups(kernel, family)
+            for flag in filter(_is_flag, there):
+                own = (flag.mark, flag.mask) == divert.mark
+                if own or not _claims(flag) & held:
+                    left = [rule for rule in there if _belongs(rule, flag)]
+                    kept = _wanted(divert) if own else ()
+                    _forget(kernel, family, [rule for rule in left if rule not in kept], held)
 
 
-def _remove_unclaimed(kernel: Any, family: int, rule: Lookup, held: set[str]) -> None:
-    """Remove C{rule} and its route, each unless somebody claims it."""
-    if not {f"rule_priority/{rule.priority}", f"table/{rule.table}"} <= held:
-        _remove_rule(kernel, family, rule)
-    if f"table/{rule.table}" not in held:
-        _remove_route(kernel, family, rule.table)
+def _is_flag(rule: Lookup) -> bool:
+    """Whether it tells that its mark is a gateway's."""
+    return rule.does is Does.NOTHING and rule.mask > 0 and rule.protocol == KERNEL
+
+
+def _belongs(rule: Lookup, flag: Lookup) -> bool:
+    """Whether the gateway that put up C{flag} has made C{rule}."""
+    same = (rule.mark, rule.mask, rule.protocol) == (flag.mark, flag.mask, KERNEL)
+    return same and not rule.inverted and not rule.narrow
+
+
+def _claims(flag: Lookup) -> set[str]:
+    """What a gateway with this mark claims; see L{gateway.kernel.claim}."""
+    return {f"mark/{1 << bit:#x}" for bit in range(32) if flag.mask >> bit & 1}
+
+
+def _forget(kernel: Any, family: int, rules: list[Lookup], held: set[str]) -> None:
+    """Remove C{rules}, the flag last, and the routes of their tables."""
+    _remove_rules(kernel, family, sorted(rules, key=lambda rule: rule.does))
+    for rule in rules:
+        if rule.does is Does.LOOK_UP and f"table/{rule.target}" not in held:
+            _remove_route(kernel, family, rule.target)
 
 
 def commands(divert: Divert) -> list[str]:
@@ -119,38 +137,43 @@ def commands(divert: Divert) -> list[str]:
         f"ip {option} {command}"
         for option in _FAMILIES.values()
         for command in (
-            f"rule add fwmark {divert.mark} lookup {divert.table}"
-            f" priority {divert.rule_priority} protocol {PROTOCOL}",
-            f"route add local default dev lo table {divert.table} proto {PROTOCOL}",
+            f"route add local default dev lo table {divert.table} proto kernel",
+            *(f"rule add {words(rule)}" for rule in _wanted(divert)),
         )
     ]
 
 
 def lookups(kernel: Any, family: int) -> list[Lookup]:
     """The policy routing rules of C{family}, in the order in which they are tried."""
-    rules = (_lookup(message) for message in kernel.get_rules(family=family))
+    rules = (read(message) for message in kernel.get_rules(family=family))
     return sorted(rules, key=lambda rule: rule.priority)
 
 
-def _lookup(message: Any) -> Lookup:
-    return Lookup(
-        message.get_attr("FRA_PRIORITY") or 0,
-        message.get_attr("FRA_TABLE") or message["table"],
-        message.get_attr("FRA_FWMARK") or 0,
-        message.get_attr("FRA_FWMASK") or 0,
-        message.get_attr("FRA_PROTOCOL") or 0,
-        bool(message["flags"] & _INVERTED),
+def _wanted(divert: Divert) -> tuple[Lookup, ...]:
+    """Our rules, in their order."""
+    first, follow, mark = divert.rule_priority, divert.rule_priority + 1, divert.mark
+    return (
+        Lookup(first, Does.GO_TO, follow, *mark, incoming="lo"),
+        Lookup(first, Does.LOOK_UP, divert.table, *mark),
+        Lookup(follow, Does.NOTHING, 0, *mark),
     )
 
 
-def _wanted(divert: Divert) -> Lookup:
-    mark = divert.mark
-    return Lookup(divert.rule_priority, divert.table, mark.value, mark.mask, PROTOCOL)
+def _in_order(there: list[Lookup], wanted: tuple[Lookup, ...]) -> bool:
+    """Whether all that is C{wanted} is there, and in this order."""
+    places = [place for one in wanted for place, rule in enumerate(there) if rule.same(one)]
+    return len(places) == len(wanted) and places == sorted(places)
 
 
-def _same(one: Lookup, other: Lookup) -> bool:
-    """Whether they do the same, whoever made them."""
-    return one[:4] == other[:4] and one.inverted == other.inverted
+def in_front(there: list[Lookup], divert: Divert) -> list[Lookup]:
+    """Rules of others that are tried before ours, or would be, and may take diverted packets."""
+    found = []
+    for rule in there:
+        if rule.priority > divert.rule_priority or rule.same(_wanted(divert)[1]):
+            break
+        if rule.takes(divert.mark.value) and not any(map(rule.same, _wanted(divert))):
+            found.append(rule)
+    return found
 
 
 @contextmanager
@@ -189,22 +212,31 @@ def _refuse_if_down(kernel: Any) -> None:
 
 
 def _refuse_if_taken(kernel: Any, family: int, divert: Divert) -> None:
-    """Do not mix with what others have in our table or at our priority."""
-    wanted = _wanted(divert)
-    for rule in lookups(kernel, family):
-        foreign = rule.protocol != PROTOCOL and not _same(rule, wanted)
-        if rule.priority == wanted.priority and foreign:
-            raise Taken(
-                f"the policy routing priority {wanted.priority} is in use by another rule "
-                f"({rule}); set divert.rule_priority to a free number, "
-                f'see "ip {_FAMILIES[family]} rule"'
-            )
+    """Do not mix with what others have in our table, nor come behind what takes everything."""
+    for rule in in_front(lookups(kernel, family), divert):
+        if not rule.narrow and not rule.incoming:
+            raise Taken(_explained_rule(rule, family, divert))
     if not all(_is_ours(route) for route in _routes(kernel, family, divert.table)):
         raise Taken(
             f"the routing table {divert.table} holds routes that are not the gateway's; "
             f'set divert.table to a free number, see "ip {_FAMILIES[family]} route show '
             f'table {divert.table}"'
         )
+
+
+def _explained_rule(rule: Lookup, family: int, divert: Divert) -> str:
+    """What to do about a rule in front of ours."""
+    option = _FAMILIES[family]
+    taken = (
+        f"another policy routing rule ({rule}) comes before the gateway's and takes what is "
+        "diverted elsewhere"
+    )
+    if divert.rule_priority:
+        return f'{taken}; set divert.rule_priority = 0, or take it away, see "ip {option} rule"'
+    return (
+        f"{taken}; start what made it anew (systemctl restart wg-quick@…) once the gateway runs: "
+        f'what comes later goes behind. See "ip {option} rule"'
+    )
 
 
 def _routes(kernel: Any, family: int, table: int) -> list[Any]:
@@ -227,16 +259,23 @@ def _is_ours(route: Any) -> bool:
 
 
 def _install(kernel: Any, family: int, divert: Divert) -> None:
+    """The route first: a rule that finds none sends packets on."""
     wanted = _wanted(divert)
-    if not any(_same(rule, wanted) for rule in lookups(kernel, family)):
-        kernel.rule("add", **_rule_arguments(family, wanted))
     with _ignored(EEXIST):
         kernel.route("add", **_route_arguments(family, divert.table))
+    if _in_order(lookups(kernel, family), wanted):
+        return
+    # the kernel puts each behind those of its priority
+    _remove_rules(kernel, family, wanted)
+    for rule in wanted:
+        with _ignored(EEXIST):
+            kernel.rule("add", **arguments(family, rule))
 
 
-def _remove_rule(kernel: Any, family: int, rule: Lookup) -> None:
-    with _ignored(ENOENT, ESRCH):
-        kernel.rule("del", **_rule_arguments(family, rule))
+def _remove_rules(kernel: Any, family: int, rules: Iterable[Lookup]) -> None:
+    for rule in rules:
+        with _ignored(ENOENT, ESRCH):
+            kernel.rule("del", **arguments(family, rule))
 
 
 def _remove_route(kernel: Any, family: int, table: int) -> None:
@@ -256,17 +295,6 @@ def _ignored(*codes: int) -> Iterator[None]:
             raise
 
 
-def _rule_arguments(family: int, rule: Lookup) -> dict[str, Any]:
-    return {
-        "family": family,
-        "priority": rule.priority,
-        "table": rule.table,
-        "fwmark": rule.mark,
-        "fwmask": rule.mask,
-        "protocol": PROTOCOL,
-    }
-
-
 def _route_arguments(family: int, table: int) -> dict[str, Any]:
     arguments = {
         "family": family,
@@ -274,6 +302,6 @@ def _route_arguments(family: int, table: int) -> dict[str, Any]:
         "type": "local",
         "oif": _LO,
         "table": table,
-        "proto": PROTOCOL,
+        "proto": KERNEL,
     }
     return arguments | ({"scope": 254} if family == AF_INET else {})

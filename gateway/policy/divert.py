@@ -124,11 +124,12 @@ class Divert:
         read=read_table,
     )
     rule_priority: int = option(
-        "The priority of the policy routing rule. It must come before the rules of VPNs "
-        "and of the main table.",
-        90,
-        minimum=1,
-        maximum=32765,
+        "The priority of the policy routing rules; they use the next number, too. 0: right behind "
+        "that of the host's own addresses. What others add later without a priority (VPNs do) goes "
+        "behind, whereas it would go before any other number.",
+        0,
+        minimum=0,
+        maximum=32764,
     )
     conntrack_zone: int = option(
         "Connection tracking keeps the client's leg apart in this zone, since both legs may "

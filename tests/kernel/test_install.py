@@ -114,6 +114,43 @@ class NftablesTests(HostCase):
         self.assertEqual(self.host.run("ip route show table 109", check=False).count("local"), 0)
         self.assertIn("lookup 100", self.host.run("ip -6 rule"))
 
+    def test_left_over_with_the_same_table(self) -> None:
+        """The same for another mark, also if the next gateway has its table."""
+        self.do("divert().install(policy(SAMPLE, mark=Mark(8, 8), **NFT)); os._exit(0)")
+        self.do("d = divert(); d.install(policy(SAMPLE, **NFT)); os._exit(0)")
+        self.assertNotIn("0x8", self.host.run("ip rule") + self.host.run("ip -6 rule"))
+        self.assertIn("local default", self.host.run("ip route show table 100"))
+
+    def test_other_rules_of_the_kernel(self) -> None:
+        """Rules and routes of others stay, though they are signed as ours are."""
+        self.host.run("ip rule add priority 7 fwmark 0x40/0x40 lookup 40 protocol kernel")
+        self.host.run("ip rule add priority 8 nop protocol kernel")
+        self.host.run("ip route add local default dev lo table 40 proto kernel")
+        before = self.everything()
+        self.do("d = divert(); d.install(policy(SAMPLE, **NFT)); d.remove()")
+        self.assertEqual(self.everything(), before)
+
+    def test_what_comes_later_goes_behind(self) -> None:
+        """A rule that is added without a priority, as wg-quick does, takes nothing from us."""
+        self.do("d = divert(); d.install(policy(SAMPLE, **NFT)); os._exit(0)")
+        self.host.run("ip rule add not fwmark 51820 table 51820")
+        rules = self.host.run("ip rule")
+        self.assertLess(rules.index("lookup 100"), rules.index("lookup 51820"))
+        self.assertEqual(
+            self.do("d = divert(); d.install(policy(SAMPLE, **NFT)); print('ok')"), "ok"
+        )
+
+    def test_out_of_order(self) -> None:
+        """A rule of ours that somebody deletes is missed, and comes back to its place."""
+        said = self.do(
+            "d = divert(); d.install(policy(SAMPLE, **NFT))\n"
+            "os.system('ip rule del priority 0 iif lo fwmark 1/1'); print(d.state().value)\n"
+            "d.restore(); print(d.state().value)"
+        )
+        self.assertEqual(said.split(), ["missing", "installed"])
+        rules = self.host.run("ip rule")
+        self.assertLess(rules.index("goto 1"), rules.index("lookup 100"))
+
     def test_other_backend_left_over(self) -> None:
         """After a change from iptables to nftables, nothing is left of iptables' rules."""
         self.do(
@@ -126,10 +163,10 @@ class NftablesTests(HostCase):
         """A second gateway with the same table is refused; one with everything its own is not."""
         said = self.do(
             "d = divert(); d.install(policy(SAMPLE, **NFT))\n"
-            "other = {'port': 50090, 'rule_priority': 91, 'mark': Mark(8, 8), **NFT}\n"
+            "other = {'port': 50090, 'mark': Mark(8, 8), **NFT}\n"
             "try: divert().install(policy(SAMPLE, **other))\n"
             "except Taken as error: print(error)\n"
-            "e = divert(); e.install(policy(SAMPLE, port=50090, rule_priority=91, table=101,"
+            "e = divert(); e.install(policy(SAMPLE, port=50090, table=101,"
             " mark=Mark(8, 8), **NFT))\n"
             "print(d.state().value, e.state().value)\n"
             "d.remove(); print(e.state().value)"
@@ -149,11 +186,12 @@ class NftablesTests(HostCase):
         self.assertEqual(self.everything(), before)
 
     def test_foreign_priority(self) -> None:
-        """Nor is a policy routing rule of somebody else's."""
-        self.host.run("ip rule add fwmark 0x77 lookup 77 priority 90")
+        """Nor is it gone behind a policy routing rule that takes everything elsewhere."""
+        self.host.run("ip rule add not fwmark 0x70 lookup 77 priority 80")
         before = self.everything()
         said = self.do(
-            "try: divert().install(policy(SAMPLE, **NFT))\nexcept Taken as error: print(error)"
+            "try: divert().install(policy(SAMPLE, rule_priority=90, **NFT))\n"
+            "except Taken as error: print(error)"
         )
         self.assertIn("divert.rule_priority", said)
         self.assertEqual(self.everything(), before)

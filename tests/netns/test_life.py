@@ -376,7 +376,7 @@ class SecondInstanceTests(LifeCase):
     def test_side_by_side(self) -> None:
         """One with marks, table and port of its own runs beside it."""
         daemon = self.second(
-            'port = 50180\ntable = 101\nrule_priority = 91\nmark = "0x10/0x10"\n'
+            'port = 50180\ntable = 101\nmark = "0x10/0x10"\n'
             'listener_mark = "0x20/0x20"\nupstream_mark = "0x40/0x40"\nconntrack_zone = 2\n'
         )
         daemon.start()

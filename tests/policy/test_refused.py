@@ -32,8 +32,8 @@ GATEWAY = {
     "[divert]\nlistener_mark = '4'": "1:1: divert.upstream_mark: 0x4/0x4 has bits in common with "
     "listener_mark = 0x4/0x4: each needs its own",
     "[divert]\ntable = 254": "2:1: divert.table: 254 is the system's table 'main'",
-    "[divert]\nrule_priority = 32766": "2:1: divert.rule_priority: must be at most 32765, "
-    "not 32766",
+    "[divert]\nrule_priority = 32765": "2:1: divert.rule_priority: must be at most 32764, "
+    "not 32765",
     "[divert]\ninterfaces = 'lan0'": '2:1: divert.interfaces: must be an array, not "lan0"',
     "[divert]\ninterfaces = [\n'a', 1]": "3:6: divert.interfaces: must be a string, not 1",
     "[divert]\ninterfaces = ['lan*']": '2:1: divert.interfaces: "lan*" is not the name of a '

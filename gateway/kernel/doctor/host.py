@@ -11,6 +11,7 @@ from typing import Any
 from gateway.kernel import claim, routing
 from gateway.kernel.command import find, run
 from gateway.kernel.filter import nftables
+from gateway.kernel.lookup import Lookup
 
 _LISTEN = "0A"
 
@@ -67,12 +68,10 @@ class Host:
         return found
 
     @cached_property
-    def lookups(self) -> list[routing.Lookup]:
-        """The policy routing rules of both families."""
+    def lookups(self) -> dict[int, list[Lookup]]:
+        """The policy routing rules of each family."""
         with routing.netlink() as kernel:
-            return [
-                rule for family in routing.families() for rule in routing.lookups(kernel, family)
-            ]
+            return {family: routing.lookups(kernel, family) for family in routing.families()}
 
     @cached_property
     def default_interfaces(self) -> list[str]:

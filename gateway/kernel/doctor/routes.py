@@ -8,15 +8,11 @@ from gateway.kernel import routing
 from gateway.kernel.doctor.finding import Finding, ok, trouble, warning
 from gateway.kernel.doctor.host import Host
 from gateway.kernel.errors import KernelError
-from gateway.kernel.routing import Lookup
 from gateway.policy.divert import Divert
 from gateway.policy.policy import Policy
 from gateway.policy.rule import Rule
 from gateway.policy.service import Action
 from gateway.policy.zone import Network
-
-_LOCAL = 255
-"""The table of this host's own addresses, which always comes first."""
 
 
 def interfaces(host: Host, policy: Policy) -> Iterator[Finding]:
@@ -55,25 +51,26 @@ def _mending(divert: Divert, text: str) -> str:
 def order(host: Host, policy: Policy) -> Iterator[Finding]:
     """Row 17: a rule that comes before ours and takes our packets."""
     topic = "policy routing order"
-    before = [rule for rule in host.lookups if _takes(rule, policy.divert)]
-    if not before:
+    divert = policy.divert
+    found = [rule for there in host.lookups.values() for rule in routing.in_front(there, divert)]
+    if not found:
         yield ok(topic, "no rule comes before the gateway's and takes its packets")
-    for rule in dict.fromkeys(before):
-        free = max(1, min(rule.priority for rule in before) - 10)
+    for rule in dict.fromkeys(found):
         yield trouble(
             topic,
-            f'the "ip rule" with {rule} comes before the gateway\'s, which has '
-            f"{policy.divert.rule_priority}, and takes diverted packets elsewhere",
-            f"set rule_priority = {free} in the [divert] table of gateway.toml",
+            f'the "ip rule" with {rule} comes before the gateway\'s, which has priority '
+            f"{divert.rule_priority}, and takes diverted packets elsewhere",
+            _moving(divert),
         )
 
 
-def _takes(rule: Lookup, divert: Divert) -> bool:
-    """Whether C{rule} is tried before ours, for packets with our mark."""
-    if rule.priority >= divert.rule_priority or rule.table == _LOCAL:
-        return False
-    marked = divert.mark.value & rule.mask == rule.mark
-    return rule.protocol != routing.PROTOCOL and marked != rule.inverted
+def _moving(divert: Divert) -> str:
+    if divert.rule_priority:
+        return "set rule_priority = 0 in the [divert] table of gateway.toml"
+    return (
+        "systemctl restart wg-quick@wg0   # or whoever made it, once the gateway runs: what is "
+        "added later goes behind"
+    )
 
 
 def same_segment(host: Host, policy: Policy) -> Iterator[Finding]:
