@@ -34,6 +34,15 @@ class State(Enum):
     __hash__ = object.__hash__
 
 
+class Part(Enum):
+    """What is installed, by who tells of changes."""
+
+    FILTER = "packet filter"
+    ROUTING = "routing"
+
+    __hash__ = object.__hash__
+
+
 class PacketFilter(Protocol):
     """One way to install a ruleset."""
 
@@ -131,45 +140,65 @@ class KernelDivert:
         found = self._filters[ruleset.divert.backend].imprint(ruleset.divert.port)
         return found != "" and found == self._imprint
 
-    def restore(self) -> None:
+    def restore(self, part: Part) -> bool:
         """
-        Install again what somebody else removed or changed.
+        Install again what somebody else removed or changed, and nothing else: every millisecond
+        counts.
 
+        @return: whether that was needed.
         @raise KernelError: it could not be done.
         """
         ruleset = self._installed
-        if ruleset is None or ruleset.divert.backend is Backend.NONE:
-            return
-        routing.install(ruleset.divert)
-        if not self._unchanged(ruleset):
-            self._put(ruleset)
+        if ruleset is None or not self.is_installed:
+            return False
+        if part is Part.ROUTING:
+            gone = not routing.installed(ruleset.divert)
+            if gone:
+                routing.install(ruleset.divert)
+            return gone
+        changed = not self._unchanged(ruleset)
+        if changed:
+            packet_filter = self._filters[ruleset.divert.backend]
+            packet_filter.install(ruleset, set())
+            self._imprint = packet_filter.imprint(ruleset.divert.port)
+        return changed
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether rules and routes of ours should be in force."""
+        return self._installed is not None and self._installed.divert.backend is not Backend.NONE
 
     def in_force(self, policy: Policy) -> bool:
         """Whether rules with the port of C{policy} are there, whoever has put them there."""
         packet_filter = self._filters.get(policy.divert.backend)
         return packet_filter is not None and policy.divert.port in packet_filter.ports()
 
-    def concerned(self, table: str | None) -> bool:
+    def concerned(self, table: str | None) -> set[Part]:
         """
-        Whether a change may be about what is installed.
+        What a change may be about.
 
         @param table: the table of nftables that was changed; L{None}: routing, or anything.
         """
-        if self._installed is None or self._installed.divert.backend is Backend.NONE:
-            return False
-        return table is None or table in self._told
+        if not self.is_installed:
+            return set()
+        if table is None:
+            return set(Part)
+        return {Part.FILTER} if table in self._told else set()
+
+    def is_shared(self, part: Part) -> bool:
+        """Whether others have reason to change things there, too."""
+        nftables = self._installed and self._installed.divert.backend is Backend.NFTABLES
+        return part is Part.ROUTING or not nftables
 
     @property
     def is_told(self) -> bool:
         """Whether the kernel tells of all changes that concern what is installed."""
-        return self._installed is None or bool(self._told)
+        return not self.is_installed or bool(self._told)
 
     @property
     def _told(self) -> frozenset[str]:
         assert self._installed is not None
         divert = self._installed.divert
-        if divert.backend is Backend.NONE:
-            return frozenset()
         return self._filters[divert.backend].tables(divert.port)
 
     def _put(self, ruleset: Ruleset) -> None:

@@ -20,7 +20,7 @@ NFT = "nft"
 """For C{nft -f}. Its first line is a comment with the name of the table."""
 
 IPTABLES = {Family.V4: "iptables", Family.V6: "ip6tables"}
-"""For the restore command of each. The name of a chain is in the first line."""
+"""For the restore command of each. The first line is a comment with the chains to be jumped to."""
 
 ROUTES = {"ip -4 ": "ip-4", "ip -6 ": "ip-6", "ip ": "ip"}
 """For C{ip -batch}, by how the commands begin."""
@@ -42,7 +42,7 @@ def _nftables(ruleset: Ruleset) -> Iterator[tuple[str, str]]:
 def _iptables(ruleset: Ruleset) -> Iterator[tuple[str, str]]:
     for family, name in IPTABLES.items():
         script = iptables.install_script(ruleset, family, "", set())
-        yield name, f"# {iptables.entrance(ruleset.divert.port)}\n{script}"
+        yield name, f"# {' '.join(iptables.entrances(ruleset.divert.port))}\n{script}"
 
 
 _RULES = {Backend.NFTABLES: _nftables, Backend.IPTABLES: _iptables}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -31,6 +31,7 @@ class NftablesFilter:
         self._kernel = kernel or Netfilter()
         self._ownable = True
         self._known: dict[int, tuple[int, str]] = {}
+        self._written: tuple[Ruleset | None, object, str] = None, None, ""
 
     def install(self, ruleset: Ruleset, left_over: set[int]) -> None:
         """
@@ -49,8 +50,17 @@ class NftablesFilter:
         if tables.is_mine(self._kernel, name):
             self._copy(ruleset, left_over, owned=False)
         else:
-            gone = sorted(map(nftables.table_name, left_over))
-            run(("nft", "-f", "-"), nftables.install_script(ruleset, gone))
+            gone = "".join(nftables.remove_script(nftables.table_name(port)) for port in left_over)
+            run(("nft", "-f", "-"), gone + self._script(ruleset, nftables.install_script))
+
+    def _script(self, ruleset: Ruleset, write: Callable[[Ruleset], str]) -> str:
+        """
+        What C{write} makes of C{ruleset}. If somebody removes a large one, it should not take
+        seconds to write it again.
+        """
+        if self._written[0] is not ruleset or self._written[1] is not write:
+            self._written = ruleset, write, write(ruleset)
+        return self._written[2]
 
     def _copy(self, ruleset: Ruleset, left_over: set[int], owned: bool) -> None:
         """By way of a draft, see L{gateway.kernel.owned}."""
@@ -60,7 +70,7 @@ class NftablesFilter:
 
         def copying() -> None:
             if draft not in tables.names(self._kernel):
-                run(("nft", "-f", "-"), nftables.draft_script(ruleset))
+                run(("nft", "-f", "-"), self._script(ruleset, nftables.draft_script))
             replace(self._kernel, draft, name, gone, owned)
 
         # what a crash has left is not what is wanted

@@ -289,8 +289,8 @@ class WatchIptablesTests(WatchTests):
 
     gateway = 'backend = "iptables"\n'
     there = "TPROXYGW_50080"
-    listed = "iptables-save -t raw | grep TPROXYGW"
-    flush = "iptables -t raw -F; iptables -t raw -X"
+    listed = "iptables-save -t mangle | grep TPROXYGW"
+    flush = "iptables -t mangle -F; iptables -t mangle -X"
 
 
 class BusyTests(KeeperCase):

@@ -44,3 +44,47 @@ class OwnedTests(FlushCase):
         )
         self.assertEqual(probes.reached, [])
         self.assertEqual(probes.count(Outcome.INSPECTED), len(probes.all))
+
+
+class ToldTests(FlushCase):
+    """
+    In a table that anybody can flush, and of routes, which nobody owns: the kernel tells, and what
+    was taken away is put back.
+    """
+
+    gateway = "owned = false\n"
+    flush = ("nft", "flush", "ruleset")
+    longest = 2.0
+    """Seconds, on whatever machine this is. Where nothing else runs it is 10 to 30 milliseconds."""
+
+    def assertSoon(self, *command: str) -> None:
+        """What C{command} takes away is back soon, again and again."""
+        with Probes(self.client, self.server) as probes:
+            for _ in range(5):
+                begin = monotonic()
+                self.wait(lambda begin=begin: probes.inspected_since(begin), "nothing is inspected")
+                probes.reached.clear()
+                self.router.run(*command)
+                again = monotonic()
+                self.wait(lambda again=again: probes.inspected_since(again), "not put back")
+                self.assertLess(probes.open_seconds, self.longest)
+            self.wait(lambda: "somebody removed" in self.scene.daemon.said, "nobody noticed")
+
+    def test_flush(self) -> None:
+        """The packet filter's rules."""
+        self.assertSoon(*self.flush)
+
+    def test_rule(self) -> None:
+        """The policy routing rule."""
+        self.assertSoon("ip", "rule", "del", "pref", "90")
+
+    def test_route(self) -> None:
+        """The route."""
+        self.assertSoon("ip", "route", "flush", "table", "100")
+
+
+class IptablesToldTests(ToldTests):
+    """With iptables."""
+
+    gateway = 'backend = "iptables"\n'
+    flush = ("iptables", "-t", "mangle", "-F")

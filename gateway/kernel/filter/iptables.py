@@ -67,16 +67,15 @@ def ports_in(saved: str) -> set[int]:
     return {int(port) for port in re.findall(rf"^:{PREFIX}(\d+)_", saved, re.MULTILINE)}
 
 
-def entrance(port: int) -> str:
-    """The chain that the instance on C{port} begins with, in the table raw."""
-    return f"{PREFIX}{port}_RAW"
+def entrances(port: int) -> list[str]:
+    """The chains that the system's own must lead to for the instance on C{port} to work."""
+    return [f"{PREFIX}{port}_{role}" for role in ("RAW", "PRE")]
 
 
 def hooked(saved: str, port: int) -> bool:
     """Whether the chains of the instance on C{port} are there and are jumped to."""
-    chain = f"{PREFIX}{port}"
     return all(
-        re.search(rf"^-A [A-Z]+ .*{chain}_{role}$", saved, re.MULTILINE) for role in ("RAW", "PRE")
+        re.search(rf"^-A [A-Z]+ .*{chain}$", saved, re.MULTILINE) for chain in entrances(port)
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from gateway.kernel.changes import Changes
-from gateway.kernel.divert import KernelDivert, State
+from gateway.kernel.divert import KernelDivert, Part, State
 from gateway.kernel.errors import KernelError
 
 Say = Callable[[int, str], object]
@@ -13,12 +13,17 @@ Say = Callable[[int, str], object]
 
 CRITICAL, ERROR, WARNING = 2, 3, 4
 
-
 EVERY = 10.0
 """Seconds after which the watch looks although nobody told it anything."""
 
+UNTOLD = 1.0
+"""The same for what nobody tells of (C{iptables-legacy})."""
+
 REST = 5
-"""After a look the watch rests for so many times as long as it took, however much is told."""
+"""
+After a look in vain at what others may change as well (routing, the tables of iptables), the watch
+rests for so many times as long as it took, however much is told.
+"""
 
 
 class Watch:
@@ -37,8 +42,9 @@ class Watch:
         self._changes = changes
         self._say = say
         self._clock = clock
-        self._suspects: set[str] = set()
-        self._next = self._earliest = clock()
+        self._suspects: dict[Part, set[str]] = {}
+        self._due = dict.fromkeys(Part, clock())
+        self._rested = dict.fromkeys(Part, clock())
         self.state = State.NOT_INSTALLED
         self.restored = 0
         self.trouble = ""
@@ -46,40 +52,49 @@ class Watch:
     @property
     def seconds(self) -> float:
         """How long until the next look."""
-        return max(0.0, self._next - self._clock())
+        return max(0.0, min(self._due.values()) - self._clock())
 
     def hear(self) -> None:
         """Take note of what the kernel tells."""
-        concern = [one for one in self._changes.read() if self._divert.concerned(one.table)]
-        if concern:
-            self._suspects |= {one.who for one in concern}
-            self._next = min(self._next, self._earliest)
+        for change in self._changes.read():
+            for part in self._divert.concerned(change.table):
+                self._suspects.setdefault(part, set()).add(change.who)
+                self._due[part] = min(self._due[part], self._rested[part])
 
     def settle(self) -> None:
-        """Look, if there is any doubt."""
+        """Look at what there is any doubt about."""
         self.hear()
-        if self._suspects or not self.seconds:
-            self.look()
+        self.look(self._suspects.keys() | self._overdue())
 
-    def look(self) -> None:
-        """Look, and put back what is missing."""
-        begun = self._clock()
-        who, self._suspects = self._suspects, set()
+    def look(self, parts: Collection[Part] | None = None) -> None:
+        """Look at all that is due, or at C{parts}, and put back what is missing."""
         try:
-            self.state = self._divert.state()
-            if self.state is State.MISSING:
-                self._divert.restore()
-                self.restored += 1
-                self._say(ERROR, _told(who - {""}))
-                self.state = State.INSTALLED
+            for part in parts if parts is not None else self._overdue():
+                self._look_at(part)
         except KernelError as error:
             self.state = State.MISSING
             self._complain(str(error))
         else:
+            self.state = State.INSTALLED if self._divert.is_installed else State.NOT_INSTALLED
             self.trouble = ""
-        ended = self._clock()
-        self._earliest = ended + REST * (ended - begun)
-        self._next = ended + (EVERY if self._divert.is_told else 1.0)
+
+    def _overdue(self) -> set[Part]:
+        now = self._clock()
+        return {part for part, due in self._due.items() if due <= now}
+
+    def _look_at(self, part: Part) -> None:
+        begun, restored = self._clock(), False
+        who = self._suspects.pop(part, set())
+        try:
+            restored = self._divert.restore(part)
+        finally:
+            ended = self._clock()
+            rests = self._divert.is_shared(part) and not restored
+            self._rested[part] = ended + REST * (ended - begun) if rests else ended
+            self._due[part] = ended + (EVERY if self._divert.is_told else UNTOLD)
+        if restored:
+            self.restored += 1
+            self._say(ERROR, _told(who - {""}))
 
     def _complain(self, trouble: str) -> None:
         """Once, and again when it is another trouble."""
