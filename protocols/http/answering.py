@@ -7,14 +7,15 @@ belongs to none is refused.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from gateway.inspector import CutOff, Reader
 from gateway.interfaces import CLIENT, Denied, Outcome
 from protocols.http.body import NO_BODY, Body, body_of
 from protocols.http.connection import onward, options, upgrades
 from protocols.http.decision import Pass
+from protocols.http.dialogue import Dialogue
 from protocols.http.final import Answered, Final
 from protocols.http.framing import NONE, Framing, of_response
 from protocols.http.head import read_response, response_at_once
@@ -31,27 +32,26 @@ from protocols.http.status import (
 )
 from protocols.http.transaction import DENIED, FAILED, PASSED, Transaction
 
-if TYPE_CHECKING:
-    from protocols.http.inspector import HttpInspector
-
 GOODBYES = (b"HTTP/1.1 408", b"HTTP/1.0 408")
 
 
 class Answering:
     """Reads the responses of one session."""
 
-    def __init__(self, inspector: HttpInspector, read: Reader) -> None:
-        self._inspector = inspector
-        self._session = inspector.session
-        self._pending = inspector.pending
-        self._settings = inspector.settings
+    def __init__(self, dialogue: Dialogue, read: Reader, leave: Callable[[str], None]) -> None:
+        """@param leave: gives what follows to the service of that name, or to nobody."""
+        self._dialogue = dialogue
+        self._session = dialogue.session
+        self._pending = dialogue.pending
+        self._settings = dialogue.settings
         self._read = read
+        self._leave = leave
         self._interim_since = 0.0
         self._interim_count = 0
 
     async def run(self) -> None:
         """Until the server ends, or the last response was read."""
-        while not self._inspector.over and await self._read.more():
+        while not self._dialogue.over and await self._read.more():
             transaction = self._pending.oldest
             if transaction is None:
                 await self._unasked()
@@ -70,7 +70,7 @@ class Answering:
         A 408 is how some servers part from a client that asks for nothing (RFC 9110, section
         15.5.9). All else is a second answer, by mistake or by attack.
         """
-        self._inspector.last = True
+        self._dialogue.last = True
         if await self._is_goodbye():
             self._session.close("the server waited for a request no longer (408)")
         else:
@@ -89,13 +89,13 @@ class Answering:
 
     def _ended(self) -> None:
         """The server closed. A request that it did not answer is not answered."""
-        self._inspector.server_ended = True
+        self._dialogue.server_ended = True
         transaction = self._pending.oldest
-        if transaction is None or self._inspector.over:
+        if transaction is None or self._dialogue.over:
             return
         reason = "the server closed the connection without an answer"
-        status = 0 if self._inspector.asks_again(transaction) else BAD_GATEWAY
-        self._inspector.unanswered(transaction, reason, status)
+        status = 0 if self._dialogue.asks_again(transaction, begun=False) else BAD_GATEWAY
+        self._dialogue.unanswered(transaction, reason, status)
 
     async def _response(self, transaction: Transaction) -> bool:
         """Read one response; whether there may be another."""
@@ -115,7 +115,7 @@ class Answering:
             transaction.response = response
             transaction.status = response.status
             transaction.response_head = size
-            further, most = self._inspector.further_answered, limits.response_body_bytes
+            further, most = self._dialogue.further_answered, limits.response_body_bytes
             body = body_of(framing, self._read, limits, most, size, further, lenient=True)
             if response.status == RESET_CONTENT and not framing.empty:
                 response, framing, body = await _emptied(response, body)
@@ -126,7 +126,7 @@ class Answering:
             if transaction.is_tunnel and response.status < 300:
                 self._tunnel(transaction, passed.message, self._settings.tunnels.connect)
                 return False
-            final = Final(self._inspector, transaction, response, named, framing, body, passed)
+            final = Final(self._dialogue, transaction, response, named, framing, body, passed)
             if not final.sent_at_once():
                 await final.send()
             self._answered(transaction, final.goes_on)
@@ -148,7 +148,7 @@ class Answering:
             raise self._refused(transaction, Denied(reason))
         if not transaction.delimited:
             await self._session.flushed(CLIENT)
-        self._inspector.break_off(transaction, reason)
+        self._dialogue.break_off(transaction, reason)
         return False
 
     def _interim(
@@ -162,7 +162,7 @@ class Answering:
         self._count_interim()
         if transaction.version == "1.0":
             raise Malformed(f"a response of status {response.status} to a client of HTTP/1.0")
-        headers = self._inspector.further_answered(onward(response.headers, named, False))
+        headers = self._dialogue.further_answered(onward(response.headers, named, False))
         self._session.send(CLIENT, response.with_headers(headers).head())
         return True
 
@@ -196,11 +196,11 @@ class Answering:
 
         @raise Answered: it does not pass; the client has another answer.
         """
-        decision = self._inspector.decisions.response(response)
+        decision = self._dialogue.decisions.response(response)
         if isinstance(decision, Pass):
             transaction.wait = decision.wait or transaction.wait
             return decision
-        reply = self._inspector.decided(transaction, decision, close=True)
+        reply = self._dialogue.decided(transaction, decision, close=True)
         raise Answered(decision.reason, reply)
 
     def _tunnel(self, transaction: Transaction, message: Request | Response, service: str) -> None:
@@ -208,23 +208,20 @@ class Answering:
         transaction.answering = transaction.answered = True
         self._session.send(CLIENT, message.head())
         if transaction.asked:
-            self._inspector.record(transaction, PASSED)
-        self._inspector.left = True
-        if service:
-            self._inspector.hand_over(service)
-        else:
-            self._inspector.release()
+            self._dialogue.record(transaction, PASSED)
+        self._dialogue.left = True
+        self._leave(service)
 
     def _answered(self, transaction: Transaction, goes_on: bool) -> None:
         """A response was sent to its end."""
         transaction.answered = True
-        self._inspector.rested = self._session.now
-        self._inspector.fresh = False
+        self._dialogue.rested = self._session.now
+        self._dialogue.fresh = False
         self._pending.remove()
         if transaction.asked:
-            self._inspector.record(transaction, PASSED)
+            self._dialogue.record(transaction, PASSED)
         if not goes_on:
-            self._inspector.last = True
+            self._dialogue.last = True
             self._session.end(CLIENT)
         if self._pending.awaited and (self._pending.oldest is not None or self._read.empty):
             self._pending.wake()
@@ -239,9 +236,9 @@ class Answering:
         elif not transaction.answering:
             forbidden = isinstance(denied, Malformed) and denied.status == FORBIDDEN
             status = FORBIDDEN if forbidden else BAD_GATEWAY
-            reply = self._inspector.reply(transaction, status, denied.reason)
+            reply = self._dialogue.reply(transaction, status, denied.reason)
         verdict = FAILED if self._read.ended else DENIED
-        self._inspector.record(transaction, verdict, denied.reason, offset)
+        self._dialogue.record(transaction, verdict, denied.reason, offset)
         return Denied(denied.reason, reply)
 
 

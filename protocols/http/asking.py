@@ -8,8 +8,6 @@ waits until all earlier requests have been answered: answers come in order.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from twisted.internet.defer import Deferred
 
 from gateway.inspector import Reader
@@ -18,6 +16,7 @@ from protocols.http.admission import admit, expects, offered
 from protocols.http.body import Body, body_of
 from protocols.http.connection import is_persistent, onward, options, upgrades
 from protocols.http.decision import Decision, Pass, Redirect, Refuse
+from protocols.http.dialogue import Dialogue
 from protocols.http.entity import sink_of
 from protocols.http.foreign import is_foreign, last_words
 from protocols.http.framing import Framing, of_request, written
@@ -33,9 +32,6 @@ from protocols.http.target import is_escaped, written_host
 from protocols.http.transaction import DENIED, FAILED, PASSED, Transaction
 from protocols.http.transfer import NOTHING, SMALL, Beginning, beginning, transfer
 
-if TYPE_CHECKING:
-    from protocols.http.inspector import HttpInspector
-
 SHORT = 4096
 """Bytes: heads that are no longer are kept until the next one comes, which is often the same."""
 
@@ -45,14 +41,14 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 class Asking:
     """Reads the requests of one session."""
 
-    def __init__(self, inspector: HttpInspector, read: Reader) -> None:
-        self._inspector = inspector
-        self._session = inspector.session
-        self._pending = inspector.pending
-        self._settings = inspector.settings
-        self._encodes = inspector.settings.targets == "encode"
+    def __init__(self, dialogue: Dialogue, read: Reader) -> None:
+        self._dialogue = dialogue
+        self._session = dialogue.session
+        self._pending = dialogue.pending
+        self._settings = dialogue.settings
+        self._encodes = dialogue.settings.targets == "encode"
         self._read = read
-        self._route = Route(inspector.session, inspector.settings)
+        self._route = Route(dialogue.session, dialogue.settings)
         self._count = 0
         self._refusals = 0
         self._headers: Headers | None = None
@@ -67,10 +63,10 @@ class Asking:
 
     async def _request(self) -> bool:
         """Read one request, and do what is to be done with it; whether there may be another."""
-        if self._inspector.last:
+        if self._dialogue.last:
             self._session.close("the client sent a request after the last response")
             return False
-        transaction = self._inspector.current = Transaction(self._session.now)
+        transaction = self._dialogue.current = Transaction(self._session.now)
         try:
             limits = self._settings.limits
             found = request_at_once(self._read, limits, self._headers, self._encodes)
@@ -85,14 +81,14 @@ class Asking:
             await self._refuse(transaction, denied)
             return False
         finally:
-            if not self._inspector.over:
-                self._inspector.current = None
+            if not self._dialogue.over:
+                self._dialogue.current = None
 
     async def _admitted(self, transaction: Transaction, request: Request, size: int) -> bool:
         named, framing, body = self._understood(transaction, request, size)
         session = self._session
         decision: Decision | Deferred[Decision]
-        decision = self._inspector.decisions.request(request, session.server, session.client)
+        decision = self._dialogue.decisions.request(request, session.server, session.client)
         # In this order, as Deferred is an abstract class: to ask for that takes long.
         if not isinstance(decision, Pass) and isinstance(decision, Deferred):
             decision = await decision
@@ -105,7 +101,7 @@ class Asking:
             service = decision.stack or self._settings.stack.request
             if decision.look:
                 begun = await self._look(transaction, body, decision.look)
-                refusal = self._inspector.decisions.content(request, begun.content[: decision.look])
+                refusal = self._dialogue.decisions.content(request, begun.content[: decision.look])
                 if refusal is not None:
                     return await self._answer(transaction, framing, refusal)
         if not self._is_connected(request) and not await self._connect(transaction, request):
@@ -142,7 +138,7 @@ class Asking:
             wanted = upgrades(request.headers, named)
             transaction.upgrades = offered(request, wanted, framing, self._settings)
         transaction.persistent = is_persistent(request, named) and not self._is_last()
-        limits, further = self._settings.limits, self._inspector.further_asked
+        limits, further = self._settings.limits, self._dialogue.further_asked
         body = body_of(framing, self._read, limits, limits.request_body_bytes, size, further)
         return named, framing, body
 
@@ -182,7 +178,7 @@ class Asking:
         await through(self._session, service, body, sink, before + begun.content)
 
     def _send(self, data: bytes) -> None:
-        current = self._inspector.current
+        current = self._dialogue.current
         if current is not None and current.answered and current.expects and not current.interim:
             # It was answered instead of asked for the body, and may take that for a request (0.CL).
             return
@@ -204,9 +200,9 @@ class Asking:
         """It was sent to its end."""
         transaction.asked = True
         transaction.since = self._session.now
-        self._inspector.current = None
+        self._dialogue.current = None
         if transaction.answered:
-            self._inspector.record(transaction, PASSED)
+            self._dialogue.record(transaction, PASSED)
 
     async def _may_go_on(self, transaction: Transaction) -> bool:
         """Whether there may be another request after one that ends HTTP, or may do so."""
@@ -218,7 +214,7 @@ class Asking:
         return False
 
     def _is_connected(self, request: Request) -> bool:
-        return not self._inspector.server_ended and self._route.is_open(request)
+        return not self._dialogue.server_ended and self._route.is_open(request)
 
     async def _connect(self, transaction: Transaction, request: Request) -> bool:
         """
@@ -226,7 +222,7 @@ class Asking:
 
         @return: whether there is a server.
         """
-        if self._inspector.server_ended:
+        if self._dialogue.server_ended:
             self._give_up(transaction, "the server had closed the connection")
             return False
         try:
@@ -243,8 +239,8 @@ class Asking:
     def _give_up(self, transaction: Transaction, reason: str, status: int = 0) -> None:
         """Close; the client hears why if there is a status. Else it will try again by itself."""
         if status:
-            self._session.send(CLIENT, self._inspector.reply(transaction, status, reason))
-        self._inspector.record(transaction, FAILED, reason)
+            self._session.send(CLIENT, self._dialogue.reply(transaction, status, reason))
+        self._dialogue.record(transaction, FAILED, reason)
         self._session.close(reason, Outcome.FAILED)
 
     # Answers of our own
@@ -257,12 +253,12 @@ class Asking:
         reason = decision.reason
         goes_on = transaction.persistent and framing.empty and not _closes(decision)
         goes_on = goes_on and transaction.version == "1.1" and not self._is_enough()
-        reply = self._inspector.decided(transaction, decision, close=not goes_on)
-        self._inspector.record(transaction, DENIED, reason)
+        reply = self._dialogue.decided(transaction, decision, close=not goes_on)
+        self._dialogue.record(transaction, DENIED, reason)
         if not goes_on:
             raise Denied(reason, reply)
         self._session.send(CLIENT, reply)
-        self._inspector.rested = self._session.now
+        self._dialogue.rested = self._session.now
         return True
 
     def _is_enough(self) -> bool:
@@ -288,8 +284,8 @@ class Asking:
         if not self._count and malformed.offset == 0 and is_foreign(begin):
             reply = last_words(begin)
         elif not transaction.answering:
-            reply = self._inspector.reply(transaction, malformed.status, malformed.reason)
-        self._inspector.record(transaction, DENIED, malformed.reason, malformed.offset)
+            reply = self._dialogue.reply(transaction, malformed.status, malformed.reason)
+        self._dialogue.record(transaction, DENIED, malformed.reason, malformed.offset)
         raise Denied(malformed.reason, reply)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gateway.interfaces import CLIENT, Denied
 from protocols.http.body import Body
 from protocols.http.connection import closing, is_persistent, onward
 from protocols.http.decision import Pass
+from protocols.http.dialogue import Dialogue
 from protocols.http.entity import sink_of
 from protocols.http.framing import Framing, Kind, written
 from protocols.http.message import Headers, Response
@@ -15,9 +14,6 @@ from protocols.http.stacked import Chunks, UntilClose, reframed, through
 from protocols.http.status import UPGRADE_REQUIRED
 from protocols.http.transaction import Transaction
 from protocols.http.transfer import NOTHING, SMALL, Beginning, beginning, transfer
-
-if TYPE_CHECKING:
-    from protocols.http.inspector import HttpInspector
 
 
 class Answered(Denied):
@@ -33,7 +29,7 @@ class Final:
 
     def __init__(
         self,
-        inspector: HttpInspector,
+        dialogue: Dialogue,
         transaction: Transaction,
         response: Response,
         named: frozenset[str],
@@ -42,14 +38,14 @@ class Final:
         passed: Pass,
     ) -> None:
         """@param named: what the response's Connection says."""
-        self._inspector = inspector
+        self._dialogue = dialogue
         self._transaction = transaction
         self._response = response
         self._named = named
         self._framing = framing
         self._body = body
         self._look_at = passed.look
-        stack = passed.stack or inspector.settings.stack.response
+        stack = passed.stack or dialogue.settings.stack.response
         self._service = "" if framing.empty else stack
         self._unknown_length = bool(stack) and response.request.method == "HEAD"
         self._chunked = response.version == response.request.version == "1.1"
@@ -90,7 +86,7 @@ class Final:
         """
         begun = await self._look(self._look_at) if self._look_at else NOTHING
         if self._service:
-            session, settings = self._inspector.session, self._inspector.settings
+            session, settings = self._dialogue.session, self._dialogue.settings
             way = Chunks if self._chunked else UntilClose
             sink, before = sink_of(self._message, way, self._put, settings)
             await through(session, self._service, self._body, sink, before + begun.content)
@@ -115,12 +111,12 @@ class Final:
         @raise Answered: it does not pass.
         """
         begun = await beginning(self._body, count)
-        refusal = self._inspector.decisions.content(self._response, begun.content[:count])
+        refusal = self._dialogue.decisions.content(self._response, begun.content[:count])
         if refusal is not None:
-            reply = self._inspector.decided(self._transaction, refusal, close=True)
+            reply = self._dialogue.decided(self._transaction, refusal, close=True)
             raise Answered(refusal.reason, reply)
         return begun
 
     def _put(self, data: bytes) -> None:
         self._transaction.answering = True
-        self._inspector.session.send(CLIENT, data)
+        self._dialogue.session.send(CLIENT, data)

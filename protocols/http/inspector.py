@@ -2,8 +2,7 @@
 HttpInspector: HTTP/1.0 and 1.1 on one session.
 
 The client's direction is L{protocols.http.asking}, the server's
-L{protocols.http.answering}. What both know is here: which requests wait for
-their answers, and how the gateway answers and records.
+L{protocols.http.answering}. What both know is the L{Dialogue}.
 """
 
 from __future__ import annotations
@@ -14,183 +13,73 @@ from typing import Any, ClassVar
 from twisted.internet.defer import Deferred
 
 from gateway.inspector import Reader, StreamInspector
-from gateway.interfaces import CLIENT, SERVER, Denied, ISession, Outcome, Side, Verdict
+from gateway.interfaces import CLIENT, SERVER, ISession, Outcome, Side, Verdict
 from protocols.http.answering import Answering
 from protocols.http.asking import Asking
-from protocols.http.decision import IDecisions, Redirect, Refuse
-from protocols.http.malformed import Malformed
-from protocols.http.message import Field, Headers
+from protocols.http.decision import IDecisions
+from protocols.http.dialogue import Dialogue
+from protocols.http.policy.decisions import Decisions
 from protocols.http.policy.settings import HttpSettings
-from protocols.http.reply import reply
-from protocols.http.settings import CoreSettings
-from protocols.http.status import BAD_GATEWAY
-from protocols.http.transaction import FAILED, Pending, Transaction
 from protocols.http.watch import watch
-
-STALE = 1.0
-"""Seconds: who has closed a connection, or forgotten it, says so by then when asked."""
 
 
 class HttpInspector(StreamInspector):
-    """
-    Requests and responses: understood, decided, written anew.
-
-    @ivar pending: requests that wait for the end of their answers.
-    @ivar current: the request that is being read, decided or sent.
-    @ivar fresh: the server has not answered anything yet.
-    @ivar last: the last response was sent; no request may follow.
-    @ivar rested: when the last answer was complete.
-    @ivar server_ended: the server will send no more.
-    @ivar over: the session is.
-    @ivar left: what follows is not HTTP.
-    """
+    """Requests and responses: understood, decided, written anew."""
 
     Settings: ClassVar[type] = HttpSettings
 
     def __init__(self, session: ISession) -> None:
         super().__init__(session)
-        self.settings: CoreSettings = session.settings
-        self.decisions: IDecisions = self.settings.decisions(session)
-        self.pending = Pending()
-        self.fresh = True
-        self.last = self.server_ended = self.over = self.left = False
-        self.current: Transaction | None = None
-        self.rested = session.now
+        self.dialogue = Dialogue(session, self.decisions(session))
+
+    def decisions(self, session: ISession) -> IDecisions:
+        """Who decides in C{session}: the policy, by the settings of the service."""
+        return Decisions(session.settings, session.server, session.compute)
 
     def started(self) -> None:
         """Nothing to connect for yet: in HTTP, the client speaks first."""
-        watch(self)
+        watch(self.dialogue, self.reads)
 
     def from_client(self, read: Reader) -> Coroutine[Any, Any, None]:
         """See L{Asking}."""
-        return Asking(self, read).run()
+        return Asking(self.dialogue, read).run()
 
     def from_server(self, read: Reader) -> Coroutine[Any, Any, None]:
         """See L{Answering}."""
-        return Answering(self, read).run()
+        return Answering(self.dialogue, read, self._leave).run()
+
+    def _leave(self, service: str) -> None:
+        """What follows is another protocol; C{service} inspects it, if there is one."""
+        if service:
+            self.hand_over(service)
+        else:
+            self.release()
 
     def lost(self, side: Side, verdict: Verdict) -> None:
         """A client that has nothing of the answer yet reads that there will be none."""
-        if side is CLIENT or self.left:
+        dialogue = self.dialogue
+        if side is CLIENT or dialogue.left:
             return
-        early = self.current is not None and self.current.answered
-        if self.last or early:  # and complete: a reset could take it from the client
+        current, oldest = dialogue.current, dialogue.pending.oldest
+        if dialogue.last or (current is not None and current.answered):
+            # and complete: a reset could take it from the client
             self.session.close(verdict.reason, Outcome.FAILED)
+        elif oldest is None:
             return
-        oldest = self.pending.oldest
-        if oldest is None:
-            return
-        if not oldest.answering:
-            if not self.asks_again(oldest):
-                self.unanswered(oldest, f"{verdict.reason}, before it had answered")
+        elif not oldest.answering:
+            if not dialogue.asks_again(oldest, begun=self.unread(SERVER) > 0):
+                dialogue.unanswered(oldest, f"{verdict.reason}, before it had answered")
         elif oldest.delimited:
-            self.break_off(oldest, verdict.reason)
-
-    def asks_again(self, oldest: Transaction) -> bool:
-        """
-        Whether the client knows what to do if its answer does not even begin: on a connection
-        that it has used before, it takes that for the end of the connection, and asks again.
-
-        But not if an upload was well under way, which a browser would send again on every
-        connection that it has.
-        """
-        if self.fresh or oldest.response is not None or self.unread(SERVER):
-            return False
-        return not oldest.uploads or self.session.now - oldest.began < STALE
-
-    def unanswered(self, oldest: Transaction, reason: str, status: int = BAD_GATEWAY) -> None:
-        """There will be no answers any more; the client reads so, unless the status is 0."""
-        if status:
-            self.session.send(CLIENT, self.reply(oldest, status, reason))
-        for each in tuple(self.pending):
-            self.record(each, FAILED, reason)
-        self.session.close(reason, Outcome.FAILED)
-
-    def break_off(self, oldest: Transaction, reason: str) -> None:
-        """
-        An answer that has begun will not come to its end. The client gets what there is of it,
-        and then the end, unless it would take that for the answer's.
-
-        @raise Denied: it would.
-        """
-        self.record(oldest, FAILED, reason)
-        if not oldest.delimited:
-            raise Denied(reason)
-        self.session.close(reason, Outcome.FAILED)
+            dialogue.break_off(oldest, verdict.reason)
 
     def ended(self, side: Side) -> Deferred[Any] | None:
         """With a client that leaves between two requests, all is done."""
-        if side is CLIENT and self._rests:
+        if side is CLIENT and self.dialogue.rests:
             self.session.done()
             return None
         return super().ended(side)
 
-    @property
-    def _rests(self) -> bool:
-        """Whether all that was asked is answered, and more could be asked."""
-        current = self.current
-        return not (self.last or self.left or self.pending) and (
-            current is None or current.recorded
-        )
-
     def closed(self, verdict: Verdict) -> None:
         """Record what was not completed."""
-        self.over = True
-        reason = verdict.reason or "the connection ended"
-        for transaction in (*self.pending, *([self.current] if self.current else [])):
-            self.record(transaction, FAILED, reason)
-            transaction.request_body = transaction.response_body = None  # they may know this
+        self.dialogue.closed(verdict.reason or "the connection ended")
         super().closed(verdict)
-
-    # For both directions
-
-    def record(
-        self, transaction: Transaction, verdict: str, reason: str = "", offset: int | None = None
-    ) -> None:
-        """Write the audit record of a transaction; once."""
-        if not transaction.recorded:
-            fields, gateway = transaction.record(verdict, reason, offset)
-            self.session.record("http", gateway, **fields)
-
-    def further_asked(self, headers: Headers) -> Headers:
-        """
-        The trailers of a request that pass.
-
-        @raise Malformed: the policy does not have them.
-        """
-        return _allowed(self.decisions.further_asked(headers))
-
-    def further_answered(self, headers: Headers) -> Headers:
-        """The same for those of a response, and for the headers of 1xx ones."""
-        return _allowed(self.decisions.further_answered(headers))
-
-    def reply(self, transaction: Transaction, status: int, reason: str, about: int = 0) -> bytes:
-        """
-        The gateway's own answer to what can't be dealt with.
-
-        @param about: see L{IDecisions.page}.
-        """
-        page = self.decisions.page(status, reason, transaction.request, about)
-        transaction.status = status
-        transaction.reply = reply(status, page, transaction.request, self.session.date())
-        return transaction.reply
-
-    def decided(self, transaction: Transaction, decision: Refuse | Redirect, close: bool) -> bytes:
-        """The policy's answer."""
-        request, status = transaction.request, decision.status
-        if isinstance(decision, Refuse) and decision.silent:
-            return b""
-        transaction.status = status
-        page = self.decisions.page(status, decision.reason, request)
-        if isinstance(decision, Redirect):
-            headers: tuple[Field, ...] = (("Location", decision.location),)
-        else:
-            page, headers = decision.page or page, decision.headers
-        transaction.reply = reply(status, page, request, self.session.date(), close, headers)
-        return transaction.reply
-
-
-def _allowed(decided: Headers | Refuse) -> Headers:
-    if isinstance(decided, Refuse):
-        raise Malformed(decided.reason, None, decided.status)
-    return decided

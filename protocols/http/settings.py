@@ -8,12 +8,9 @@ from typing import Literal
 from attrs import field, frozen
 
 from gateway.inspector import option
-from gateway.interfaces import ISession
-from protocols.http.decision import IDecisions
 from protocols.http.grammar import TOKEN
 from protocols.http.limits import Limits
 from protocols.http.names import Names, NamesSettings
-from protocols.http.passall import PassAll
 from protocols.http.times import Times
 
 
@@ -135,7 +132,3 @@ class CoreSettings:
                 raise ValueError(
                     f'"tunnels.upgrades.{name}" means nothing if "upgrades" has not it'
                 )
-
-    def decisions(self, session: ISession) -> IDecisions:
-        """What decides in C{session}: here, whatever is well-formed may pass."""
-        return PassAll()

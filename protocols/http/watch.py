@@ -8,18 +8,15 @@ shortest limit after anything has begun, and then knows when to look again: so l
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
 
 from gateway.interfaces import CLIENT, SERVER, Denied, ISession, Outcome, Side
 from protocols.http.body import Body
+from protocols.http.dialogue import Dialogue
 from protocols.http.status import BAD_REQUEST, GATEWAY_TIMEOUT, REQUEST_TIMEOUT
 from protocols.http.transaction import DENIED, FAILED, Transaction
-
-if TYPE_CHECKING:
-    from protocols.http.inspector import HttpInspector
-
 
 LEAST = 0.25
 """Seconds between two looks."""
@@ -88,14 +85,18 @@ class Progress:
         return 0.0 if self.is_clear() else self._session.now - self._asked
 
 
-def watch(inspector: HttpInspector) -> None:
+Reads = Callable[[Side], bool]
+"""Whether a side is waited for, and no decision about it."""
+
+
+def watch(dialogue: Dialogue, reads: Reads) -> None:
     """
     See that a session keeps to its time limits. Nothing is noted before the first one may run
     out, which most sessions don't live to see.
     """
-    shortest = inspector.settings.times.shortest
+    shortest = dialogue.settings.times.shortest
     if shortest:
-        inspector.session.after(shortest, lambda: Watch(inspector).look())
+        dialogue.session.after(shortest, lambda: Watch(dialogue, reads).look())
 
 
 class Watch:
@@ -107,7 +108,8 @@ class Watch:
     __slots__ = (
         "_answering",
         "_came",
-        "_inspector",
+        "_dialogue",
+        "_reads",
         "_sending",
         "_session",
         "_shortest",
@@ -115,10 +117,11 @@ class Watch:
         "_times",
     )
 
-    def __init__(self, inspector: HttpInspector) -> None:
-        self._inspector = inspector
-        self._session = inspector.session
-        self._times = times = inspector.settings.times
+    def __init__(self, dialogue: Dialogue, reads: Reads) -> None:
+        self._dialogue = dialogue
+        self._reads = reads
+        self._session = dialogue.session
+        self._times = times = dialogue.settings.times
         self._sending = Progress(self._session, SERVER)
         self._answering = Progress(self._session, CLIENT)
         self._shortest = times.shortest
@@ -131,7 +134,7 @@ class Watch:
 
         @raise Denied: the client took too long.
         """
-        if self._inspector.left:
+        if self._dialogue.left:
             return
         left = self._shortest
         for who in (self._reader, self._client, self._server):
@@ -146,20 +149,20 @@ class Watch:
         left = limit - self._answering.waiting()
         if left <= 0:
             reason = self._reason("the client takes the answer too slowly", "take_seconds")
-            if self._inspector.pending.oldest is not None:
-                self._inspector.record(self._inspector.pending.oldest, DENIED, reason)
+            if self._dialogue.pending.oldest is not None:
+                self._dialogue.record(self._dialogue.pending.oldest, DENIED, reason)
             raise Denied(reason)
         return left
 
     def _client(self) -> float:
         """Seconds until the client may be too slow."""
-        current = self._inspector.current
+        current = self._dialogue.current
         if current is None:
-            return self._shortest if self._inspector.pending.oldest else self._idle()
+            return self._shortest if self._dialogue.pending.oldest else self._idle()
         return self._asking(current)
 
     def _idle(self) -> float:
-        left = self._since(self._inspector.rested, self._times.keepalive_seconds)
+        left = self._since(self._dialogue.rested, self._times.keepalive_seconds)
         if left <= 0 and not self._answering.is_clear():
             return self._shortest  # the client has not got the last answer yet
         if left <= 0:
@@ -167,7 +170,7 @@ class Watch:
         return left
 
     def _asking(self, current: Transaction) -> float:
-        if not self._inspector.reads(CLIENT):
+        if not self._reads(CLIENT):
             return self._shortest
         left = self._since(current.began, self._times.request_seconds)
         if left <= 0:
@@ -194,7 +197,7 @@ class Watch:
 
     def _server(self) -> float:
         """Seconds until the server may be too slow."""
-        oldest = self._inspector.pending.oldest
+        oldest = self._dialogue.pending.oldest
         if oldest is None:
             return self._shortest
         return self._awaited(oldest) if oldest.response is None else self._answered(oldest)
@@ -205,8 +208,8 @@ class Watch:
         left = self._since(oldest.since, oldest.wait or self._times.response_seconds)
         if left <= 0:
             reason = self._waited("the server did not answer", oldest, "response_seconds")
-            self._session.send(CLIENT, self._inspector.reply(oldest, GATEWAY_TIMEOUT, reason))
-            self._inspector.record(oldest, FAILED, reason)
+            self._session.send(CLIENT, self._dialogue.reply(oldest, GATEWAY_TIMEOUT, reason))
+            self._dialogue.record(oldest, FAILED, reason)
             self._session.close(reason, Outcome.FAILED)
         return left
 
@@ -222,12 +225,12 @@ class Watch:
         if not limit or body is None:
             return self._shortest
         came = body, body.size
-        if came != self._came or not (self._answering.is_clear() and self._inspector.reads(SERVER)):
+        if came != self._came or not (self._answering.is_clear() and self._reads(SERVER)):
             self._came, self._silent_since = came, self._session.now
         left = self._since(self._silent_since, limit)
         if left <= 0:
             reason = self._waited("the server fell silent", oldest, "silence_seconds")
-            self._inspector.break_off(oldest, reason)
+            self._dialogue.break_off(oldest, reason)
         return left
 
     def _flowing(self, oldest: Transaction) -> float:
@@ -239,9 +242,9 @@ class Watch:
         left = self._answering.left(body, oldest.since, window)
         if left > 0:
             return left
-        if self._answering.is_slow(body, rate) and self._inspector.reads(SERVER):
+        if self._answering.is_slow(body, rate) and self._reads(SERVER):
             reason = self._reason("the answer comes too slowly", "response_bytes_per_second")
-            self._inspector.break_off(oldest, reason)
+            self._dialogue.break_off(oldest, reason)
         return window
 
     def _since(self, moment: float, limit: float) -> float:
@@ -267,8 +270,8 @@ class Watch:
         """
         reason = self._reason(what, limit)
         reply = b""
-        if self._inspector.pending.oldest in (None, current) and not current.answering:
+        if self._dialogue.pending.oldest in (None, current) and not current.answering:
             status = BAD_REQUEST if current.uploads else REQUEST_TIMEOUT
-            reply = self._inspector.reply(current, status, reason, REQUEST_TIMEOUT)
-        self._inspector.record(current, DENIED, reason)
+            reply = self._dialogue.reply(current, status, reason, REQUEST_TIMEOUT)
+        self._dialogue.record(current, DENIED, reason)
         raise Denied(reason, reply)

@@ -8,7 +8,7 @@ tests; headers; and only what would pass is asked for a password.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from twisted.internet.defer import Deferred, maybeDeferred
 
@@ -18,6 +18,7 @@ from protocols.http.message import Form, Headers, Request, Response
 from protocols.http.policy.authentication import Authentication, Compute
 from protocols.http.policy.headers import HeaderPolicy
 from protocols.http.policy.mediatype import NoType
+from protocols.http.policy.settings import HttpSettings
 from protocols.http.policy.test import CHANGES, Test, request_of
 from protocols.http.policy.url import NOWHERE, Url, has_bad_escape, is_deceptive
 from protocols.http.status import (
@@ -27,9 +28,6 @@ from protocols.http.status import (
     REQUEST_HEADER_FIELDS_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
 )
-
-if TYPE_CHECKING:
-    from protocols.http.policy.settings import HttpSettings
 
 ANY = "*"
 """In place of a method: all of them but CONNECT."""

@@ -5,13 +5,10 @@ from __future__ import annotations
 from attrs import frozen
 
 from gateway.inspector import option
-from gateway.interfaces import ISession
 from protocols.hosts import Hosts, read_hosts
-from protocols.http.decision import IDecisions
 from protocols.http.grammar import TOKEN
 from protocols.http.policy.authentication import AuthenticationSettings
 from protocols.http.policy.content import AnswerPolicy, ContentPolicy
-from protocols.http.policy.decisions import Decisions
 from protocols.http.policy.headers import HeaderPolicy
 from protocols.http.policy.pages import Pages
 from protocols.http.policy.patterns import Numbers, Texts, read_paths, read_ports
@@ -102,7 +99,3 @@ class HttpSettings(CoreSettings):
         "Who may ask, by name and password (Basic, RFC 7617). Without this table, anybody.", None
     )
     pages: Pages = option("What clients read that are refused.", Pages())
-
-    def decisions(self, session: ISession) -> IDecisions:
-        """What decides in C{session}, by these settings."""
-        return Decisions(self, session.server, session.compute)

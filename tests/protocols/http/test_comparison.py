@@ -50,11 +50,11 @@ def passed_requests(data: bytes) -> bytes | None:
     """What the server gets, each request answered at once; L{None} if any of it is refused."""
     session = FakeSession(HttpInspector, LIBERAL).start()
     session.says(CLIENT, data)
-    while session.verdict is None and session.inspector.pending.oldest is not None:  # type: ignore[attr-defined]
-        if not session.inspector.pending.oldest.asked:  # type: ignore[attr-defined]
+    while session.verdict is None and session.inspector.dialogue.pending.oldest is not None:  # type: ignore[attr-defined]
+        if not session.inspector.dialogue.pending.oldest.asked:  # type: ignore[attr-defined]
             return None  # incomplete
         session.says(SERVER, ANSWER)
-    if session.verdict is not None or session.inspector.current is not None:  # type: ignore[attr-defined]
+    if session.verdict is not None or session.inspector.dialogue.current is not None:  # type: ignore[attr-defined]
         return None
     if any(each["verdict"] != "passed" for each in session.records_of("http")):
         return None

@@ -21,7 +21,7 @@ def passed_requests(data: bytes, size: int) -> FakeSession:
     session = FakeSession(HttpInspector).start()
     for at in range(0, len(data), size):
         session.says(CLIENT, data[at : at + size])
-    while session.inspector.pending.oldest is not None and session.verdict is None:  # type: ignore[attr-defined]
+    while session.inspector.dialogue.pending.oldest is not None and session.verdict is None:  # type: ignore[attr-defined]
         session.says(SERVER, ANSWER)
     session.hangs_up(CLIENT)
     session.hangs_up(SERVER)

@@ -11,7 +11,7 @@ from protocols.http.limits import Limits
 from protocols.http.policy.content import ContentPolicy
 from protocols.http.policy.patterns import Texts
 from protocols.http.policy.settings import HttpSettings
-from protocols.http.settings import CoreSettings, Tunnels
+from protocols.http.settings import Tunnels
 
 GET = b"GET /a?b=c HTTP/1.1\r\nHost: example.com\r\nAccept: */*\r\n\r\n"
 HEAD = b"HEAD / HTTP/1.1\r\nHost: example.com\r\n\r\n"
@@ -45,9 +45,9 @@ SMALL = Limits(
     pipelined=2,
     interim_responses=1,
 )
-TIGHT = CoreSettings(limits=SMALL)
+TIGHT = HttpSettings(limits=SMALL)
 LOOKING = HttpSettings(request_content=ContentPolicy(allow=Texts(("*",))))
-TUNNELS = CoreSettings(upgrades=frozenset({"websocket"}), connect=True)
+TUNNELS = HttpSettings(upgrades=frozenset({"websocket"}), connect=True)
 
 
 class HttpSuite(InspectorSuite, SynchronousTestCase):
@@ -157,14 +157,14 @@ class HttpSuite(InspectorSuite, SynchronousTestCase):
                 (CLIENT, END),
                 (SERVER, END),
             ],
-            settings=CoreSettings(
+            settings=HttpSettings(
                 upgrades=frozenset({"websocket"}), tunnels=Tunnels(upgrades={"websocket": "ws"})
             ),
         ),
         Conversation(
             "a name that nobody knows",
             [(CLIENT, GET)],
-            settings=CoreSettings(host_check="resolve"),
+            settings=HttpSettings(host_check="resolve"),
             outcome=Outcome.FAILED,
         ),
         Conversation("nothing asked", [(CLIENT, END)]),

@@ -273,7 +273,7 @@ class TimesTests(SynchronousTestCase):
         session = scripted(script, Times(request_bytes_per_second=100, window_seconds=10))
         session.says(CLIENT, POST)
         session.advance(25)
-        request = session.inspector.current.request  # type: ignore[attr-defined]
+        request = session.inspector.dialogue.current.request  # type: ignore[attr-defined]
         script.late.callback(Pass(request, 100))  # type: ignore[union-attr]
         session.advance(9)
         self.assertIsNone(session.verdict)

@@ -104,9 +104,8 @@ def scripted(script: IDecisions, times: Times | None = None) -> FakeSession:
     """A session whose policy is the test's."""
 
     class ScriptedInspector(HttpInspector):
-        def __init__(self, session: ISession) -> None:
-            super().__init__(session)
-            self.decisions = script
+        def decisions(self, session: ISession) -> IDecisions:
+            return script
 
     return FakeSession(ScriptedInspector, HttpSettings(times=times or Times())).start()
 
@@ -608,7 +607,7 @@ class StackTests(SynchronousTestCase):
         for stack in ({}, {"request": "mime", "response": "mime"}):
             session = self.begin(**stack)
             scripts = Scripted()
-            session.inspector.decisions = scripts  # type: ignore[attr-defined]
+            session.inspector.dialogue.decisions = scripts  # type: ignore[attr-defined]
             scripts.choose = "chosen"
             session.says(CLIENT, PUT + b"\r\nabc")
             session.says(SERVER, OK)

@@ -124,7 +124,7 @@ class SessionTests(PolicyCase):
         """Without settings, the policy is the default one."""
         session = FakeSession(HttpInspector).start()
         assert isinstance(session.inspector, HttpInspector)
-        self.assertIsInstance(session.inspector.decisions, Decisions)
+        self.assertIsInstance(session.inspector.dialogue.decisions, Decisions)
 
     def test_refused(self) -> None:
         """The client reads why, the server hears nothing, the record tells all."""

@@ -1,0 +1,151 @@
+"""
+Dialogue: what one session's requests and answers have in common.
+
+Both directions go by it: which requests wait for their answers, whether there may be another, and
+how the gateway itself answers and records.
+"""
+
+from __future__ import annotations
+
+from gateway.interfaces import CLIENT, Denied, ISession, Outcome
+from protocols.http.decision import IDecisions, Redirect, Refuse
+from protocols.http.malformed import Malformed
+from protocols.http.message import Field, Headers
+from protocols.http.reply import reply
+from protocols.http.settings import CoreSettings
+from protocols.http.status import BAD_GATEWAY
+from protocols.http.transaction import FAILED, Pending, Transaction
+
+STALE = 1.0
+"""Seconds: who has closed a connection, or forgotten it, says so by then when asked."""
+
+
+class Dialogue:
+    """
+    The state of one session of HTTP/1.
+
+    @ivar pending: requests that wait for the end of their answers.
+    @ivar current: the request that is being read, decided or sent.
+    @ivar fresh: the server has not answered anything yet.
+    @ivar last: the last response was sent; no request may follow.
+    @ivar rested: when the last answer was complete.
+    @ivar server_ended: the server will send no more.
+    @ivar over: the session is.
+    @ivar left: what follows is not HTTP.
+    """
+
+    def __init__(self, session: ISession, decisions: IDecisions) -> None:
+        self.session = session
+        self.settings: CoreSettings = session.settings
+        self.decisions = decisions
+        self.pending = Pending()
+        self.fresh = True
+        self.last = self.server_ended = self.over = self.left = False
+        self.current: Transaction | None = None
+        self.rested = session.now
+
+    @property
+    def rests(self) -> bool:
+        """Whether all that was asked is answered, and more could be asked."""
+        current = self.current
+        return not (self.last or self.left or self.pending) and (
+            current is None or current.recorded
+        )
+
+    # What the policy says
+
+    def further_asked(self, headers: Headers) -> Headers:
+        """
+        The trailers of a request that pass.
+
+        @raise Malformed: the policy does not have them.
+        """
+        return _allowed(self.decisions.further_asked(headers))
+
+    def further_answered(self, headers: Headers) -> Headers:
+        """The same for those of a response, and for the headers of 1xx ones."""
+        return _allowed(self.decisions.further_answered(headers))
+
+    # What the gateway says itself
+
+    def reply(self, transaction: Transaction, status: int, reason: str, about: int = 0) -> bytes:
+        """
+        The gateway's own answer to what can't be dealt with.
+
+        @param about: see L{IDecisions.page}.
+        """
+        page = self.decisions.page(status, reason, transaction.request, about)
+        transaction.status = status
+        transaction.reply = reply(status, page, transaction.request, self.session.date())
+        return transaction.reply
+
+    def decided(self, transaction: Transaction, decision: Refuse | Redirect, close: bool) -> bytes:
+        """The policy's answer."""
+        request, status = transaction.request, decision.status
+        if isinstance(decision, Refuse) and decision.silent:
+            return b""
+        transaction.status = status
+        page = self.decisions.page(status, decision.reason, request)
+        if isinstance(decision, Redirect):
+            headers: tuple[Field, ...] = (("Location", decision.location),)
+        else:
+            page, headers = decision.page or page, decision.headers
+        transaction.reply = reply(status, page, request, self.session.date(), close, headers)
+        return transaction.reply
+
+    # How it ends
+
+    def asks_again(self, oldest: Transaction, begun: bool) -> bool:
+        """
+        Whether the client knows what to do if its answer does not come: on a connection that it
+        has used before, it takes that for the end of the connection, and asks again.
+
+        But not if an upload was well under way, which a browser would send again on every
+        connection that it has.
+
+        @param begun: some of the answer's head has come.
+        """
+        if self.fresh or begun or oldest.response is not None:
+            return False
+        return not oldest.uploads or self.session.now - oldest.began < STALE
+
+    def unanswered(self, oldest: Transaction, reason: str, status: int = BAD_GATEWAY) -> None:
+        """There will be no answers any more; the client reads so, unless the status is 0."""
+        if status:
+            self.session.send(CLIENT, self.reply(oldest, status, reason))
+        for each in tuple(self.pending):
+            self.record(each, FAILED, reason)
+        self.session.close(reason, Outcome.FAILED)
+
+    def break_off(self, oldest: Transaction, reason: str) -> None:
+        """
+        An answer that has begun will not come to its end. The client gets what there is of it,
+        and then the end, unless it would take that for the answer's.
+
+        @raise Denied: it would.
+        """
+        self.record(oldest, FAILED, reason)
+        if not oldest.delimited:
+            raise Denied(reason)
+        self.session.close(reason, Outcome.FAILED)
+
+    def closed(self, reason: str) -> None:
+        """The session is over. What was not completed is recorded."""
+        self.over = True
+        for transaction in (*self.pending, *([self.current] if self.current else [])):
+            self.record(transaction, FAILED, reason)
+            transaction.request_body = transaction.response_body = None  # they may know this
+
+    def record(
+        self, transaction: Transaction, verdict: str, reason: str = "", offset: int | None = None
+    ) -> None:
+        """Write the audit record of a transaction; once."""
+        if not transaction.recorded:
+            fields, gateway = transaction.record(verdict, reason, offset)
+            self.session.record("http", gateway, **fields)
+
+
+def _allowed(decided: Headers | Refuse) -> Headers:
+    if isinstance(decided, Refuse):
+        raise Malformed(decided.reason, None, decided.status)
+    return decided
