@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from email.utils import formatdate
+from html import escape
 from http import HTTPStatus
 
 from protocols.http.decision import Page
@@ -39,3 +40,13 @@ def reply(
     head = f"HTTP/1.1 {status} {_PHRASES.get(status, 'Refused')}\r\n{lines}\r\n"
     hidden = request is not None and request.method == "HEAD"
     return head.encode("latin-1") + (b"" if hidden else page.content)
+
+
+def plain_page(status: int, reason: str) -> Page:
+    """A page for people that says no more than it has to."""
+    phrase = escape(_PHRASES.get(status, "Refused"))
+    text = (
+        f"<!DOCTYPE html>\n<html lang=en><meta charset=utf-8><title>{phrase}</title>\n"
+        f"<h1>{status} {phrase}</h1>\n<p>{escape(reason)}</p>\n</html>\n"
+    )
+    return Page("text/html; charset=utf-8", text.encode("utf-8", "replace"))

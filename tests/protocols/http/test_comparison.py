@@ -8,6 +8,7 @@ trailers), as it came and as we wrote it. What they disagree about, we refuse.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 
 import httptools
@@ -64,7 +65,7 @@ def passed_requests(data: bytes) -> bytes | None:
 def passed_response(method: bytes, data: bytes) -> bytes | None:
     """What the client gets of a server that ends after this."""
     session = FakeSession(HttpInspector, LIBERAL).start()
-    session.says(CLIENT, method + b" / HTTP/1.1\r\nHost: a\r\n\r\n")
+    session.says(CLIENT, method + b" / HTTP/1.1\r\nHost: a\r\nRange: bytes=0-\r\n\r\n")
     session.says(SERVER, data)
     if session.verdict is None:
         session.hangs_up(SERVER)
@@ -98,6 +99,13 @@ def bare(meanings: list[Meaning] | None) -> list[Meaning] | None:
     """See L{Meaning.bare}."""
     return None if meanings is None else [each.bare() for each in meanings]
 
+
+PUT_RIGHT = re.compile(
+    rb"\r\n[^\r\n:]*[\t ]:|(?i:content-length)[^\r\n]*,|(?i:content-length).*(?i:content-length)|"
+    rb"\r\n[0-9A-Fa-f]+(?:;[^\r\n]*)?[\t ]",
+    re.DOTALL,
+)
+"""What the gateway puts right in responses, and stricter readers than it refuse."""
 
 METHODS = st.sampled_from([b"GET", b"POST", b"PUT", b"DELETE", b"HEAD", b"OPTIONS", b"PATCH"])
 TARGETS = st.sampled_from(
@@ -234,7 +242,11 @@ AMBIGUOUS: tuple[Row, ...] = (
     *(*LENGTHS, *CODINGS, *CHUNKS, *TRAILERS, *LINES, *BAD_FIELDS, *HOSTS),
 )
 GOOD_REQUESTS = (*real.REQUESTS, *(row.data for row in accepted.REQUESTS if len(row.data) < 1000))
-GOOD_RESPONSES = (*real.RESPONSES, *(row.data for row in accepted.RESPONSES))
+GOOD_RESPONSES = tuple(
+    data
+    for data in (*real.RESPONSES, *(row.data for row in accepted.RESPONSES))
+    if b" 205 " not in data  # which is framed anew
+)
 
 
 class RequestTests(SynchronousTestCase):
@@ -311,20 +323,17 @@ class ResponseTests(SynchronousTestCase):
         passed = passed_response(method, data)
         if passed is None:
             return False
-        meaning = attempt(lambda data: h11_response(request, data), data)
+        parsers = [lambda data: h11_response(request, data)]
+        if method != b"HEAD":  # which llhttp can't be told, so that it waits for a body
+            parsers.append(llhttp_response)
+        meaning = bare(attempt(parsers[0], passed))
         self.assertIsNotNone(meaning, data)
-        again = attempt(lambda data: h11_response(request, data), passed)
-        self.assertEqual(bare(meaning), bare(again), data)
-        self.compare_llhttp(method, data, passed, meaning)
+        for parse in parsers:
+            self.assertEqual(bare(attempt(parse, passed)), meaning, data)
+            before = bare(attempt(parse, data))
+            if before is not None or PUT_RIGHT.search(data) is None:
+                self.assertEqual(before, meaning, data)
         return True
-
-    def compare_llhttp(
-        self, method: bytes, data: bytes, passed: bytes, meaning: list[Meaning] | None
-    ) -> None:
-        """It can't be told that a response has no body since it is one of HEAD."""
-        if method != b"HEAD":
-            for each in (data, passed):
-                self.assertEqual(bare(meaning), bare(attempt(llhttp_response, each)), data)
 
     @many
     @given(st.sampled_from([b"GET", b"GET", b"HEAD"]), responses())
@@ -347,6 +356,8 @@ class ResponseTests(SynchronousTestCase):
     def test_refused(self) -> None:
         """Of the corpus, no row passes."""
         for row in (*RESPONSES, *CUT):
+            if "nobody asked for" in row.reason:
+                continue  # here somebody did
             if row.request.startswith((b"GET", b"HEAD")) and b"HTTP/1.1" in row.request:
                 method = b"HEAD" if row.request == HEAD else b"GET"
                 self.assertFalse(self.compare(method, row.data), row.name)

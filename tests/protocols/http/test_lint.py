@@ -110,7 +110,7 @@ class LintTests(PolicyCase):
         for request in (get, get.replace(b"GET", b"HEAD")):
             session = self.session(settings)
             session.says(CLIENT, request)
-            session.says(SERVER, b"HTTP/1.1 200 OK\r\nX : y\r\n\r\n")
+            session.says(SERVER, b"HTTP/1.1 200 OK\r\nX\x00: y\r\n\r\n")
             yield 502, request, session
         session = self.session(settings)
         session.says(CLIENT, get[:-2])

@@ -82,7 +82,8 @@ class EncodeTests(SynchronousTestCase):
         policy = HttpSettings(targets="encode", paths=read_paths(("/\xe4 b",)))
         self.assertEqual(self.sent(b"/\xc3\xa4 b", policy), b"/%C3%A4%20b")
         session = asked(b"GET /\xc3\xa4 HTTP/1.1\r\nHost: a\r\n\r\n", policy)
-        self.assertEqual((session.sent[SERVER], session.logged[-1][1]["url"]), (b"", "/%C3%A4"))
+        self.assertEqual(session.sent[SERVER], b"")
+        self.assertEqual(session.records_of("http")[-1]["url"], "/%C3%A4")
 
     def test_longer(self) -> None:
         """Escaped, it is no longer than a line may be."""
@@ -123,7 +124,7 @@ class EscapedHostTests(SynchronousTestCase):
         """Records have the address."""
         session = asked(b"GET / HTTP/1.1\r\nHost: fd77%3A2%3A%3A2\r\n\r\n")
         session.says(SERVER, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-        self.assertEqual(session.logged[-1][1]["hostname"], "fd77:2::2")
+        self.assertEqual(session.records_of("http")[-1]["hostname"], "fd77:2::2")
 
     def test_other(self) -> None:
         """Nobody knows what a server would make of another one, or of a half of one."""
