@@ -151,6 +151,25 @@ class ImportTests(SynchronousTestCase):
         ]
         self.assertEqual(wrong, [])
 
+    def test_http_versions(self) -> None:
+        """
+        What another version of HTTP will use does not depend on how the first one is written, and
+        that does not depend on what the policy says.
+        """
+        http, first = "protocols.http", "protocols.http.http1"
+        outside = ("protocols.http.inspector", first)
+        wrong = [
+            f"{module.name} imports {name}"
+            for module in modules()
+            for name in module.imports()
+            if (
+                (within(module.name, (http,)) and not within(module.name, outside))
+                and within(name, (first,))
+            )
+            or (within(module.name, (first,)) and within(name, ("protocols.http.policy",)))
+        ]
+        self.assertEqual(wrong, [])
+
     def test_protocols_do_no_io(self) -> None:
         """An inspector cannot reach the world but through its session."""
         wrong = [

@@ -8,16 +8,16 @@ that one that makes another body of it can say what that is.
 
 from __future__ import annotations
 
-from protocols.http.head import END, parse
+from protocols.http.fields import parse
 from protocols.http.limits import Limits
 from protocols.http.malformed import Malformed
 from protocols.http.message import Headers, Request, Response
 from protocols.http.settings import CoreSettings
 from protocols.http.singular import check_singular
-from protocols.http.stacked import Sink, Ways
-from protocols.http.transfer import Send
+from protocols.http.stacked import Send, Sink, Ways
 
 EMPTY = b"\r\n"
+END = b"\r\n\r\n"
 
 
 def is_about_body(name: str) -> bool:

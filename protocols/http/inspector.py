@@ -1,8 +1,8 @@
 """
 HttpInspector: HTTP/1.0 and 1.1 on one session.
 
-The client's direction is L{protocols.http.asking}, the server's
-L{protocols.http.answering}. What both know is the L{Dialogue}.
+The client's direction is L{protocols.http.http1.asking}, the server's
+L{protocols.http.http1.answering}. What both know is the L{Dialogue}.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from twisted.internet.defer import Deferred
 
 from gateway.inspector import Reader, StreamInspector
 from gateway.interfaces import CLIENT, SERVER, ISession, Outcome, Side, Verdict
-from protocols.http.answering import Answering
-from protocols.http.asking import Asking
 from protocols.http.decision import IDecisions
-from protocols.http.dialogue import Dialogue
+from protocols.http.http1.answering import Answering
+from protocols.http.http1.asking import Asking
+from protocols.http.http1.dialogue import Dialogue
+from protocols.http.http1.watch import watch
 from protocols.http.policy.decisions import Decisions
 from protocols.http.policy.settings import HttpSettings
-from protocols.http.watch import watch
 
 
 class HttpInspector(StreamInspector):

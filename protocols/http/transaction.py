@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
 from typing import Any
-
-from twisted.internet.defer import Deferred
 
 from gateway.interfaces import Address
 from protocols.http.body import Body
@@ -157,51 +153,3 @@ def _answered(response: Response) -> dict[str, Any]:
     if 300 <= response.status < 400 and "location" in headers.first:
         fields["redirect"] = headers.first.get("location")
     return fields
-
-
-class Pending:
-    """Transactions that are not answered to their end, in the order of their requests."""
-
-    __slots__ = ("_most", "_queue", "_waiting")
-
-    def __init__(self) -> None:
-        self._queue: deque[Transaction] = deque()
-        self._waiting: Deferred[None] | None = None
-        self._most = 0
-
-    def __iter__(self) -> Iterator[Transaction]:
-        return iter(self._queue)
-
-    @property
-    def oldest(self) -> Transaction | None:
-        """The one that the next response is for."""
-        return self._queue[0] if self._queue else None
-
-    def add(self, transaction: Transaction) -> None:
-        """Its request is about to be sent."""
-        self._queue.append(transaction)
-
-    def remove(self) -> None:
-        """The oldest one was answered. L{wake} has to be called as soon as all is done for it."""
-        self._queue.popleft()
-
-    def __len__(self) -> int:
-        return len(self._queue)
-
-    async def at_most(self, count: int) -> None:
-        """Wait until no more than so many are there."""
-        while len(self._queue) > count:
-            self._most = count
-            self._waiting = Deferred()
-            await self._waiting
-
-    @property
-    def awaited(self) -> bool:
-        """Whether anybody waits in L{at_most}."""
-        return self._waiting is not None
-
-    def wake(self) -> None:
-        """Let go on who waits. The last thing to do: what it does may end the session."""
-        if self._waiting is not None and len(self._queue) <= self._most:
-            waiting, self._waiting = self._waiting, None
-            waiting.callback(None)

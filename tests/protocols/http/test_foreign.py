@@ -8,13 +8,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import CLIENT, SERVER, Outcome
 from gateway.testing import FakeSession
-from protocols.http.foreign import ALERT
 from protocols.http.grammar import (
     BEGUN_REQUEST_LINE,
     BEGUN_STATUS_LINE,
     REQUEST_LINE,
     STATUS_LINE,
 )
+from protocols.http.http1.foreign import ALERT
 from protocols.http.policy.settings import HttpSettings
 from tests.protocols.http.test_transactions import GET, OK, ask, limits, records
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from gateway.interfaces import CLIENT, Denied
 from protocols.http.body import Body
-from protocols.http.connection import closing, is_persistent, onward
 from protocols.http.decision import Pass
-from protocols.http.dialogue import Dialogue
 from protocols.http.entity import sink_of
-from protocols.http.framing import Framing, Kind, written
+from protocols.http.http1.connection import closing, is_persistent, onward
+from protocols.http.http1.dialogue import Dialogue
+from protocols.http.http1.framing import Framing, Kind, written
+from protocols.http.http1.transfer import NOTHING, SMALL, Beginning, beginning, transfer
+from protocols.http.http1.ways import Chunks, UntilClose, reframed
 from protocols.http.message import Headers, Response
-from protocols.http.stacked import Chunks, UntilClose, reframed, through
+from protocols.http.stacked import through
 from protocols.http.status import UPGRADE_REQUIRED
 from protocols.http.transaction import Transaction
-from protocols.http.transfer import NOTHING, SMALL, Beginning, beginning, transfer
 
 
 class Answered(Denied):

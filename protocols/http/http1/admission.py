@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from gateway.interfaces import Address
-from protocols.http.framing import Framing, Kind
+from protocols.http.http1.framing import Framing, Kind
 from protocols.http.malformed import Malformed
 from protocols.http.message import Request
 from protocols.http.settings import CoreSettings

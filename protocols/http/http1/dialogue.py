@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from gateway.interfaces import CLIENT, Denied, ISession, Outcome
 from protocols.http.decision import IDecisions, Redirect, Refuse
+from protocols.http.http1.pending import Pending
 from protocols.http.malformed import Malformed
 from protocols.http.message import Field, Headers
 from protocols.http.reply import reply
 from protocols.http.settings import CoreSettings
 from protocols.http.status import BAD_GATEWAY
-from protocols.http.transaction import FAILED, Pending, Transaction
+from protocols.http.transaction import FAILED, Transaction
 
 STALE = 1.0
 """Seconds: who has closed a connection, or forgotten it, says so by then when asked."""

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 
 from gateway.interfaces import CLIENT, SERVER, Denied, ISession, Outcome, Side
 from protocols.http.body import Body
-from protocols.http.dialogue import Dialogue
+from protocols.http.http1.dialogue import Dialogue
 from protocols.http.status import BAD_REQUEST, GATEWAY_TIMEOUT, REQUEST_TIMEOUT
 from protocols.http.transaction import DENIED, FAILED, Transaction
 

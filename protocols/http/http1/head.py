@@ -9,27 +9,25 @@ does not speak HTTP is answered at once; then the headers as a whole.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from gateway.inspector import CutOff, LoneEnd, Reader
 from gateway.interfaces import Denied
 from protocols.http.fault import fault_in
-from protocols.http.foreign import described, is_foreign
-from protocols.http.framing import said_once
+from protocols.http.fields import parse
 from protocols.http.grammar import (
     BEGUN_RAW_REQUEST_LINE,
     BEGUN_REQUEST_LINE,
     BEGUN_STATUS_LINE,
-    FIELD_LINE,
-    PADDED_FIELD_LINE,
     RAW_REQUEST_LINE,
     REQUEST_LINE,
     STATUS_LINE,
     TOKEN,
 )
+from protocols.http.http1.foreign import described, is_foreign
+from protocols.http.http1.framing import said_once
 from protocols.http.limits import Limits
 from protocols.http.malformed import Malformed
-from protocols.http.message import FRAMING, Field, Headers, Request, Response
+from protocols.http.message import Headers, Request, Response
 from protocols.http.status import (
     BAD_REQUEST,
     HTTP_VERSION_NOT_SUPPORTED,
@@ -46,17 +44,6 @@ BEGIN = 64
 
 END = b"\r\n\r\n"
 """Of a head."""
-
-SHORT = 128
-"""Characters: header lines that are no longer are remembered, as most come again and again."""
-
-SECRET = re.compile("auth|cookie|token|key|secret|passw|session|signature", re.IGNORECASE)
-"""Names of headers that are not remembered: they outlive the session that they were sent in."""
-
-REMEMBERED = 4096
-"""So many lines, then the memory begins anew: no more than some 2 MiB, whoever sends what."""
-
-_known: dict[str, Field] = {}
 
 
 def request_at_once(
@@ -265,70 +252,6 @@ async def read_lines(read: Reader, limits: Limits, offset: int) -> str:
         status = REQUEST_HEADER_FIELDS_TOO_LARGE
         raise Malformed(denied.reason, limits.head_bytes, status) from None
     return lines.decode("latin-1")
-
-
-def parse(lines: str, limits: Limits, offset: int, lenient: bool = False) -> Headers:
-    """
-    Understand header lines, each with its CRLF.
-
-    @param lenient: white space before a colon is left out, as RFC 9112, section 5.1, wants it of
-        responses; but not where a message's end depends on it.
-    @raise Malformed: they are none, too many or too long.
-    """
-    each = lines.split("\r\n")
-    each.pop()  # behind the last CRLF
-    if len(each) > limits.headers:
-        reason = f"more than {limits.headers} headers"
-        place = offset + sum(len(line) + 2 for line in each[: limits.headers])
-        raise Malformed(reason, place, REQUEST_HEADER_FIELDS_TOO_LARGE)
-    try:
-        fields = [_known.get(line) or _read_field(line) for line in each]
-    except ValueError:
-        found = _padded(each) if lenient else None
-        if found is None:
-            raise fault_in(lines, offset, lenient) from None
-        fields = found
-    longest = limits.header_line_bytes
-    if len(lines) > longest and max(map(len, each)) > longest:
-        place = offset + lines.index(next(line for line in each if len(line) > longest))
-        raise Malformed(
-            f"a header of more than {longest} bytes", place, REQUEST_HEADER_FIELDS_TOO_LARGE
-        )
-    return Headers(fields, lines, offset)
-
-
-def _padded(lines: list[str]) -> list[Field] | None:
-    """Headers that may have white space before their colons; L{None} if something else is wrong."""
-    fields = []
-    for line in lines:
-        found = FIELD_LINE.fullmatch(line) or PADDED_FIELD_LINE.fullmatch(line)
-        if found is None or (found[1].lower() in FRAMING and found.re is PADDED_FIELD_LINE):
-            return None
-        fields.append((found[1], found[2].strip(" \t")))
-    return fields
-
-
-@lru_cache(maxsize=1024)
-def _is_secret(name: str) -> bool:
-    return SECRET.search(name) is not None
-
-
-def _read_field(line: str) -> Field:
-    """
-    A header, by its line without CRLF. It is remembered, unless it may be what somebody proves
-    with who they are.
-
-    @raise ValueError: it is none.
-    """
-    found = FIELD_LINE.fullmatch(line)
-    if found is None:
-        raise ValueError
-    field = found[1], found[2].strip(" \t")
-    if len(line) <= SHORT and not _is_secret(field[0]):
-        if len(_known) >= REMEMBERED:
-            _known.clear()
-        _known[line] = field
-    return field
 
 
 def _unknown(version: str, offset: int = 0) -> Malformed:

@@ -12,17 +12,18 @@ from contextlib import suppress
 
 from gateway.inspector import CutOff, Reader
 from gateway.interfaces import CLIENT, Denied, Outcome
-from protocols.http.body import NO_BODY, Body, body_of
-from protocols.http.connection import onward, options, upgrades
+from protocols.http.body import NO_BODY, Body
 from protocols.http.decision import Pass
-from protocols.http.dialogue import Dialogue
-from protocols.http.final import Answered, Final
-from protocols.http.framing import NONE, Framing, of_response
-from protocols.http.head import read_response, response_at_once
+from protocols.http.http1.body import body_of
+from protocols.http.http1.connection import onward, options, upgrades
+from protocols.http.http1.dialogue import Dialogue
+from protocols.http.http1.final import Answered, Final
+from protocols.http.http1.framing import NONE, Framing, of_response
+from protocols.http.http1.head import read_response, response_at_once
+from protocols.http.http1.ways import reframed
 from protocols.http.malformed import Malformed
 from protocols.http.message import Request, Response
 from protocols.http.singular import check_singular
-from protocols.http.stacked import reframed
 from protocols.http.status import (
     BAD_GATEWAY,
     FORBIDDEN,

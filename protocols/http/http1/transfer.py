@@ -7,15 +7,13 @@ message that came at once also leaves at once. Large ones leave as they are, wit
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from protocols.http.body import Body
+from protocols.http.stacked import Send
 
 SMALL = 16384
 """Bytes. Copying so many costs less than a system call."""
-
-Send = Callable[[bytes], None]
 
 
 async def transfer(held: bytes, body: Body, send: Send) -> None:

@@ -12,25 +12,27 @@ from twisted.internet.defer import Deferred
 
 from gateway.inspector import Reader
 from gateway.interfaces import CLIENT, SERVER, Denied, Outcome, Unreachable
-from protocols.http.admission import admit, expects, offered
-from protocols.http.body import Body, body_of
-from protocols.http.connection import is_persistent, onward, options, upgrades
+from protocols.http.body import Body
 from protocols.http.decision import Decision, Pass, Redirect, Refuse
-from protocols.http.dialogue import Dialogue
 from protocols.http.entity import sink_of
-from protocols.http.foreign import is_foreign, last_words
-from protocols.http.framing import Framing, of_request, written
-from protocols.http.head import read_request, request_at_once
+from protocols.http.http1.admission import admit, expects, offered
+from protocols.http.http1.body import body_of
+from protocols.http.http1.connection import is_persistent, onward, options, upgrades
+from protocols.http.http1.dialogue import Dialogue
+from protocols.http.http1.foreign import is_foreign, last_words
+from protocols.http.http1.framing import Framing, of_request, written
+from protocols.http.http1.head import read_request, request_at_once
+from protocols.http.http1.transfer import NOTHING, SMALL, Beginning, beginning, transfer
+from protocols.http.http1.ways import Chunks, Held, reframed
 from protocols.http.malformed import Malformed
 from protocols.http.message import Headers, Request, Response
 from protocols.http.names import Unknown
 from protocols.http.route import Route
 from protocols.http.singular import check_singular
-from protocols.http.stacked import Chunks, Held, Ways, reframed, through
+from protocols.http.stacked import Ways, through
 from protocols.http.status import BAD_GATEWAY, GATEWAY_TIMEOUT, SERVICE_UNAVAILABLE
 from protocols.http.target import is_escaped, written_host
 from protocols.http.transaction import DENIED, FAILED, PASSED, Transaction
-from protocols.http.transfer import NOTHING, SMALL, Beginning, beginning, transfer
 
 SHORT = 4096
 """Bytes: heads that are no longer are kept until the next one comes, which is often the same."""
