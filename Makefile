@@ -1,9 +1,11 @@
-# The two that matter:
+# The three that matter:
 #
 #   make lab     installs what is missing, then shows the gateway at work in network namespaces
+#   make quick   the tests that are done in half a minute, for whoever is changing something
 #   make test    installs what is missing, then runs all tests
 #
-# Both want root, for network namespaces. Nothing is left running, and the host's own network is not touched.
+# The first and the last want root, for network namespaces. Nothing is left running, and the host's own network is not
+# touched.
 
 PYTHON ?= python3
 ENVIRONMENT := .venv
@@ -11,13 +13,20 @@ BIN := $(ENVIRONMENT)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TESTS ?= tests
 
-.PHONY: lab test check lint layout types news format docs bench conformance deb deb-test lock clean
+.PHONY: lab quick test pythons check lint layout types news format docs bench conformance deb deb-test lock clean
 
 lab: .make/runtime
 	@$(BIN)/tproxygw lab demonstrate
 
 test: .make/environment
 	$(BIN)/trial $(TRIAL) $(TESTS)
+
+quick: .make/environment
+	$(BIN)/python -m tests.quick $(TRIAL)
+
+# The same by each Python from 3.11 on that this machine has; those of Debian's other releases with DEBIAN="trixie forky".
+pythons: .make/environment
+	.ci/pythons
 
 check: lint layout types news
 
