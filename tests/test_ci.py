@@ -23,19 +23,17 @@ class CountTests(SynchronousTestCase):
     """The last line and the exit status that others go by."""
 
     def count(
-        self, text: str, check: str = "passed", test: int = 0, conformance: str = "passed"
+        self, text: str, test: int = 0, more: tuple[tuple[str, int], ...] = (), **stages: int
     ) -> tuple[str, int]:
         """The last line, and the exit status."""
-        path = Path(self.mktemp())
-        path.write_text(text)
-        done = subprocess.run(
-            (
-                *(COUNT, path, "--check", check, "--test", str(test)),
-                *("--conformance", conformance),
-            ),
-            capture_output=True,
-            text=True,
-        )
+        arguments: list[str] = []
+        for log_text, status in ((text, test), *more):
+            path = Path(self.mktemp())
+            path.write_text(log_text)
+            arguments += ("--test", str(path), str(status))
+        for stage, status in stages.items():
+            arguments += ("--stage", stage, str(status))
+        done = subprocess.run((COUNT, *arguments), capture_output=True, text=True)
         return done.stdout.splitlines()[-1], done.returncode
 
     def test_passed(self) -> None:
@@ -59,15 +57,20 @@ class CountTests(SynchronousTestCase):
             self.count(log("PASSED (skips=2, successes=7)", *names)), ("7 passed, 2 failed", 1)
         )
 
-    def test_linters(self) -> None:
-        """They count as one."""
+    def test_stages(self) -> None:
+        """The linters, the package, other people's tests: each that failed counts as one."""
         text = log("PASSED (successes=9)")
-        self.assertEqual(self.count(text, check="failed"), ("9 passed, 1 failed", 1))
+        self.assertEqual(self.count(text, check=0, deb=0), ("9 passed, 0 failed", 0))
+        self.assertEqual(self.count(text, check=2, deb=124), ("9 passed, 2 failed", 1))
 
-    def test_conformance(self) -> None:
-        """Other people's tests, if they were run, count as one."""
+    def test_parts(self) -> None:
+        """Tests that ran in several parts are added up, and none of them may have crashed."""
         text = log("PASSED (successes=9)")
-        self.assertEqual(self.count(text, conformance="failed"), ("9 passed, 1 failed", 1))
+        more = ((log("FAILED (failures=1, successes=5)"), 1), (text, 0))
+        self.assertEqual(self.count(text, more=more), ("23 passed, 1 failed", 1))
+        self.assertEqual(
+            self.count(text, more=(("tests.test_x\n", 124),)), ("9 passed, 1 failed", 1)
+        )
 
     def test_crash(self) -> None:
         """A run that came to no summary, was killed after one, or ran nothing has failed."""
