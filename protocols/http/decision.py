@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from attrs import frozen
 
+from gateway.interfaces import PROTOCOL
 from protocols.http.message import Field, Headers, Request, Response
+from protocols.http.status import FOUND
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -19,6 +21,18 @@ if TYPE_CHECKING:
     from gateway.interfaces import Address
 
 Message = TypeVar("Message", Request, Response, covariant=True)
+
+
+class Stacked(NamedTuple):
+    """
+    Who inspects a body.
+
+    @ivar service: the name of a service.
+    @ivar by: who says so: the name of a setting, or the place of a test.
+    """
+
+    service: str
+    by: str
 
 
 class Pass(NamedTuple):
@@ -30,14 +44,14 @@ class Pass(NamedTuple):
     @ivar look: so many first bytes of the body are shown to L{IDecisions.content}
         before anything of the message is sent.
     @ivar user: who asks, if that is known.
-    @ivar stack: the service that inspects the body; empty: that of the settings, if any.
+    @ivar stack: who inspects the body; L{None}: that of the settings, if any.
     @ivar wait: for so many seconds the server may say nothing; 0: as the settings have it.
     """
 
     message: Request | Response
     look: int = 0
     user: str = ""
-    stack: str = ""
+    stack: Stacked | None = None
     wait: float = 0.0
 
 
@@ -54,6 +68,7 @@ class Refuse:
     @ivar headers: more headers of the answer, such as C{WWW-Authenticate}.
     @ivar page: what the client reads; L{None}: what L{IDecisions.page} says.
     @ivar silent: the client reads nothing: its connection is reset.
+    @ivar by: what refuses it: see L{ISession.record}.
     """
 
     status: int
@@ -62,15 +77,21 @@ class Refuse:
     headers: tuple[Field, ...] = ()
     page: Page | None = None
     silent: bool = False
+    by: str = PROTOCOL
 
 
 @frozen
 class Redirect:
-    """The client is sent elsewhere."""
+    """
+    The client is sent elsewhere.
+
+    @ivar by: who says so: see L{ISession.record}.
+    """
 
     location: str
     reason: str = ""
-    status: int = 302
+    status: int = FOUND
+    by: str = PROTOCOL
 
 
 Decision = Pass | Refuse | Redirect

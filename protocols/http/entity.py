@@ -27,26 +27,29 @@ def is_about_body(name: str) -> bool:
 
 
 def sink_of(
-    message: Request | Response, way: Ways, send: Send, settings: CoreSettings
+    message: Request | Response, way: Ways, send: Send, settings: CoreSettings, by: str
 ) -> tuple[Sink, bytes]:
     """
     Where what a stacked service lets through goes.
 
     @param message: as it leaves, if the service does not change what it is.
     @param way: how it leaves.
+    @param by: who wants it inspected.
     @return: and what the service gets before the body.
     """
     if not settings.stack.headers:
-        return Sink(way(message), send), b""
+        return Sink(way(message), send, by), b""
     lines = message.headers.only(is_about_body).lines().encode("latin-1")
-    return Entity(message, way, send, settings.limits), lines + EMPTY
+    return Entity(message, way, send, settings.limits, by), lines + EMPTY
 
 
 class Entity(Sink):
     """Takes header lines first, which replace those of the message that are about its body."""
 
-    def __init__(self, message: Request | Response, way: Ways, send: Send, limits: Limits) -> None:
-        super().__init__(None, send)
+    def __init__(
+        self, message: Request | Response, way: Ways, send: Send, limits: Limits, by: str
+    ) -> None:
+        super().__init__(None, send, by)
         self._message = message
         self._make = way
         self._limits = limits

@@ -39,7 +39,7 @@ def parse(lines: str, limits: Limits, offset: int, lenient: bool = False) -> Hea
     if len(each) > limits.headers:
         reason = f"more than {limits.headers} headers"
         place = offset + sum(len(line) + 2 for line in each[: limits.headers])
-        raise Malformed(reason, place, REQUEST_HEADER_FIELDS_TOO_LARGE)
+        raise Malformed(reason, place, REQUEST_HEADER_FIELDS_TOO_LARGE, by="limits.headers")
     try:
         fields = [_known.get(line) or _read_field(line) for line in each]
     except ValueError:
@@ -50,9 +50,8 @@ def parse(lines: str, limits: Limits, offset: int, lenient: bool = False) -> Hea
     longest = limits.header_line_bytes
     if len(lines) > longest and max(map(len, each)) > longest:
         place = offset + lines.index(next(line for line in each if len(line) > longest))
-        raise Malformed(
-            f"a header of more than {longest} bytes", place, REQUEST_HEADER_FIELDS_TOO_LARGE
-        )
+        reason, status = f"a header of more than {longest} bytes", REQUEST_HEADER_FIELDS_TOO_LARGE
+        raise Malformed(reason, place, status, by="limits.header_line_bytes")
     return Headers(fields, lines, offset)
 
 

@@ -34,7 +34,7 @@ class HttpInspector(StreamInspector):
 
     def decisions(self, session: ISession) -> IDecisions:
         """Who decides in C{session}: the policy, by the settings of the service."""
-        return Decisions(session.settings, session.server, session.compute)
+        return Decisions(session.settings, session.server, session.compute, session.hit)
 
     def started(self) -> None:
         """Nothing to connect for yet: in HTTP, the client speaks first."""

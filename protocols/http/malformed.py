@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.interfaces import Denied
+from gateway.interfaces import PROTOCOL, Denied
 from protocols.http.status import BAD_REQUEST
 
 
@@ -17,9 +17,14 @@ class Malformed(Denied):
     """
 
     def __init__(
-        self, reason: str, offset: int | None = None, status: int = BAD_REQUEST, line: str = ""
+        self,
+        reason: str,
+        offset: int | None = None,
+        status: int = BAD_REQUEST,
+        line: str = "",
+        by: str = PROTOCOL,
     ) -> None:
-        super().__init__(reason)
+        super().__init__(reason, by=by)
         self.line = line
         self.offset = offset
         self.status = status

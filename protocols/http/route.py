@@ -113,7 +113,8 @@ class Route:
     def _refuse(self, request: Request, found: tuple[str, ...]) -> None:
         raise Malformed(
             f"Host says {request.host}, which is {', '.join(found[:8])}; the connection goes to "
-            f"{self.reached or self._session.server} (setting 'host_check')",
+            f"{self.reached or self._session.server}",
             request.headers.place("host"),
             MISDIRECTED_REQUEST,
+            by="host_check",
         )

@@ -8,6 +8,7 @@ from typing import Literal
 from attrs import field, frozen
 
 from gateway.inspector import option
+from protocols.http.decision import Stacked
 from protocols.http.grammar import TOKEN
 from protocols.http.limits import Limits
 from protocols.http.names import Names, NamesSettings
@@ -34,6 +35,16 @@ class Stack:
         minimum=0,
         precedent="nginx, whose requests to servers are of HTTP/1.0, takes 1 MiB by default",
     )
+
+    @property
+    def of_requests(self) -> Stacked | None:
+        """Who inspects bodies of requests, if somebody does."""
+        return Stacked(self.request, "stack.request") if self.request else None
+
+    @property
+    def of_responses(self) -> Stacked | None:
+        """Who inspects bodies of responses, if somebody does."""
+        return Stacked(self.response, "stack.response") if self.response else None
 
 
 def read_upgrades(services: Mapping[str, str]) -> Mapping[str, str]:

@@ -47,10 +47,12 @@ class Sink:
     Takes what the stacked inspector lets through.
 
     @param way: how the message leaves; L{None}: that is not known yet.
+    @param by: who wants it inspected: see L{Stacked<protocols.http.decision.Stacked>}.
     """
 
-    def __init__(self, way: Way | None, send: Send) -> None:
+    def __init__(self, way: Way | None, send: Send, by: str) -> None:
         self._way = way
+        self._by = by
         self._send = send
         self._refused: Malformed | None = None
         self._finished: Deferred[None] | None = None
@@ -77,7 +79,7 @@ class Sink:
 
     def denied(self, reason: str, reply: bytes) -> None:
         """The body must not pass. What the other inspector would reply is not HTTP."""
-        self.refuse(Malformed(reason, None, FORBIDDEN))
+        self.refuse(Malformed(reason, None, FORBIDDEN, by=self._by))
 
     def refuse(self, why: Malformed) -> None:
         """Nothing more of it passes."""

@@ -34,10 +34,10 @@ def admit(request: Request, framing: Framing, settings: CoreSettings, server: Ad
     method = request.method
     if method in _WITHOUT_BODY and not framing.empty and not settings.request_bodies:
         name = "content-length" if framing.kind is Kind.LENGTH else "transfer-encoding"
-        reason = f"{method} with a body (setting 'request_bodies')"
-        raise Malformed(reason, request.headers.place(name))
+        place = request.headers.place(name)
+        raise Malformed(f"{method} with a body", place, by="request_bodies")
     if method == "CONNECT" and not settings.connect:
-        raise Malformed("CONNECT is not allowed (setting 'connect')", None, FORBIDDEN)
+        raise Malformed("CONNECT is not allowed", None, FORBIDDEN, by="connect")
     if "expect" in request.headers.first:
         _check_expectation(request)
     if is_escaped(request.headers) and _is_other(request.host, server.host):
@@ -68,11 +68,9 @@ def _check_host(request: Request, server: Address, lenient: bool) -> None:
     """@param lenient: a client may forget to name the port."""
     port = request.port or (server.port if lenient else HTTP_PORT)
     if request.host and (port != server.port or _is_other(request.host, server.host)):
-        reason = (
-            f"Host says {request.host}:{port}, the connection goes to {server} "
-            "(setting 'host_check')"
-        )
-        raise Malformed(reason, request.headers.place("host"), MISDIRECTED_REQUEST)
+        reason = f"Host says {request.host}:{port}, the connection goes to {server}"
+        place = request.headers.place("host")
+        raise Malformed(reason, place, MISDIRECTED_REQUEST, by="host_check")
 
 
 def _is_other(host: str, address: str) -> bool:
@@ -96,6 +94,6 @@ def offered(
         return ()
     denied = [name for name in protocols if name.partition("/")[0] not in settings.upgrades]
     if _BARRED.intersection(denied):
-        reason = f"an upgrade to {denied[0][:100]!r} is not allowed (setting 'upgrades')"
-        raise Malformed(reason, request.headers.place("upgrade"), FORBIDDEN)
+        reason = f"an upgrade to {denied[0][:100]!r} is not allowed"
+        raise Malformed(reason, request.headers.place("upgrade"), FORBIDDEN, by="upgrades")
     return () if denied else protocols

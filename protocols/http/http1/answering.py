@@ -14,7 +14,7 @@ from gateway.inspector import CutOff, Reader
 from gateway.interfaces import CLIENT, Denied, Outcome
 from protocols.http.body import NO_BODY, Body
 from protocols.http.decision import Pass
-from protocols.http.http1.body import body_of
+from protocols.http.http1.body import Most, body_of
 from protocols.http.http1.connection import onward, options, upgrades
 from protocols.http.http1.dialogue import Dialogue
 from protocols.http.http1.final import Answered, Final
@@ -116,7 +116,7 @@ class Answering:
             transaction.response = response
             transaction.status = response.status
             transaction.response_head = size
-            further, most = self._dialogue.further_answered, limits.response_body_bytes
+            further, most = self._dialogue.further_answered, Most.answered(limits)
             body = body_of(framing, self._read, limits, most, size, further, lenient=True)
             if response.status == RESET_CONTENT and not framing.empty:
                 response, framing, body = await _emptied(response, body)
@@ -146,7 +146,7 @@ class Answering:
             connection would be taken for it, so that there has to be a reset.
         """
         if not transaction.answering:
-            raise self._refused(transaction, Denied(reason))
+            raise self._refused(transaction, Denied(reason), FAILED)
         if not transaction.delimited:
             await self._session.flushed(CLIENT)
         self._dialogue.break_off(transaction, reason)
@@ -175,7 +175,8 @@ class Answering:
         self._interim_count += 1
         most = self._settings.limits.interim_responses
         if self._interim_count > most:
-            raise Malformed(f"more than {most} interim responses in {window:g} seconds")
+            reason = f"more than {most} interim responses in {window:g} seconds"
+            raise Malformed(reason, by="limits.interim_responses")
 
     def _switch(
         self, transaction: Transaction, response: Response, named: frozenset[str], size: int
@@ -202,7 +203,7 @@ class Answering:
             transaction.wait = decision.wait or transaction.wait
             return decision
         reply = self._dialogue.decided(transaction, decision, close=True)
-        raise Answered(decision.reason, reply)
+        raise Answered(decision, reply)
 
     def _tunnel(self, transaction: Transaction, message: Request | Response, service: str) -> None:
         """What follows is another protocol; C{service} inspects it, if there is one."""
@@ -228,7 +229,7 @@ class Answering:
             self._pending.wake()
         # Else the server has already answered what it was not asked yet: so it is not asked.
 
-    def _refused(self, transaction: Transaction, denied: Denied) -> Denied:
+    def _refused(self, transaction: Transaction, denied: Denied, verdict: str = DENIED) -> Denied:
         """What becomes of a response that must not pass: our own, unless it had begun."""
         reply = b""
         offset = denied.offset if isinstance(denied, Malformed) else None
@@ -238,8 +239,8 @@ class Answering:
             forbidden = isinstance(denied, Malformed) and denied.status == FORBIDDEN
             status = FORBIDDEN if forbidden else BAD_GATEWAY
             reply = self._dialogue.reply(transaction, status, denied.reason)
-        verdict = FAILED if self._read.ended else DENIED
-        self._dialogue.record(transaction, verdict, denied.reason, offset)
+        by = denied.by if verdict == DENIED else ""
+        self._dialogue.record(transaction, verdict, denied.reason, offset, by)
         return Denied(denied.reason, reply)
 
 

@@ -13,10 +13,10 @@ from twisted.internet.defer import Deferred
 from gateway.inspector import Reader
 from gateway.interfaces import CLIENT, SERVER, Denied, Outcome, Unreachable
 from protocols.http.body import Body
-from protocols.http.decision import Decision, Pass, Redirect, Refuse
+from protocols.http.decision import Decision, Pass, Redirect, Refuse, Stacked
 from protocols.http.entity import sink_of
 from protocols.http.http1.admission import admit, expects, offered
-from protocols.http.http1.body import body_of
+from protocols.http.http1.body import Most, body_of
 from protocols.http.http1.connection import is_persistent, onward, options, upgrades
 from protocols.http.http1.dialogue import Dialogue
 from protocols.http.http1.foreign import is_foreign, last_words
@@ -98,9 +98,9 @@ class Asking:
             return await self._answer(transaction, framing, decision)
         transaction.user, transaction.wait = decision.user, decision.wait
         transaction.request_body = body
-        begun, service = NOTHING, ""
+        begun, stack = NOTHING, None
         if not framing.empty:
-            service = decision.stack or self._settings.stack.request
+            stack = decision.stack or self._settings.stack.of_requests
             if decision.look:
                 begun = await self._look(transaction, body, decision.look)
                 refusal = self._dialogue.decisions.content(request, begun.content[: decision.look])
@@ -110,8 +110,8 @@ class Asking:
             return False
         message = self._onward(transaction, decision.message, named)
         self._begin(transaction, framing)
-        if service:
-            await self._stack(message, service, body, begun)
+        if stack is not None:
+            await self._stack(message, stack, body, begun)
         elif (whole := body.at_once(SMALL)) is not None:
             self._send(message.head() + begun.framed + whole)
         else:
@@ -141,7 +141,7 @@ class Asking:
             transaction.upgrades = offered(request, wanted, framing, self._settings)
         transaction.persistent = is_persistent(request, named) and not self._is_last()
         limits, further = self._settings.limits, self._dialogue.further_asked
-        body = body_of(framing, self._read, limits, limits.request_body_bytes, size, further)
+        body = body_of(framing, self._read, limits, Most.asked(limits), size, further)
         return named, framing, body
 
     def _onward(
@@ -169,15 +169,15 @@ class Asking:
         return await beginning(body, count)
 
     async def _stack(
-        self, message: Request | Response, service: str, body: Body, begun: Beginning
+        self, message: Request | Response, stack: Stacked, body: Body, begun: Beginning
     ) -> None:
         """Send a request to its end, through the stacked service."""
         most = self._settings.stack.held_bytes
         chunked = message.version == "1.1"
         way: Ways = Chunks if chunked else lambda message: Held(message, most)
         message = message.with_headers(reframed(message.headers, chunked))
-        sink, before = sink_of(message, way, self._send, self._settings)
-        await through(self._session, service, body, sink, before + begun.content)
+        sink, before = sink_of(message, way, self._send, self._settings, stack.by)
+        await through(self._session, stack.service, body, sink, before + begun.content)
 
     def _send(self, data: bytes) -> None:
         current = self._dialogue.current
@@ -256,7 +256,7 @@ class Asking:
         goes_on = transaction.persistent and framing.empty and not _closes(decision)
         goes_on = goes_on and transaction.version == "1.1" and not self._is_enough()
         reply = self._dialogue.decided(transaction, decision, close=not goes_on)
-        self._dialogue.record(transaction, DENIED, reason)
+        self._dialogue.record(transaction, DENIED, reason, by=decision.by)
         if not goes_on:
             raise Denied(reason, reply)
         self._session.send(CLIENT, reply)
@@ -287,7 +287,8 @@ class Asking:
             reply = last_words(begin)
         elif not transaction.answering:
             reply = self._dialogue.reply(transaction, malformed.status, malformed.reason)
-        self._dialogue.record(transaction, DENIED, malformed.reason, malformed.offset)
+        offset, by = malformed.offset, malformed.by
+        self._dialogue.record(transaction, DENIED, malformed.reason, offset, by)
         raise Denied(malformed.reason, reply)
 
 

@@ -9,6 +9,7 @@ it; chunks stay as large as they were, since some applications take them for mes
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from gateway.inspector import CutOff, LoneEnd, Reader
 from gateway.interfaces import Denied
@@ -62,6 +63,28 @@ Trailing = Callable[[Headers], Headers]
 """Says which trailers pass."""
 
 
+class Most(NamedTuple):
+    """
+    How large a body may be.
+
+    @ivar size: bytes of content; 0: any number.
+    @ivar by: the setting that says so.
+    """
+
+    size: int
+    by: str
+
+    @classmethod
+    def asked(cls, limits: Limits) -> Most:
+        """That of a request."""
+        return cls(limits.request_body_bytes, "limits.request_body_bytes")
+
+    @classmethod
+    def answered(cls, limits: Limits) -> Most:
+        """That of a response."""
+        return cls(limits.response_body_bytes, "limits.response_body_bytes")
+
+
 class LengthBody:
     """As many bytes as the head said."""
 
@@ -102,7 +125,7 @@ class CloseBody:
 
     __slots__ = ("_limit", "_read", "after", "before", "size")
 
-    def __init__(self, read: Reader, limit: int) -> None:
+    def __init__(self, read: Reader, limit: Most) -> None:
         self.before = self.after = b""
         self.size = 0
         self._limit = limit
@@ -121,7 +144,8 @@ class CloseBody:
         """See L{Body.piece}."""
         if not await self._read.more():
             return b""
-        piece = await self._read.some(self._limit - self.size + 1 if self._limit else None)
+        most = self._limit.size
+        piece = await self._read.some(most - self.size + 1 if most else None)
         self.size += len(piece)
         check_size(self.size, self._limit)
         return piece
@@ -149,7 +173,7 @@ class ChunkedBody:
         self,
         read: Reader,
         limits: Limits,
-        limit: int,
+        limit: Most,
         at: int,
         trailing: Trailing,
         lenient: bool,
@@ -212,7 +236,7 @@ class ChunkedBody:
             return False
         if 0 < self._limits.chunk_bytes < size:
             reason = f"a chunk of {size} bytes; {self._limits.chunk_bytes} are allowed"
-            raise Malformed(reason, self._at, CONTENT_TOO_LARGE)
+            raise Malformed(reason, self._at, CONTENT_TOO_LARGE, by="limits.chunk_bytes")
         check_size(self.size + size, self._limit, self._at)
         self._left = size
         self.before = b"%x\r\n" % size
@@ -259,7 +283,7 @@ def body_of(
     framing: Framing,
     read: Reader,
     limits: Limits,
-    limit: int,
+    limit: Most,
     at: int,
     trailing: Trailing,
     lenient: bool = False,
@@ -267,7 +291,7 @@ def body_of(
     """
     The body of a message.
 
-    @param limit: bytes of content, at most; 0: any number.
+    @param limit: of the content.
     @param at: how long the head was.
     @param trailing: says which trailers pass.
     @param lenient: chunks may have white space in their sizes' lines (RFC 9112, section 7.1.1).
@@ -283,7 +307,8 @@ def body_of(
     return LengthBody(read, framing.length)
 
 
-def check_size(size: int, limit: int, at: int | None = None) -> None:
+def check_size(size: int, limit: Most, at: int | None = None) -> None:
     """@raise Malformed: more than the limit, if there is one."""
-    if limit and size > limit:
-        raise Malformed(f"a body of more than {limit} bytes", at, CONTENT_TOO_LARGE)
+    if 0 < limit.size < size:
+        reason = f"a body of more than {limit.size} bytes"
+        raise Malformed(reason, at, CONTENT_TOO_LARGE, by=limit.by)

@@ -138,15 +138,26 @@ class Dialogue:
             transaction.request_body = transaction.response_body = None  # they may know this
 
     def record(
-        self, transaction: Transaction, verdict: str, reason: str = "", offset: int | None = None
+        self,
+        transaction: Transaction,
+        verdict: str,
+        reason: str = "",
+        offset: int | None = None,
+        by: str = "",
     ) -> None:
-        """Write the audit record of a transaction; once."""
+        """
+        Write the audit record of a transaction; once.
+
+        @param by: what denied it.
+        """
         if not transaction.recorded:
             fields, gateway = transaction.record(verdict, reason, offset)
-            self.session.record("http", gateway, **fields)
+            self.session.record("http", gateway, by, **fields)
 
 
 def _allowed(decided: Headers | Refuse) -> Headers:
     if isinstance(decided, Refuse):
-        raise Malformed(decided.reason, None, decided.status)
+        malformed = Malformed(decided.reason, None, decided.status)
+        malformed.by = decided.by
+        raise malformed
     return decided

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.interfaces import CLIENT, Denied
 from protocols.http.body import Body
-from protocols.http.decision import Pass
+from protocols.http.decision import Pass, Redirect, Refuse
 from protocols.http.entity import sink_of
 from protocols.http.http1.connection import closing, is_persistent, onward
 from protocols.http.http1.dialogue import Dialogue
@@ -19,6 +19,10 @@ from protocols.http.transaction import Transaction
 
 class Answered(Denied):
     """The policy has an answer of its own, which is the reply."""
+
+    def __init__(self, decision: Refuse | Redirect, reply: bytes) -> None:
+        super().__init__(decision.reason, reply)
+        self.by = decision.by
 
 
 class Final:
@@ -46,9 +50,9 @@ class Final:
         self._framing = framing
         self._body = body
         self._look_at = passed.look
-        stack = passed.stack or dialogue.settings.stack.response
-        self._service = "" if framing.empty else stack
-        self._unknown_length = bool(stack) and response.request.method == "HEAD"
+        stack = passed.stack or dialogue.settings.stack.of_responses
+        self._stack = None if framing.empty else stack
+        self._unknown_length = stack is not None and response.request.method == "HEAD"
         self._chunked = response.version == response.request.version == "1.1"
         transaction.delimited = self._has_end()
         self.goes_on = transaction.delimited and self._is_persistent()
@@ -57,7 +61,7 @@ class Final:
 
     def _has_end(self) -> bool:
         """Whether the client can tell where the body ends without the end of the connection."""
-        return self._chunked if self._service else self._framing.kind is not Kind.CLOSE
+        return self._chunked if self._stack else self._framing.kind is not Kind.CLOSE
 
     def _is_persistent(self) -> bool:
         """Whether both peers expect to go on."""
@@ -69,7 +73,7 @@ class Final:
 
     def sent_at_once(self) -> bool:
         """Send it, if all of it is there and nobody looks into it; whether that was done."""
-        if self._look_at or self._service:
+        if self._look_at or self._stack:
             return False
         whole = self._body.at_once(SMALL)
         if whole is None:
@@ -86,11 +90,11 @@ class Final:
         @raise Answered: the policy refuses its body.
         """
         begun = await self._look(self._look_at) if self._look_at else NOTHING
-        if self._service:
+        if self._stack is not None:
             session, settings = self._dialogue.session, self._dialogue.settings
             way = Chunks if self._chunked else UntilClose
-            sink, before = sink_of(self._message, way, self._put, settings)
-            await through(session, self._service, self._body, sink, before + begun.content)
+            sink, before = sink_of(self._message, way, self._put, settings, self._stack.by)
+            await through(session, self._stack.service, self._body, sink, before + begun.content)
         else:
             await transfer(self._head + begun.framed, self._body, self._put)
 
@@ -98,10 +102,10 @@ class Final:
         """As they are sent."""
         named = self._named
         headers = onward(written(headers), named, self._response.status == UPGRADE_REQUIRED)
-        if self._service or self._unknown_length:
-            headers = reframed(headers, bool(self._service) and self._chunked)
+        if self._stack or self._unknown_length:
+            headers = reframed(headers, self._stack is not None and self._chunked)
         surprises = not self.goes_on and is_persistent(self._response, named)
-        if surprises and (self._service or self._framing.kind is not Kind.CLOSE):
+        if surprises and (self._stack or self._framing.kind is not Kind.CLOSE):
             headers = closing(headers)
         return headers
 
@@ -115,7 +119,7 @@ class Final:
         refusal = self._dialogue.decisions.content(self._response, begun.content[:count])
         if refusal is not None:
             reply = self._dialogue.decided(self._transaction, refusal, close=True)
-            raise Answered(refusal.reason, reply)
+            raise Answered(refusal, reply)
         return begun
 
     def _put(self, data: bytes) -> None:

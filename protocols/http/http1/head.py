@@ -129,7 +129,7 @@ def _raw_request_line(line: str, limits: Limits) -> tuple[str, ...]:
     longest = limits.request_line_bytes
     if len(line) + len(target) - len(raw) > longest:
         reason = f"a line of more than {longest} bytes, when its target is escaped"
-        raise Malformed(reason, None, URI_TOO_LONG)
+        raise Malformed(reason, None, URI_TOO_LONG, by="limits.request_line_bytes")
     return method, target, version
 
 
@@ -210,7 +210,8 @@ async def _begun(read: Reader, pattern: re.Pattern[str], what: str, method: int 
 def _check_method(line: str, longest: int) -> None:
     found = TOKEN.match(line)
     if found is not None and found.end() > longest:
-        raise Malformed(f"a method of more than {longest} bytes", longest, NOT_IMPLEMENTED)
+        reason = f"a method of more than {longest} bytes"
+        raise Malformed(reason, longest, NOT_IMPLEMENTED, by="limits.method_bytes")
 
 
 async def read_line(read: Reader, limits: Limits, status: int = BAD_REQUEST) -> str:
@@ -230,7 +231,8 @@ async def read_line(read: Reader, limits: Limits, status: int = BAD_REQUEST) -> 
     except CutOff:
         raise
     except Denied as denied:
-        raise Malformed(denied.reason, limit, status) from None
+        by = "limits.request_line_bytes"
+        raise Malformed(denied.reason, limit, status, by=by) from None
     return line.decode("latin-1")
 
 
@@ -249,8 +251,8 @@ async def read_lines(read: Reader, limits: Limits, offset: int) -> str:
     except CutOff:
         raise
     except Denied as denied:
-        status = REQUEST_HEADER_FIELDS_TOO_LARGE
-        raise Malformed(denied.reason, limits.head_bytes, status) from None
+        status, by = REQUEST_HEADER_FIELDS_TOO_LARGE, "limits.head_bytes"
+        raise Malformed(denied.reason, limits.head_bytes, status, by=by) from None
     return lines.decode("latin-1")
 
 

@@ -150,7 +150,8 @@ class Watch:
         if left <= 0:
             reason = self._reason("the client takes the answer too slowly", "take_seconds")
             if self._dialogue.pending.oldest is not None:
-                self._dialogue.record(self._dialogue.pending.oldest, DENIED, reason)
+                oldest = self._dialogue.pending.oldest
+                self._dialogue.record(oldest, DENIED, reason, by="times.take_seconds")
             raise Denied(reason)
         return left
 
@@ -273,5 +274,5 @@ class Watch:
         if self._dialogue.pending.oldest in (None, current) and not current.answering:
             status = BAD_REQUEST if current.uploads else REQUEST_TIMEOUT
             reply = self._dialogue.reply(current, status, reason, REQUEST_TIMEOUT)
-        self._dialogue.record(current, DENIED, reason)
+        self._dialogue.record(current, DENIED, reason, by=f"times.{limit}")
         raise Denied(reason, reply)

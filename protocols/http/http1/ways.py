@@ -63,8 +63,8 @@ class Held:
         """See L{Way.piece}."""
         self._held += data
         if len(self._held) > self._most:
-            reason = f"a body of HTTP/1.0 of more than {self._most} bytes (stack.held_bytes)"
-            raise Malformed(reason, None, CONTENT_TOO_LARGE)
+            reason = f"a body of HTTP/1.0 of more than {self._most} bytes"
+            raise Malformed(reason, None, CONTENT_TOO_LARGE, by="stack.held_bytes")
         return b""
 
     def end(self) -> bytes:

@@ -97,7 +97,8 @@ class Authentication:
     def _refuse(self, reason: str) -> Refuse:
         challenge = f'Basic realm="{self._settings.realm}", charset="UTF-8"'
         close = self._failed >= self._settings.attempts
-        return Refuse(UNAUTHORIZED, reason, close, (("WWW-Authenticate", challenge),))
+        headers = (("WWW-Authenticate", challenge),)
+        return Refuse(UNAUTHORIZED, reason, close, headers, by="authentication")
 
     def hidden(self, request: Request) -> Request:
         """The request as the server gets it."""

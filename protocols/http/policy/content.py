@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar, NamedTuple
+
 from attrs import field, frozen
 
 from gateway.inspector import option
@@ -20,6 +22,17 @@ LEAST = 64
 """Bytes that the first L{LOOK} of a compressed body must give: what is compressed for good does."""
 
 
+class Objection(NamedTuple):
+    """
+    Why a message can't pass, in words.
+
+    @ivar by: the name of the setting.
+    """
+
+    reason: str
+    by: str
+
+
 @frozen
 class ContentPolicy:
     """
@@ -28,6 +41,8 @@ class ContentPolicy:
     With L{look}, both names must be allowed: that of the header, and that which the first bytes
     have (L{protocols.magic}), if they have one.
     """
+
+    TABLE: ClassVar[str] = "request_content"
 
     allow: Texts | None = option(
         'Only these media types pass: "text/html", "image/*". Left out: all.',
@@ -80,31 +95,31 @@ class ContentPolicy:
             return False
         return self.unseen is None or media_type(message.headers) not in self.unseen
 
-    def head(self, message: Request | Response) -> str | None:
+    def head(self, message: Request | Response) -> Objection | None:
         """Why a message can't pass, by its header; L{None} if it may."""
         if not self.judges or is_empty(message):
             return None
         try:
             type = media_type(message.headers)
         except NoType as wrong:
-            return str(wrong)
+            return self._object(str(wrong), "refuse" if self.refuse is not None else "allow")
         if not type:
             return None if self.looks else self._named(UNKNOWN)
         return self._named(type) or self._coded(message)
 
-    def _coded(self, message: Request | Response) -> str | None:
+    def _coded(self, message: Request | Response) -> Objection | None:
         coding = coding_of(message.headers)
         if coding not in DECODED and self.looks_at(message):
-            return f"the body is coded as {coding!r}, which can't be looked into"
+            return self._object(f"a body coded as {coding!r}, which can't be looked into", "look")
         return None
 
-    def _named(self, type: str) -> str | None:
+    def _named(self, type: str) -> Objection | None:
         if self.refuse is not None and type in self.refuse:
-            return f"content of type {type}"
+            return self._object(f"content of type {type}", "refuse")
         if self.allow is not None and type not in self.allow:
-            return f"content of type {type}, which is not allowed"
+            return self._object(f"content of type {type}, which is not allowed", "allow")
         if self.refuse is not None and is_container(type) and not self._is_let_pass(type):
-            return f"content of type {type}, in which may be anything (setting 'containers')"
+            return self._object(f"content of type {type}, in which may be anything", "containers")
         return None
 
     def _is_let_pass(self, container: str) -> bool:
@@ -114,7 +129,7 @@ class ContentPolicy:
         """How many bytes of the body are to be looked at."""
         return LOOK if self.looks and self.looks_at(message) else 0
 
-    def body(self, message: Request | Response, beginning: bytes) -> str | None:
+    def body(self, message: Request | Response, beginning: bytes) -> Objection | None:
         """Why a message can't pass, by its first bytes; L{None} if it may."""
         if not beginning:
             return None
@@ -124,29 +139,37 @@ class ContentPolicy:
         try:
             content = decoded(beginning, coding)
         except ValueError as error:
-            return f"a body that says that it is {coding}: {error}"
+            return self._object(f"a body that says that it is {coding}: {error}", "look")
         if len(content) < LEAST and len(beginning) >= LOOK:
-            return f"a body that is coded as {coding} so that its beginning can't be seen"
+            reason = f"a body that is coded as {coding} so that its beginning can't be seen"
+            return self._object(reason, "look")
         kind = recognise(content)
         type = media_type(message.headers)
         if kind is None:
             return self._named(UNKNOWN) if not type else None
         return self._recognised(kind, type)
 
-    def _recognised(self, kind: Kind, type: str) -> str | None:
+    def _recognised(self, kind: Kind, type: str) -> Objection | None:
         """What is in disguise goes by its true name; the many names of one thing are none."""
         if self.refuse is not None and kind.type in self.refuse:
-            return f"content that is {kind.type}, though it is called {type or 'nothing'}"
+            reason = f"content that is {kind.type}, though it is called {type or 'nothing'}"
+            return self._object(reason, "refuse")
         if self.allow is None or kind.type in self.allow:
             return None
         if type and kind.also.fullmatch(type):
             return None
-        return f"content that is {kind.type}, which is not allowed, and is called {type!r}"
+        reason = f"content that is {kind.type}, which is not allowed, and is called {type!r}"
+        return self._object(reason, "allow")
+
+    def _object(self, reason: str, key: str) -> Objection:
+        return Objection(reason, f"{self.TABLE}.{key}")
 
 
 @frozen
 class AnswerPolicy(ContentPolicy):
     """The table C{[http.content]}, for responses."""
+
+    TABLE = "content"
 
     ranges: bool = option(
         "Whether clients may ask for parts of a body although bodies are looked at. The type of a "
@@ -154,11 +177,11 @@ class AnswerPolicy(ContentPolicy):
         False,
     )
 
-    def head(self, message: Request | Response) -> str | None:
+    def head(self, message: Request | Response) -> Objection | None:
         """See L{ContentPolicy.head}. A part that nobody was let ask for begins anywhere."""
         wrong = super().head(message)
         if wrong is None and self.looks and not self.ranges and self._is_part(message):
-            return "a part of a body, which nobody asked for (206)"
+            return self._object("a part of a body, which nobody asked for (206)", "ranges")
         return wrong
 
     def _is_part(self, message: Request | Response) -> bool:

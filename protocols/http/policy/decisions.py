@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from twisted.internet.defer import Deferred, maybeDeferred
 
-from gateway.interfaces import Address
-from protocols.http.decision import Decision, Page, Pass, Redirect, Refuse
+from gateway.interfaces import Address, blamed
+from protocols.http.decision import Decision, Page, Pass, Redirect, Refuse, Stacked
 from protocols.http.message import Form, Headers, Request, Response
 from protocols.http.policy.authentication import Authentication, Compute
 from protocols.http.policy.headers import HeaderPolicy
@@ -41,19 +41,23 @@ def at_once(function: Callable[[], bool]) -> Deferred[bool]:
     return maybeDeferred(function)
 
 
+def uncounted(place: str) -> None:
+    """Nobody counts."""
+
+
 class Tested(NamedTuple):
     """
     The word of a list of tests.
 
     @ivar headers: as the tests want them.
     @ivar decided: how it ends here, if it does.
-    @ivar stack: who inspects the body; empty: none of them says so.
+    @ivar stack: who inspects the body; L{None}: none of them says so.
     @ivar wait: how many seconds the server may say nothing; 0: none of them says so.
     """
 
     headers: Headers
     decided: Refuse | Redirect | None = None
-    stack: str = ""
+    stack: Stacked | None = None
     wait: float = 0.0
 
 
@@ -63,10 +67,18 @@ class Decisions:
 
     @param server: the original destination.
     @param compute: has a password compared without stopping the gateway.
+    @param hit: counts a test or a list that has matched.
     """
 
-    def __init__(self, settings: HttpSettings, server: Address, compute: Compute = at_once) -> None:
+    def __init__(
+        self,
+        settings: HttpSettings,
+        server: Address,
+        compute: Compute = at_once,
+        hit: Callable[[str], None] = uncounted,
+    ) -> None:
         self._settings = settings
+        self._hit = hit
         self._server = server
         self._last: tuple[Request | None, Url] = None, NOWHERE
         asked = settings.authentication
@@ -94,43 +106,46 @@ class Decisions:
         if request.target.form is Form.AUTHORITY:
             return self._tunnel(request, url)
         if request.method not in settings.methods and ANY not in settings.methods:
-            return Refuse(FORBIDDEN, f"the method {request.method} is not allowed")
+            return _refuse(f"the method {request.method} is not allowed", "methods")
         if settings.ports is not None and url.port not in settings.ports:
-            return Refuse(FORBIDDEN, f"port {url.port} is not allowed")
+            return _refuse(f"port {url.port} is not allowed", "ports")
         if "%" in request.target.path and not settings.invalid_escapes:
             wrong = _wrong_escapes(request, url)
             if wrong is not None:
-                return Refuse(BAD_REQUEST, wrong)
+                return _refuse(wrong, "invalid_escapes", BAD_REQUEST)
         if settings.paths is not None and url.path not in settings.paths:
-            return Refuse(FORBIDDEN, f"the path {url.path!r} is not allowed")
+            return _refuse(f"the path {url.path!r} is not allowed", "paths")
         return self._host(request, url)
 
     def _tunnel(self, request: Request, url: Url) -> Refuse | None:
         if not self._settings.connect:
-            return Refuse(FORBIDDEN, "CONNECT is not allowed")
+            return _refuse("CONNECT is not allowed", "connect")
         ports = self._settings.connect_ports
         if url.port not in (TUNNEL_PORTS if ports is None else ports):
-            return Refuse(FORBIDDEN, f"CONNECT to port {url.port} is not allowed")
+            return _refuse(f"CONNECT to port {url.port} is not allowed", "connect_ports")
         return self._host(request, url)
 
     def _host(self, request: Request, url: Url) -> Refuse | None:
         if self._settings.hosts is not None and url.host not in self._settings.hosts:
-            return Refuse(FORBIDDEN, f"the host {url.host!r} is not allowed")
+            return _refuse(f"the host {url.host!r} is not allowed", "hosts")
         return None
 
     def _tested(self, tests: Iterable[Test], message: Request | Response, url: Url) -> Tested:
         """The word of the tests."""
-        headers, stack, wait = message.headers, "", 0.0
+        headers, wait = message.headers, 0.0
+        stack: Stacked | None = None
         for test in tests:
             try:
                 if not test.matches(message, url):
                     continue
             except NoType as wrong:
                 return Tested(headers, _untold(test, wrong, message))
+            for each in test.counted(url):
+                self._hit(each)
             if test.action in CHANGES:
                 headers = test.change(headers)
             elif test.action == "stack":
-                stack = stack or test.service
+                stack = stack or Stacked(test.service, test.by)
             elif test.action == "wait":
                 wait = wait or test.seconds or 0.0
             else:
@@ -143,7 +158,7 @@ class Decisions:
         if test.action == "allow":
             return None
         if test.action == "close":
-            return Refuse(FORBIDDEN, test.why(url), close=True, silent=True)
+            return Refuse(FORBIDDEN, test.why(url), close=True, silent=True, by=test.by)
         if test.action == "redirect":
             return test.redirection(request, url)
         return test.refusal(request, url, self._settings.pages)
@@ -156,11 +171,12 @@ class Decisions:
         policy = self._settings.request_headers
         long = policy.too_long(headers) if policy.limit else None
         if long is not None:
-            return Refuse(REQUEST_HEADER_FIELDS_TOO_LARGE, _too_long(long, policy))
+            reason, status = _too_long(long, policy), REQUEST_HEADER_FIELDS_TOO_LARGE
+            return _refuse(reason, "request_headers.limit", status)
         content, answers = self._settings.request_content, self._settings.content
         wrong = content.head(request) if content.judges else None
         if wrong is not None:
-            return Refuse(UNSUPPORTED_MEDIA_TYPE, wrong)
+            return _refuse(*wrong, UNSUPPORTED_MEDIA_TYPE)
         headers = policy.apply(headers)
         if answers.looks:
             headers = answers.asked(headers)
@@ -179,11 +195,11 @@ class Decisions:
         content = self._settings.content
         wrong = content.head(response) if content.judges else None
         if wrong is not None:
-            return Refuse(FORBIDDEN, wrong)
+            return _refuse(*wrong)
         policy = self._settings.response_headers
         long = policy.too_long(headers) if policy.limit else None
         if long is not None:
-            return Refuse(BAD_GATEWAY, _too_long(long, policy))
+            return _refuse(_too_long(long, policy), "response_headers.limit", BAD_GATEWAY)
         headers = policy.apply(content.answered(headers) if content.looks else headers)
         look = content.wants(response) if content.looks else 0
         return Pass(response.with_headers(headers), look, stack=stack, wait=wait)
@@ -197,22 +213,21 @@ class Decisions:
         """What the body is by its first bytes."""
         settings = self._settings
         if isinstance(message, Request):
-            wrong, status = (
-                settings.request_content.body(message, beginning),
-                UNSUPPORTED_MEDIA_TYPE,
-            )
-        else:
-            wrong, status = settings.content.body(message, beginning), FORBIDDEN
-        return None if wrong is None else Refuse(status, wrong)
+            wrong = settings.request_content.body(message, beginning)
+            return None if wrong is None else _refuse(*wrong, UNSUPPORTED_MEDIA_TYPE)
+        wrong = settings.content.body(message, beginning)
+        return None if wrong is None else _refuse(*wrong)
 
     def further_asked(self, headers: Headers) -> Headers | Refuse:
         """Which trailers of a request pass."""
-        return _further(self._settings.request_headers, headers, REQUEST_HEADER_FIELDS_TOO_LARGE)
+        policy, status = self._settings.request_headers, REQUEST_HEADER_FIELDS_TOO_LARGE
+        return _further(policy, headers, "request_headers.limit", status)
 
     def further_answered(self, headers: Headers) -> Headers | Refuse:
         """Which trailers of a response pass; and which headers of a 1xx one."""
         headers = self._settings.content.answered(headers)
-        return _further(self._settings.response_headers, headers, BAD_GATEWAY)
+        policy = self._settings.response_headers
+        return _further(policy, headers, "response_headers.limit", BAD_GATEWAY)
 
     # Pages
 
@@ -234,12 +249,17 @@ async def _known(authentication: Authentication, request: Request, decision: Pas
 def _untold(test: Test, wrong: NoType, message: Request | Response) -> Refuse:
     """Nobody can say whether C{message} is what C{test} is about."""
     status = UNSUPPORTED_MEDIA_TYPE if isinstance(message, Request) else FORBIDDEN
-    return Refuse(status, f"{test.place}: {wrong}" if test.place else str(wrong))
+    return Refuse(status, f"{test.place}: {wrong}" if test.place else str(wrong), by=test.by)
 
 
-def _further(policy: HeaderPolicy, headers: Headers, status: int) -> Headers | Refuse:
+def _refuse(reason: str, by: str, status: int = FORBIDDEN) -> Refuse:
+    """By the setting of that name."""
+    return Refuse(status, blamed(reason, by), by=by)
+
+
+def _further(policy: HeaderPolicy, headers: Headers, by: str, status: int) -> Headers | Refuse:
     long = policy.too_long(headers)
-    return policy.reduced(headers) if long is None else Refuse(status, _too_long(long, policy))
+    return policy.reduced(headers) if long is None else _refuse(_too_long(long, policy), by, status)
 
 
 def _too_long(name: str, policy: HeaderPolicy) -> str:

@@ -9,11 +9,13 @@ body, don't.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any, Literal
 
 from attrs import field, frozen
 
 from gateway.inspector import option, written_at
+from gateway.interfaces import PROTOCOL
 from protocols.hosts import Hosts, read_hosts
 from protocols.http.decision import Redirect, Refuse
 from protocols.http.message import Headers, Request, Response
@@ -38,6 +40,9 @@ from protocols.http.status import FORBIDDEN, FOUND, REDIRECTIONS
 Action = Literal["allow", "deny", "redirect", "close", "drop-header", "set-header", "stack", "wait"]
 
 CHANGES = ("drop-header", "set-header")
+
+GOES_ON = ("allow", *CHANGES, "stack", "wait")
+"""Actions with which a message passes."""
 
 Names = tuple[tuple[tuple[str, ...], Texts], ...]
 """Names of headers in all spellings, and what the value of one has to be like."""
@@ -230,7 +235,7 @@ class Test:
         """The answer to the client."""
         status = self.answer or FORBIDDEN
         page = pages.page(status, request, self.message, self.page)
-        return Refuse(status, self.why(url), page=page)
+        return Refuse(status, self.why(url), page=page, by=self.by)
 
     def redirection(self, request: Request, url: Url) -> Redirect:
         """Where the client is sent."""
@@ -238,7 +243,17 @@ class Test:
         asked = target.path if target.query is None else f"{target.path}?{target.query}"
         location = self.location.replace("$target", asked)
         host = f"[{url.host}]" if ":" in url.host else url.host
-        return Redirect(location.replace("$host", host), self.why(url), self.answer or FOUND)
+        location = location.replace("$host", host)
+        return Redirect(location, self.why(url), self.answer or FOUND, self.by)
+
+    @property
+    def by(self) -> str:
+        """Where it is written, without the column, as records and metrics have it."""
+        return ":".join(self.place.split(":")[:2]) or PROTOCOL
+
+    def counted(self, url: Url) -> tuple[str, ...]:
+        """What is counted when it matches: it, unless it denies, which its record counts."""
+        return (self.by,) if self.action in GOES_ON else ()
 
     def why(self, url: Url) -> str:
         """For the audit record."""
@@ -285,6 +300,11 @@ class RequestTest(Test):
             if entry is not None:
                 return f'{url.host} is in {each.name} as "{entry}"'
         return ""
+
+    def counted(self, url: Url) -> tuple[str, ...]:
+        """See L{Test.counted}. And the first list that C{url} is on."""
+        found = (each.name for each in self.lists if each.find(url) is not None)
+        return (*super().counted(url), *islice(found, 1))
 
 
 @frozen

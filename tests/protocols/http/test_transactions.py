@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import CLIENT, SERVER, Address, ISession, Outcome
 from gateway.testing import FakeBody, FakeSession
-from protocols.http.decision import Decision, IDecisions, Page, Pass, Redirect, Refuse
+from protocols.http.decision import Decision, IDecisions, Page, Pass, Redirect, Refuse, Stacked
 from protocols.http.inspector import HttpInspector
 from protocols.http.limits import Limits
 from protocols.http.message import Headers, Request, Response
@@ -68,7 +68,7 @@ class Scripted:
     refused_content: Refuse | None = None
     seen: list[bytes] = field(factory=list)
     late: Deferred[Decision] | None = None
-    choose: str = ""
+    choose: Stacked | None = None
 
     def request(
         self, request: Request, server: Address, client: Address
@@ -608,7 +608,7 @@ class StackTests(SynchronousTestCase):
             session = self.begin(**stack)
             scripts = Scripted()
             session.inspector.dialogue.decisions = scripts  # type: ignore[attr-defined]
-            scripts.choose = "chosen"
+            scripts.choose = Stacked("chosen", "services/web.toml:1")
             session.says(CLIENT, PUT + b"\r\nabc")
             session.says(SERVER, OK)
             self.assertEqual(
@@ -670,7 +670,10 @@ class StackTests(SynchronousTestCase):
                 session.says(SERVER, OK)
             self.assertTrue(session.sent[CLIENT].startswith(b"HTTP/1.1 403 "), session.events)
             self.assertEqual(session.sent[CLIENT].count(b"HTTP/1.1"), 1)
-            self.assertEqual(records(session)[0]["reason"], "mime: a virus")
+            name = f"stack.{next(iter(stack))}"
+            record = records(session)[0]
+            self.assertEqual(record["denied_by"], name)
+            self.assertEqual(record["reason"], f"mime: a virus (setting '{name}')")
             if side is CLIENT:
                 self.assertEqual(session.sent[SERVER], b"")
 

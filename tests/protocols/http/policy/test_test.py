@@ -150,7 +150,8 @@ class RequestTests(PolicyCase):
                 decided = self.decide(decisions, request)
                 if kind == "response":
                     decided = decisions.response(answers(request=request))
-                self.assertEqual(decided.stack if isinstance(decided, Pass) else None, service)
+                chosen = decided.stack if isinstance(decided, Pass) else None
+                self.assertEqual(chosen.service if chosen else None, service)
         (problem,) = self.problems(stack % ("response", "", "three"), files)
         self.assertIn('http.response.service: no service "three"', problem)
 
