@@ -97,7 +97,7 @@ clean:
 	$(ENVIRONMENT)-mitmproxy/bin/python -m pip install --quiet --disable-pip-version-check mitmproxy
 	@touch $@
 
-.make/debian-root: debian/root-packages .make/packages-deb
+.make/debian-root: debian/root-packages | .make/packages-deb
 	rm -rf build/root
 	debootstrap --variant=minbase --include=$$(sed 's/[#].*//' $< | xargs | tr ' ' ,) \
 	    $$(. /etc/os-release && echo $$VERSION_CODENAME) build/root >.make/debootstrap.log
