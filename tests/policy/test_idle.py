@@ -94,5 +94,6 @@ class OursTests(SynchronousTestCase):
         )
         self.assertEqual(
             self.declared("protocols.http.times", "Times"),
-            {"response_seconds", "take_seconds", "keepalive_seconds"},
+            {"response_seconds", "silence_seconds", "take_seconds", "keepalive_seconds"},
         )
+        self.assertEqual(self.declared("protocols.http.policy.test", "RequestTest"), {"seconds"})
