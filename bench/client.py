@@ -17,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import count, cycle
 from typing import NamedTuple
 
-from bench import server
+from bench import server, tls
 from bench.network import SERVER_HOST
 from bench.server import (
     HTTP_END,
@@ -42,6 +42,9 @@ HTTP_REQUEST = (
 )
 """What a browser says."""
 
+
+FOLDER = sys.argv[4] if len(sys.argv) > 4 else ""
+"""Where the roots are."""
 
 MANY_MESSAGES = ("-d", "-l", "4096")
 LARGE_BYTES = 1 << 24
@@ -343,6 +346,46 @@ def ftp_download(seconds: float, size: int) -> Result:
     return result
 
 
+def tls_connections(seconds: float, size: int) -> Result:
+    """New connections by TLS with one request for a page, C{size} at a time."""
+    started = time.monotonic()
+    done, failed = tls.connections(SERVER_HOST, FOLDER, tls.INSPECTED, seconds, size)
+    return Result(done, time.monotonic() - started, failed)
+
+
+def tls_spliced(seconds: float, size: int) -> Result:
+    """The same to a name that is spliced."""
+    started = time.monotonic()
+    done, failed = tls.connections(SERVER_HOST, FOLDER, tls.SPLICED, seconds, size)
+    return Result(done, time.monotonic() - started, failed)
+
+
+def tls_requests(seconds: float, size: int) -> Result:
+    """Requests for pages on C{size} kept connections by TLS."""
+    started = time.monotonic()
+    done, failed = tls.requests(SERVER_HOST, FOLDER, seconds, size)
+    return Result(done, time.monotonic() - started, failed)
+
+
+def tls_download(seconds: float, size: int) -> Result:
+    """GiB from the server to the client, by TLS."""
+    started = time.monotonic()
+    total = tls.download(SERVER_HOST, FOLDER, seconds, size)
+    return Result(total / 2**30, time.monotonic() - started)
+
+
+def tls_idle(seconds: float, size: int) -> Result:
+    """C{size} connections by TLS with one request each; then nothing, until standard input ends."""
+    client, held = tls.Client(SERVER_HOST, FOLDER, tls.INSPECTED), []
+    for number in range(size):
+        sock = client.connect()
+        client.ask(sock, number)
+        held.append(sock)
+    report(Result(len(held), 0))
+    sys.stdin.read()
+    return Result(len(held), 0)
+
+
 def idle(seconds: float, size: int) -> Result:
     """
     C{size} connections with one exchange each, or as many as are accepted;
@@ -408,6 +451,11 @@ LOADS: dict[str, Callable[[float, int], Result]] = {
     "upload": upload,
     "ftp-sessions": ftp_sessions,
     "ftp-download": ftp_download,
+    "tls-connections": tls_connections,
+    "tls-spliced": tls_spliced,
+    "tls-requests": tls_requests,
+    "tls-download": tls_download,
+    "tls-idle": tls_idle,
     "idle": idle,
     "stuck": stuck,
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 
+from bench import tls
 from bench.network import CLIENT_HOST, CLIENT_INTERFACE, ROOT, SERVER_HOST, run, start
 from bench.server import HTTP_HOST
 from bench.ways import NOT_PAST_IT, Gateway, Way
@@ -22,6 +23,8 @@ table inet bench {{
       meta mark set 1 tproxy to :50080 accept
     iifname {CLIENT_INTERFACE} tcp dport 7800-7899 tcp flags & (syn|ack) == syn \\
       meta mark set 1 tproxy to :50081 accept
+    iifname {CLIENT_INTERFACE} tcp dport 7900 tcp flags & (syn|ack) == syn \\
+      meta mark set 1 tproxy to :50084 accept
   }}
 }}
 """
@@ -30,7 +33,7 @@ REDIRECT_RULES = f"""
 table ip bench {{
   chain prerouting {{
     type nat hook prerouting priority dstnat;
-    iifname {CLIENT_INTERFACE} tcp dport 7800-7899 redirect to :50081
+    iifname {CLIENT_INTERFACE} tcp dport {{ 7800-7900 }} redirect to :50081
   }}
 }}
 """
@@ -60,9 +63,19 @@ listen relay
   mode tcp
   bind :50080 transparent
   server original 0.0.0.0
+listen secure
+  mode http
+  bind :50084 transparent ssl crt {folder}/static.pem
+{rules}
+  server original 0.0.0.0 ssl verify required ca-file {folder}/public.crt sni str(www.bench.example)
 listen web
   mode http
   bind :50081 transparent
+{rules}
+  server original 0.0.0.0
+"""
+
+HAPROXY_RULES = """\
   log global
   option httplog
   acl hosts hdr(host),host_only -m end .bench.example .example.org
@@ -71,20 +84,27 @@ listen web
   acl paths path -m end .exe
   acl blocked hdr(host),host_only -m end .ads.bench.example tracker.example.org
   acl types res.hdr(content-type) -m beg application/x-msdownload application/java-archive
-  http-request deny unless {{ method GET HEAD POST OPTIONS }}
+  http-request deny unless { method GET HEAD POST OPTIONS }
   http-request deny unless hosts
   http-request deny if paths
   http-request deny deny_status 404 if blocked
   http-request del-header X-Forwarded-For
   http-request del-header Proxy-Authorization
   http-response deny if types
-  http-response del-header X-Powered-By
-  server original 0.0.0.0
-"""
+  http-response del-header X-Powered-By"""
 
 SQUID = """
 http_port 50082
 http_port 50081 tproxy
+https_port 50084 tproxy ssl-bump tls-cert={folder}/root.pem \\
+  generate-host-certificates=on dynamic_cert_mem_cache_size=4MB
+sslcrtd_program /usr/lib/squid/security_file_certgen -s {folder}/ssl_db -M 4MB
+tls_outgoing_options cafile={folder}/public.crt
+acl first at_step SslBump1
+acl spliced ssl::server_name .spliced.example
+ssl_bump peek first
+ssl_bump splice spliced
+ssl_bump bump all
 ftp_port 50083 tproxy
 visible_hostname bench
 hosts_file {folder}/hosts
@@ -103,7 +123,9 @@ acl paths urlpath_regex /cgi-bin/ [.]exe$
 acl blocked dstdomain .ads.bench.example tracker.example.org
 acl types rep_mime_type application/x-msdownload application/java-archive
 acl files proto FTP
+acl tunnel method CONNECT
 http_access allow files
+http_access allow tunnel
 http_access deny !methods
 http_access deny paths
 http_access deny blocked
@@ -115,6 +137,32 @@ http_reply_access allow all
 request_header_access X-Forwarded-For deny all
 request_header_access Proxy-Authorization deny all
 reply_header_access X-Powered-By deny all
+"""
+
+NGINX = """
+daemon off;
+user root;
+error_log /dev/stderr;
+pid {folder}/floor.pid;
+worker_processes 1;
+events {{ worker_connections 20000; }}
+stream {{
+  server {{
+    listen 50081 ssl;
+    ssl_certificate {folder}/static.pem;
+    ssl_certificate_key {folder}/static.pem;
+    ssl_protocols TLSv1.2 TLSv1.3;
+    proxy_bind $remote_addr transparent;
+    proxy_pass {server}:7900;
+    proxy_ssl on;
+    proxy_ssl_protocols TLSv1.2 TLSv1.3;
+    proxy_ssl_verify on;
+    proxy_ssl_trusted_certificate {folder}/public.crt;
+    proxy_ssl_server_name on;
+    proxy_ssl_name www.bench.example;
+    proxy_ssl_session_reuse off;
+  }}
+}}
 """
 
 MITMDUMP = ROOT / ".venv-mitmproxy" / "bin" / "mitmdump"
@@ -137,13 +185,15 @@ class HAProxy(Peer):
     """HAProxy in tcp and http mode, from the client's address, one thread."""
 
     name = "HAProxy"
-    protocols = ("relay", "http", "smtp")
+    protocols = ("relay", "http", "smtp", "tls-static")
 
     def between(self) -> None:
         """One process for both modes."""
         self.divert()
         file = self.folder / "haproxy.cfg"
-        file.write_text(HAPROXY.format(sessions=self.sessions))
+        file.write_text(
+            HAPROXY.format(sessions=self.sessions, folder=self.folder, rules=HAPROXY_RULES)
+        )
         command = ["haproxy", "-db", "-f", str(file)]
         self.process = start(self.network.gateway, command, self.log)
 
@@ -152,7 +202,7 @@ class Squid(Peer):
     """Squid on tproxy ports for HTTP and FTP, one process, nothing cached."""
 
     name = "Squid"
-    protocols = ("http", "ftp")
+    protocols = ("http", "ftp", "tls")
 
     def between(self) -> None:
         """
@@ -163,6 +213,10 @@ class Squid(Peer):
         self.network.filter(FTP_DATA_RULES)
         self.folder.parent.chmod(0o711)
         shutil.chown(self.folder, "proxy")
+        tls.squid_database(self.folder)
+        for path in [self.folder / "root.pem", *(self.folder / "ssl_db").rglob("*")]:
+            shutil.chown(path, "proxy")
+        shutil.chown(self.folder / "ssl_db", "proxy")
         (self.folder / "hosts").write_text(f"{SERVER_HOST} {HTTP_HOST}\n{CLIENT_HOST} client\n")
         file = self.folder / "squid.conf"
         file.write_text(SQUID.format(folder=self.folder, descriptors=2 * self.sessions))
@@ -170,17 +224,35 @@ class Squid(Peer):
         self.process = start(self.network.gateway, command, self.log)
 
 
+class Nginx(Peer):
+    """nginx as it terminates TLS with a static certificate, and looks at nothing inside."""
+
+    name = "nginx"
+    protocols = ("tls-static",)
+    rules = REDIRECT_RULES + TPROXY_RULES.replace("7900", "1")
+
+    def between(self) -> None:
+        """Its stream module; Debian has it in a package of its own."""
+        self.divert()
+        file = self.folder / "floor.conf"
+        module = "load_module modules/ngx_stream_module.so;"
+        file.write_text(module + NGINX.format(folder=self.folder, server=SERVER_HOST))
+        self.process = start(self.network.gateway, ["nginx", "-c", str(file)], self.log)
+
+
 class Mitmproxy(Peer):
     """mitmproxy as it comes, in transparent mode: from its own address, a line for each request."""
 
     name = "mitmproxy"
-    protocols = ("http",)
+    protocols = ("http", "tls")
     rules = REDIRECT_RULES
 
     def between(self) -> None:
         """Bodies pass as they come; else it would keep them in memory."""
         self.divert()
+        shutil.copy2(self.folder / "root.pem", self.folder / "mitmproxy-ca.pem")
         settings = (f"confdir={self.folder}", "stream_large_bodies=1m", "block_global=false")
+        settings += (f"ssl_verify_upstream_trusted_ca={self.folder / 'public.crt'}",)
         command = [str(MITMDUMP), "--mode", "transparent@50081", "--set", "flow_detail=1"]
         command += [word for setting in settings for word in ("--set", setting)]
         self.process = start(self.network.gateway, command, self.log)
@@ -188,4 +260,4 @@ class Mitmproxy(Peer):
 
 def ways() -> tuple[type[Way], ...]:
     """All that can run here: mitmproxy is not in Debian's list."""
-    return (Way, HAProxy, Squid, *([Mitmproxy] if MITMDUMP.exists() else []), Gateway)
+    return (Way, HAProxy, Squid, Nginx, *([Mitmproxy] if MITMDUMP.exists() else []), Gateway)

@@ -42,10 +42,31 @@ LOADS = {
         Load("ftp-sessions", "session", 8, 2, "ftp"),
         Load("ftp-download", "GiB", 2, 1, "ftp"),
     ),
+    "tls": (
+        Load("tls-connections", "connection", 8, 0.55, "tls"),
+        Load("tls-requests", "request", 32, 1.2, "tls"),
+        Load("tls-download", "GiB", 2, 0, "tls"),
+        Load("tls-spliced", "connection", 8, 0.9, "tls"),
+    ),
+    "tls-static": (
+        Load("tls-connections", "connection", 8, 1.4, "tls-static"),
+        Load("tls-requests", "request", 32, 0, "tls-static"),
+        Load("tls-download", "GiB", 2, 1, "tls-static"),
+    ),
 }
 
-PEERS = {"relay": "HAProxy", "http": "Squid", "smtp": "HAProxy", "ftp": "Squid"}
-"""Whom the gateway is to be measured by, for each protocol. HAProxy only relays SMTP."""
+PEERS = {
+    "relay": "HAProxy",
+    "http": "Squid",
+    "smtp": "HAProxy",
+    "ftp": "Squid",
+    "tls": "Squid",
+    "tls-static": "HAProxy",
+}
+"""
+Whom the gateway is to be measured by, for each protocol. HAProxy only relays SMTP, and has a
+static certificate for TLS.
+"""
 
 
 class Sample(NamedTuple):

@@ -6,11 +6,13 @@ here, what a user would choose instead is in L{bench.peers}.
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from bench import tls
 from bench.network import CLIENT_INTERFACE, Network, start, start_python, stop
 from bench.server import SMTP_CONTENT_PORT, SMTP_PORT, SMTP_PORTS
 from bench.usage import Cpu, cpu
@@ -33,6 +35,10 @@ sessions = {sessions}
 sessions_per_client = 0
 [log]
 audit = "{folder}/audit.json"
+[tls]
+root = "root.pem"
+system_roots = false
+trust = ["public.crt"]
 """
 
 RELAY = """
@@ -95,7 +101,24 @@ read_paths = "/.*"
 """
 """Reading by some users; the server is asked where they are, and their paths are looked at."""
 
-FIRST = {"relay": "connections", "http": "http-connections", "ftp": "ftp-sessions"}
+TLS = """
+inspector = "tls"
+[[rule]]
+ports = [7900]
+[tls]
+inside = "web"
+[[tls.rule]]
+name = [".spliced.example"]
+mode = "splice"
+"""
+
+FIRST = {
+    "tls": "tls-connections",
+    "tls-static": "tls-connections",
+    "relay": "connections",
+    "http": "http-connections",
+    "ftp": "ftp-sessions",
+}
 """The load that shows whether a way is ready, for each protocol."""
 
 
@@ -107,7 +130,7 @@ class Way:
     """
 
     name = "forwarding"
-    protocols: tuple[str, ...] = ("relay", "http", "smtp", "ftp")
+    protocols: tuple[str, ...] = ("relay", "http", "smtp", "ftp", "tls")
 
     def __init__(self, network: Network, folder: Path, sessions: int) -> None:
         self.network = network
@@ -125,8 +148,16 @@ class Way:
         self.server.stdout.readline()
         if "smtp" in self.protocols:
             self.sinks = [self.sink(port) for port in SMTP_PORTS]
+        if self.tls:
+            tls.write(self.folder)
+            self.sinks.append(start(self.network.server, tls.server(self.folder), self.log))
         self.between()
         self.wait()
+
+    @property
+    def tls(self) -> bool:
+        """Whether it is compared for TLS."""
+        return any(protocol.startswith("tls") for protocol in self.protocols)
 
     def sink(self, port: int) -> subprocess.Popen[bytes]:
         """Postfix's own server that throws mail away."""
@@ -162,7 +193,7 @@ class Way:
         """Start a load of L{bench.client} that ends when its standard input does."""
         command = ["ip", "netns", "exec", self.network.client, sys.executable]
         return subprocess.Popen(
-            [*command, "-m", "bench.client", load, str(seconds), str(size)],
+            [*command, "-m", "bench.client", load, str(seconds), str(size), str(self.folder)],
             cwd=Path(__file__).parent.parent,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -177,6 +208,7 @@ class Gateway(Way):
     """This gateway: a relay and inspectors, with audit records of all they do."""
 
     name = "gateway"
+    protocols = ("relay", "http", "smtp", "ftp", "tls", "tls-static")
 
     def between(self) -> None:
         """The real C{twistd tproxygw} with a service for each protocol."""
@@ -188,6 +220,9 @@ class Gateway(Way):
         )
         mail, content = MAIL.format(port=SMTP_PORT), MAIL.format(port=SMTP_CONTENT_PORT) + CONTENT
         services = {"relay": RELAY, "web": WEB, "mail": mail, "content": content, "files": FILES}
+        services["secure"] = TLS
+        for name in ("root.pem", "public.crt"):
+            shutil.copy2(self.folder / name, config)
         for name, service in services.items():
             (config / "services" / f"{name}.toml").write_text(service)
         twistd = [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile="]

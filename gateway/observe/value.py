@@ -41,6 +41,9 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 MOST_PLAIN, LONGEST_PLAIN = 32, 512
 """Fields, and characters of each, of a record that is written without further ado."""
 
+DEEPEST_PLAIN = 2
+"""How deep there may be objects in such a record."""
+
 MOST_KEYS = 1024
 """Keys that are remembered to be words."""
 
@@ -65,27 +68,53 @@ def shaped(value: object) -> object:
 def encoded(fields: Mapping[str, object]) -> str:
     """C{fields} as a JSON object, on one line, of printable ASCII alone."""
     if len(fields) <= MOST_PLAIN:
-        plain = _plainly(fields)
+        plain = _plainly(fields, DEEPEST_PLAIN)
         if plain is not None:
             return plain
     return _encoder.encode(_Shaper(MOST_IN_ALL).mapping(fields, MOST_DEPTH))
 
 
-def _plainly(fields: Mapping[Any, Any]) -> str | None:
-    """The same for a few short texts and numbers, which is what most records are of."""
+def _plainly(fields: Mapping[Any, Any], depth: int) -> str | None:
+    """
+    The same for a few short texts, numbers, and what holds such: most records are of nothing else.
+    """
     parts = []
     for key, value in fields.items():
         kind = type(value)
         if kind is str and len(value) <= LONGEST_PLAIN and value.isascii():
-            text = encode_basestring_ascii(value)
+            text: str | None = encode_basestring_ascii(value)
         elif kind is int and LEAST_INTEGER <= value <= MOST_INTEGER:
             text = str(value)
+        elif kind in _PLAIN:
+            text = _PLAIN[kind](value, depth)
         else:
+            return None
+        if text is None:
             return None
         if type(key) is not str or (key not in _keys and not _is_word(key)):
             return None
         parts.append(f'"{key}":{text}')
     return f"{{{','.join(parts)}}}"
+
+
+def _plain_items(values: list[Any], depth: int) -> str | None:
+    parts = [
+        encode_basestring_ascii(value)
+        for value in values
+        if type(value) is str and len(value) <= LONGEST_PLAIN and value.isascii()
+    ]
+    return f"[{','.join(parts)}]" if len(parts) == len(values) <= MOST_PLAIN else None
+
+
+def _plain_fields(fields: Mapping[Any, Any], depth: int) -> str | None:
+    return _plainly(fields, depth - 1) if depth and len(fields) <= MOST_PLAIN else None
+
+
+_PLAIN: dict[type, Callable[[Any, int], str | None]] = {
+    bool: lambda value, depth: "true" if value else "false",
+    list: _plain_items,
+    dict: _plain_fields,
+}
 
 
 def _is_word(key: str) -> bool:

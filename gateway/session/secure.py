@@ -93,13 +93,12 @@ class SecureWire:
             return fail(Insecure(f"TLS with the {self.side.value}: it is over"))
         self._endpoint = endpoint
         done = self._done = Deferred()
-        endpoint.start()
+        self._wire.send(endpoint.start())
         kept, self._kept = self._kept, []
         for data in kept:
             endpoint.send(data)
         if self._ending:
             endpoint.end()
-        self._wire.send(endpoint.take())
         self._wire.read()
         if hello:
             self.wire_received(self.side, hello)
@@ -167,16 +166,14 @@ class SecureWire:
         if endpoint is None:
             self._kept.append(data)
             return
-        endpoint.send(data)
-        self._wire.send(endpoint.take())
+        self._wire.send(endpoint.send(data))
 
     def end(self) -> None:
         """Say close_notify once everything sent has left, then half-close."""
         self._ending = True
         endpoint = self._endpoint
         if endpoint is not None:
-            endpoint.end()
-            self._wire.send(endpoint.take())
+            self._wire.send(endpoint.end())
             if not self._shaking:
                 self._wire.end()
 
@@ -215,7 +212,6 @@ class SecureWire:
         answer = endpoint.take()
         if answer:
             self._answer(answer)
-        endpoint.settle()
         if self._done is not None and (endpoint.agreed or endpoint.broken):
             self._shaken(endpoint)
             if not endpoint.agreed:

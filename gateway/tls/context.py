@@ -21,6 +21,9 @@ VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
 
 OPTIONS = SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_COMPRESSION
 
+PARTIAL_WRITE = 1
+"""SSL_MODE_ENABLE_PARTIAL_WRITE, which pyOpenSSL sets."""
+
 KeyLog = Callable[[bytes], None]
 """Takes a line of secrets."""
 
@@ -95,6 +98,8 @@ def _context(method: int, terms: Terms, key_log: KeyLog | None) -> SSL.Context:
     context.set_min_proto_version(VERSIONS[terms.minimum])
     context.set_options(OPTIONS)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    if hasattr(context, "clear_mode"):  # pyOpenSSL 25.1: else a record is written at a time
+        context.clear_mode(PARTIAL_WRITE)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     if terms.ciphers:
         context.set_cipher_list(terms.ciphers.encode())

@@ -64,67 +64,72 @@ class Endpoint:
         self.finished = False
         self.held = 0
 
-    def start(self) -> None:
-        """Say hello, if it is for us to begin."""
-        self._shake()
+    def start(self) -> bytes:
+        """Begin. What is to be sent, if it is for us to say hello."""
+        self._shake(b"")
+        return self.take()
 
     def receive(self, data: bytes) -> bytes:
-        """The plaintext of what the peer sent. Afterwards, see C{agreed}, C{ended}, C{broken}."""
+        """
+        The plaintext of what the peer sent. Afterwards, see C{agreed}, C{ended} and C{broken}, and
+        L{take} what is to be answered.
+        """
         if len(data) > AT_ONCE:
             pieces = range(0, len(data), AT_ONCE)
-            return b"".join([self._receive(data[at : at + AT_ONCE]) for at in pieces])
-        return self._receive(data)
-
-    def _receive(self, data: bytes) -> bytes:
+            return b"".join([self.receive(data[at : at + AT_ONCE]) for at in pieces])
         if self.ended or self.broken:
             return b""
         calls = self._calls
-        calls.put(data)
-        if not self.agreed and not self._shake():
-            return b""
-        plain: bytes = calls.read()
+        if not self.agreed:
+            if not self._shake(data):
+                return b""
+            data = b""
+        plain: bytes = calls.open(data)
         if calls.state:
             self._look()
         return plain
 
-    def send(self, data: bytes) -> None:
-        """Encrypt C{data}; before the handshake is over, keep it until then."""
+    def send(self, data: bytes) -> bytes:
+        """
+        Encrypt C{data}; before the handshake is over, keep it until then.
+
+        @return: what is to be sent.
+        """
         if self.finished or self.broken:
-            return
+            return b""
         if self.agreed:
-            self._calls.write(data)
-            return
+            cipher: bytes = self._calls.seal(data)
+            return cipher
         self._early.append(data)
         self.held += len(data)
+        return b""
 
-    def end(self) -> None:
-        """Say close_notify, after what was sent."""
+    def end(self) -> bytes:
+        """Say close_notify, after what was sent. What is to be sent."""
         if not self.finished:
             self.finished = True
             if self.agreed and not self.broken:
                 self._calls.shut()
+        return self.take()
 
     def take(self) -> bytes:
         """What is to be sent to the peer."""
-        return self._calls.take()
-
-    def settle(self) -> None:
-        """Everything was taken: keep no more memory than an idle connection needs."""
-        self._calls.settle()
+        cipher: bytes = self._calls.take()
+        return cipher
 
     @property
     def resumed(self) -> bool:
         """Whether the handshake resumed an earlier session."""
-        return self._calls.reused
+        return bool(self._calls.reused)
 
-    def _shake(self) -> bool:
-        """Go on with the handshake. Whether it is over."""
+    def _shake(self, data: bytes) -> bool:
+        """Go on with the handshake. Whether it is over; what is to be sent is yet to be taken."""
         calls = self._calls
-        if calls.handshake():
+        if calls.handshake(data):
             self.agreed = True
             early, self._early, self.held = self._early, [], 0
-            for data in early:
-                calls.write(data)
+            for each in early:
+                calls.write(each)
             if self.finished:
                 calls.shut()
         elif calls.state:

@@ -22,25 +22,30 @@ class PublicCalls:
         self.state = OPEN
         self.error = ""
 
-    def put(self, data: bytes) -> None:
-        """Ciphertext from the peer."""
-        self._connection.bio_write(data)
+    def handshake(self, data: bytes) -> bool:
+        """Go on with the handshake, as far as possible. Whether it is done."""
+        if data:
+            self._connection.bio_write(data)
+        return self._done(self._connection.do_handshake)
+
+    def open(self, data: bytes) -> bytes:
+        """Decrypt."""
+        if data:
+            self._connection.bio_write(data)
+        return self._all(self._connection.recv)
+
+    def seal(self, data: bytes) -> bytes:
+        """Encrypt."""
+        self.write(data)
+        return self.take()
+
+    def write(self, data: bytes) -> None:
+        """Encrypt C{data}, to be L{take}n."""
+        self._done(lambda: self._connection.sendall(data))
 
     def take(self) -> bytes:
         """All ciphertext for the peer."""
         return self._all(self._connection.bio_read)
-
-    def handshake(self) -> bool:
-        """Go on with the handshake, as far as possible. Whether it is done."""
-        return self._done(self._connection.do_handshake)
-
-    def read(self) -> bytes:
-        """All plaintext that can be had of what was L{put}."""
-        return self._all(self._connection.recv)
-
-    def write(self, data: bytes) -> None:
-        """Encrypt C{data}, all of it."""
-        self._done(lambda: self._connection.sendall(data))
 
     def shut(self) -> None:
         """Say close_notify. Reading may go on."""
@@ -48,9 +53,6 @@ class PublicCalls:
             self._connection.shutdown()
         except SSL.Error:
             pass
-
-    def settle(self) -> None:
-        """pyOpenSSL has no public way to let go of large buffers."""
 
     @property
     def reused(self) -> bool:

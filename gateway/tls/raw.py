@@ -19,7 +19,7 @@ from typing import Any
 from OpenSSL import SSL
 
 ROOM = 131072
-"""Bytes of plaintext, or ciphertext, that one call can give."""
+"""Bytes of plaintext that one call can give: more than comes of 64 KiB, and a record before it."""
 
 LARGE = 16384
 """A memory BIO that has held more is replaced: it never gives memory back by itself."""
@@ -68,14 +68,80 @@ class RawCalls:
         self._ssl = connection._ssl
         self._into = connection._into_ssl
         self._from = connection._from_ssl
-        self._large = True
+        self._large = False
         self.state = OPEN
         self.error = ""
 
-    def put(self, data: bytes) -> None:
-        """Ciphertext from the peer."""
-        self._large = self._large or len(data) > LARGE
-        _lib.BIO_write(self._into, data, len(data))
+    def handshake(self, data: bytes) -> bool:
+        """
+        Go on with the handshake, as far as possible. Whether it is done.
+
+        @param data: ciphertext from the peer.
+        """
+        lib = _lib
+        lib.ERR_clear_error()
+        if data:
+            self._large = True  # there is nothing small in it
+            lib.BIO_write(self._into, data, len(data))
+        result: int = lib.SSL_do_handshake(self._ssl)
+        if result == 1:
+            return True
+        self._look(result)
+        return False
+
+    def open(self, data: bytes) -> bytes:
+        """
+        Decrypt.
+
+        @param data: ciphertext from the peer, at most 64 KiB; nothing, for what came with the
+            end of the handshake.
+        """
+        size = len(data)
+        if size > LARGE:
+            self._large = True
+        elif self._large and size:
+            self._renew()
+        lib, ssl = _lib, self._ssl
+        lib.ERR_clear_error()
+        if size:
+            lib.BIO_write(self._into, data, size)
+        at = got = lib.SSL_read(ssl, _buffer, ROOM)
+        while got > 0:
+            got = lib.SSL_read(ssl, _buffer + at, ROOM - at)
+            if got > 0:
+                at += got
+        self._look(got)
+        return _ffi.buffer(_buffer, at)[:] if at > 0 else b""
+
+    def seal(self, data: bytes) -> bytes:
+        """
+        Encrypt.
+
+        @param data: plaintext, all of which is taken.
+        @return: ciphertext for the peer.
+        """
+        self.write(data)
+        return self.take()
+
+    def write(self, data: bytes) -> None:
+        """Encrypt all of C{data}, to be L{take}n with what was said before."""
+        lib, ssl, size = _lib, self._ssl, len(data)
+        if size > LARGE:
+            self._large = True
+        lib.ERR_clear_error()
+        sent = lib.SSL_write(ssl, data, size)
+        if sent != size:
+            sent = self._write_on(data, sent)
+        if sent <= 0:
+            self._look(sent)
+
+    def _write_on(self, data: bytes, sent: int) -> int:
+        """OpenSSL takes a record at a time, unless its context was told otherwise."""
+        rest, size = _ffi.from_buffer(data), len(data)
+        while 0 < sent < size:
+            more = _lib.SSL_write(self._ssl, rest + sent, size - sent)
+            sent = sent + more if more > 0 else more
+        return sent
 
     def take(self) -> bytes:
         """All ciphertext for the peer."""
@@ -83,45 +149,18 @@ class RawCalls:
         if size <= 0:
             return b""
         data: bytes = _ffi.buffer(_buffer, size)[:]
-        if size < ROOM:
-            self._large = self._large or size > LARGE
-            return data
-        return data + self.take()
+        return data if size < ROOM else data + self.take()
 
-    def handshake(self) -> bool:
-        """Go on with the handshake, as far as possible. Whether it is done."""
-        _lib.ERR_clear_error()
-        result: int = _lib.SSL_do_handshake(self._ssl)
-        if result == 1:
-            return True
-        self._look(result)
-        return False
-
-    def read(self) -> bytes:
-        """The plaintext of what was L{put}; of more than 64 KiB, perhaps not all."""
-        lib, ssl, size = _lib, self._ssl, 0
-        lib.ERR_clear_error()
-        while size < ROOM:
-            got = lib.SSL_read(ssl, _buffer + size, ROOM - size)
-            if got <= 0:
-                break
-            size += got
-        if got <= 0:
-            self._look(got)
-        return _ffi.buffer(_buffer, size)[:] if size else b""
-
-    def write(self, data: bytes) -> None:
-        """Encrypt C{data}, all of it: OpenSSL takes a record at a time."""
-        lib, ssl, size = _lib, self._ssl, len(data)
-        lib.ERR_clear_error()
-        sent = lib.SSL_write(ssl, data, size)
-        if 0 < sent < size:
-            rest = _ffi.from_buffer(data)
-            while 0 < sent < size:
-                more = lib.SSL_write(ssl, rest + sent, size - sent)
-                sent = sent + more if more > 0 else more
-        if sent <= 0:
-            self._look(sent)
+    def _renew(self) -> None:
+        """
+        Let go of large buffers: both are empty, since everything that came was read, and what was
+        said was taken. Not in the middle of a lot, when they would only have to grow again.
+        """
+        self._large = False
+        connection: Any = self._connection
+        self._into = connection._into_ssl = _lib.BIO_new(_lib.BIO_s_mem())
+        self._from = connection._from_ssl = _lib.BIO_new(_lib.BIO_s_mem())
+        _lib.SSL_set_bio(self._ssl, self._into, self._from)  # frees the former ones
 
     def shut(self) -> None:
         """Say close_notify. Reading may go on."""
@@ -129,21 +168,13 @@ class RawCalls:
         _lib.SSL_shutdown(self._ssl)
         _lib.ERR_clear_error()
 
-    def settle(self) -> None:
-        """Everything was taken and read: let go of large buffers."""
-        if self._large:
-            self._large = False
-            connection: Any = self._connection
-            self._into = connection._into_ssl = _lib.BIO_new(_lib.BIO_s_mem())
-            self._from = connection._from_ssl = _lib.BIO_new(_lib.BIO_s_mem())
-            _lib.SSL_set_bio(self._ssl, self._into, self._from)  # frees the former ones
-
     @property
     def reused(self) -> bool:
         """Whether the handshake resumed a session."""
         return bool(_lib.SSL_session_reused(self._ssl))
 
     def _look(self, result: int) -> None:
+        """Why OpenSSL did not do what it was asked for."""
         error = _lib.SSL_get_error(self._ssl, result)
         if error == SSL_WANT_READ:
             return

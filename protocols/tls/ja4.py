@@ -11,10 +11,11 @@ and with them each connection would have another fingerprint.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import sha256
 
 from protocols.tls.hello import ClientHello
-from protocols.tls.numbers import ExtensionType, Version, is_grease
+from protocols.tls.numbers import GREASE, ExtensionType, Version
 
 _VERSIONS: dict[int, str] = {
     Version.TLS_1_3: "13",
@@ -31,23 +32,40 @@ _OF_NO_PROGRAM = {
 """Extensions that say more of the connection than of the program."""
 
 
+REMEMBERED = 1024
+"""Fingerprints that are not computed again: there are fewer programs than connections."""
+
+
 def ja4(hello: ClientHello, transport: str = "t") -> str:
     """
     The fingerprint of a ClientHello.
 
     @param transport: C{"t"} for TCP, C{"q"} for QUIC.
     """
-    suites = _meaningful(hello.cipher_suites)
     extensions = _meaningful(hello.extensions)
-    hashed = _hexadecimal(sorted(number for number in extensions if number not in _OF_NO_PROGRAM))
-    algorithms = _hexadecimal(_meaningful(hello.signature_algorithms))
-    named = "d" if ExtensionType.SERVER_NAME in extensions else "i"
-    brief = (
-        f"{transport}{_version(hello)}{named}{min(len(suites), 99):02}"
-        f"{min(len(extensions), 99):02}{_protocol(hello)}"
+    return _fingerprint(
+        f"{transport}{_version(hello)}{'d' if ExtensionType.SERVER_NAME in extensions else 'i'}",
+        tuple(sorted(_meaningful(hello.cipher_suites))),
+        tuple(sorted(extensions)),
+        tuple(_meaningful(hello.signature_algorithms)),
+        _protocol(hello),
     )
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _fingerprint(
+    begin: str,
+    suites: tuple[int, ...],
+    extensions: tuple[int, ...],
+    signature_algorithms: tuple[int, ...],
+    protocol: str,
+) -> str:
+    """Of what is sorted already."""
+    hashed = _hexadecimal(number for number in extensions if number not in _OF_NO_PROGRAM)
+    algorithms = _hexadecimal(signature_algorithms)
+    brief = f"{begin}{min(len(suites), 99):02}{min(len(extensions), 99):02}{protocol}"
     both = f"{hashed}_{algorithms}" if algorithms else hashed
-    return f"{brief}_{_hash(_hexadecimal(sorted(suites)))}_{_hash(both)}"
+    return f"{brief}_{_hash(_hexadecimal(suites))}_{_hash(both)}"
 
 
 def _version(hello: ClientHello) -> str:
@@ -70,7 +88,7 @@ def _protocol(hello: ClientHello) -> str:
 
 
 def _meaningful(numbers: Iterable[int]) -> list[int]:
-    return [number for number in numbers if not is_grease(number)]
+    return [number for number in numbers if number not in GREASE]
 
 
 def _hexadecimal(numbers: Iterable[int]) -> str:

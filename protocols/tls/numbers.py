@@ -59,6 +59,5 @@ class Alert(IntEnum):
     NO_APPLICATION_PROTOCOL = 120
 
 
-def is_grease(number: int) -> bool:
-    """Whether a 16-bit number means nothing, on purpose (RFC 8701, section 2)."""
-    return number & 0x0F0F == 0x0A0A and number >> 8 == number & 0xFF
+GREASE = frozenset(0x0A0A + 0x1010 * number for number in range(16))
+"""16-bit numbers that mean nothing, on purpose (RFC 8701, section 2)."""

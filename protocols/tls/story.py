@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from hashlib import sha1
 from typing import Any
 
@@ -12,6 +13,9 @@ from gateway.agreement import Agreed, Certificate
 from gateway.interfaces import ISession, Outcome
 from protocols.tls.decision import Decision
 from protocols.tls.hello import ClientHello
+
+REMEMBERED = 256
+"""Certificates whose description is kept: most connections go where others have gone before."""
 
 
 @define
@@ -95,7 +99,12 @@ def _agreed(agreed: Agreed) -> dict[str, Any]:
     return found
 
 
-def _certificate(certificate: Certificate) -> Iterator[tuple[str, Any]]:
+@lru_cache(maxsize=REMEMBERED)
+def _certificate(certificate: Certificate) -> tuple[tuple[str, Any], ...]:
+    return tuple(_described(certificate))
+
+
+def _described(certificate: Certificate) -> Iterator[tuple[str, Any]]:
     """In the forms that Suricata has: colons between bytes, SHA-1 for the fingerprint."""
     yield "fingerprint", _colons(sha1(certificate.der, usedforsecurity=False).hexdigest())
     if certificate.subject:

@@ -50,7 +50,7 @@ user root;
 events {{ worker_connections 1024; }}
 http {{
   default_type text/html;
-  types {{ }}
+  types {{ text/css css; text/javascript js; image/svg+xml svg; }}
   access_log {folder}/access.log;
   client_body_temp_path {folder}/body;
   client_max_body_size 200m;

@@ -14,6 +14,7 @@ from gateway.agreement import Agreed, Invalid
 from gateway.policy.tls import Terms, Tls
 from gateway.tls.certificate import read
 from gateway.tls.credentials import Credentials, Whom
+from gateway.tls.endpoint import Endpoint
 from gateway.tls.signing import SignerError
 from gateway.tls.system import system_roots
 from tests.tls.minting import minter, trusted
@@ -25,6 +26,13 @@ from tests.tls.test_revocation import STAPLED, staple
 NAME = "server.example"
 WHOM = Whom("10.0.0.1", "192.0.2.1:443", "web", NAME, ("http/1.1",))
 TERMS = Terms()
+
+
+def begun(endpoint: Endpoint, peer: Any) -> Pair:
+    """Our end says hello, and all that follows is carried."""
+    pair = Pair(endpoint, peer)
+    pair.said = endpoint.start()
+    return pair.run()
 
 
 class Case(SynchronousTestCase):
@@ -46,8 +54,7 @@ class Case(SynchronousTestCase):
     ) -> Pair:
         """Our end of a connection to a server."""
         endpoint = (credentials or self.credentials).towards_server(whom, whom.name, terms)
-        endpoint.start()
-        return Pair(endpoint, Peer(context, True)).run()
+        return begun(endpoint, Peer(context, True))
 
     def agreed(self, pair: Pair, whom: Whom = WHOM) -> Agreed:
         """What was agreed with it."""
@@ -122,8 +129,7 @@ class ServerTests(Case):
         context.set_servername_callback(lambda _, name, __: asked.append(name))
         self.to_server(context)
         endpoint = self.credentials.towards_server(WHOM, "", TERMS)
-        endpoint.start()
-        Pair(endpoint, Peer(context, True)).run()
+        begun(endpoint, Peer(context, True))
         self.assertEqual(asked, [NAME, None])
 
     def test_goes_on(self) -> None:
@@ -160,16 +166,14 @@ class ServerTests(Case):
         context.set_ocsp_server_callback(lambda *_: said[0])
         for resumed in (False, True):
             endpoint = self.credentials.towards_server(WHOM, NAME, TERMS)
-            endpoint.start()
-            pair = Pair(endpoint, stapling(context)).run()
+            pair = begun(endpoint, stapling(context))
             agreed = self.agreed(pair)
             self.assertEqual((agreed.flaws, agreed.resumed), ((), resumed))
             self.credentials.keep(endpoint, WHOM)
         self.credentials = self.made()
         said[0] = staple(issued, ocsp.OCSPCertStatus.REVOKED, issuer=authority())
         endpoint = self.credentials.towards_server(WHOM, NAME, TERMS)
-        endpoint.start()
-        Pair(endpoint, stapling(context)).run()
+        begun(endpoint, stapling(context))
         flaws = self.credentials.agreed_with_server(endpoint, WHOM).flaws
         self.assertEqual([flaw.kind for flaw in flaws], [Invalid.REVOKED])
 
@@ -265,7 +269,7 @@ class ClientTests(Case):
             context.minimum_version = context.maximum_version = version
             server = Authority.root("Public").issue(NAME)
             first = self.to_client(context, server)
-            first.endpoint.send(b"x")  # a ticket of TLS 1.3 is read with the first data
+            first.say(b"x")  # a ticket of TLS 1.3 is read with the first data
             first.run()
             session = first.peer.tls.session
             self.assertFalse(first.endpoint.resumed)
