@@ -325,6 +325,17 @@ class ISession(Interface):
         had raised it.
         """
 
+    def give_way(side: Side) -> Deferred[None]:
+        """
+        Let all other sessions have their turn. A L{StreamInspector<gateway.inspector>} does so
+        by itself in the middle of what comes from a side.
+
+        @param side: whose bytes are worked on. Return the Deferred, or await it, so that no
+            more of them come meanwhile.
+        @return: fires at the next turn of the reactor; but not while more waits to be sent than
+            a buffer should hold, as what C{side} has sent would only add to that.
+        """
+
     def date() -> float:
         """What a clock on the wall shows: seconds since the beginning of 1970, in UTC."""
 

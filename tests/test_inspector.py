@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.inspector import Inspector, LoneEnd, Reader, StreamInspector, pattern
+from gateway.inspector.reader import MESSAGE, TURN
 from gateway.interfaces import CLIENT, SERVER, Denied, Outcome, Unreachable, Verdict
 from gateway.testing import FakeSession
 
@@ -520,6 +521,109 @@ class ReleaseTests(SynchronousTestCase):
         session.inspector.ended(CLIENT)
         session.says(SERVER, b"x")
         self.assertEqual((session.halves, session.paused), ({SERVER}, set()))
+
+
+class Busy(FakeSession):
+    """One whose test says when the others have had their turn."""
+
+    def give_way(self, side: Any) -> Deferred[None]:
+        self.ways.append(Deferred())
+        return self.ways[-1]
+
+    ways: list[Deferred[None]]
+
+
+def busy(make: Any, said: bytes) -> Busy:
+    """A session whose client says all this at once."""
+    session = Busy(make)
+    session.ways = []
+    session.start()
+    session.says(CLIENT, said)
+    return session
+
+
+class FairTests(SynchronousTestCase):
+    """Nobody can have the gateway for himself, by sending much that is read in small pieces."""
+
+    said = b"a\r\n" * 1000
+
+    def goes_on(self, session: Busy) -> None:
+        """The others have had their turn, each time, until it is done."""
+        for _ in range(1000):
+            if not session.ways:
+                return
+            session.ways.pop().callback(None)
+        self.fail("it does not come to an end")
+
+    def test_messages(self) -> None:
+        """After some messages, the others have their turn; in the end all is as without them."""
+        session = busy(Lines, self.said)
+        self.assertLessEqual(session.sent[SERVER].count(b"[a]"), TURN // MESSAGE)
+        self.assertEqual(session.paused, {CLIENT})
+        self.goes_on(session)
+        self.assertEqual(session.sent[SERVER], b"[a]" * 1000)
+        self.assertEqual(session.paused, set())
+
+    def test_reads(self) -> None:
+        """Also in the middle of a message, however it is read."""
+
+        class Pieces(StreamInspector):
+            async def from_client(self, read: Reader) -> None:
+                for _ in range(100):
+                    self.count = 0
+                    await read.exactly(1, 1)
+                    await read.some(1)
+                    await read.until(b"\n", 1)
+                    await read.line(1)
+                    await read.lines(1)
+                    read.skip(len(read.peek(3)))
+                self.session.send(SERVER, b"all")
+
+        session = busy(Pieces, b"ab\na\r\n\r\na\r\n" * 100)
+        self.assertEqual(session.paused, {CLIENT})
+        self.assertEqual(session.sent[SERVER], b"")
+        self.goes_on(session)
+        self.assertEqual(session.sent[SERVER], b"all")
+
+    def test_no_need(self) -> None:
+        """Who has little to say, or comes in pieces, never waits for anybody."""
+        session = busy(Lines, b"a\r\n" * 5)
+        for _ in range(1000):
+            session.says(CLIENT, b"a\r\n")
+        self.assertEqual(session.ways, [])
+
+    def test_end(self) -> None:
+        """A session may end meanwhile: nothing goes on then."""
+        closed = []
+
+        class Closing(Lines):
+            async def from_client(self, read: Reader) -> None:
+                try:
+                    await super().from_client(read)
+                finally:
+                    closed.append("closed")
+
+        session = busy(Closing, self.said)
+        sent = session.sent[SERVER]
+        session.over()
+        self.assertEqual(closed, ["closed"])
+        self.assertTrue(session.ways[0].called)
+        self.assertEqual((session.sent[SERVER], session.late), (sent, []))
+
+    def test_denied(self) -> None:
+        """What is denied later is denied as it would have been at once."""
+        session = busy(Lines, self.said + b"\n")
+        self.assertIsNone(session.verdict)
+        self.goes_on(session)
+        self.assertEqual(verdict(session).outcome, Outcome.DENIED)
+
+    def test_release(self) -> None:
+        """What is released meanwhile passes in its order, and once."""
+        session = busy(Lines, b"a\r\n" * 100)
+        passed = session.sent[SERVER].count(b"[a]")
+        session.inspector.release()
+        self.goes_on(session)
+        self.assertEqual(session.sent[SERVER], b"[a]" * passed + b"a\r\n" * (100 - passed))
 
 
 class ReaderTests(SynchronousTestCase):

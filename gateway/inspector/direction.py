@@ -3,7 +3,9 @@ Direction: runs the coroutine that reads one side of a session.
 
 It is driven by C{coroutine.send}: no task, and no Deferred per read. A
 coroutine yields either its own L{Reader}, when it needs more bytes, or a
-Deferred, when it awaits a decision.
+Deferred, when it awaits a decision. One that finds all it needs in what has
+come would go on for long: its reader interrupts it, and other sessions have
+their turn.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from gateway.inspector.reader import EndOfStream, Reader
+from gateway.inspector.reader import GIVE_WAY, TURN, EndOfStream, Reader
 from gateway.interfaces import Denied, ISession, Side
 
 
@@ -123,9 +125,11 @@ class Direction:
         self._running = True
         try:
             coroutine = self._coroutine
+            self.read.left = TURN
             wanted = coroutine.send(None) if failure is None else coroutine.throw(failure)
             if wanted is not self.read:
-                self._await(wanted)
+                way = wanted is GIVE_WAY
+                self._await(self._session.give_way(self._side) if way else wanted)
         except (StopIteration, EndOfStream):
             self._returned = True
         except BaseException as error:

@@ -18,6 +18,16 @@ LONE = re.compile(rb"\r(?=[^\n])|(?<!\r)\n")
 """A CR with something else than a LF behind it, or a LF with something else than a CR before it."""
 
 
+TURN = 256
+"""Reads of a coroutine before others have their turn: a millisecond or so."""
+
+MESSAGE = 32
+"""So many reads the end of a message counts for, as a decision about it and an answer follow."""
+
+GIVE_WAY = object()
+"""What a coroutine yields in the middle of what has come, so that others have their turn."""
+
+
 class LoneEnd(Denied):
     """
     A line has a CR or a LF of its own.
@@ -53,9 +63,10 @@ class Reader:
 
     @ivar side: whose bytes these are.
     @ivar ended: that side will send no more (but there may be unread bytes).
+    @ivar left: reads that may be done before others have their turn.
     """
 
-    __slots__ = ("_at", "_began", "_buffer", "ended", "side")
+    __slots__ = ("_at", "_began", "_buffer", "ended", "left", "side")
 
     def __init__(self, side: Side) -> None:
         self.side = side
@@ -63,6 +74,7 @@ class Reader:
         self._began = False
         self._buffer: bytes | bytearray = b""
         self._at = 0
+        self.left = TURN
 
     # For the inspector
 
@@ -85,6 +97,8 @@ class Reader:
         @raise LoneEnd: as soon as one line has a CR or a LF of its own.
         @raise Denied: they are longer.
         """
+        if self.left <= 0:
+            await self._give_way()
         while self.unread < 2:
             self._check_ends(0, 2)
             await self._wait()
@@ -110,6 +124,8 @@ class Reader:
         """
         if not 0 <= count <= limit:
             raise Denied(f"the {self.side.value} announced {count} bytes; {limit} are allowed")
+        if self.left <= 0:
+            await self._give_way()
         while self.unread < count:
             await self._wait()
         return self._take(count)
@@ -123,6 +139,8 @@ class Reader:
         """
         if limit is not None and limit < 1:
             raise ValueError(f"some() of {limit} bytes can't be read")
+        if self.left <= 0:
+            await self._give_way()
         while not self.unread:
             await self._wait()
         return self._take(self.unread if limit is None else min(limit, self.unread))
@@ -134,8 +152,11 @@ class Reader:
 
         @return: whether they are; C{False} if the side ended instead.
         """
+        if self.left <= 0:
+            await self._give_way()
         while len(self._buffer) - self._at <= than and not self.ended:
             await self._wait()
+        self.left -= MESSAGE
         return len(self._buffer) - self._at > than
 
     @property
@@ -165,6 +186,7 @@ class Reader:
     def skip(self, count: int) -> None:
         """Read so many bytes that L{peek} has shown."""
         self._began = True
+        self.left -= 1
         self._at += count
         if self._at == len(self._buffer):
             self._buffer, self._at = b"", 0
@@ -200,6 +222,8 @@ class Reader:
         Everything up to C{end}, and the first C{kept} bytes of that. Whoever ends a line wrongly
         would perhaps never send a right end, but wait: so that is looked for as it comes.
         """
+        if self.left <= 0:
+            await self._give_way()
         checked = searched = 0
         most = limit + len(end)
         while True:
@@ -229,6 +253,8 @@ class Reader:
 
         @param most: how many bytes there may be with all that counts as mark.
         """
+        if self.left <= 0:
+            await self._give_way()
         searched = 0
         while True:
             at = self._at
@@ -249,12 +275,19 @@ class Reader:
         buffer, begin = self._buffer, self._at
         end = begin + count
         self._began = True
+        self.left -= 1
         self._at = end + skip
         if self._at == len(buffer):
             self._buffer, self._at = b"", 0
         if isinstance(buffer, bytes):
             return buffer[begin:end]
         return bytes(memoryview(buffer)[begin:end])
+
+    @staticmethod
+    @coroutine
+    def _give_way() -> Generator[Any, Any, None]:
+        """Let others have their turn; the direction's driver recognises the word."""
+        yield GIVE_WAY
 
     @coroutine
     def _wait(self) -> Generator[Any, Any, None]:

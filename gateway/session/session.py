@@ -69,6 +69,7 @@ log = PrintableLogger()
 TERMS = Terms()
 
 FULL = {CLIENT: reason.CLIENT_FULL, SERVER: reason.SERVER_FULL}
+_FILLED = tuple((full, side) for side, full in FULL.items())
 
 _NONE: frozenset[Any] = frozenset()
 
@@ -380,6 +381,26 @@ class Session:
             timer.cancel()
         return timer
 
+    def give_way(self, side: Side) -> Deferred[None]:
+        """See L{ISession.give_way}."""
+        given: Deferred[None] = Deferred()
+        self._equipment.clock.callLater(0, self._go_on, side, given)
+        return given
+
+    def _go_on(self, side: Side, given: Deferred[None]) -> None:
+        """Others have had their turn: whoever gave way to them goes on, unless a buffer is full."""
+        if given.called or self._state in _ENDING:
+            return
+        for full, waited in _FILLED:
+            if self._gates[side].reasons & full:
+                self.flushed(waited).addCallback(lambda _: self._go_on(side, given))
+                return
+        self._speaking = side
+        try:
+            given.callback(None)
+        finally:
+            self._speaking = None
+
     def date(self) -> float:
         """See L{ISession.date}."""
         return self._equipment.clock.seconds()
@@ -610,6 +631,7 @@ class Session:
             self.send(SERVER, data)
         if self._state not in _ENDING and not self._wires[SERVER].waiting:
             self._gates[CLIENT].open(reason.SERVER_FULL)
+            self._tell_flushed(SERVER)
         if self._ending_early:
             self.end(SERVER)
 

@@ -234,6 +234,10 @@ class Stacked:
         """See L{ISession}."""
         return self._below.now
 
+    def give_way(self, side: Side) -> Deferred[None]:
+        """See L{ISession.give_way}. Who sends the body waits meanwhile."""
+        return self._below.give_way(side)
+
     def date(self) -> float:
         """See L{ISession.date}."""
         return self._below.date()

@@ -9,6 +9,7 @@ is there to read afterwards.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from attrs import define, field
@@ -94,6 +95,7 @@ class FakeSession(Asked):
     _gates: dict[Side, FakeGate] = field(
         init=False, factory=lambda: {CLIENT: FakeGate(), SERVER: FakeGate()}
     )
+    _giving_way: list[Deferred[None]] = field(init=False, factory=list)
     _bug: BaseException | None = field(init=False, default=None)
 
     @source.default
@@ -237,6 +239,12 @@ class FakeSession(Asked):
     def after(self, seconds: float, call: Callable[[], Any]) -> FakeTimer:
         """See L{ISession.after}."""
         return self._timers.add(self.now + seconds, call)
+
+    def give_way(self, side: Side) -> Deferred[None]:
+        """See L{ISession.give_way}. As soon as nobody is told anything."""
+        given: Deferred[None] = Deferred()
+        self._giving_way.append(given)
+        return given
 
     def date(self) -> float:
         """See L{ISession.date}. It is C{now}."""
@@ -402,6 +410,10 @@ class FakeSession(Asked):
 
     def _settle(self) -> None:
         """Nothing is reached while the inspector is still asking for it."""
+        while self._giving_way and not self._depth:
+            given = self._giving_way.pop(0)
+            if not given.called:
+                self._call(partial(given.callback, None))
         if self._connecting is None or self._depth:
             return
         if self._joining is not None:

@@ -726,6 +726,22 @@ class InspectedTests(TestCase):
         self.assertEqual(scene.metrics.services["web"].passed_in_part, 1)
 
     @asynchronous
+    async def test_flushed_early(self) -> None:
+        """What was sent before there was a server has left as soon as there is one."""
+        told: list[str] = []
+
+        class Early(Inspector):
+            def started(self) -> None:
+                self.session.connect()
+                self.session.send(SERVER, b"early")
+                self.session.flushed(SERVER).addCallback(lambda _: told.append("flushed"))
+
+        scene = Scene(self, Early)
+        _, server = await scene.pair()
+        self.assertEqual(await receive(server, 5), b"early")
+        await until(lambda: told)
+
+    @asynchronous
     async def test_nobody_to_talk_to(self) -> None:
         """A client that goes before anything was connected ends the session at once."""
 
