@@ -48,11 +48,13 @@ class Numbers:
     Where a connection stands. Modulo 2^32.
 
     @ivar sent: the number of the next byte that this end writes.
+    @ivar acknowledged: the number of the first byte that its peer has not acknowledged.
     @ivar received: the number of the next byte that it expects.
     @ivar unread: how many bytes before that nobody has read.
     """
 
     sent: int
+    acknowledged: int
     received: int
     unread: int
 
@@ -65,12 +67,12 @@ def numbers(sock: Socket) -> Numbers:
     @raise OSError: privileges are missing, or the connection is over.
     """
     for _ in range(_TRIES):
-        unread = _unread(sock)
+        unread, open_ = _count(sock, termios.FIONREAD), _count(sock, termios.TIOCOUTQ)
         with repairing(sock, probe=False):
             received = _number_of(sock, _RECEIVE_QUEUE)
             sent = _number_of(sock, _SEND_QUEUE)
-        if unread == _unread(sock):
-            return Numbers(sent, received, unread)
+        if (unread, open_) == (_count(sock, termios.FIONREAD), _count(sock, termios.TIOCOUTQ)):
+            return Numbers(sent, (sent - open_) & _MASK, received, unread)
     raise Unsteady
 
 
@@ -118,6 +120,6 @@ def _number_of(sock: Socket, queue: int) -> int:
         sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, _NO_QUEUE)
 
 
-def _unread(sock: Socket) -> int:
-    (unread,) = struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(4)))
-    return int(unread)
+def _count(sock: Socket, what: int) -> int:
+    (count,) = struct.unpack("i", fcntl.ioctl(sock.fileno(), what, bytes(4)))
+    return int(count)

@@ -32,6 +32,7 @@ from gateway.interfaces import Address
 IP_TRANSPARENT = 19
 IP_RECVORIGDSTADDR = 20
 IP_BIND_ADDRESS_NO_PORT = 24
+IPV6_HDRINCL = 36
 IPV6_TRANSPARENT = 75
 IPV6_RECVORIGDSTADDR = 74
 SO_SNDBUFFORCE = 32
@@ -57,6 +58,11 @@ Socket = socket.SocketType
 _TRANSPARENT = {
     socket.AF_INET: (socket.IPPROTO_IP, IP_TRANSPARENT),
     socket.AF_INET6: (socket.IPPROTO_IPV6, IPV6_TRANSPARENT),
+}
+
+_HEADER_INCLUDED = {
+    socket.AF_INET: (socket.IPPROTO_IP, socket.IP_HDRINCL),
+    socket.AF_INET6: (socket.IPPROTO_IPV6, IPV6_HDRINCL),
 }
 
 
@@ -315,6 +321,22 @@ def _discard_datagrams(sock: Socket) -> None:
             sock.recv(1)
     except OSError:
         pass
+
+
+def open_raw(family: socket.AddressFamily, mark: int) -> socket.socket:
+    """
+    For packets of TCP that are written with their IP header.
+
+    @raise OSError: CAP_NET_RAW is missing.
+    """
+    sock = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
+        sock.setsockopt(*_HEADER_INCLUDED[family], 1)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def name_of(sock: Socket) -> Address:

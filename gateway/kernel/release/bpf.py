@@ -11,7 +11,7 @@ import ctypes
 import mmap
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from errno import EPERM
 from struct import Struct, pack, pack_into
@@ -45,7 +45,9 @@ class Command(IntEnum):
     PROG_LOAD = 5
     OBJ_PIN = 6
     OBJ_GET = 7
+    OBJ_GET_INFO_BY_FD = 15
     LINK_CREATE = 28
+    LINK_UPDATE = 29
 
 
 class MapType(IntEnum):
@@ -74,6 +76,7 @@ _SCHED_CLS = 3
 """The type of programs that classify packets of a device."""
 
 _ELEMENT = Struct("=IIQQQ")
+_MAP_INFO = Struct("=IIIII")
 
 
 def _call(command: Command, attributes: bytes) -> int:
@@ -125,6 +128,20 @@ class Map:
         except OSError as error:
             raise KernelError(_explained(f"the map {name}", error)) from error
 
+    @classmethod
+    def of(cls, descriptor: int) -> Map:
+        """One that is there already."""
+        info = ctypes.create_string_buffer(_MAP_INFO.size)
+        attributes = pack("=IIQ", descriptor, _MAP_INFO.size, _address(info))
+        _call(Command.OBJ_GET_INFO_BY_FD, attributes)
+        _, _, key, value, entries = _MAP_INFO.unpack(info.raw)
+        return cls(descriptor, key, value, entries)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Bytes of a key and of a value."""
+        return self._key, self._value
+
     def put(self, key: bytes, value: bytes) -> None:
         """@raise KernelError: the map is full."""
         wanted, given = self._buffer(key, self._key), self._buffer(value, self._value)
@@ -159,6 +176,22 @@ class Map:
             )
         except FileNotFoundError:
             pass
+
+    def keys(self) -> Iterator[bytes]:
+        """All that are there. What is put or removed meanwhile may be missing, or be twice."""
+        key = None
+        while True:
+            at = 0 if key is None else _address(self._buffer(key, self._key))
+            following = ctypes.create_string_buffer(self._key)
+            try:
+                _call(
+                    Command.MAP_GET_NEXT_KEY,
+                    _ELEMENT.pack(self.descriptor, 0, at, _address(following), 0),
+                )
+            except FileNotFoundError:
+                return
+            key = following.raw
+            yield key
 
     def memory(self) -> mmap.mmap:
         """The values of an array, as memory that the kernel sees too."""
@@ -221,6 +254,15 @@ def attach(program: int, device: int, where: Attach) -> int:
     @raise OSError: the kernel is older (EINVAL), or refuses.
     """
     return _call(Command.LINK_CREATE, pack("=IIIIIIQ", program, device, where, 0, 0, 0, 0))
+
+
+def replace(link: int, program: int) -> None:
+    """
+    Let another program hang where one hangs, without a moment between.
+
+    @raise OSError: the device is gone (ENOLINK).
+    """
+    _call(Command.LINK_UPDATE, pack("=IIII", link, program, 0, 0))
 
 
 def pin(descriptor: int, path: str) -> None:

@@ -11,7 +11,7 @@ from attrs import frozen
 from gateway.kernel.sockets import Socket
 
 _INFO = Struct("=BBBBBBB")
-_BYTES_RECEIVED = Struct("=128xQ")
+_COUNTERS = Struct("=120xQQ")
 _SIZE = 136
 
 ESTABLISHED = 1
@@ -34,13 +34,16 @@ class Leg:
     """
     @ivar peer_scale: how far the windows that the peer sends are to be shifted.
     @ivar own_scale: the same for those that this end sends.
-    @ivar received: bytes since the beginning, in order; a FIN counts as one.
+    @ivar acknowledged: bytes that the peer has acknowledged since the beginning; a FIN
+        counts as one.
+    @ivar received: bytes that have come from it, in order; the same.
     """
 
     state: int
     options: Option
     peer_scale: int
     own_scale: int
+    acknowledged: int
     received: int
 
     @property
@@ -57,7 +60,7 @@ def leg_of(sock: Socket) -> Leg:
     """
     info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _SIZE)
     state, _, _, _, _, options, scales = _INFO.unpack_from(info)
-    (received,) = _BYTES_RECEIVED.unpack_from(info)
     known = Option(options & sum(Option))
-    scaled = Option.WINDOW_SCALE in known
-    return Leg(state, known, scales & 15 if scaled else 0, scales >> 4 if scaled else 0, received)
+    if Option.WINDOW_SCALE not in known:
+        scales = 0
+    return Leg(state, known, scales & 15, scales >> 4, *_COUNTERS.unpack_from(info))

@@ -54,11 +54,12 @@ class Ends:
 
 class Overlap:
     """
-    One session. Nobody may use its sockets while it is made, or while L{probe} runs.
+    One session. Nobody may use its sockets while it is made.
 
     @param legs: the sockets of the client's and the server's leg.
     @param pending: bytes that the gateway has read and not yet written, towards the
         client and towards the server.
+    @ivar settled: whether only the program has to do with it.
     @raise Stays: it can't be released.
     """
 
@@ -68,6 +69,7 @@ class Overlap:
         self._table = table
         self._legs = legs
         self.ends = ends
+        self.settled = False
         try:
             self.index = table.take()
         except Full:
@@ -86,7 +88,11 @@ class Overlap:
         """Read where both legs stand, tell the program, and let it forward."""
         (client, leg), (server, other) = (_standing(sock) for sock in self._legs)
         _check(leg, other)
-        self._origin = (client.received - leg.received, server.received - other.received)
+        self._received_from = (client.received - leg.received, server.received - other.received)
+        self._acknowledged_from = (
+            client.acknowledged - leg.acknowledged,
+            server.acknowledged - other.acknowledged,
+        )
         self._shift = (
             _difference(server, pending[1], client),
             _difference(client, pending[0], server),
@@ -95,7 +101,6 @@ class Overlap:
         self._put(leg, other)
         self._learn()
         self._table.set_mode(self.index, Mode.OVERLAP)
-        self.probe()
 
     def _put(self, client: Leg, server: Leg) -> None:
         """Everything that the program must know; it is not in force yet."""
@@ -132,27 +137,27 @@ class Overlap:
         @raise Stays: the program does not see them.
         """
         self._table.set_mode(self.index, Mode.LEARN)
-        self.probe()
+        for sock in self._legs:
+            # its answer tells each peer the other's window
+            repair.probe(sock)
         for sock, side in zip(self._legs, (0, 1), strict=True):
             if not self._table.direction(self.index, side).interface:
                 ended = leg_of(sock).state != ESTABLISHED
                 raise Stays(_ENDED if ended else "a leg goes by a device without the program")
 
-    def probe(self) -> None:
-        """Ask both peers for an acknowledgement; the answers show each the other's window."""
-        for sock in self._legs:
-            repair.probe(sock)
-
     def look(self) -> bool:
         """
         Move the boundary if packets came in late.
 
-        @return: whether the old sockets have nothing to do any more.
-        @raise OSError: one of them is dead.
+        @return: whether the old sockets have nothing to do any more: all is delivered, or
+            one peer has reset, and the reset was forwarded.
         """
+        if any(self._table.direction(self.index, side).seen & Seen.RESET for side in (0, 1)):
+            return True
         legs = [leg_of(sock) for sock in self._legs]
         received = [
-            (origin + leg.received) & _MASK for origin, leg in zip(self._origin, legs, strict=True)
+            (origin + leg.received) & _MASK
+            for origin, leg in zip(self._received_from, legs, strict=True)
         ]
         if received != self._boundary:
             self._boundary = received
@@ -162,19 +167,25 @@ class Overlap:
             for side in (0, 1):
                 self._table.set_bounds(self.index, side, received[side], self._own_end(side))
             return False
-        return all(self._drained(side) for side in (0, 1))
+        return all(self._drained(side, legs[side]) for side in (0, 1))
 
-    def _drained(self, side: int) -> bool:
-        """Whether the sender of a direction has acknowledged all that its old socket sent."""
+    def _drained(self, side: int, leg: Leg) -> bool:
+        """
+        Whether the sender of a direction has acknowledged all that its old socket sent: the
+        socket knows, or the program has seen it.
+        """
+        end = self._own_end(side)
+        if _reached(self._acknowledged_from[side] + leg.acknowledged, end):
+            return True
         direction = self._table.direction(self.index, side)
-        behind = (direction.acknowledged - self._own_end(side)) & _MASK
-        return bool(direction.seen & Seen.DRAINED) and behind < _HALF
+        return bool(direction.seen & Seen.DRAINED) and _reached(direction.acknowledged, end)
 
     def _own_end(self, side: int) -> int:
         return (self._boundary[1 - side] + self._shift[1 - side]) & _MASK
 
     def settle(self) -> None:
         """From now on, only the program has to do with it. The sockets must L{vanish} soon."""
+        self.settled = True
         self._table.set_mode(self.index, Mode.FORWARD)
 
     def vanish(self) -> None:
@@ -212,6 +223,11 @@ def _check(client: Leg, server: Leg) -> None:
         raise Stays("only one leg has timestamps")
     if (client.options | server.options) & Option.USEC_TIMESTAMPS:
         raise Stays("a leg has timestamps in microseconds")
+
+
+def _reached(number: int, end: int) -> bool:
+    """Whether C{number} is not before C{end}, in the circle of numbers."""
+    return (number - end) & _MASK < _HALF
 
 
 def _difference(to: Numbers, pending: int, of: Numbers) -> int:

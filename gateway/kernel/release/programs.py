@@ -8,7 +8,7 @@ descriptor of them; before that as filters of the C{clsact} queueing discipline.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from errno import EEXIST, EINVAL
 from importlib.resources import files
 from typing import Any
@@ -19,11 +19,15 @@ from gateway.kernel.errors import KernelError
 from gateway.kernel.release import bpf
 from gateway.kernel.release.bpf import Attach
 from gateway.kernel.release.elf import Object
+from gateway.kernel.release.pins import Pins
 from gateway.kernel.release.table import Table
 from gateway.kernel.routing import netlink
 
 OBJECT = "program/release.bpf.o"
 """Beside this module. C{make program} makes it anew."""
+
+_LINK = "link-"
+"""How the names of pinned links begin."""
 
 _ETHERNET = 1
 _UP = 1
@@ -53,10 +57,12 @@ class Programs:
     The programs of this process.
 
     @param table: what they look into.
+    @param pins: what keeps their links.
     @raise KernelError: privileges are missing, or the kernel refuses them.
     """
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, pins: Pins | None = None) -> None:
+        self._pins = pins or Pins(None)
         made = Object(files(__package__).joinpath(OBJECT).read_bytes())
         self._loaded = {
             program.name: bpf.load(program, made.license(), table.maps)
@@ -75,6 +81,7 @@ class Programs:
             there = {device.index: device for device in _devices(kernel)}
             for gone in self._links.keys() - there.keys():
                 _close(self._links.pop(gone))
+            self._forget(there.keys())
             for index in there.keys() - self._links.keys():
                 self._attach(kernel, there[index])
 
@@ -82,7 +89,7 @@ class Programs:
         links: list[int] = []
         try:
             for name, where in _WHERE.items():
-                links.append(bpf.attach(self._loaded[name], device.index, where))
+                links.append(self._link(name, device.index, where))
         except OSError as error:
             _close(links)
             if error.errno != EINVAL:
@@ -90,6 +97,29 @@ class Programs:
             self._filter(kernel, device)
             links = []
         self._links[device.index] = links
+
+    def _link(self, name: str, device: int, where: Attach) -> int:
+        """The link of a predecessor, with our program, or a new one."""
+        pinned = f"{_LINK}{name}-{device}"
+        link = self._pins.get(pinned)
+        if link is not None:
+            try:
+                bpf.replace(link, self._loaded[name])
+            except OSError:
+                # of a device that had this number before
+                os.close(link)
+                self._pins.remove(pinned)
+            else:
+                return link
+        link = bpf.attach(self._loaded[name], device, where)
+        self._pins.put(pinned, link)
+        return link
+
+    def _forget(self, there: Collection[int]) -> None:
+        """Nobody needs the links of devices that are gone."""
+        for name in self._pins.names(_LINK):
+            if int(name.rpartition("-")[2]) not in there:
+                self._pins.remove(name)
 
     def _filter(self, kernel: Any, device: Device) -> None:
         """As filters, before Linux 6.6."""

@@ -7,11 +7,13 @@ kernel shares, so that looking at them costs nothing.
 
 from __future__ import annotations
 
+from functools import partial
 from struct import pack_into, unpack_from
 
-from gateway.kernel.release import bpf, layout
+from gateway.kernel.release import layout
 from gateway.kernel.release.bpf import Flag, Map, MapType
 from gateway.kernel.release.layout import Direction, Flow, Mode
+from gateway.kernel.release.pins import Pins
 
 _KEY = 4
 _MODE_AT = 0
@@ -26,24 +28,25 @@ class Table:
     """
     The maps of the program.
 
-    @param sessions: how many there may be at a time.
+    @param sessions: how many there may be at a time. A table that is pinned keeps its size.
     @param events: bytes of the ring; a power of two.
     """
 
-    def __init__(self, sessions: int, events: int = 1 << 18) -> None:
-        size = layout.TUPLE.size
+    def __init__(self, sessions: int, pins: Pins | None = None, events: int = 1 << 18) -> None:
+        pins = pins or Pins(None)
         self.maps = {
-            "flows": Map.create(
-                MapType.HASH, size, layout.FLOW.size, 2 * sessions, Flag.NO_PREALLOC, "flows"
-            ),
-            "sessions": _array(layout.SESSION.size, sessions, "sessions"),
-            "directions": _array(layout.DIRECTION.size, 2 * sessions, "directions"),
-            "settings": _array(layout.SETTING.size, 1, "settings"),
-            "events": Map.create(MapType.RINGBUF, 0, 0, events, 0, "events"),
+            name: pins.map(name, partial(Map.create, *shape, name))
+            for name, shape in _shapes(sessions, events).items()
         }
         self._sessions = self.maps["sessions"].memory()
         self._directions = self.maps["directions"].memory()
-        self._free = list(range(sessions - 1, -1, -1))
+        most = self.maps["sessions"].entries
+        self._free = [n for n in range(most - 1, -1, -1) if self.mode(n) is Mode.FREE]
+
+    def used(self) -> list[int]:
+        """The indices of the sessions that are there: after a start, a predecessor's."""
+        free = set(self._free)
+        return [n for n in range(self.maps["sessions"].entries) if n not in free]
 
     def set_marks(self, forwarded: int, bare: int) -> None:
         """
@@ -80,6 +83,15 @@ class Table:
     def remove_flow(self, source: bytes) -> None:
         """Packets of this tuple are ordinary ones again."""
         self.maps["flows"].remove(source)
+
+    def forget(self, index: int) -> None:
+        """Take away a session that nobody knows any more, flows and all."""
+        flows = self.maps["flows"]
+        for key in list(flows.keys()):
+            value = flows.get(key)
+            if value is not None and unpack_from("=I", value)[0] == index:
+                flows.remove(key)
+        self.give_back(index)
 
     def mode(self, index: int) -> Mode:
         """How far a session has come."""
@@ -127,5 +139,14 @@ class Table:
         return (2 * index + side) * layout.DIRECTION.size
 
 
-def _array(value: int, entries: int, name: str) -> Map:
-    return bpf.Map.create(MapType.ARRAY, _KEY, value, entries, Flag.MMAPABLE, name)
+def _shapes(sessions: int, events: int) -> dict[str, tuple[MapType, int, int, int, int]]:
+    """Of each map: its type, bytes of a key and of a value, entries, flags."""
+    array, shared = MapType.ARRAY, Flag.MMAPABLE
+    flow = layout.TUPLE.size, layout.FLOW.size
+    return {
+        "flows": (MapType.HASH, *flow, 2 * sessions, Flag.NO_PREALLOC),
+        "sessions": (array, _KEY, layout.SESSION.size, sessions, shared),
+        "directions": (array, _KEY, layout.DIRECTION.size, 2 * sessions, shared),
+        "settings": (array, _KEY, layout.SETTING.size, 1, shared),
+        "events": (MapType.RINGBUF, 0, 0, events, 0),
+    }

@@ -23,13 +23,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from errno import EADDRINUSE, EADDRNOTAVAIL
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from gateway.interfaces import Address
-from gateway.kernel.release.layout import Event, Happened, Mode, Seen
-from gateway.kernel.release.overlap import Ends, Overlap, Stays
+from gateway.kernel.release.carrier import Carrier
+from gateway.kernel.release.legs import leg_of
+from gateway.kernel.release.overlap import Ends, Stays
 from gateway.kernel.release.programs import Programs
+from gateway.kernel.release.reset import send_reset
 from gateway.kernel.release.ring import Ring
+from gateway.kernel.release.stories import Stories, Story
 from gateway.kernel.release.table import Table
 
 LISTEN = 50080
@@ -41,9 +46,6 @@ MOST = 262144
 
 PATIENCE = 10.0
 """Seconds that the last sessions have to end."""
-
-GRACE = 0.005
-"""Seconds between the last packet for an old socket and its end."""
 
 SOL = {socket.AF_INET: (socket.IPPROTO_IP, 19), socket.AF_INET6: (socket.IPPROTO_IPV6, 75)}
 
@@ -60,8 +62,7 @@ class Session:
         self.ended: set[socket.socket] = set()
         self.passed: set[socket.socket] = set()
         self.due = time.monotonic() + relay.random.random() * relay.seconds
-        self.overlap: Overlap | None = None
-        self.settled = 0.0
+        self.index = -1
         for sock in self.socks:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -140,27 +141,22 @@ class Session:
     def release(self) -> None:
         self.due = float("inf")
         pending = len(self.waiting[self.client]), len(self.waiting[self.server])
+        story = Story(self.ends, self.relay.idle, {})
         try:
-            self.overlap = Overlap(self.relay.table, self.ends, self.socks, pending)
+            self.index = self.relay.carrier.switch(story, self.socks, pending)
         except Stays as why:
             self.relay.count(f"stays: {why}")
         else:
             self.switched = time.monotonic()
 
-    def look(self) -> bool:
-        """Whether the old sockets are gone."""
-        assert self.overlap is not None
-        now = time.monotonic()
-        if not self.settled and self.overlap.look() and not any(self.waiting.values()):
-            self.overlap.settle()
-            self.settled = now
-        return bool(self.settled) and now - self.settled > GRACE
-
-    def leave(self) -> None:
-        assert self.overlap is not None
-        self.overlap.vanish()
-        self.relay.overlaps.append(time.monotonic() - self.switched)
-        self.close()
+    def described(self) -> dict[str, Any]:
+        """For whoever wants to know why it is not over."""
+        told: dict[str, Any] = {"waiting": [len(self.waiting[sock]) for sock in self.socks]}
+        told["legs"] = [str(leg_of(sock)) for sock in self.socks]
+        if self.index >= 0:
+            table = self.relay.table
+            told["directions"] = [str(table.direction(self.index, side)) for side in (0, 1)]
+        return told
 
     def close(self) -> None:
         for sock in self.socks:
@@ -170,7 +166,9 @@ class Session:
 class Relay:
     """All of them."""
 
-    def __init__(self, seconds: float, preamble: int, kept: float, seed: int) -> None:
+    idle = 0.0
+
+    def __init__(self, seconds: float, preamble: int, kept: float, seed: int, folder: Path) -> None:
         self.seconds, self.preamble, self.kept = seconds, preamble, kept
         self.random = random.Random(seed)
         self.table = Table(4096)
@@ -179,12 +177,16 @@ class Relay:
         self.programs.attach()
         events = self.table.maps["events"]
         self.ring = Ring(events.descriptor, events.entries)
+        self.told: list[dict[str, Any]] = []
         self.counts: dict[str, int] = {}
         self.overlaps: list[float] = []
         self.records: list[dict[str, Any]] = []
-        self.released: dict[int, Overlap] = {}
+        self.released: set[int] = set()
+        reset = partial(send_reset, mark=FORWARDED)
+        self.carrier = Carrier(self.table, Stories(folder), self.told.append, reset, time.monotonic)
         self.sessions: dict[int, Session] = {}
         self.used: set[tuple[str, int]] = set()
+        self.heeds = {"settled": self.settled, "gone": self.gone, "over": self.ended}
         self.listeners = [self.listen(socket.AF_INET), self.listen(socket.AF_INET6)]
 
     def listen(self, family: socket.AddressFamily) -> socket.socket:
@@ -233,11 +235,12 @@ class Relay:
             poll.register(listener, select.POLLIN)
         for sock, session in self.socks():
             poll.register(sock, session.interest(sock))
-        busy = any(session.overlap for session in self.sessions.values())
-        ready = dict(poll.poll(1 if busy else 20))
+        ready = dict(poll.poll(min(20, 1000 * self.carrier.turn())))
         if 0 in ready:
             return False
-        self.told()
+        self.carrier.hear(self.ring.read())
+        self.carrier.turn()
+        self.heed()
         for listener in self.listeners:
             if listener.fileno() in ready:
                 self.accept(listener)
@@ -257,8 +260,6 @@ class Relay:
             call()
         except OSError as error:
             self.count(f"failed: {error}")
-            if session.overlap is not None:
-                session.overlap.forget()
             self.drop(session)
 
     def accept(self, listener: socket.socket) -> None:
@@ -278,59 +279,53 @@ class Relay:
     def advance(self) -> None:
         now = time.monotonic()
         for session in list(self.sessions.values()):
-            if session.overlap is not None:
-                self.guarded(session, partial(self.look, session))
-            elif session.over:
+            if session.index < 0 and session.over:
                 self.count("ended before")
                 self.drop(session)
             elif now > session.due and not session.ended:
                 self.guarded(session, session.release)
 
-    def look(self, session: Session) -> None:
-        if session.look():
-            assert session.overlap is not None
-            self.released[session.overlap.index] = session.overlap
-            session.leave()
-            self.count("released")
-            self.perhaps_over(session.overlap)
-            del self.sessions[id(session)]
-
     def drop(self, session: Session) -> None:
         session.close()
         self.sessions.pop(id(session), None)
 
-    def told(self) -> None:
-        for data in self.ring.read():
-            event = Event(*struct.unpack("=IIII", data))
-            overlap = self.released.get(event.session)
-            if overlap is not None and event.happened != Happened.DRAINED:
-                self.perhaps_over(overlap)
+    def heed(self) -> None:
+        """What the carrier has told."""
+        told, self.told[:] = self.told[:], []
+        for message in told:
+            for what, heed in self.heeds.items():
+                if what in message:
+                    heed(message)
 
-    def perhaps_over(self, overlap: Overlap) -> None:
-        sides = [self.table.direction(overlap.index, side) for side in (0, 1)]
-        index = overlap.index
-        both = [Seen(side.seen) for side in sides]
-        reset = any(Seen.RESET in seen for seen in both)
-        # the one has acknowledged the end of the other
-        done = all(Seen.FIN_ACK in both[n] or self.table.ended(index, 1 - n) for n in (0, 1))
-        if reset or done:
-            self.records.append({"reset": reset, "carried": [side.carried for side in sides]})
-            if self.table.mode(overlap.index) is not Mode.FREE:
-                self.count("reset" if reset else "passed")
-            del self.released[overlap.index]
+    def settled(self, message: dict[str, Any]) -> None:
+        self.carrier.let_go(message["settled"])
+
+    def gone(self, message: dict[str, Any]) -> None:
+        index = message["gone"]
+        (session,) = (each for each in self.sessions.values() if each.index == index)
+        self.overlaps.append(time.monotonic() - session.switched)
+        self.count("released")
+        self.released.add(index)
+        self.drop(session)
+
+    def ended(self, message: dict[str, Any]) -> None:
+        self.records.append(message)
+        self.count(message["how"])
+        self.released.discard(message["over"])
 
 
 def main() -> None:
     seconds, preamble, kept, seed = sys.argv[1:]
-    relay = Relay(float(seconds), int(preamble), float(kept), int(seed))
-    print("ready", flush=True)
-    relay.run()
+    with TemporaryDirectory() as folder:
+        relay = Relay(float(seconds), int(preamble), float(kept), int(seed), Path(folder))
+        print("ready", flush=True)
+        relay.run()
     overlaps = sorted(relay.overlaps)
     print(
         json.dumps(
             {
                 "counts": relay.counts,
-                "running": len(relay.sessions),
+                "running": [session.described() for session in relay.sessions.values()],
                 "released": len(relay.released),
                 "overlap": overlaps[len(overlaps) // 2] if overlaps else None,
                 "longest": overlaps[-1] if overlaps else None,

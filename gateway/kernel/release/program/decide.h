@@ -69,13 +69,8 @@ static __always_inline enum decision in_overlap(const struct packet *packet, str
 		return FORWARD;
 	if (end == packet->sequence)
 		return BEFORE(packet->acknowledgement, known->own->own_end) ? TO_STACK : FORWARD;
-	if (UP_TO(end, known->own->boundary))
-		return TO_STACK;
-	if (BEFORE(packet->sequence, known->own->boundary)) {
-		known->own->dropped++;	/* half of it is the socket's: it is sent again, in two */
-		return DROP;
-	}
-	return FORWARD;
+	/* what is the socket's in part is forwarded as a whole: it may be sent like this for ever, and is the same bytes */
+	return UP_TO(end, known->own->boundary) ? TO_STACK : FORWARD;
 }
 
 /* Note what a forwarded packet says. */

@@ -1,0 +1,81 @@
+"""
+Stories: what the gateway wants to know again of a released session after a restart.
+
+One small file each, in a folder that a reboot empties, as the sessions are gone then.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from gateway.interfaces import Address
+from gateway.kernel.release.overlap import Ends
+
+
+@frozen
+class Story:
+    """
+    A session, as whoever comes next has to know it.
+
+    @ivar idle: after so many seconds of silence it is ended; 0: never.
+    @ivar told: what the gateway has told; nobody here looks into it.
+    """
+
+    ends: Ends
+    idle: float
+    told: dict[str, Any]
+
+    def written(self) -> str:
+        """As JSON."""
+        ends = [list(each) for each in (self.ends.client, self.ends.server, self.ends.source)]
+        return json.dumps({"ends": ends, "idle": self.idle, "told": self.told})
+
+    @classmethod
+    def read(cls, text: str) -> Story:
+        """
+        @raise ValueError: it is none.
+        """
+        try:
+            said = json.loads(text)
+            ends = Ends(*(Address(host, port) for host, port in said["ends"]))
+            return cls(ends, float(said["idle"]), said["told"])
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a story: {error!r}") from error
+
+
+class Stories:
+    """The folder of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(0o700, parents=True, exist_ok=True)
+
+    def put(self, index: int, story: Story) -> None:
+        """@raise OSError: there is no room."""
+        new = self._path(index).with_suffix(".new")
+        new.write_text(story.written())
+        new.rename(self._path(index))
+
+    def get(self, index: int) -> Story | None:
+        """The story of a session; L{None} if nobody can tell it."""
+        try:
+            return Story.read(self._path(index).read_text())
+        except (OSError, ValueError):
+            return None
+
+    def remove(self, index: int) -> None:
+        """Harmless if there is none."""
+        self._path(index).unlink(missing_ok=True)
+
+    def clear(self, but: set[int]) -> None:
+        """Nobody needs the others."""
+        for path in self._folder.iterdir():
+            if path.name not in {str(index) for index in but}:
+                path.unlink()
+
+    def _path(self, index: int) -> Path:
+        return self._folder / str(index)
