@@ -4,15 +4,17 @@ A gateway that only relays, and releases its sessions into the kernel at random 
 What the gateway does in two processes it does in one, without an inspector in between, so that many
 sessions of all kinds can be compared byte by byte. Run in a namespace, as root::
 
-    python -m tests.kernel.release.relay SECONDS PREAMBLE KEPT SEED
+    python -m tests.kernel.release.relay SECONDS PREAMBLE KEPT SEED [IDLE [PINS STORIES]]
 
 Every session begins with a preamble for the client, so that the numbers of the legs differ. Tells
-what it did as JSON when its standard input ends.
+what it did as JSON when its standard input ends. A line on it ends all released sessions; the word
+C{die} ends the relay itself at once.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import random
 import select
 import socket
@@ -31,6 +33,7 @@ from gateway.interfaces import Address
 from gateway.kernel.release.carrier import Carrier
 from gateway.kernel.release.legs import leg_of
 from gateway.kernel.release.overlap import Ends, Stays
+from gateway.kernel.release.pins import Pins
 from gateway.kernel.release.programs import Programs
 from gateway.kernel.release.reset import send_reset
 from gateway.kernel.release.ring import Ring
@@ -166,14 +169,23 @@ class Session:
 class Relay:
     """All of them."""
 
-    idle = 0.0
-
-    def __init__(self, seconds: float, preamble: int, kept: float, seed: int, folder: Path) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        preamble: int,
+        kept: float,
+        seed: int,
+        idle: float,
+        pins: Path | None,
+        stories: Path,
+    ) -> None:
+        self.idle = idle
         self.seconds, self.preamble, self.kept = seconds, preamble, kept
         self.random = random.Random(seed)
-        self.table = Table(4096)
+        kept_by = Pins(None) if pins is None else Pins.at(pins)
+        self.table = Table(4096, kept_by)
         self.table.set_marks(FORWARDED, BARE)
-        self.programs = Programs(self.table)
+        self.programs = Programs(self.table, kept_by)
         self.programs.attach()
         events = self.table.maps["events"]
         self.ring = Ring(events.descriptor, events.entries)
@@ -182,8 +194,13 @@ class Relay:
         self.overlaps: list[float] = []
         self.records: list[dict[str, Any]] = []
         self.released: set[int] = set()
+        """Also a predecessor's."""
+
         reset = partial(send_reset, mark=FORWARDED)
-        self.carrier = Carrier(self.table, Stories(folder), self.told.append, reset, time.monotonic)
+        self.carrier = Carrier(
+            self.table, Stories(stories), self.told.append, reset, time.monotonic
+        )
+        self.released.update(index for index, _ in self.carrier.stories())
         self.sessions: dict[int, Session] = {}
         self.used: set[tuple[str, int]] = set()
         self.heeds = {"settled": self.settled, "gone": self.gone, "over": self.ended}
@@ -236,7 +253,7 @@ class Relay:
         for sock, session in self.socks():
             poll.register(sock, session.interest(sock))
         ready = dict(poll.poll(min(20, 1000 * self.carrier.turn())))
-        if 0 in ready:
+        if 0 in ready and not self.obeys(os.read(0, 100)):
             return False
         self.carrier.hear(self.ring.read())
         self.carrier.turn()
@@ -249,6 +266,15 @@ class Relay:
                 self.guarded(session, partial(session.ready, sock, ready[sock.fileno()]))
         self.advance()
         return True
+
+    def obeys(self, line: bytes) -> bool:
+        """Whether it is to go on."""
+        if line == b"die\n":
+            print("dead", flush=True)
+            os._exit(0)
+        for index, _ in list(self.carrier.stories()) if line else ():
+            self.carrier.kill(index)
+        return bool(line)
 
     def socks(self) -> list[tuple[socket.socket, Session]]:
         return [(sock, each) for each in self.sessions.values() for sock in each.socks]
@@ -315,9 +341,11 @@ class Relay:
 
 
 def main() -> None:
-    seconds, preamble, kept, seed = sys.argv[1:]
+    seconds, preamble, kept, seed, *more = sys.argv[1:]
+    idle = float(more[0]) if more else 0.0
     with TemporaryDirectory() as folder:
-        relay = Relay(float(seconds), int(preamble), float(kept), int(seed), Path(folder))
+        pins, stories = map(Path, more[1:]) if more[1:] else (None, Path(folder))
+        relay = Relay(float(seconds), int(preamble), float(kept), int(seed), idle, pins, stories)
         print("ready", flush=True)
         relay.run()
     overlaps = sorted(relay.overlaps)
