@@ -55,6 +55,14 @@ class InspectorMaker:
         """An inspector for this session."""
         return cast(IInspector, self.inspector(session))
 
+    def foretell(self, settings: Any, connection: Any, said: Any) -> Any:
+        """
+        What the inspector would do with a connection, by what its client says first; L{None} if
+        it does not go by that. See L{gateway.policy.foretelling}.
+        """
+        foretell = getattr(self.inspector, "foretell", None)
+        return None if foretell is None else foretell(settings, connection, said)
+
     @cached_property
     def inspector(self) -> Any:
         """

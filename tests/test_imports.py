@@ -49,7 +49,13 @@ MAY_IMPORT = {
     "gateway.kernel.filter": ("gateway.policy", "gateway.kernel.filter"),
     "gateway.observe": ("gateway.interfaces", "gateway.policy", "gateway.observe"),
     "gateway.agreement": (),
-    "gateway.tls": ("gateway.interfaces", "gateway.agreement", "gateway.policy", "gateway.tls"),
+    "gateway.tls": (
+        "gateway.interfaces",
+        "gateway.agreement",
+        "gateway.kernel.doctor.finding",
+        "gateway.policy",
+        "gateway.tls",
+    ),
     "gateway.session": (
         "gateway.interfaces",
         "gateway.policy",

@@ -20,6 +20,7 @@ COMMANDS = {
     "explain": "gateway.cli.explain",
     "rules": "gateway.cli.rules",
     "doctor": "gateway.cli.doctor",
+    "tls": "gateway.cli.tls",
     "inspectors": "gateway.cli.inspectors",
     "reference": "gateway.cli.reference",
     "lab": "gateway.cli.lab",

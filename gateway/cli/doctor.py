@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from gateway.cli.configuration import load_policy
 from gateway.cli.terminal import Terminal
 from gateway.kernel.doctor.examine import examine
 from gateway.kernel.doctor.finding import Finding, Severity
+from gateway.tls.doctor import examine as examine_tls
 
 STYLES = {Severity.OK: "green", Severity.WARNING: "yellow", Severity.TROUBLE: "bold red"}
 
@@ -24,7 +26,8 @@ def command(ctx: click.Context, directory: Path) -> None:
     Says what mends it, and changes nothing. Exits with 1 if there is trouble.
     Run it as root; it sees more while the gateway is running.
     """
-    findings = examine(load_policy(directory))
+    policy = load_policy(directory)
+    findings = [*examine(policy), *examine_tls(directory, policy.tls, datetime.now(UTC))]
     terminal = Terminal()
     for finding in findings:
         _show(terminal, finding)

@@ -13,6 +13,7 @@ from gateway.cli.terminal import Terminal
 from gateway.interfaces import Address
 from gateway.policy.connection import Connection, Protocol
 from gateway.policy.explain import explain
+from gateway.policy.foretelling import Said
 
 
 @click.command("explain")
@@ -26,8 +27,16 @@ from gateway.policy.explain import explain
     show_default=True,
 )
 @click.option("--interface", metavar="NAME", help="The interface that it comes in by.")
+@click.option("--sni", metavar="NAME", help="The name that its client asks for, in TLS.")
+@click.option("--alpn", metavar="PROTOCOLS", help='The protocols that it offers: "h2,http/1.1".')
 def command(
-    directory: Path, client: Address, server: Address, protocol: str, interface: str | None
+    directory: Path,
+    client: Address,
+    server: Address,
+    protocol: str,
+    interface: str | None,
+    sni: str | None,
+    alpn: str | None,
 ) -> None:
     """Explain what would happen to one connection, and why.
 
@@ -37,8 +46,12 @@ def command(
     \b
     tproxygw explain --from 10.1.2.3 --to 198.51.100.7:80
     tproxygw explain --from fd00::1 --to '[2001:db8::1]:53' --protocol udp
+    tproxygw explain --from 10.1.2.3 --to 198.51.100.7:443 --sni www.example.org
     """
     if ip_address(client.host).version != ip_address(server.host).version:
         raise click.UsageError("--from and --to must both be IPv4, or both IPv6 addresses")
     connection = Connection(client, server, Protocol(protocol), interface)
-    Terminal().say(explain(load_policy(directory), connection).rstrip("\n"))
+    said = None
+    if sni is not None or alpn is not None:
+        said = Said(sni or "", tuple(filter(None, (alpn or "").split(","))))
+    Terminal().say(explain(load_policy(directory), connection, said).rstrip("\n"))

@@ -9,6 +9,7 @@ from attrs import frozen
 
 from gateway.policy.connection import Connection
 from gateway.policy.document import Entry
+from gateway.policy.foretelling import Said, foretold
 from gateway.policy.notation import read_address, read_client
 from gateway.policy.policy import Policy
 from gateway.policy.problem import did_you_mean
@@ -25,15 +26,32 @@ class Expectation:
     entry: Entry
     connection: Connection
     service: str
+    said: Said = Said()
+    mode: str = ""
 
     def check(self, policy: Policy) -> None:
         """Complain if the policy decides otherwise."""
         rule = policy.decide(self.connection)
         if (rule.service if rule else NO_SERVICE) == self.service:
+            if self.mode:
+                self._check_mode(policy)
             return
         instead = f'{rule.place} (service "{rule.service}") wins' if rule else "no rule matches"
         wanted = f'service "{self.service}"' if self.service != NO_SERVICE else "no rule"
         self.entry.complain(f"expected {wanted} for {self.connection}, but {instead}")
+
+    def _check_mode(self, policy: Policy) -> None:
+        """Complain if the inspector decides otherwise."""
+        service = policy.services.get(self.service)
+        found = foretold(service, self.connection, self.said) if service else None
+        if found is None:
+            self.entry.at("mode").complain(
+                f'service "{self.service}" does not go by what a client says: "mode" is for "tls"'
+            )
+        elif found.mode != self.mode:
+            self.entry.complain(
+                f'expected "{self.mode}" for {self.said}, but {found.place} says "{found.mode}"'
+            )
 
 
 def read_expectation(entry: Entry, own: str, services: Iterable[str]) -> Expectation | None:
@@ -57,7 +75,10 @@ def read_expectation(entry: Entry, own: str, services: Iterable[str]) -> Expecta
         entry.complain("one address is IPv4 and the other is IPv6")
         return None
     connection = Connection(source, destination, table.protocol, table.interface)
-    return Expectation(entry, connection, service)
+    said = Said(table.sni, table.alpn)
+    if said != Said() and not table.mode:
+        entry.complain('"sni" and "alpn" mean nothing without "mode"')
+    return Expectation(entry, connection, service, said, table.mode)
 
 
 def _read(entry: Entry, text: str, read: Callable[[str], T]) -> T | None:

@@ -11,6 +11,7 @@ from gateway.interfaces import Address
 from gateway.policy.classifier import read_address
 from gateway.policy.connection import Connection, Protocol
 from gateway.policy.divert import WhenDown
+from gateway.policy.foretelling import Said, foretold
 from gateway.policy.narrower import narrower_in
 from gateway.policy.policy import Policy
 from gateway.policy.rule import ALL_PORTS, Rule
@@ -44,13 +45,14 @@ Row = tuple[str, str]
 """A heading, empty if it is that of the row before, and what belongs to it."""
 
 
-def explain(policy: Policy, connection: Connection) -> str:
+def explain(policy: Policy, connection: Connection, said: Said | None = None) -> str:
     """
     Tell what the policy says about a connection, in a few lines.
 
+    @param said: what its client would say first, where an inspector goes by that.
     @raise ValueError: an address of the connection is none.
     """
-    rows = list(_rows(policy, connection))
+    rows = list(_rows(policy, connection, said))
     width = max(len(heading) for heading, _ in rows)
     return "\n".join(f"{heading:{width}}  {text}".rstrip() for heading, text in rows)
 
@@ -73,7 +75,7 @@ def zones_of(policy: Policy, address: Address) -> tuple[str, ...]:
     )
 
 
-def _rows(policy: Policy, connection: Connection) -> Iterator[Row]:
+def _rows(policy: Policy, connection: Connection, said: Said | None) -> Iterator[Row]:
     yield "connection", str(connection)
     yield "from", _where(policy, connection.source)
     yield "to", _where(policy, connection.destination)
@@ -92,6 +94,8 @@ def _rows(policy: Policy, connection: Connection) -> Iterator[Row]:
     yield from _headed("kernel", _kernel(policy, connection, service))
     if service.action is Action.INSPECT:
         yield from _headed("gateway", _gateway(connection, service))
+        if said is not None:
+            yield from _headed("inspector", _foretold(connection, service, said))
 
 
 def _headed(heading: str, lines: Iterable[str]) -> Iterator[Row]:
@@ -225,6 +229,16 @@ def _gateway(connection: Connection, service: Service) -> Iterator[str]:
     yield f"connects from: {_source(service)}"
     changed = _changed(service.limits)
     yield f"limits: {', '.join(changed) or 'the default ones'}"
+
+
+def _foretold(connection: Connection, service: Service, said: Said) -> Iterator[str]:
+    """What the inspector does, by what the client says."""
+    found = foretold(service, connection, said)
+    if found is None:
+        yield "does not go by what a client says first"
+        return
+    inside = f', what is inside by service "{found.inside}"' if found.inside else ""
+    yield f"{said}: {found.mode}{inside} ({found.place})"
 
 
 def _targets(connection: Connection, service: Service) -> str:

@@ -42,6 +42,7 @@ from gateway.policy.resolve import (
     resolve_zone,
     settings_key,
 )
+from gateway.policy.rooted import check_rooted
 from gateway.policy.service import Service
 from gateway.policy.structure import structure
 from gateway.policy.uninspected import uninspected
@@ -95,6 +96,9 @@ class _Loader:
         self.problems += no_rule(services.values())
         for file, service, _ in files:
             warn_of_service(file, service, {each.value for each in naming}, gateway.limits)
+        if not gateway.tls.root:
+            for file, service, table in files:
+                check_rooted(service.settings, file.at(settings_key(table.inspector)))
         policy = Policy(
             divert=gateway.divert,
             limits=gateway.limits,

@@ -31,6 +31,7 @@ def option(
     maximum: float | None = None,
     names_service: bool = False,
     in_silence: bool = False,
+    needs_root: tuple[object, ...] = (),
 ) -> Any:
     """
     Declare one key of a TOML table.
@@ -58,6 +59,8 @@ def option(
         a byte when it runs out (0 or L{None}: there is none). The service's
         C{idle_seconds} has to be more, which is checked when the policy is loaded,
         and is so by itself where nobody has set it.
+    @param needs_root: values for which certificates of our own are signed: only with a
+        C{tls.root} in gateway.toml, which is checked when the policy is loaded.
     """
     return field(
         default=default,
@@ -71,6 +74,7 @@ def option(
             "maximum": maximum,
             "names_service": names_service,
             "in_silence": in_silence,
+            "needs_root": needs_root,
         },
     )
 

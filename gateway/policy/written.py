@@ -100,6 +100,13 @@ class ExpectTable:
         None,
         read=read_interface,
     )
+    sni: str = option('The name that its client asks for in TLS. Only with "mode".', "")
+    alpn: tuple[str, ...] = option('The protocols that its client offers. Only with "mode".', ())
+    mode: str = option(
+        'What the inspector must do with it, by what the client says: "inspect", "splice" or '
+        '"refuse". Left out: whatever it does.',
+        "",
+    )
 
 
 @frozen

@@ -43,6 +43,17 @@ class TlsInspector(StreamInspector):
         self._handed: Deferred[None] = Deferred()
         self._timer: Any = None
 
+    @staticmethod
+    def foretell(settings: TlsSettings, connection: Any, said: Any) -> tuple[str, str, str]:
+        """
+        What would become of a connection, for C{tproxygw explain}; see
+        L{gateway.policy.foretelling}. Which program the client is (JA4), nobody knows there.
+        """
+        client, server = connection.source.host, connection.destination.host
+        decision = decide(settings, Said(said.sni.lower(), said.alpn, "", client, server))
+        inside = decision.inside if decision.mode == "inspect" else ""
+        return decision.mode, inside, decision.place
+
     def started(self) -> None:
         """Nothing is connected before the client has said what it wants."""
         self._timer = self.session.after(self._settings.hello_seconds, self._slow)

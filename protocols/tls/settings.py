@@ -32,7 +32,8 @@ class Rule:
 
     mode: Mode = option(
         '"inspect" what is inside, "splice" client and server together, so that nobody looks into '
-        'it, or "refuse".'
+        'it, or "refuse".',
+        needs_root=("inspect",),
     )
     name: Hosts | None = option(
         'The name that the client asks for (SNI): "a.example.org", ".example.org" for it and all '
@@ -113,6 +114,7 @@ class TlsSettings(Terms):
         'What becomes of connections that no [[tls.rule]] is about: "inspect" what is inside, '
         '"splice" client and server together, so that nobody looks into it, or "refuse".',
         "inspect",
+        needs_root=("inspect",),
     )
     inside: str = option(
         "The service that inspects what is inside: its inspector, its table. Needed to inspect.",
@@ -127,6 +129,7 @@ class TlsSettings(Terms):
         "What becomes of clients that say no name, and that no rule is about. To inspect one, the "
         "server needs a certificate for its address.",
         "refuse",
+        needs_root=("inspect",),
     )
     invalid: Answer | Answers = option(
         "What becomes of an inspected server whose certificate is not to be believed. "
@@ -156,6 +159,7 @@ class TlsSettings(Terms):
         'How a client learns that it is refused: by the alert "access_denied", which programs '
         "show and browsers do not; or by a page, under a certificate of ours for the name.",
         "alert",
+        needs_root=("page",),
     )
     hello_seconds: float = option(
         "Time for a client to say what it wants.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import ClassVar
 
 from tests.netns.case import SERVER
@@ -84,3 +86,21 @@ class InspectedTests(TlsCase):
             own = record["gateway"]["tls"]
             self.assertEqual([flaw.split(":")[0] for flaw in own["flaws"]], [kind])
             self.assertEqual(own["root"], root)
+
+    def test_show(self) -> None:
+        """The operator is shown what clients are given, and why."""
+        config = str(self.scene.config)
+        program = str(Path(sys.executable).with_name("tproxygw"))
+        for name, words in (
+            (
+                GOOD,
+                ("TLS 1.3", "CN=Public Issuer", "by the root that clients"),
+            ),
+            ("expired.example", ("expired: it was valid until", "sees by itself what is wrong")),
+            ("weak.example", ("weak: an RSA key of 1024 bits", "by the root that nobody trusts")),
+        ):
+            said = self.router.run(
+                program, "tls", "show", "--config", config, f"{SERVER}:443", "--name", name
+            )
+            for word in words:
+                self.assertIn(word, said)
