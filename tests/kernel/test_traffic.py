@@ -21,20 +21,20 @@ table inet firewall {
         ct state invalid counter drop
         ct state established,related accept
         meta mark & 0x1 == 0x1 accept
-        meta l4proto ipv6-icmp accept
+        meta l4proto icmpv6 accept
     }
     chain forward {
         type filter hook forward priority 0; policy drop;
         ct state invalid counter drop
         ct state established,related accept
         iifname lan0 accept
-        meta l4proto ipv6-icmp accept
+        meta l4proto icmpv6 accept
     }
     chain output {
         type filter hook output priority 0; policy drop;
         ct state invalid counter drop
         ct state established,related,new accept
-        meta l4proto ipv6-icmp accept
+        meta l4proto icmpv6 accept
     }
 }
 """

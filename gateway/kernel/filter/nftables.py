@@ -205,7 +205,7 @@ class _Table:
             "type filter hook prerouting priority -199; policy drop;",
             f"meta mark & {undecided.mask:#x} != {undecided.value:#x} accept",
             "ct direction reply goto spare",
-            "meta l4proto { icmp, ipv6-icmp } ct state related goto spare",
+            "meta l4proto { icmp, icmpv6 } ct state related goto spare",
             "ct state invalid counter drop",
             "goto decide",
         ]
