@@ -82,7 +82,7 @@ class Direction:
     def ended(self) -> Deferred[None] | None:
         """The side ended; like L{received}."""
         if not self.over:
-            self.read.end()
+            self.read.end(self._session.cut(self._side))
             self._go_on()
         return self._waiting
 

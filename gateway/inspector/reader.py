@@ -63,14 +63,16 @@ class Reader:
 
     @ivar side: whose bytes these are.
     @ivar ended: that side will send no more (but there may be unread bytes).
+    @ivar cut: its end was not said, in TLS: what ends with the connection may not be whole.
     @ivar left: reads that may be done before others have their turn.
     """
 
-    __slots__ = ("_at", "_began", "_buffer", "ended", "left", "side")
+    __slots__ = ("_at", "_began", "_buffer", "cut", "ended", "left", "side")
 
     def __init__(self, side: Side) -> None:
         self.side = side
         self.ended = False
+        self.cut = False
         self._began = False
         self._buffer: bytes | bytearray = b""
         self._at = 0
@@ -209,9 +211,14 @@ class Reader:
         self._at = 0
         self._buffer += data
 
-    def end(self) -> None:
-        """No more will come."""
+    def end(self, cut: bool = False) -> None:
+        """
+        No more will come.
+
+        @param cut: that was not said, see L{cut<gateway.interfaces.ISession.cut>}.
+        """
         self.ended = True
+        self.cut = cut
 
     def rest(self) -> bytes:
         """All that is unread, without waiting."""

@@ -815,7 +815,10 @@ class Session:
             if not wire.closed:
                 wire.detach()
                 self._gates[side].open(-1)
-                wire.end()
+                if verdict.outcome is Outcome.FAILED and isinstance(wire, SecureWire):
+                    wire.cut_off()  # a message that ends with the connection is not whole
+                else:
+                    wire.end()
         self._complete()
 
     def _complete(self) -> None:

@@ -143,6 +143,8 @@ class CloseBody:
     async def piece(self) -> bytes:
         """See L{Body.piece}."""
         if not await self._read.more():
+            if self._read.cut:
+                raise CutOff("the server ended without close_notify, within a message")
             return b""
         most = self._limit.size
         piece = await self._read.some(most - self.size + 1 if most else None)

@@ -206,3 +206,27 @@ class EndTests(SynchronousTestCase):
         self.assertIsNone(session.verdict)
         session.flush(CLIENT)
         self.assertEqual(session.verdict, (Outcome.DENIED, self.REASON))
+
+    def test_end_that_was_not_said(self) -> None:
+        """
+        In TLS, what ends with the connection is whole only if the server said so: whoever can
+        forge a packet can end a connection.
+        """
+        said = b"HTTP/1.1 200 OK\r\n\r\nabc"
+        for truncated in (set(), {SERVER}):
+            session = ask(GET % 1, slow={CLIENT}, truncated=truncated)
+            session.says(SERVER, said)
+            session.hangs_up(SERVER)
+            session.flush(CLIENT)
+            (record,) = records(session)
+            self.assertEqual(session.sent[CLIENT], said)
+            self.assertEqual(record["verdict"], "failed" if truncated else "passed")
+        self.assertEqual(
+            record["reason"], "the server ended without close_notify, within a message"
+        )
+        assert session.verdict is not None
+        self.assertIs(session.verdict.outcome, Outcome.DENIED)  # a reset
+        whole = ask(GET % 1, truncated={SERVER})
+        whole.says(SERVER, LONG + b"a" * 9)
+        whole.hangs_up(SERVER)
+        self.assertEqual(records(whole)[0]["verdict"], "passed")
