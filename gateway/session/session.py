@@ -781,8 +781,11 @@ class Session:
             self._opening.expire()
 
     def lingered(self) -> None:
-        """Enough of goodbyes."""
+        """Enough of goodbyes. What was sent to its end is for the kernel to deliver."""
         assert self._verdict is not None
+        for wire in self._wires.values():
+            if wire.finished:
+                wire.close()
         self._finish(self._verdict)
 
     # The end

@@ -114,7 +114,7 @@ class CoreSettings:
         'spaces, quotes, "<" and ">". "strict": they are refused with 400. "encode": they are '
         "escaped, and judged and sent on so.",
         "strict",
-        precedent="RFC 9112, section 3; browsers escape, curl and many a script don't",
+        precedent="RFC 9112, section 3; browsers and curl escape, wget2 (in queries) does not",
     )
     request_bodies: bool = option(
         "Whether GET, HEAD, CONNECT and TRACE may have a body. Servers that don't expect one "

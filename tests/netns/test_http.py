@@ -35,6 +35,10 @@ class NginxTests(NginxCase):
         for size in ("request_bytes", "response_bytes"):
             self.assertGreater(record.pop(size), 50)
         self.assertEqual(
+            (record.pop("service"), record.pop("rule")), ("web", "services/web.toml:3")
+        )
+        self.assertEqual(record.pop("zones"), {"from": ["office"], "to": ["internet"]})
+        self.assertEqual(
             record,
             {
                 "hostname": SERVER,

@@ -170,7 +170,7 @@ networks = ["198.51.100.0/24", "192.0.2.0/24"]
         client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\na")
         server, _ = self.accept(listener)
         self.heard(server, b"\r\n\r\na")
-        self.assertTrue(self.heard(client, b"\r\n\r\n").startswith(b"HTTP/1.1 408 "))
+        self.assertTrue(self.heard(client, b"\r\n\r\n").startswith(b"HTTP/1.1 400 "))
         self.assertReset(server)
 
     def test_blocked_body(self) -> None:

@@ -100,9 +100,8 @@ class ClientTests(SynchronousTestCase):
         session = self.refused(b"a" * 33)
         self.assertTrue(session.sent[CLIENT].startswith(b"HTTP/1.1 501 "))
         (record,) = records(session)
-        self.assertEqual(
-            (record["reason"], record["offset"]), ("a method of more than 32 bytes", 32)
-        )
+        self.assertIn("a method of more than 32 bytes", record["reason"])
+        self.assertEqual(record["offset"], 32)
         self.waits(b"a" * 32)
         request = b"ABCDE / HTTP/1.1\r\nHost: a\r\n\r\n"
         self.assertIn(b"HTTP/1.1 403 ", self.refused_later(request, limits(method_bytes=5)))
