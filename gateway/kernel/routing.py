@@ -4,9 +4,9 @@ Policy routing: packets that carry the divert mark are for this host.
 For each address family there is one route in a table of its own, C{local default dev lo},
 and three policy routing rules::
 
-    0:  fwmark 0x1/0x1 iif lo goto 1
-    0:  fwmark 0x1/0x1 lookup 100
-    1:  fwmark 0x1/0x1 nop
+    1000:  fwmark 0x1/0x1 iif lo goto 1001
+    1000:  fwmark 0x1/0x1 lookup 100
+    1001:  fwmark 0x1/0x1 nop
 
 The second is what it is all about. The first keeps it from look-ups of the route I{back}, which the
 kernel makes as if from C{lo}: with the mark in hand (C{src_valid_mark}, C{rpfilter --validmark},
@@ -14,8 +14,11 @@ firewalld's and NixOS' C{fib saddr . mark . iif}) they would be told that every 
 is this host itself, and the packet would be dropped. They go on with the rules that
 follow, those of the host, whatever tables it has. The third is where they go on.
 
-The priority is 0, that of the host's own addresses, since the kernel puts a rule that is added
-without one (wg-quick's) in front of the first that is not 0.
+They are in front of whatever others have. What is added later without a priority (wg-quick's) the
+kernel puts before the first that is not 0, so before ours: that is found out (L{installed}), and
+ours are put in front again. (At priority 0 they would stay in front. But then the kernel gives all
+that come later 0 as well, which is each behind the other instead of before it: wg-quick's
+would lead the host's own networks into its tunnel.)
 
 All have C{proto kernel}: network managers take away what they don't know, but not that. A rule that
 does nothing, with a mark, is nobody's but ours; so left-overs of a gateway that was killed are
@@ -36,6 +39,12 @@ from typing import Any
 from gateway.kernel.errors import KernelError, Taken
 from gateway.kernel.lookup import KERNEL, Does, Lookup, arguments, read, words
 from gateway.policy.divert import Divert
+
+USUAL = 1000
+"""The priority, unless somebody has a lower one."""
+
+ROOM = 10
+"""So much lower than the others'."""
 
 _LO = 1
 _RTN_LOCAL = 2
@@ -75,17 +84,19 @@ def remove(divert: Divert, keep: Divert | None = None) -> None:
     """
     with netlink() as kernel:
         for family in families():
-            if keep is None or _wanted(keep) != _wanted(divert):
-                _remove_rules(kernel, family, _wanted(divert))
+            if keep is not None and keep.mark == divert.mark:
+                _install(kernel, family, keep)
+            else:
+                _remove_rules(kernel, family, _ours(lookups(kernel, family), divert))
             if keep is None or keep.table != divert.table:
                 _remove_route(kernel, family, divert.table)
 
 
 def installed(divert: Divert) -> bool:
-    """Whether everything that L{install} did is still there, in its order."""
+    """Whether everything that L{install} did is still there, in its order and in front."""
     with netlink() as kernel:
         return all(
-            _in_order(lookups(kernel, family), _wanted(divert))
+            _settled(lookups(kernel, family), divert)
             and any(_is_ours(route) for route in _routes(kernel, family, divert.table))
             for family in families()
         )
@@ -102,9 +113,9 @@ def remove_abandoned(divert: Divert, held: set[str]) -> None:
             for flag in filter(_is_flag, there):
                 own = (flag.mark, flag.mask) == divert.mark
                 if own or not _claims(flag) & held:
-                    left = [rule for rule in there if _belongs(rule, flag)]
-                    kept = _wanted(divert) if own else ()
-                    _forget(kernel, family, [rule for rule in left if rule not in kept], held)
+                    kept = _at(divert, flag.priority - 1) if own else ()
+                    left = [rule for rule in there if _belongs(rule, flag) and rule not in kept]
+                    _forget(kernel, family, left, held)
 
 
 def _is_flag(rule: Lookup) -> bool:
@@ -138,7 +149,7 @@ def commands(divert: Divert) -> list[str]:
         for option in _FAMILIES.values()
         for command in (
             f"route add local default dev lo table {divert.table} proto kernel",
-            *(f"rule add {words(rule)}" for rule in _wanted(divert)),
+            *(f"rule add {words(rule)}" for rule in _at(divert, divert.rule_priority or USUAL)),
         )
     ]
 
@@ -149,29 +160,52 @@ def lookups(kernel: Any, family: int) -> list[Lookup]:
     return sorted(rules, key=lambda rule: rule.priority)
 
 
-def _wanted(divert: Divert) -> tuple[Lookup, ...]:
-    """Our rules, in their order."""
-    first, follow, mark = divert.rule_priority, divert.rule_priority + 1, divert.mark
+def _at(divert: Divert, first: int) -> tuple[Lookup, ...]:
+    """Our rules, in their order, from the priority C{first} on."""
+    mark = divert.mark
     return (
-        Lookup(first, Does.GO_TO, follow, *mark, incoming="lo"),
+        Lookup(first, Does.GO_TO, first + 1, *mark, incoming="lo"),
         Lookup(first, Does.LOOK_UP, divert.table, *mark),
-        Lookup(follow, Does.NOTHING, 0, *mark),
+        Lookup(first + 1, Does.NOTHING, 0, *mark),
     )
 
 
-def _in_order(there: list[Lookup], wanted: tuple[Lookup, ...]) -> bool:
-    """Whether all that is C{wanted} is there, and in this order."""
-    places = [place for one in wanted for place, rule in enumerate(there) if rule.same(one)]
-    return len(places) == len(wanted) and places == sorted(places)
+def _ours(there: list[Lookup], divert: Divert) -> list[Lookup]:
+    """Those rules that are signed, and have our mark."""
+    flag = _at(divert, USUAL)[-1]
+    return [rule for rule in there if _belongs(rule, flag)]
+
+
+def _place(there: list[Lookup], divert: Divert) -> int:
+    """The priority that our rules should have."""
+    if divert.rule_priority:
+        return divert.rule_priority
+    ours = _ours(there, divert)
+    others = [rule.priority for rule in there if rule.priority and rule not in ours]
+    return max(0, min(USUAL, *(number - ROOM for number in others)))
+
+
+def _settled(there: list[Lookup], divert: Divert) -> bool:
+    """Whether our rules, and nothing else of ours, are there, in order and where they can be."""
+    ours = _ours(there, divert)
+    if not ours or tuple(ours) != _at(divert, ours[0].priority):
+        return False
+    if divert.rule_priority:
+        return ours[0].priority == divert.rule_priority
+    between = ours[0].priority, ours[0].priority + 1
+    strangers = [rule for rule in there if rule.priority in between and rule not in ours]
+    return not strangers and not any(rule.priority for rule in in_front(there, divert))
 
 
 def in_front(there: list[Lookup], divert: Divert) -> list[Lookup]:
     """Rules of others that are tried before ours, or would be, and may take diverted packets."""
+    ours = _ours(there, divert)
+    last = ours[0].priority if ours else divert.rule_priority
     found = []
     for rule in there:
-        if rule.priority > divert.rule_priority or rule.same(_wanted(divert)[1]):
+        if rule in ours or rule.priority > last:
             break
-        if rule.takes(divert.mark.value) and not any(map(rule.same, _wanted(divert))):
+        if rule.takes(divert.mark.value):
             found.append(rule)
     return found
 
@@ -214,7 +248,8 @@ def _refuse_if_down(kernel: Any) -> None:
 def _refuse_if_taken(kernel: Any, family: int, divert: Divert) -> None:
     """Do not mix with what others have in our table, nor come behind what takes everything."""
     for rule in in_front(lookups(kernel, family), divert):
-        if not rule.narrow and not rule.incoming:
+        fixed = divert.rule_priority or not rule.priority
+        if fixed and not rule.narrow and not rule.incoming:
             raise Taken(_explained_rule(rule, family, divert))
     if not all(_is_ours(route) for route in _routes(kernel, family, divert.table)):
         raise Taken(
@@ -233,10 +268,7 @@ def _explained_rule(rule: Lookup, family: int, divert: Divert) -> str:
     )
     if divert.rule_priority:
         return f'{taken}; set divert.rule_priority = 0, or take it away, see "ip {option} rule"'
-    return (
-        f"{taken}; start what made it anew (systemctl restart wg-quick@…) once the gateway runs: "
-        f'what comes later goes behind. See "ip {option} rule"'
-    )
+    return f'{taken}; give it another priority than 0, see "ip {option} rule"'
 
 
 def _routes(kernel: Any, family: int, table: int) -> list[Any]:
@@ -259,17 +291,26 @@ def _is_ours(route: Any) -> bool:
 
 
 def _install(kernel: Any, family: int, divert: Divert) -> None:
-    """The route first: a rule that finds none sends packets on."""
-    wanted = _wanted(divert)
+    """
+    The route first: a rule that finds none sends packets on. Then the new rules, then away with
+    the old ones: there is no moment without any.
+    """
     with _ignored(EEXIST):
         kernel.route("add", **_route_arguments(family, divert.table))
-    if _in_order(lookups(kernel, family), wanted):
+    there = lookups(kernel, family)
+    if _settled(there, divert):
         return
-    # the kernel puts each behind those of its priority
-    _remove_rules(kernel, family, wanted)
-    for rule in wanted:
+    old, new = _ours(there, divert), _at(divert, _place(there, divert))
+    for table in {rule.target for rule in old if rule.does is Does.LOOK_UP} - {divert.table}:
+        _remove_route(kernel, family, table)
+    if set(old) & set(new):
+        # some are at the right place already, but the kernel adds behind those of its priority
+        _remove_rules(kernel, family, old)
+        old = []
+    for rule in new:
         with _ignored(EEXIST):
             kernel.rule("add", **arguments(family, rule))
+    _remove_rules(kernel, family, old)
 
 
 def _remove_rules(kernel: Any, family: int, rules: Iterable[Lookup]) -> None:

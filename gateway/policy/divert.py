@@ -124,9 +124,8 @@ class Divert:
         read=read_table,
     )
     rule_priority: int = option(
-        "The priority of the policy routing rules; they use the next number, too. 0: right behind "
-        "that of the host's own addresses. What others add later without a priority (VPNs do) goes "
-        "behind, whereas it would go before any other number.",
+        "The priority of the policy routing rules; they use the next number, too. 0: in front of "
+        "those of others, also of those that come later (VPNs').",
         0,
         minimum=0,
         maximum=32764,

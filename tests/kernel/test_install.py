@@ -12,7 +12,7 @@ SETUP = """
 import os, sys
 from gateway.policy.divert import Backend, Mark, WhenDown
 from gateway.kernel.claim import Claim
-from gateway.kernel.divert import KernelDivert
+from gateway.kernel.divert import KernelDivert, Part
 from gateway.kernel.errors import KernelError, Taken
 from gateway.kernel.netfilter import IptablesFilter, NftablesFilter
 from tests.kernel.policies import SAMPLE, policy
@@ -87,7 +87,7 @@ class NftablesTests(HostCase):
         said = self.do(
             "d = divert(); d.install(policy(SAMPLE, **NFT));\n"
             "before = os.popen('nft list ruleset; ip rule').read()\n"
-            "try: d.install(policy(SAMPLE, interfaces=LONG, rule_priority=70, **NFT))\n"
+            "try: d.install(policy(SAMPLE, interfaces=LONG, table=101, **NFT))\n"
             "except KernelError as error: print('refused')\n"
             "print(before == os.popen('nft list ruleset; ip rule').read(), d.state().value)"
         )
@@ -131,25 +131,29 @@ class NftablesTests(HostCase):
         self.assertEqual(self.everything(), before)
 
     def test_what_comes_later_goes_behind(self) -> None:
-        """A rule that is added without a priority, as wg-quick does, takes nothing from us."""
-        self.do("d = divert(); d.install(policy(SAMPLE, **NFT)); os._exit(0)")
-        self.host.run("ip rule add not fwmark 51820 table 51820")
-        rules = self.host.run("ip rule")
-        self.assertLess(rules.index("lookup 100"), rules.index("lookup 51820"))
-        self.assertEqual(
-            self.do("d = divert(); d.install(policy(SAMPLE, **NFT)); print('ok')"), "ok"
+        """A rule that somebody adds in front, as wg-quick does, is noticed and overtaken."""
+        said = self.do(
+            "d = divert(); d.install(policy(SAMPLE, **NFT))\n"
+            "os.system('ip rule add not fwmark 51820 table 51820')\n"
+            "os.system('ip rule add table main suppress_prefixlength 0')\n"
+            "print(d.state().value); d.restore(Part.ROUTING); print(d.state().value)"
         )
+        self.assertEqual(said.split(), ["missing", "installed"])
+        rules = self.host.run("ip rule")
+        order = [rules.index(w) for w in ("lookup 100", "lookup main suppress", "lookup 51820")]
+        self.assertEqual(order, sorted(order))
+        self.assertEqual(rules.count("0x1/0x1"), 3)
 
     def test_out_of_order(self) -> None:
         """A rule of ours that somebody deletes is missed, and comes back to its place."""
         said = self.do(
             "d = divert(); d.install(policy(SAMPLE, **NFT))\n"
-            "os.system('ip rule del priority 0 iif lo fwmark 1/1'); print(d.state().value)\n"
-            "d.restore(); print(d.state().value)"
+            "os.system('ip rule del iif lo fwmark 1/1 goto 1001'); print(d.state().value)\n"
+            "d.restore(Part.ROUTING); print(d.state().value)"
         )
         self.assertEqual(said.split(), ["missing", "installed"])
         rules = self.host.run("ip rule")
-        self.assertLess(rules.index("goto 1"), rules.index("lookup 100"))
+        self.assertLess(rules.index("goto"), rules.index("lookup 100"))
 
     def test_other_backend_left_over(self) -> None:
         """After a change from iptables to nftables, nothing is left of iptables' rules."""

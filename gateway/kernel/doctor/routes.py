@@ -58,8 +58,8 @@ def order(host: Host, policy: Policy) -> Iterator[Finding]:
     for rule in dict.fromkeys(found):
         yield trouble(
             topic,
-            f'the "ip rule" with {rule} comes before the gateway\'s, which has priority '
-            f"{divert.rule_priority}, and takes diverted packets elsewhere",
+            f'the "ip rule" with {rule} comes before the gateway\'s, and takes diverted packets '
+            "elsewhere",
             _moving(divert),
         )
 
@@ -67,10 +67,7 @@ def order(host: Host, policy: Policy) -> Iterator[Finding]:
 def _moving(divert: Divert) -> str:
     if divert.rule_priority:
         return "set rule_priority = 0 in the [divert] table of gateway.toml"
-    return (
-        "systemctl restart wg-quick@wg0   # or whoever made it, once the gateway runs: what is "
-        "added later goes behind"
-    )
+    return "ip rule   # give it another priority than 0"
 
 
 def same_segment(host: Host, policy: Policy) -> Iterator[Finding]:

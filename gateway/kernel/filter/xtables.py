@@ -24,6 +24,9 @@ tells full sockets, which have one of the gateway's marks, from half ones. It pu
 the socket's whole mark on the packet: packets for the gateway's sockets lose
 foreign bits of theirs.
 
+Nothing of iptables comes after mangle: if chains of nft write whole marks there, as
+wg-quick's do to UDP, use nftables.
+
 Rules are tried one after the other, twice for each packet that is forwarded. For thousands of
 them, use nftables.
 """
