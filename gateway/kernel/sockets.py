@@ -28,6 +28,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from gateway.interfaces import Address
+from gateway.policy.divert import Mark
 
 IP_TRANSPARENT = 19
 IP_RECVORIGDSTADDR = 20
@@ -321,6 +322,17 @@ def _discard_datagrams(sock: Socket) -> None:
             sock.recv(1)
     except OSError:
         pass
+
+
+def is_transparent(sock: Socket) -> bool:
+    """Whether C{sock} may use addresses that are not this host's."""
+    found = _TRANSPARENT.get(socket.AddressFamily(sock.family))
+    return found is not None and bool(sock.getsockopt(*found))
+
+
+def has_mark(sock: Socket, mark: Mark) -> bool:
+    """Whether packets of C{sock} carry a mark."""
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_MARK) & mark.mask == mark.value
 
 
 def open_raw(family: socket.AddressFamily, mark: int) -> socket.socket:

@@ -104,6 +104,7 @@ class _Loader:
             limits=gateway.limits,
             log=gateway.log,
             metrics=gateway.metrics,
+            release=gateway.release,
             tls=gateway.tls,
             plugin_path=tuple(map(str, plugin_path)),
             zones=zones,
@@ -113,6 +114,7 @@ class _Loader:
             warnings=self._warnings(ranking, services, expectations),
         )
         check_divert(entry.at("divert"), policy)
+        check_marks(entry, policy)
         self._stop_if_wrong()
         for expectation in expectations:
             expectation.check(policy)
@@ -238,16 +240,30 @@ def check_divert(entry: Entry, policy: Policy) -> None:
             f"must be at most {65535 - len(policy.interfaces)}: rules name "
             f"{len(policy.interfaces)} interfaces, and each needs a port after this one"
         )
-    for (first, ours), (second, theirs) in combinations(_marks(divert).items(), 2):
+
+
+def check_marks(entry: Entry, policy: Policy) -> None:
+    """
+    Make sure that no two marks mean the same.
+
+    @param entry: all of gateway.toml.
+    """
+    for ((where, first), ours), (second, theirs) in combinations(_marks(policy).items(), 2):
         if ours.mask & theirs.mask:
-            entry.at(second).complain(
-                f"{theirs} has bits in common with {first} = {ours}: each needs its own"
+            entry.at(second[0]).at(second[1]).complain(
+                f"{theirs} has bits in common with {where}.{first} = {ours}: each needs its own"
             )
 
 
-def _marks(divert: Divert) -> Mapping[str, Mark]:
-    return {
-        "mark": divert.mark,
-        "listener_mark": divert.listener_mark,
-        "upstream_mark": divert.upstream_mark,
+def _marks(policy: Policy) -> Mapping[tuple[str, str], Mark]:
+    """All marks that are in use, by their tables and keys."""
+    divert, release = policy.divert, policy.release
+    marks = {
+        ("divert", "mark"): divert.mark,
+        ("divert", "listener_mark"): divert.listener_mark,
+        ("divert", "upstream_mark"): divert.upstream_mark,
     }
+    if release.kernel:
+        marks["release", "forwarded_mark"] = release.forwarded_mark
+        marks["release", "bare_mark"] = release.bare_mark
+    return marks

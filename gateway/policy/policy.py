@@ -12,6 +12,7 @@ from gateway.policy.divert import Divert
 from gateway.policy.limits import Limits
 from gateway.policy.log import Log, Metrics
 from gateway.policy.problem import Problem
+from gateway.policy.release import Release
 from gateway.policy.rule import Rule
 from gateway.policy.service import Service
 from gateway.policy.tls import Tls
@@ -34,6 +35,7 @@ class Policy:
     limits: Limits = field(factory=Limits)
     log: Log = field(factory=Log)
     metrics: Metrics = field(factory=Metrics)
+    release: Release = field(factory=Release)
     tls: Tls = field(factory=Tls)
     plugin_path: tuple[str, ...] = ()
     zones: Mapping[str, Zone] = field(factory=dict)

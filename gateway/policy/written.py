@@ -17,6 +17,7 @@ from gateway.policy.divert import Divert
 from gateway.policy.limits import Limits, ServiceLimits
 from gateway.policy.log import Log, Metrics
 from gateway.policy.notation import read_interface, read_source
+from gateway.policy.release import Release
 from gateway.policy.service import Action, Reply, Source
 from gateway.policy.settings import option
 from gateway.policy.tls import Tls
@@ -38,6 +39,9 @@ class GatewayFile:
     limits: Limits = option("How much of everything.", Factory(Limits))
     log: Log = option("Where audit records go.", Factory(Log))
     metrics: Metrics = option("Where metrics can be had.", Factory(Metrics))
+    release: Release = option(
+        "What becomes of sessions of which nothing is left to inspect.", Factory(Release)
+    )
     tls: Tls = option("Whose certificates are believed, and who signs our own.", Factory(Tls))
 
 

@@ -28,9 +28,11 @@ GATEWAY = {
     "[divert]\nmark = '2/1'": "2:1: divert.mark: '2/1' must have 0 < value <= mask and no bits "
     "outside of the mask",
     "[divert]\nmark = '0x2/0x3'": "1:1: divert.listener_mark: 0x2/0x2 has bits in common with "
-    "mark = 0x2/0x3: each needs its own",
+    "divert.mark = 0x2/0x3: each needs its own",
     "[divert]\nlistener_mark = '4'": "1:1: divert.upstream_mark: 0x4/0x4 has bits in common with "
-    "listener_mark = 0x4/0x4: each needs its own",
+    "divert.listener_mark = 0x4/0x4: each needs its own",
+    "[release]\nkernel = true\nbare_mark = '2'": "3:1: release.bare_mark: 0x2/0x2 has bits in "
+    "common with divert.listener_mark = 0x2/0x2: each needs its own",
     "[divert]\ntable = 254": "2:1: divert.table: 254 is the system's table 'main'",
     "[divert]\nrule_priority = 32765": "2:1: divert.rule_priority: must be at most 32764, "
     "not 32765",

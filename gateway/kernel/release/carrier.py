@@ -42,7 +42,8 @@ class Carrier:
     """
     @param tell: is told, as messages for the gateway: C{settled} (the old sockets have nothing
         to do any more: let them go), C{gone} (they will close without a word), C{over}
-        (with C{how}, and what was carried), C{forgotten} (its ports are free).
+        (with C{how}, what the gateway has told of it, and what was carried), C{forgotten}
+        (its ports are free).
     @param reset: sends a reset.
     @param now: seconds of the monotonic clock.
     """
@@ -69,7 +70,7 @@ class Carrier:
 
     def _adopt(self) -> None:
         """What a predecessor left. A session in the overlap has lost its sockets: it is ended."""
-        for index in self._table.used():
+        for index in self._table.look():
             story = self._stories.get(index)
             if story is None:
                 self._table.forget(index)
@@ -106,6 +107,11 @@ class Carrier:
         found = self._overlaps.get(index)
         if found is not None:
             self._at(self._now() + GRACE, lambda: self._vanish(index))
+
+    def abandon(self) -> None:
+        """The gateway is gone, and what was between the old sockets with it: end what overlaps."""
+        for index in list(self._overlaps):
+            self._end(self._leave(index), How.KILLED)
 
     def kill(self, index: int) -> None:
         """End a session now; both ends are reset."""
@@ -187,12 +193,18 @@ class Carrier:
         return False
 
     def _vanish(self, index: int) -> None:
+        if index in self._overlaps:
+            released = self._leave(index)
+            self._tell({"gone": index})
+            self._watch(index)
+            self._judge(released)
+
+    def _leave(self, index: int) -> Released:
+        """The sockets are gone."""
         overlap, story = self._overlaps.pop(index)
-        overlap.vanish()
+        overlap.leave()
         released = self._released[index] = Released(self._table, index, story, self._now())
-        self._tell({"gone": index})
-        self._watch(index)
-        self._judge(released)
+        return released
 
     # The rest of its life
 
@@ -261,6 +273,7 @@ class Carrier:
         self._tell(
             {
                 "over": released.index,
+                "told": released.story.told,
                 "how": how.value,
                 "bytes_to_server": count.bytes_to_server,
                 "bytes_to_client": count.bytes_to_client,

@@ -38,6 +38,10 @@ class Stays(Exception):
     """A session can't be released; the reason is for its record."""
 
 
+class NoProgram(Stays):
+    """It can't be released for a device on which the program does not hang, yet."""
+
+
 @frozen
 class Ends:
     """
@@ -80,7 +84,10 @@ class Overlap:
         except Unsteady:
             self.forget()
             raise Stays("too much data is on its way") from None
-        except (Stays, KernelError, OSError) as error:
+        except Stays:
+            self.forget()
+            raise
+        except (KernelError, OSError) as error:
             self.forget()
             raise Stays(str(error)) from error
 
@@ -143,7 +150,9 @@ class Overlap:
         for sock, side in zip(self._legs, (0, 1), strict=True):
             if not self._table.direction(self.index, side).interface:
                 ended = leg_of(sock).state != ESTABLISHED
-                raise Stays(_ENDED if ended else "a leg goes by a device without the program")
+                if ended:
+                    raise Stays(_ENDED)
+                raise NoProgram("a leg goes by a device without the program")
 
     def look(self) -> bool:
         """
@@ -184,14 +193,15 @@ class Overlap:
         return (self._boundary[1 - side] + self._shift[1 - side]) & _MASK
 
     def settle(self) -> None:
-        """From now on, only the program has to do with it. The sockets must L{vanish} soon."""
+        """From now on, only the program has to do with it. The sockets must L{leave} soon."""
         self.settled = True
         self._table.set_mode(self.index, Mode.FORWARD)
 
-    def vanish(self) -> None:
-        """The next close of the sockets will send nothing."""
+    def leave(self) -> None:
+        """Close the sockets, for us and for whoever else has them, without a word to the peers."""
         for sock in self._legs:
             repair.vanish(sock)
+            sock.close()
 
     def forget(self) -> None:
         """The program has nothing to do with it any more."""

@@ -40,13 +40,19 @@ class Table:
         }
         self._sessions = self.maps["sessions"].memory()
         self._directions = self.maps["directions"].memory()
-        most = self.maps["sessions"].entries
-        self._free = [n for n in range(most - 1, -1, -1) if self.mode(n) is Mode.FREE]
+        self._free: list[int] = []
+        self.look()
 
-    def used(self) -> list[int]:
-        """The indices of the sessions that are there: after a start, a predecessor's."""
-        free = set(self._free)
-        return [n for n in range(self.maps["sessions"].entries) if n not in free]
+    def look(self) -> list[int]:
+        """
+        Look which sessions are there.
+
+        @return: their indices: a predecessor's.
+        """
+        every = range(self.maps["sessions"].entries)
+        used = [index for index in every if self.mode(index) is not Mode.FREE]
+        self._free = sorted(set(every) - set(used), reverse=True)
+        return used
 
     def set_marks(self, forwarded: int, bare: int) -> None:
         """

@@ -1,0 +1,239 @@
+"""
+The carrier's process, put together.
+
+    python -m gateway.kernel.release --config FOLDER --runtime FOLDER [--listen SOCKET]
+
+With C{--listen} it is a service of its own, which outlives gateways. Else it is one gateway's:
+asked on standard input, and ended by the end of that connection.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from argparse import ArgumentParser
+from collections import deque
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from gateway.interfaces import Address
+from gateway.kernel.capabilities import drop_to, missing
+from gateway.kernel.errors import KernelError
+from gateway.kernel.keeper.supervision import supervise
+from gateway.kernel.release.carrier import Carrier
+from gateway.kernel.release.desk import Desk, Marks
+from gateway.kernel.release.packets import receive, send
+from gateway.kernel.release.pins import Pins
+from gateway.kernel.release.programs import Programs
+from gateway.kernel.release.reset import send_reset
+from gateway.kernel.release.ring import Ring
+from gateway.kernel.release.stories import Stories
+from gateway.kernel.release.table import Table
+from gateway.kernel.sockets import Socket
+from gateway.policy.policy import Policy
+from gateway.policy.problem import PolicyError
+
+NEEDED = frozenset({"CAP_BPF", "CAP_NET_ADMIN", "CAP_NET_RAW"})
+"""For programs and maps; for their devices and for repair mode; for resets."""
+
+BPF_FILES = Path("/sys/fs/bpf/tproxygw")
+"""Where maps and links are pinned, in a folder for each instance."""
+
+BACKLOG = 100_000
+"""Messages that are kept for a gateway that is not there, or does not listen."""
+
+
+class Process:
+    """
+    The work of one of the carrier's processes after the other.
+
+    @param endpoint: a listening socket, or the connection to the gateway.
+    """
+
+    def __init__(self, policy: Policy, runtime: Path, endpoint: socket.socket) -> None:
+        release, divert = policy.release, policy.divert
+        self._runtime = runtime
+        self._endpoint = endpoint
+        self._marks = Marks(divert.listener_mark, divert.upstream_mark)
+        self._reset = partial(_reset, release.forwarded_mark.value)
+        self._is_service = bool(endpoint.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+        self._gateway: socket.socket | None = None
+        self._told: deque[dict[str, Any]] = deque(maxlen=BACKLOG)
+        pins = Pins.at(BPF_FILES / str(divert.port)) if self._is_service else Pins(None)
+        self._table = Table(release.sessions, pins)
+        self._table.set_marks(release.forwarded_mark.value, release.bare_mark.value)
+        self._programs = Programs(self._table, pins)
+        self._programs.attach()
+        events = self._table.maps["events"]
+        self._ring = Ring(events.descriptor, events.entries)
+
+    def work(self) -> bool:
+        """Answer, and see to the sessions. What L{supervise} wants done."""
+        stories = Stories(self._runtime / "stories")
+        self._carrier = Carrier(self._table, stories, self._tell, self._reset, time.monotonic)
+        self._desk = Desk(self._carrier, self._marks, self._programs.attach)
+        with selectors.DefaultSelector() as selector:
+            return self._run(selector)
+
+    def _run(self, selector: selectors.BaseSelector) -> bool:
+        supervisor = os.getppid()
+        self._selector = selector
+        selector.register(self._ring.descriptor, selectors.EVENT_READ, self._hear)
+        if self._is_service:
+            self._endpoint.setblocking(False)
+            selector.register(self._endpoint, selectors.EVENT_READ, self._accept)
+        else:
+            self._serve(self._endpoint)
+        while self._is_service or self._gateway is not None:
+            for key, _ in selector.select(min(1.0, self._carrier.turn())):
+                key.data()
+            self._carrier.turn()
+            self._flush()
+            if os.getppid() != supervisor:
+                return False
+        return True
+
+    def _hear(self) -> None:
+        self._carrier.hear(self._ring.read())
+
+    def _accept(self) -> None:
+        """One gateway at a time: the newest is the one that runs."""
+        with suppress(BlockingIOError):
+            connection, _ = self._endpoint.accept()
+            if self._gateway is not None:
+                self._lose()
+            self._serve(connection)
+
+    def _serve(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        self._gateway = connection
+        self._selector.register(connection, selectors.EVENT_READ, self._answer)
+
+    def _answer(self) -> None:
+        """Everything that the gateway has asked by now."""
+        try:
+            while self._gateway is not None:
+                self._answer_one(self._gateway)
+        except BlockingIOError:
+            pass
+        except (EOFError, OSError, ValueError):
+            self._lose()
+
+    def _answer_one(self, connection: socket.socket) -> None:
+        message, descriptors = receive(connection)
+        sockets: list[Socket] = [socket.socket(fileno=each) for each in descriptors]
+        try:
+            answer = self._desk.answer(message, sockets)
+        finally:
+            for sock in sockets:
+                sock.close()
+        if answer is not None:
+            self._tell(answer)
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        self._told.append(message)
+        self._flush()
+
+    def _flush(self) -> None:
+        """What the gateway can take now. Without a gateway it waits for the next one."""
+        try:
+            while self._told and self._gateway is not None:
+                send(self._gateway, self._told[0])
+                self._told.popleft()
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._lose()
+
+    def _lose(self) -> None:
+        """The gateway is gone."""
+        connection, self._gateway = self._gateway, None
+        if connection is not None:
+            self._selector.unregister(connection)
+            connection.close()
+            # answers were for it only
+            kept = [message for message in self._told if "over" in message]
+            self._told = deque(kept, maxlen=BACKLOG)
+            self._carrier.abandon()
+
+
+def _reset(mark: int, source: Address, destination: Address, sequence: int) -> None:
+    """A reset that can't be sent, for want of a route, is not worth a word: nobody can be told."""
+    with suppress(OSError):
+        send_reset(source, destination, sequence, mark)
+
+
+def carry(directory: Path, runtime: Path, endpoint: socket.socket) -> None:
+    """
+    Be the carrier, until the gateway or somebody else ends it.
+
+    @param directory: the configuration folder.
+    @param runtime: the folder for what a reboot may empty.
+    @param endpoint: a listening socket, or the connection to the gateway.
+    @raise gateway.policy.problem.PolicyError: the configuration is broken.
+    @raise KernelError: privileges are missing, or the kernel is too old.
+    """
+    from gateway.policy.load import load
+    from gateway.registry import find
+
+    policy = load(directory, find)
+    lacking = missing(NEEDED)
+    if lacking:
+        raise KernelError(f"releasing sessions into the kernel needs {', '.join(lacking)}")
+    drop_to(NEEDED)
+    supervise(Process(policy, runtime, endpoint).work, say)
+
+
+def say(text: str) -> None:
+    """Tell the operator, on standard error."""
+    mark = "<4>" if "JOURNAL_STREAM" in os.environ else ""
+    sys.stderr.write("".join(f"{mark}tproxygw carrier: {line}\n" for line in text.splitlines()))
+    sys.stderr.flush()
+
+
+def listen(path: Path) -> socket.socket:
+    """
+    Where a gateway may connect: whoever may open C{path}, which is the owner and the group.
+
+    @raise OSError: it can't be had.
+    """
+    path.parent.mkdir(0o750, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    before = os.umask(0o117)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(before)
+    listener.listen()
+    return listener
+
+
+def main(arguments: list[str]) -> None:
+    """Be the carrier of what the command line says."""
+    parser = ArgumentParser(prog="carrier")
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--runtime", type=Path, required=True)
+    parser.add_argument("--listen", type=Path)
+    options = parser.parse_args(arguments)
+    if options.listen is None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        endpoint = socket.socket(fileno=0)
+    else:
+        endpoint = listen(options.listen)
+    try:
+        carry(options.config, options.runtime, endpoint)
+    except (KernelError, PolicyError, OSError) as error:
+        say(f"not started: {error}")
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,52 @@
+"""What the gateway and the carrier say to each other: as the keeper's packets, with descriptors."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+LONGEST = 16384
+"""Bytes of one packet. A longer one is not from a gateway."""
+
+DESCRIPTORS = 2
+"""With one packet, at most: a session's two legs."""
+
+
+def send(
+    connection: socket.socket, message: dict[str, Any], descriptors: Sequence[int] = ()
+) -> None:
+    """
+    Send one packet.
+
+    @raise OSError: the connection is broken, or takes nothing now (L{BlockingIOError}).
+    """
+    data = json.dumps(message, separators=(",", ":")).encode()
+    if descriptors:
+        socket.send_fds(connection, [data], descriptors)
+    else:
+        connection.send(data)
+
+
+def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """
+    The next packet, and the descriptors that came with it, which are the caller's to close.
+
+    @raise EOFError: the connection has ended.
+    @raise OSError: the connection is broken, or there is nothing now (L{BlockingIOError}).
+    @raise ValueError: it is not a JSON object; what came with it is closed.
+    """
+    data, descriptors, _, _ = socket.recv_fds(connection, LONGEST, DESCRIPTORS)
+    if not data:
+        raise EOFError
+    try:
+        message = json.loads(data)
+        if not isinstance(message, dict):
+            raise ValueError("not an object")
+    except ValueError:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        raise
+    return message, descriptors
