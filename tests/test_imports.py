@@ -88,6 +88,7 @@ MAY_IMPORT = {
 
 EXCEPTIONS = {
     "gateway.kernel.keeper.client": ("gateway",),
+    "gateway.kernel.release.__main__": ("gateway.registry.find",),
     "gateway.kernel.keeper.__main__": ("gateway.registry.find",),
 }
 """The keeper is a process of its own, which composes itself: it loads the policy, so it must find
