@@ -67,7 +67,12 @@ MAY_IMPORT = {
     ),
     "gateway.registry": ("gateway.interfaces", "gateway.maker"),
     "protocols": ("gateway.interfaces", "gateway.agreement", "gateway.inspector", "protocols"),
-    "protocols.mime": ("gateway.inspector", "protocols.magic", "protocols.mime"),
+    "protocols.mime": (
+        "gateway.interfaces",
+        "gateway.inspector",
+        "protocols.magic",
+        "protocols.mime",
+    ),
     "protocols.smtp.grammar": (
         "gateway.interfaces",
         "gateway.inspector",

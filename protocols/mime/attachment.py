@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from protocols.magic import recognise
 from protocols.mime.archive import Member
-from protocols.mime.rules import AttachmentRule
+from protocols.mime.described import Described
+from protocols.mime.rules import ANYTHING, AttachmentRule
 
 
 @frozen
@@ -16,19 +17,32 @@ class Attachment:
     """
     A part, or a file within a text.
 
-    @ivar names: all of its names.
-    @ivar type: as declared.
+    @ivar name: as most programs read it; empty if it has none.
+    @ivar names: all names that some program may read.
+    @ivar type: as declared, and C{types}: all that some program may read.
     @ivar detected: as its first bytes show; empty if they show nothing, L{None}
         if nobody has looked.
     @ivar disguised: that is something else than what is declared.
     @ivar attached: it is more than text to be read. Of what is not, only the content counts.
     """
 
+    name: str
     names: tuple[str, ...]
     type: str
+    types: tuple[str, ...] = field()
     detected: str | None = None
     disguised: bool = False
     attached: bool = True
+
+    @types.default
+    def _types(self) -> tuple[str, ...]:
+        return (self.type,)
+
+    @classmethod
+    def of(cls, said: Described) -> Attachment:
+        """A part that says so of itself."""
+        types = tuple(dict.fromkeys((said.type, *said.types)))
+        return cls(said.name, said.names, said.type, types, attached=said.attached)
 
     def shown(self, beginning: bytes) -> Attachment:
         """With what its first bytes show."""
@@ -40,24 +54,34 @@ class Attachment:
         return evolve(self, detected=kind.type, disguised=disguised)
 
     @property
-    def name(self) -> str:
+    def label(self) -> str:
         """What the audit calls it."""
-        return self.names[0] if self.names else self.type
+        return self.name or next(iter(self.names), "") or self.type
+
+    def readings(self) -> frozenset[str]:
+        """Under which names a rule is asked about it."""
+        return frozenset(self.names) or frozenset(("",))
+
+    def matching(self, rule: AttachmentRule, names: frozenset[str]) -> frozenset[str]:
+        """By which of these names a rule is about it, but for files in archives."""
+        by_name = bool(self.names) and (rule.extensions or rule.names is not ANYTHING)
+        if not (self.attached or rule.looks_inside or by_name):
+            return frozenset()
+        if not any(rule.types.fullmatch(each) for each in self.types):
+            return frozenset()
+        if rule.disguised and not self.disguised:
+            return frozenset()
+        if rule.detected is not None and not rule.detected.fullmatch(self.detected or ""):
+            return frozenset()
+        return frozenset(name for name in names if _named(rule, name))
 
     def matches(self, rule: AttachmentRule) -> bool:
         """Whether a rule is about it, by any of its names, but for files in archives."""
-        if not (self.attached or rule.looks_inside):
-            return False
-        names = self.names or ("",)
-        return (
-            rule.types.fullmatch(self.type) is not None
-            and any(_named(rule, name) for name in names)
-            and (self.disguised or not rule.disguised)
-            and (rule.detected is None or rule.detected.fullmatch(self.detected or "") is not None)
-        )
+        return bool(self.matching(rule, self.readings()))
 
     def __str__(self) -> str:
-        return f"{self.names}, {self.type}" + (f", in truth {self.detected}" * bool(self.detected))
+        shown = f", in truth {self.detected}" * bool(self.detected)
+        return f"{self.label!r}, {self.type}{shown}"
 
 
 def _named(rule: AttachmentRule, name: str) -> bool:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from protocols.mime.findings import Findings
+from protocols.mime.findings import SHOWN, Findings
 from protocols.mime.header import Header
-from protocols.mime.objection import header_too_long
+from protocols.mime.heading import Heading
+from protocols.mime.objection import ambiguous
 from protocols.mime.parts import Parts
 from protocols.mime.settings import ContentSettings
-
-# The empty line, or one that should not be there: most servers take it for the body's first.
-_NO_FIELD = re.compile(rb"(?:\A|(?<=\r\n))(?![ \t]|[!-9;-~]+:|\Z)")
-
-SHOWN = 50
-"""Attachments in an audit record."""
 
 
 class Message:
@@ -31,9 +25,8 @@ class Message:
         self._trace = trace
         self._settings = settings
         self._findings = Findings(settings, holds=settings.marks)
-        self._parts = Parts(settings, self._findings)
-        self._waiting: list[bytes] | None = []
-        self._size = 0
+        self._parts = Parts(self._findings)
+        self._heading: Heading | None = Heading(settings.header_bytes)
         self._seen = Header()
         self._held: list[bytes] = []
         self._holding = 0
@@ -65,7 +58,8 @@ class Message:
 
         @raise Objection: the message is refused.
         """
-        rest = b"" if self._waiting is None else self._begin(b"")
+        heading, self._heading = self._heading, None
+        rest = b"" if heading is None else self._begin(heading, b"")
         rest += self._parts.end()
         return self._release() + rest
 
@@ -77,49 +71,46 @@ class Message:
         return "".join(f"{mark}\r\n" for mark in marks).encode() + held
 
     def _pass(self, lines: bytes) -> bytes:
-        if self._waiting is None:
+        if self._heading is None:
             return self._parts.feed(lines)
-        end = self._end_of_header(lines)
-        self._waiting.append(lines[:end])
-        self._size += len(self._waiting[-1])
-        if self._size > self._settings.header_bytes:
-            raise header_too_long(self._settings.header_bytes)
-        return b"" if end is None else self._begin(lines[end:])
+        heading = self._heading
+        end = heading.feed(lines)
+        if end is None:
+            return b""
+        self._heading = None
+        return self._begin(heading, lines[end:])
 
-    def _end_of_header(self, lines: bytes) -> int | None:
-        """Where the first line begins that is no field; L{None} if it has not come."""
-        if not self._waiting and lines[:1] in (b" ", b"\t"):  # it goes on with nothing
-            return 0
-        found = _NO_FIELD.search(lines)
-        return found.start() if found else None
-
-    def _begin(self, rest: bytes) -> bytes:
+    def _begin(self, heading: Heading, rest: bytes) -> bytes:
         """The header is complete, and this is what follows it."""
-        assert self._waiting is not None
-        header = Header.parse(b"".join(self._waiting))
-        self._waiting = None
-        header.sound = header.sound and rest[:2] in (b"", b"\r\n")
-        self._seen = Header(list(header.fields), header.sound)
-        header.apply(self._settings.headers)
+        seen = self._seen = heading.header(rest)
+        header = Header(list(seen.fields), seen.problem)
+        if seen.doubt and self._settings.judges:
+            if self._settings.strict:
+                raise ambiguous(seen.doubt)
+            if self._settings.mends:
+                self._findings.mended(seen.doubt)
+                header, rest = header.mended(), b"\r\n" * bool(seen.problem) + rest
+        header.apply(self._settings)
         trace = self._trace
         ours = trace or self._settings.marks
         if ours and rest and not header.fields and rest[:2] != b"\r\n":
             trace += b"\r\n"  # must not run into a body without a header
-        gap = rest[: 2 * (rest[:2] == b"\r\n")]
-        return (
-            trace + self._parts.begin(self._seen, header, gap) + self._parts.feed(rest[len(gap) :])
-        )
+        return trace + self._parts.begin(seen, header, rest)
 
-    def record(self) -> tuple[dict[str, Any], list[str]]:
-        """Fields of the audit record C{email}; and the attachments that were removed."""
-        seen, attachments = self._seen, self._findings.attachments
+    def record(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Fields of the audit record C{email}; and what else is known, for C{gateway}."""
+        seen, found = self._seen, self._findings
         fields: dict[str, Any] = {
             "from": seen.first("from"),
             "to": [field.value for field in seen.named("to")[:SHOWN]],
             "cc": [field.value for field in seen.named("cc")[:SHOWN]],
             "subject": seen.first("subject"),
             "message_id": seen.first("message-id"),
+            "attachment": [each.label for each in found.attachments[:SHOWN]],
         }
-        fields["attachment"] = [each.name for each in attachments[:SHOWN]]
-        removed = [each.name for each in self._findings.removed[:SHOWN]]
-        return {name: value for name, value in fields.items() if value}, removed
+        own = {"removed": [each.label for each in found.removed[:SHOWN]], "repaired": found.repairs}
+        return _told(fields), _told(own)
+
+
+def _told(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value}

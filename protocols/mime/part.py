@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
 from protocols.magic import LOOK
-from protocols.mime.archive import Archive, Member
+from protocols.mime.archive import Member
 from protocols.mime.attachment import Attachment, found_in
+from protocols.mime.contents import Contents, Within
 from protocols.mime.described import Described
-from protocols.mime.encoding import DECODERS, Plain
+from protocols.mime.doubt import to_be_mended
+from protocols.mime.encoding import DECODERS, LONE, Plain, Undone
 from protocols.mime.findings import Findings
 from protocols.mime.header import Field, Header
-from protocols.mime.inline import Inline
 from protocols.mime.objection import Objection, ambiguous
 from protocols.mime.rules import AttachmentRule
-from protocols.mime.settings import ContentSettings
 
 HELD = 65536
 """Bytes that may wait for the first L{LOOK} that their encoding stands for."""
 
 MEMBERS = 1000
 """Files of an archive that are remembered until the part is decided upon."""
+
+_FIELD = re.compile(rb"[!-9;-~]+[ \t]*:")
 
 
 class Part:
@@ -28,33 +33,39 @@ class Part:
     It waits until enough has come to decide. Then it passes as it is, or a
     text is put in its place. What is found after that can only be rejected.
 
+    @param first: it is all of the message, whose header it has.
+    @param leaf: there are no parts in it.
+    @param within: for a file that mail programs open as a message.
     @ivar dropped: a text stands in its place.
     """
 
     def __init__(
         self,
-        settings: ContentSettings,
         described: Described,
         findings: Findings,
-        first: bool,
+        first: bool = False,
+        leaf: bool = True,
+        within: Within | None = None,
     ) -> None:
         self.dropped = False
-        self._settings = settings
+        self._settings = findings.settings
         self._findings = findings
         self._first = first  # its header is that of the message
-        self._attachment = Attachment(described.names, described.type, attached=described.attached)
-        self._leaf = not (described.boundary or described.message)
+        self._attachment = Attachment.of(described)
+        self._leaf = leaf
         self._decoder = DECODERS.get(described.encoding, Plain)()
+        self._read = described.type.startswith("text/")
         self._decided = False
         self._waiting: list[bytes] = []
         self._size = 0
         self._header = Header()
         self._beginning = b""
-        self._archive = Archive()
         self._members: list[Member] = []
-        self._rules = settings.attachments
-        self._text = described.type.startswith("text/") and settings.judges_parts
-        self._inline = Inline()
+        self._rules = self._settings.attachments
+        self._contents = None
+        if self._settings.judges_parts and leaf:
+            self._contents = Contents(self._settings, described, within)
+        self._bare = False
 
     def begin(self, header: Header, gap: bytes) -> bytes:
         """
@@ -65,7 +76,13 @@ class Part:
         """
         self._header = header
         self._waiting = [gap]
-        return b"" if self._leaf and self._settings.looks_inside else self._decide()
+        # Some programs pass over empty lines before a header.
+        self._bare = bool(gap) and not header.fields and self._contents is not None
+        return b"" if self._waits else self._decide()
+
+    @property
+    def _waits(self) -> bool:
+        return self._bare or (self._leaf and self._settings.looks_inside)
 
     def feed(self, lines: bytes) -> bytes:
         """Some lines of the body; what passes is given back."""
@@ -79,55 +96,79 @@ class Part:
     def _passing(self, lines: bytes) -> bytes:
         if self.dropped or not lines:
             return b""
-        if self._rules or self._text:
-            self._look(lines)
-        return lines
+        if self._contents is None:
+            return lines
+        return self._look(self._contents, self._decoder.feed(lines))
 
     def _undecided(self, line: bytes) -> bytes:
-        self._look(line)
-        self._waiting.append(line)
+        if self._bare and line != b"\r\n":
+            self._clothe(line)
+        assert self._contents is not None
+        passing = self._look(self._contents, self._decoder.feed(line))
+        self._waiting.append(passing)
         self._size += len(line)
-        if self._size > HELD and self._settings.strict:
+        if self._size > HELD and self._settings.malformed != "pass":
             raise ambiguous("much of a part, and it says next to nothing")
-        return self._decide() if len(self._beginning) >= LOOK or self._size > HELD else b""
+        enough = len(self._beginning) >= LOOK or self._size > HELD or not self._waits
+        return self._decide() if enough else b""
+
+    def _clothe(self, line: bytes) -> None:
+        """This is the first line of a part without a header. If it looks like one, it gets one."""
+        self._bare = False
+        problem = "an empty line before what looks like a header" * bool(_FIELD.match(line))
+        if to_be_mended(problem, self._findings):
+            self._header = Header([Field.of("Content-Type", "text/plain")])
 
     def end(self) -> bytes:
         """The part is complete; what is left of it is given back."""
-        return b"" if self._decided else self._decide()
+        rest = b""
+        if self._contents is not None and not self.dropped:
+            rest = self._look(self._contents, self._decoder.end())
+            if to_be_mended("a text that ends in a header" * self._contents.cut, self._findings):
+                rest += b"\r\n"
+            self._see(self._contents.end())
+        if self._decided:
+            return rest
+        self._waiting.append(rest)
+        return self._decide()
 
-    def _look(self, lines: bytes) -> None:
-        """Look at what the lines say, for as long as that matters."""
-        said = self._decoder.feed(lines)
-        if self._decoder.problem and self._settings.strict:
-            raise ambiguous(self._decoder.problem)
+    def _look(self, contents: Contents, undone: Undone) -> bytes:
+        """Look at what some lines say, for as long as that matters; the lines are given back."""
+        problem = self._decoder.problem
+        if self._read and problem == LONE:  # a text has many, and they hide its beginning at most
+            problem = problem * (self._settings.mends and not self._decided)
+        mended = to_be_mended(problem, self._findings)
         if not self._decided:
-            self._beginning += said[: LOOK - len(self._beginning)]
-        if any(rule.of_archives for rule in self._rules):
-            for member in self._archive.feed(said):
-                self._see(member)
-        if self._text:
-            self._read(said)
+            self._beginning += undone.said[: LOOK - len(self._beginning)]
+        self._see(contents.feed(undone.said))
+        return undone.lines if mended else undone.came
 
-    def _see(self, member: Member) -> None:
+    def _see(self, found: Iterable[Member | Attachment]) -> None:
+        for each in found:
+            if isinstance(each, Member):
+                self._see_member(each)
+            else:
+                self._see_file(each)
+
+    def _see_member(self, member: Member) -> None:
         """A file of an archive."""
         if not self._decided:
             self._members = [*self._members, member][:MEMBERS]
             return
         for at, rule in enumerate(self._rules):
-            if found_in(rule, [member]):
+            if rule.of_archives and found_in(rule, [member]):
                 self._late(rule, self._attachment)
                 self._rules = self._rules[:at]
                 return
 
-    def _read(self, text: bytes) -> None:
-        """Some of a text, in which there may be files."""
-        for name, beginning in self._inline.feed(text):
-            inside = Attachment((name,), "application/octet-stream").shown(beginning)
+    def _see_file(self, inside: Attachment) -> None:
+        """A file in a text."""
+        if inside.attached:
             self._findings.found(inside)
-            for rule in self._settings.attachments:
-                if inside.matches(rule) and not rule.of_archives:
-                    self._late(rule, inside)
-                    break
+        rules = tuple(rule for rule in self._settings.attachments if not rule.of_archives)
+        rule, _ = _chosen(rules, inside, [])
+        if rule is not None:
+            self._late(rule, inside)
 
     def _late(self, rule: AttachmentRule, attachment: Attachment) -> None:
         """What is found when the part has begun to pass."""
@@ -143,9 +184,9 @@ class Part:
             self._attachment = self._attachment.shown(self._beginning)
         if self._attachment.attached:
             self._findings.found(self._attachment)
-        rule = self._rule()
+        rule, self._rules = _chosen(self._rules, self._attachment, self._members)
         waiting, self._waiting = self._waiting, []
-        if rule is None or rule.action == "accept":
+        if rule is None:
             return self._header.data() + b"".join(waiting)
         if rule.action == "reject":
             raise _refused(rule, self._attachment)
@@ -157,31 +198,42 @@ class Part:
         self._findings.removed.append(self._attachment)
         return _instead(self._header, self._attachment, rule)
 
-    def _rule(self) -> AttachmentRule | None:
-        """The first one that matches. Those before it may yet, by a file in an archive."""
-        later: list[AttachmentRule] = []
-        chosen = None
-        for rule in self._rules:
-            if not self._attachment.matches(rule):
-                continue
-            if not rule.of_archives or found_in(rule, self._members):
-                chosen = rule
-                break
+
+def _chosen(
+    rules: tuple[AttachmentRule, ...], attachment: Attachment, members: list[Member]
+) -> tuple[AttachmentRule | None, tuple[AttachmentRule, ...]]:
+    """
+    The first rule that is about an attachment; L{None} if it may pass. A program
+    may read only one of its names, so all of them have to be accepted.
+
+    @return: the rule, and those before it that may yet be about it, by a file in an archive.
+    """
+    names = attachment.readings()
+    later: list[AttachmentRule] = []
+    for rule in rules:
+        by = attachment.matching(rule, names)
+        if not by:
+            continue
+        if rule.of_archives and not found_in(rule, members):
             later.append(rule)
-        self._rules = tuple(later)
-        return chosen
+        elif rule.action != "accept":
+            return rule, tuple(later)
+        else:
+            names -= by
+        if not names:
+            break
+    return None, tuple(later)
 
 
 def _refused(rule: AttachmentRule, attachment: Attachment) -> Objection:
-    reason = f"the attachment {attachment} (setting 'attachments')"
-    return Objection(reason, rule=rule)
+    return Objection(f"the attachment {attachment}", rule=rule)
 
 
 def _instead(header: Header, attachment: Attachment, rule: AttachmentRule) -> bytes:
     """A text part; of a message that is all attachment, its other fields stay."""
     kept = [each for each in header.fields if each.name and not _of_content(each)]
-    names = " ".join(attachment.names).encode("ascii", "replace").decode()
-    name = "".join(each if " " <= each <= "~" else "?" for each in names)[:200]
+    label = attachment.label.encode("ascii", "replace").decode()
+    name = "".join(each if " " <= each <= "~" else "?" for each in label)[:200]
     fields = Header([*kept, Field.of("Content-Type", "text/plain; charset=us-ascii")])
     return fields.data() + f"\r\n{rule.text}\r\n{name}\r\n".encode()
 

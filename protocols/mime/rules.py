@@ -12,10 +12,15 @@ from typing import Literal
 
 from attrs import frozen
 
-from gateway.inspector import option, pattern
+from gateway.inspector import option, pattern, written_at
 from protocols.mime.values import field_name, field_value, header_line, small
 
 ANYTHING = re.compile(".*", re.DOTALL)
+
+
+def at_line(place: str) -> str:
+    """A place in the policy without its column, as records have it."""
+    return ":".join(place.split(":")[:2])
 
 
 @frozen
@@ -34,6 +39,12 @@ class HeaderRule:
         read=pattern,
     )
     value: str = option("The value, for set and add.", "", read=field_value)
+    place: str = written_at()
+
+    @property
+    def by(self) -> str:
+        """What records call it: its place in the policy."""
+        return at_line(self.place) or "headers"
 
 
 @frozen
@@ -87,6 +98,12 @@ class AttachmentRule:
     mark: str = option(
         "The field for mark.", "X-Attachment-Warning: not what it should be", read=header_line
     )
+    place: str = written_at()
+
+    @property
+    def by(self) -> str:
+        """What records call it: its place in the policy."""
+        return at_line(self.place) or "attachments"
 
     @property
     def looks_inside(self) -> bool:

@@ -37,11 +37,12 @@ class ContentSettings:
         "may pass.",
         (),
     )
-    malformed: Literal["deny", "pass"] = option(
+    malformed: Literal["repair", "deny", "pass"] = option(
         "What becomes of messages that programs may read in different ways, if there are rules "
-        'for headers or attachments: those can then be walked around. "pass" applies them to '
-        "one of the ways.",
-        "deny",
+        'for headers or attachments: those can then be walked around. "repair" writes what is '
+        'doubtful anew, so that there is one way to read it, and denies what can\'t be; "deny" '
+        'denies all of them; "pass" applies the rules to one of the ways.',
+        "repair",
     )
     parts_per_message: int = option("How many parts a message may have.", 2000, minimum=1)
     attachments_per_message: int = option("How many a message may have.", MANY, minimum=0)
@@ -65,7 +66,17 @@ class ContentSettings:
     @property
     def strict(self) -> bool:
         """Whether what is ambiguous is refused."""
-        return self.malformed == "deny" and (bool(self.headers) or self.judges_parts)
+        return self.malformed == "deny"
+
+    @property
+    def mends(self) -> bool:
+        """Whether what is ambiguous is written anew."""
+        return self.malformed == "repair"
+
+    @property
+    def judges(self) -> bool:
+        """Whether there are rules for messages at all."""
+        return bool(self.headers) or self.judges_parts
 
     @property
     def marks(self) -> bool:

@@ -145,8 +145,8 @@ class Dialogue:
             await pause(self.session, min(self._errors * self.settings.error_delay, MOST_DELAY))
         self._errors += refused.reply.code >= 500
         if self._errors >= self.settings.errors:
-            reason = f"{self._errors} commands were refused (setting 'errors'): {refused.reason}"
-            raise Denied(reason, refused.reply.data() + b"421 4.7.0 Too many errors\r\n")
+            reason = f"{self._errors} commands were refused, the last one for {refused.reason}"
+            raise Denied(reason, refused.reply.data() + b"421 4.7.0 Too many errors\r\n", "errors")
         self.record("denied", refused.reason, refused.reply.text, refused.by)
         self.tell(refused.reply)
 

@@ -147,8 +147,8 @@ class SMTPInspector(StreamInspector):
         if self._dialogue.refused and verb != "QUIT":
             raise refusal(503, "5.5.0 The server takes no mail now", f"{verb} after a refusal")
         if verb not in self._settings.commands:
-            reason = f"{verb} is not allowed (setting 'commands')"
-            raise refusal(502, f"5.5.1 {verb} is not available", reason)
+            reason = f"{verb} is not allowed"
+            raise refusal(502, f"5.5.1 {verb} is not available", reason, "commands")
         needed = NEEDS.get(verb)
         if needed is not None and needed not in self._dialogue.offered:
             raise refusal(502, f"5.5.1 {verb} is not available", f"{verb}, which was not offered")

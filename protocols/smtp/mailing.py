@@ -40,12 +40,12 @@ def _check_may_begin(dialogue: Dialogue) -> None:
     if not dialogue.helo:
         raise refusal(503, "5.5.1 Say EHLO first")
     if settings.starttls == "require":
-        raise refusal(530, "5.7.0 Say STARTTLS first", "mail in plaintext (setting 'starttls')")
+        raise refusal(530, "5.7.0 Say STARTTLS first", "mail in plaintext", "starttls")
     if settings.auth_required and not dialogue.authenticated:
-        raise refusal(530, "5.7.0 Say AUTH first", "mail without AUTH (setting 'auth_required')")
+        raise refusal(530, "5.7.0 Say AUTH first", "mail without AUTH", "auth_required")
     if dialogue.messages >= settings.messages_per_session:
-        reason = f"more than {dialogue.messages} messages (setting 'messages_per_session')"
-        raise Denied(reason, b"421 4.7.0 So many messages are enough; connect again\r\n")
+        reply = b"421 4.7.0 So many messages are enough; connect again\r\n"
+        raise Denied(f"more than {dialogue.messages} messages", reply, "messages_per_session")
     if dialogue.transaction is not None:
         raise refusal(503, "5.5.1 One sender at a time")
 
@@ -80,8 +80,8 @@ def _check_recipient(dialogue: Dialogue, command: Command, transaction: Transact
     assert command.path is not None
     most = dialogue.settings.recipients_per_message
     if len(transaction.recipients) >= most:
-        reason = f"more than {most} recipients (setting 'recipients_per_message')"
-        raise refusal(452, "4.5.3 Too many recipients", reason)
+        reason = f"more than {most} recipients"
+        raise refusal(452, "4.5.3 Too many recipients", reason, "recipients_per_message")
     check_recipient(command.path, dialogue.session.client.host, dialogue.settings)
 
 

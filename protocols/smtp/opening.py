@@ -68,7 +68,7 @@ async def secure(dialogue: Dialogue, command: Command, read: Reader) -> None:
     if not read.empty:
         raise Denied("plaintext behind STARTTLS", b"421 4.7.0 Nothing may follow STARTTLS\r\n")
     if dialogue.settings.starttls == "refuse":
-        raise refusal(454, "4.7.0 TLS is not available (setting 'starttls')")
+        raise refusal(454, "4.7.0 TLS is not available", "STARTTLS", "starttls")
     if dialogue.transaction is not None:
         raise refusal(503, "5.5.1 STARTTLS within a transaction")
     reply = await dialogue.forward(command)

@@ -22,7 +22,7 @@ def check_hello(name: str, settings: SMTPSettings) -> None:
     host = is_domain(name) or is_literal(name)
     full = is_literal(name) or (host and "." in name)
     if not {"any": True, "host": host, "full": full}[settings.helo]:
-        raise refusal(501, "5.5.4 Say your full host name", f"EHLO {name[:100]!r} (setting 'helo')")
+        raise refusal(501, "5.5.4 Say your full host name", f"EHLO {name[:100]!r}", "helo")
 
 
 def check_sender(path: Path, settings: SMTPSettings) -> None:
@@ -48,13 +48,15 @@ def check_recipient(path: Path, client: str, settings: SMTPSettings) -> None:
         raise refusal(
             550,
             "5.7.1 Not by this way",
-            f"recipient {mailbox} names another way (setting 'rerouting')",
+            f"recipient {mailbox} names another way",
+            "rerouting",
         )
     if not (_may_go(mailbox, settings) or _may_relay(client, settings)):
         raise refusal(
             550,
             "5.7.1 Relaying denied",
-            f"recipient {mailbox} of another domain (setting 'recipient_domains')",
+            f"recipient {mailbox} of another domain",
+            "recipient_domains",
         )
     if not mailbox.postmaster:
         _check_rules("recipient", mailbox, settings.recipients)
@@ -62,9 +64,7 @@ def check_recipient(path: Path, client: str, settings: SMTPSettings) -> None:
 
 def _check_route(path: Path, settings: SMTPSettings) -> None:
     if path.route and not settings.rerouting:
-        raise refusal(
-            550, "5.7.1 No source routes", f"a source route to {path} (setting 'rerouting')"
-        )
+        raise refusal(550, "5.7.1 No source routes", f"a source route to {path}", "rerouting")
 
 
 def _check_rules(what: str, mailbox: Mailbox, rules: Iterable[AddressRule]) -> None:
@@ -72,7 +72,8 @@ def _check_rules(what: str, mailbox: Mailbox, rules: Iterable[AddressRule]) -> N
         why = _matching(mailbox, rule)
         if why:
             if rule.action == "reject":
-                raise Refusal(configured(rule.reply), f"{what} {mailbox.canonical!r} {why}")
+                reason = f"{what} {mailbox.canonical!r} {why}"
+                raise Refusal(configured(rule.reply), reason, rule.by or f"{what}s")
             return
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from attrs import frozen
 
-from gateway.inspector import option, pattern
+from gateway.inspector import option, pattern, written_at
 from protocols.mime import rules
 from protocols.smtp.lists import AddressList, read_addresses
 from protocols.smtp.values import refusal
@@ -39,6 +39,12 @@ class AddressRule:
         file=read_addresses,
     )
     action: Literal["reject", "accept"] = option("What to do.", "reject")
+    place: str = written_at()
+
+    @property
+    def by(self) -> str:
+        """What records call it: its place in the policy; empty if no file says it."""
+        return rules.at_line(self.place)
 
     def __attrs_post_init__(self) -> None:
         if self.match is None and not self.lists:

@@ -146,9 +146,9 @@ class Transfer:
             gateway["stacked"] = content.verdict()
         self.recorded = True
         self._session.record("smtp", gateway, refused.by if refused else "", **envelope)
-        email, removed = content.record()
-        if email or removed:
-            self._session.record("email", {"removed": removed} if removed else {}, **email)
+        email, own = content.record()
+        if email or own:
+            self._session.record("email", own, **email)
 
     def forget(self) -> None:
         """The transaction is over."""

@@ -24,15 +24,15 @@ _CODES: Mapping[Kind, tuple[int, str]] = {
 def _refused(objection: Objection) -> Refusal:
     rule = objection.rule
     if isinstance(rule, HeaderRule | AttachmentRule):
-        return Refusal(configured(rule.reply), objection.reason)
+        return Refusal(configured(rule.reply), objection.reason, objection.by)
     code, status = _CODES[objection.kind]
-    return refusal(code, f"{status} {objection.summary}", objection.reason)
+    return refusal(code, f"{status} {objection.summary}", objection.reason, objection.by)
 
 
 def too_large(limit: int) -> Refusal:
     """A message of more than C{limit} bytes."""
-    reason = f"a message of more than {limit} bytes (setting 'message_bytes')"
-    return refusal(552, "5.3.4 The message is too large", reason)
+    reason = f"a message of more than {limit} bytes"
+    return refusal(552, "5.3.4 The message is too large", reason, "message_bytes")
 
 
 class Content:
@@ -82,8 +82,8 @@ class Content:
         if self._stacked is not None:
             self._stacked.cancel()
 
-    def record(self) -> tuple[dict[str, Any], list[str]]:
-        """Fields of the audit record C{email}; and the attachments that were removed."""
+    def record(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Fields of the audit record C{email}; and what else is known, for C{gateway}."""
         return self._message.record()
 
     def verdict(self) -> dict[str, str]:

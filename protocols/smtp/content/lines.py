@@ -42,14 +42,14 @@ def bare_newline() -> Refusal:
     A lone CR or LF, or a NUL, which is not to be repaired. Postfix has the same
     words for it (5.6.11 is registered for bare newlines).
     """
-    reason = "a message with a lone CR or LF, or a NUL (setting 'bare_newline')"
-    return refusal(550, "5.6.11 The message has a lone CR or LF, or a NUL", reason)
+    reason = "a message with a lone CR or LF, or a NUL"
+    return refusal(550, "5.6.11 The message has a lone CR or LF, or a NUL", reason, "bare_newline")
 
 
 def long_line(limit: int) -> Refusal:
     """A line of more than C{limit} bytes."""
-    reason = f"a line of more than {limit} bytes in a message (setting 'line_bytes')"
-    return refusal(554, "5.6.0 A line of the message is too long", reason)
+    reason = f"a line of more than {limit} bytes in a message"
+    return refusal(554, "5.6.0 A line of the message is too long", reason, "line_bytes")
 
 
 def check_lengths(lines: bytes, limit: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.interfaces import PROTOCOL
+from gateway.interfaces import PROTOCOL, blamed
 from protocols.smtp.grammar.reply import Reply
 
 
@@ -11,15 +11,15 @@ class Refusal(Exception):
     The client asked for what it can't have. It is told so, and may go on.
 
     @ivar reply: the gateway's answer.
-    @ivar reason: for the operator.
+    @ivar reason: for the operator, with what refused it if that was the policy.
     @ivar by: what refused it, see L{ISession.record}.
     """
 
     def __init__(self, reply: Reply, reason: str = "", by: str = PROTOCOL) -> None:
-        super().__init__(reason or reply.text)
         self.reply = reply
-        self.reason = reason or reply.text
+        self.reason = blamed(reason or reply.text, by)
         self.by = by
+        super().__init__(self.reason)
 
 
 def refusal(code: int, text: str, reason: str = "", by: str = PROTOCOL) -> Refusal:

@@ -18,8 +18,8 @@ def passed(
     lines = data.splitlines(keepends=True)
     blocks = [b"".join(lines[at : at + step]) for at in range(0, len(lines), step)]
     out = b"".join(message.feed(block) for block in blocks) + message.end()
-    email, removed = message.record()
-    return out, {**email, "removed": removed} if removed else email
+    email, own = message.record()
+    return out, email | own
 
 
 def mail(*attachments: str, **headers: str) -> EmailMessage:

@@ -96,16 +96,16 @@ _PROGRAM = ["Content-Disposition: attachment; filename=evil.exe", "", "text"]
 class MessageTests(SynchronousTestCase):
     """What a mail program finds in a message, the inspector has found before."""
 
-    rules = ContentSettings(attachments=(AttachmentRule(extensions=frozenset({"exe"})),))
+    rules = (AttachmentRule(extensions=frozenset({"exe"})),)
 
     @settings(max_examples=1000, deadline=None)
-    @given(messages(), st.integers(1, 5))
-    @example(["Content-Disposition: attachment; filename*=utf-8''a; filename*0=b", ""], 1)
-    @example(["Content-Disposition: attachment; filename*0=a; filename*=b", ""], 1)
-    @example([*_digest([])[:3], "--b--", "", *_PROGRAM], 1)
-    def test_any(self, lines: list[str], step: int) -> None:
+    @given(messages(), st.integers(1, 5), st.sampled_from(["deny", "repair"]))
+    @example(["Content-Disposition: attachment; filename*=utf-8''a; filename*0=b", ""], 1, "deny")
+    @example(["Content-Disposition: attachment; filename*0=a; filename*=b", ""], 1, "repair")
+    @example([*_digest([])[:3], "--b--", "", *_PROGRAM], 1, "deny")
+    def test_any(self, lines: list[str], step: int, malformed: Any) -> None:
         """No attachment that the standard library finds passes where it may not."""
-        message = Message(self.rules)
+        message = Message(ContentSettings(attachments=self.rules, malformed=malformed))
         try:
             out = b"".join(
                 message.feed("".join(f"{line}\r\n" for line in lines[at : at + step]).encode())
@@ -114,7 +114,8 @@ class MessageTests(SynchronousTestCase):
             out += message.end()
         except Objection:
             return
-        self.assertEqual(out, "".join(f"{line}\r\n" for line in lines).encode())
+        if malformed == "deny":
+            self.assertEqual(out, "".join(f"{line}\r\n" for line in lines).encode())
         for mode in (policy.SMTP, policy.compat32):
             found = {name for part in walked(out, mode) for name in names(part)}
             self.assertFalse(found & NAMES, out)
