@@ -250,6 +250,7 @@ class ISession(Interface):
     server: Address = Attribute("where the client wanted to go: the original destination")
     source: Address = Attribute("the address that the server sees; before, the client's own")
     settings: Any = Attribute("the inspector's Settings, from the table of its name")
+    shared: Any = Attribute("what all sessions of the service share: IInspectorMaker.share")
     now: float = Attribute("seconds, for differences only; a quarter of one coarse, and free")
 
     def connect(address: Address | None = None, port: int | None = None) -> Deferred[Address]:
@@ -480,6 +481,16 @@ class ISession(Interface):
             has, only EVE's own fields, see L{gateway.observe.eve}.
         """
 
+    def record_prepared(event: str, fields: str, gateway: str) -> None:
+        """
+        L{record} of something that is recorded again and again, and of which most is always the
+        same: what was prepared is already JSON. Whoever puts a peer's words into it quotes them
+        (C{json.encoder.encode_basestring_ascii}), and keeps them short.
+
+        @param fields: the members of the object named as the event, without its braces.
+        @param gateway: those of the object C{gateway}.
+        """
+
     def hit(place: str) -> None:
         """
         A test or a list of the policy has matched: it is counted, so that the operator sees
@@ -505,6 +516,13 @@ class IInspectorMaker(Interface):
         The attrs class of the inspector's settings, or L{None} if there are none.
 
         @raise Exception: whatever the import of the plugin raises.
+        """
+
+    def share(settings: Any) -> Any:
+        """
+        What all sessions of a service with these settings share, such as what was once looked up:
+        settings are data and keep nothing. Made once for each service and policy; a reload makes
+        another one. L{None} if there is nothing.
         """
 
     def make(session: ISession) -> IInspector:

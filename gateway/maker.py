@@ -32,7 +32,8 @@ class InspectorMaker:
 
     @ivar target: where the inspector is: C{"package.module:Class"}, or the
         class itself. It is called with one argument, the L{ISession}. Its
-        attribute C{Settings}, if it has one, is the attrs class of its settings.
+        attribute C{Settings}, if it has one, is the attrs class of its settings,
+        and C{Shared} is called with these for what all sessions of a service share.
     """
 
     def __init__(self, name: str, target: str | type, description: str) -> None:
@@ -54,6 +55,11 @@ class InspectorMaker:
     def make(self, session: ISession) -> IInspector:
         """An inspector for this session."""
         return cast(IInspector, self.inspector(session))
+
+    def share(self, settings: Any) -> Any:
+        """See L{IInspectorMaker.share}: the class's C{Shared}, made of the settings."""
+        shared = getattr(self.inspector, "Shared", None)
+        return None if shared is None else shared(settings)
 
     def foretell(self, settings: Any, connection: Any, said: Any) -> Any:
         """

@@ -133,6 +133,11 @@ class Audit:
         if self._enabled:
             self._put(self._records.event(self._clock(), event_type, identity, fields, gateway))
 
+    def prepared(self, event_type: str, identity: Identity, fields: str, gateway: str) -> None:
+        """L{event} of what is written already: the members of the two objects."""
+        if self._enabled:
+            self._put(self._records.prepared(self._clock(), event_type, identity, fields, gateway))
+
     def flow(
         self,
         identity: Identity,

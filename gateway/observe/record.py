@@ -88,6 +88,14 @@ class Records:
         )
         return line.encode("ascii")
 
+    def prepared(
+        self, now: float, event_type: str, identity: Identity, fields: str, gateway: str
+    ) -> bytes:
+        """L{event} of what is written already: the members of the two objects."""
+        head = self._head(self.timestamp(now), event_type, identity)
+        own = f"{self._gateway(identity)},{gateway}"
+        return f'{head},"{event_type}":{{{fields}}},"gateway":{{{own}}}}}\n'.encode("ascii")
+
     def flow(
         self,
         identity: Identity,

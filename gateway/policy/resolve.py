@@ -231,7 +231,14 @@ class ServiceResolver:
             table.limits, settings, entry.at(key), entry.at("limits", "idle_seconds")
         )
         limits = evolve(table.limits, idle_seconds=idle)
-        return evolve(service, maker=maker, settings=settings, written=written, limits=limits)
+        return evolve(
+            service,
+            maker=maker,
+            settings=settings,
+            shared=None if settings is None else maker.share(settings),
+            written=written,
+            limits=limits,
+        )
 
     def _miss_inspector(self, entry: Entry) -> None:
         """Unless it is there and of a wrong type, which has been said, or nothing could be read."""

@@ -86,6 +86,7 @@ class Service:
     C{targets} is empty for the original destination; with several, they are
     tried in turn.
     C{maker} is L{None} unless the action is L{Action.INSPECT}.
+    C{shared} is what the inspectors of all sessions share (L{IInspectorMaker.share}).
     C{written} says where each of the inspector's settings is written, if it is:
     C{"services/web.toml:12"}, by its key, with dots for those in tables.
     """
@@ -95,6 +96,7 @@ class Service:
     reply: Reply = Reply.RESET
     maker: IInspectorMaker | None = None
     settings: Any = None
+    shared: Any = field(default=None, eq=False)
     written: Mapping[str, str] = field(factory=dict, eq=False)
     source: Source | str = Source.CLIENT
     targets: tuple[Target, ...] = ()

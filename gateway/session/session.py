@@ -140,6 +140,7 @@ class Session:
         "server",
         "service",
         "settings",
+        "shared",
         "started",
         "timers",
     )
@@ -161,6 +162,7 @@ class Session:
         self.server: Address = identity.server
         self.service: str = service.name
         self.settings = service.settings
+        self.shared = service.shared
         self.policy = policy
         self.started = equipment.clock.seconds()
         self.active = equipment.ticker.wake()
@@ -534,7 +536,7 @@ class Session:
             return
         chosen = inspecting(self.policy, service)
         assert self._inspector is not None and chosen.maker is not None
-        self.settings = chosen.settings
+        self.settings, self.shared = chosen.settings, chosen.shared
         present = chosen.maker.make(cast(ISession, self))
         self._former += (self._inspector,)
         self._inspector = present
@@ -581,6 +583,11 @@ class Session:
             self._equipment.metrics.denied(self.service, event, place)
             gateway = {**gateway, "denied_by": place}
         self._equipment.audit.event(event, self.identity, fields, gateway)
+
+    def record_prepared(self, event: str, fields: str, gateway: str) -> None:
+        """See L{ISession.record_prepared}."""
+        if not self._recorded:
+            self._equipment.audit.prepared(event, self.identity, fields, gateway)
 
     def hit(self, place: str) -> None:
         """See L{ISession.hit}."""

@@ -111,6 +111,7 @@ class Stacked:
         self.server: Address = below.server
         self.service: str = service.name
         self.settings = service.settings
+        self.shared = service.shared
         self.depth = depth
         self._below = below
         self._written = service.written
@@ -328,6 +329,10 @@ class Stacked:
     ) -> None:
         """Write an audit record of the session below."""
         self._below.record(event, gateway, self._written.get(denied_by, denied_by), **fields)
+
+    def record_prepared(self, event: str, fields: str, gateway: str) -> None:
+        """See L{ISession.record_prepared}."""
+        self._below.record_prepared(event, fields, gateway)
 
     def hit(self, place: str) -> None:
         """See L{ISession.hit}."""

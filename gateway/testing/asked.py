@@ -104,6 +104,10 @@ class Asked:
             own = {**gateway, "denied_by": denied_by} if denied_by else gateway
             self.recorded.append((event, {**fields, "gateway": own} if own else fields))
 
+    def record_prepared(self, event: str, fields: str, gateway: str) -> None:
+        """See L{ISession.record_prepared}; here it becomes what it says."""
+        self.record(event, json.loads(f"{{{gateway}}}"), **json.loads(f"{{{fields}}}"))
+
     def records_of(self, event: str) -> list[dict[str, Any]]:
         """The audit records of one kind: each with its own fields and those of C{gateway}."""
         return [

@@ -47,6 +47,7 @@ class FakeSession(Asked):
 
     @ivar make: called with this session, makes the inspector: its class.
     @ivar settings: by default, what the class's C{Settings} has by default.
+    @ivar shared: by default, what the class's C{Shared} makes of them.
     @ivar reachable: whether L{connect} succeeds; L{None}: the test says so
         later, with L{reach} or L{refuse}.
     @ivar source: the address that the server sees.
@@ -65,6 +66,7 @@ class FakeSession(Asked):
 
     make: Callable[[Any], Any]
     settings: Any = None
+    shared: Any = field(default=None, kw_only=True)
     reachable: bool | None = field(default=True, kw_only=True)
     id: int = field(default=1, kw_only=True)
     service: str = field(default="test", kw_only=True)
@@ -106,6 +108,9 @@ class FakeSession(Asked):
         settings_class = getattr(self.make, "Settings", None)
         if self.settings is None and settings_class is not None:
             self.settings = settings_class()
+        shared = getattr(self.make, "Shared", None)
+        if shared is not None and self.shared is None:
+            self.shared = shared(self.settings)
         self.inspector = self.make(self)
 
     # What happens, for the test to say

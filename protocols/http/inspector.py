@@ -21,12 +21,14 @@ from protocols.http.http1.dialogue import Dialogue
 from protocols.http.http1.watch import watch
 from protocols.http.policy.decisions import Decisions
 from protocols.http.policy.settings import HttpSettings
+from protocols.http.shared import Shared
 
 
 class HttpInspector(StreamInspector):
     """Requests and responses: understood, decided, written anew."""
 
     Settings: ClassVar[type] = HttpSettings
+    Shared: ClassVar[type] = Shared
 
     def __init__(self, session: ISession) -> None:
         super().__init__(session)

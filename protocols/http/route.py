@@ -12,6 +12,7 @@ from contextlib import suppress
 from gateway.interfaces import Address, ISession, Unreachable
 from protocols.http.malformed import Malformed
 from protocols.http.message import Request
+from protocols.http.names import Names
 from protocols.http.settings import CoreSettings
 from protocols.http.status import MISDIRECTED_REQUEST
 from protocols.http.target import is_address
@@ -29,6 +30,7 @@ class Route:
     __slots__ = (
         "_host",
         "_looks_up",
+        "_names",
         "_right",
         "_session",
         "_settings",
@@ -40,6 +42,7 @@ class Route:
     def __init__(self, session: ISession, settings: CoreSettings) -> None:
         self._session = session
         self._settings = settings
+        self._names: Names = session.shared.names
         self._looks_up = settings.host_check in ("resolve", "strict")
         self._host = session.server.host
         self._right = ""
@@ -74,7 +77,7 @@ class Route:
 
     async def _open_checked(self, request: Request) -> None:
         name, session = request.host, self._session
-        found = await self._settings.known_names.addresses(session, name, self._host)
+        found = await self._names.addresses(session, name, self._host)
         if not found:
             raise Unreachable(f"the host {name!r} has no address")
         if self._host in found:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from attrs import field, frozen
+from attrs import frozen
 
 from gateway.inspector import option
 from protocols.http.decision import Stacked
 from protocols.http.grammar import TOKEN
 from protocols.http.limits import Limits
-from protocols.http.names import Names, NamesSettings
+from protocols.http.names import NamesSettings
 from protocols.http.times import Times
 
 
@@ -124,11 +124,6 @@ class CoreSettings:
     stack: Stack = option("Which service sees the bodies.", Stack())
 
     tunnels: Tunnels = option("Which service inspects what follows an upgrade.", Tunnels())
-    known_names: Names = field(init=False, repr=False, eq=False)
-
-    @known_names.default
-    def _no_names(self) -> Names:
-        return Names(self.names)
 
     def __attrs_post_init__(self) -> None:
         """

@@ -139,6 +139,17 @@ class EventTests(SynchronousTestCase):
         self.assertEqual(record["gateway"]["verdict"], "denied")
         self.assertEqual(record["gateway"]["service"], "web")
 
+    def test_prepared(self) -> None:
+        """What was prepared as JSON becomes the same record, to the letter."""
+        fields = {"hostname": "example.com", "url": '/"\u00e4', "status": 200}
+        gateway = {"verdict": "passed", "bytes": 5}
+        records = Records()
+        members = [json.dumps(each, separators=(",", ":"))[1:-1] for each in (fields, gateway)]
+        self.assertEqual(
+            records.prepared(NOON, "http", identity(), *members),
+            records.event(NOON, "http", identity(), fields, gateway),
+        )
+
     def test_own_names_are_not_given_away(self) -> None:
         """An event can't pass for a flow record or overwrite an address."""
         for name in ("flow", "gateway", "src_ip", "", "a b", 'x"', "http\n"):

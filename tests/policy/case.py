@@ -129,6 +129,9 @@ class Maker:
     def settings(self) -> type | None:
         return self.kind
 
+    def share(self, settings: object) -> object:
+        return None if settings is None else [settings]
+
     def make(self, session: ISession) -> IInspector:
         raise NotImplementedError
 

@@ -136,6 +136,15 @@ depth = 3
             ),
         )  # fmt: skip
 
+    def test_shared(self) -> None:
+        """What sessions share is made once, of the settings, for each service that has some."""
+        tea = 'inspector = "house.tea:Tea"\n[settings]\npot = "x"\nport = "p"\nchecked = 2\n'
+        services = self.load(tea=tea, more=tea, relay='inspector = "relay"\n').services
+        for name in ("tea", "more"):
+            self.assertEqual(services[name].shared, [services[name].settings])
+        self.assertIsNot(services["tea"].shared, services["more"].shared)
+        self.assertIsNone(services["relay"].shared)
+
     def test_reserved_name(self) -> None:
         """The table of an inspector that is called like a table of ours is [settings]."""
         policy = self.load(a='inspector = "limits"\n[settings]\ndepth = 2\n')

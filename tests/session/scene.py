@@ -54,6 +54,9 @@ class Maker:
     def settings(self) -> type | None:
         return None
 
+    def share(self, settings: Any) -> Any:
+        return None
+
     def make(self, session: ISession) -> IInspector:
         return self.making(session)
 

@@ -698,6 +698,26 @@ class InspectedTests(TestCase):
         self.assertEqual(kinds, ["web", "flow"])
 
     @asynchronous
+    async def test_prepared_record(self) -> None:
+        """A record may be prepared; it too has to come before the flow record."""
+
+        class Preparing(Inspector):
+            def closed(self, verdict: Any) -> None:
+                self.session.record_prepared("web", '"size":1', '"verdict":"passed"')
+                made.append(self)
+
+        made: list[Any] = []
+        scene = Scene(self, Preparing)
+        client, server = await scene.pair()
+        client.close()
+        server.close()
+        await scene.sessions.drain()
+        made[0].session.record_prepared("web", '"size":2', '"verdict":"passed"')
+        web, flow = scene.records()
+        self.assertEqual((web["web"], web["gateway"]["verdict"]), ({"size": 1}, "passed"))
+        self.assertEqual(flow["event_type"], "flow")
+
+    @asynchronous
     async def test_denied_in_part(self) -> None:
         """
         A session may pass though some of its transactions did not: its record says how many,

@@ -15,6 +15,7 @@ from protocols.http.inspector import HttpInspector
 from protocols.http.limits import Limits
 from protocols.http.names import MOST_ADDRESSES, Names, NamesSettings
 from protocols.http.policy.settings import HttpSettings
+from protocols.http.shared import Shared
 from tests.protocols.http.test_transactions import OK, records
 
 HERE = Address("198.51.100.2", 80)
@@ -232,9 +233,9 @@ class HostCheckTests(SynchronousTestCase):
     def test_asked_once(self) -> None:
         """One look-up serves all sessions, as long as the answer counts."""
         same = HttpSettings(host_check="strict", names=NamesSettings(remember_seconds=60))
-        asked = []
+        asked, shared = [], Shared(same)
         for now in (0.0, 30.0, 60.0, 61.0):
-            asked += self.ask("", "here.example", settings=same, now=now).asked
+            asked += self.ask("", "here.example", settings=same, now=now, shared=shared).asked
         self.assertEqual(asked, ["here.example"] * 2)
 
 
