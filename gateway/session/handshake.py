@@ -9,6 +9,7 @@ before anybody hears of it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from attrs import frozen
@@ -126,4 +127,5 @@ class Handshake:
         flaws = [str(flaw) for flaw in agreed.flaws if flaw.kind not in asked.accept]
         if flaws:
             raise Insecure(f"the server's certificate: {'; '.join(flaws)}", agreed=agreed)
+        self._wire.parting = partial(credentials.keep, endpoint, asked.whom)
         return agreed

@@ -33,6 +33,10 @@ keys (RFC 8446, section 4.6.3), before that peer is not read any more.
 """
 
 
+def _nothing() -> None:
+    """There is nothing left to do."""
+
+
 class SecureWire:
     """
     A wire that speaks TLS.
@@ -40,6 +44,7 @@ class SecureWire:
     Nothing is read, and what is sent is kept, until L{begin}; the peer is then read until the
     handshake is over, whether the session wants to or not.
 
+    @ivar parting: called once, before it is closed.
     @ivar ended: the peer will say no more.
     @ivar cut: it ended without close_notify.
     """
@@ -59,6 +64,7 @@ class SecureWire:
         "cut",
         "ended",
         "owner",
+        "parting",
         "side",
     )
 
@@ -76,6 +82,7 @@ class SecureWire:
         self.side = wire.side
         self.owner = owner
         self.active = owner.active
+        self.parting: Callable[[], None] = _nothing
         self.ended = False
         self.cut = False
         wire.detach()
@@ -184,17 +191,20 @@ class SecureWire:
 
     def close(self) -> None:
         """Close in an orderly way."""
+        self._part()
         self._wire.close()
-        self._closed()
 
     def reset(self) -> None:
         """Close with a reset."""
+        self._part()
         self._wire.reset()
-        self._closed()
 
-    def _closed(self) -> None:
+    def _part(self) -> None:
+        """It is about to be closed."""
         if self._shaking:
             self._fail("the session is over")
+        parting, self.parting = self.parting, _nothing
+        parting()
 
     @property
     def _shaking(self) -> bool:
@@ -264,6 +274,11 @@ class SecureWire:
             self._fail(f"the connection was lost during the handshake: {error.strerror}")
         elif self._failed:
             self._wire.reset()
+        elif self._wire.finished:
+            # whoever has closed already answers our close_notify with a reset
+            self._wire.reset()
+            self.cut = True
+            self._end()
         else:
             self.owner.wire_lost(side, error)
 

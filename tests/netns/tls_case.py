@@ -116,6 +116,7 @@ class TlsCase(SceneCase):
 
     services: ClassVar = {"web-tls": TLS_SERVICE, "web": WEB}
     gateway: ClassVar = TRUST
+    port: ClassVar[int] = 443
     extra: ClassVar[str] = ""
     """Lines of each of the web server's names."""
 
@@ -134,7 +135,7 @@ class TlsCase(SceneCase):
         (self.scene.folder / "gateway.crt").write_bytes(pem(gateway_root().certificate))
         (self.scene.folder / "public.crt").write_bytes(pem(public_root().issued.certificate))
         (folder / "nginx.conf").write_text(self.nginx(folder))
-        self.serve(["nginx", "-c", str(folder / "nginx.conf")], 443)
+        self.serve(["nginx", "-c", str(folder / "nginx.conf")], self.port)
 
     def nginx(self, folder: Path) -> str:
         """The web server's configuration."""
@@ -172,8 +173,8 @@ class TlsCase(SceneCase):
 
     def curl(self, url: str, *arguments: str, root: str = "gateway.crt") -> str:
         """What curl prints, in the client's namespace; names are all the web server's."""
-        host = url.split("/")[2]
-        resolve = f"{host}:443:{SERVER}"
+        host, _, port = url.split("/")[2].partition(":")
+        resolve = f"{host}:{port or 443}:{SERVER}"
         done = self.curl_done(
             "--cacert", str(self.scene.folder / root), "--resolve", resolve, *arguments, url
         )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import socket
 import ssl
+import struct
 import time
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 from twisted.internet.defer import Deferred, ensureDeferred
@@ -15,6 +17,8 @@ from gateway.agreement import Agreed, Insecure, Invalid
 from gateway.inspector import Inspector
 from gateway.interfaces import CLIENT, SERVER, Denied, Side
 from gateway.policy.tls import Terms, Tls
+from gateway.session import secure
+from gateway.session.secure import SecureWire
 from gateway.session.turns import Turns
 from gateway.tls.credentials import Credentials
 from tests.session.scene import Scene, asynchronous, in_thread, receive, receive_all, send
@@ -55,6 +59,12 @@ class StartTls(Inspector):
             except Insecure as error:
                 self.failed.append(error)
                 raise
+
+
+def reset(sock: socket.socket) -> None:
+    """Close with a reset."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
 
 
 def carry(sock: socket.socket, peer: Peer, until: Callable[[], bool]) -> None:
@@ -353,6 +363,27 @@ class SecureTests(TestCase):
             server.close()
 
     @asynchronous
+    async def test_leaves_anywhere(self) -> None:
+        """Wherever in the handshake a peer goes away, or resets, the session is over at once."""
+        ways = product((CLIENT, SERVER), (0, 1, 5, 6, 100, -1), (socket.socket.close, reset))
+        for side, count, leave in ways:
+            scene = self.scene()
+            client, server = await self.begun(scene, side)
+            leaving = client if side is CLIENT else server
+            peer = Peer(trusting(), False, NAME)
+            if side is SERVER:
+                peer = Peer(server_context(self.issued), True)
+                peer.put(await in_thread(leaving.recv, 65536))
+            else:
+                peer.put(b"")
+            await send(leaving, peer.take()[:count])
+            leave(leaving)
+            await self.failing(scene, f"TLS with the {side.value}: ")
+            self.assertEqual(scene.equipment.turns._going, {})
+            client.close()
+            server.close()
+
+    @asynchronous
     async def test_broken_later(self) -> None:
         """What is no TLS any more, after the handshake, ends the session too."""
         scene, client, server = await self.started(SERVER, CLIENT)
@@ -447,6 +478,59 @@ class SecureTests(TestCase):
         await waiting[1]
         self.assertIsNotNone(first)
         scene.sessions.stop()
+
+
+class Owner:
+    """Who is told what a wire sees."""
+
+    active = 0.0
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_: self.told.append(name)
+
+
+class StuckWire:
+    """A wire whose peer takes nothing."""
+
+    side = CLIENT
+    closed = finished = False
+    received = sent = 0
+
+    def __init__(self) -> None:
+        self.owner: Any = None
+        self.waiting = 0
+        self.said = b""
+
+    def send(self, data: bytes) -> None:
+        self.said += data
+        self.waiting += len(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_: None
+
+
+class ChokedTests(SynchronousTestCase):
+    """A peer that makes TLS answer, and does not read the answers."""
+
+    def test_not_read(self) -> None:
+        """It is not read either, beyond a bound, until it takes what waits for it."""
+        self.patch(secure, "MOST_ANSWERS", 100)
+        wire, owner = StuckWire(), Owner()
+        made: Any = SecureWire(wire, owner, lambda call: call())  # type: ignore[arg-type]
+        mint = minter()[0]
+        credentials = Credentials(Tls(system_roots=False), None, mint, time.time)
+        minted = self.successResultOf(credentials.for_name(NAME, True))
+        peer = Peer(trusting(), False, NAME)
+        peer.put(b"")
+        made.begin(credentials.towards_client(minted, "web", (), Terms()), peer.take())
+        self.assertEqual(owner.told, ["wire_choked"])
+        peer.put(wire.said)
+        made.wire_received(CLIENT, peer.take())
+        made.wire_drained(CLIENT)
+        self.assertEqual(owner.told, ["wire_choked", "wire_choked", "wire_drained"])
 
 
 class TurnsTests(SynchronousTestCase):
