@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -16,7 +17,7 @@ from gateway.lab import LabError, configuration, laboratory
 from gateway.lab.demonstration import demonstrate
 from gateway.lab.namespace import Namespace
 from gateway.lab.network import SERVER, Network
-from gateway.lab.waiting import wait_until
+from gateway.lab.waiting import wait_until, work_done
 from tests.netns.scene import unable
 
 OWN_SERVICE = """
@@ -131,9 +132,10 @@ class LabTests(SynchronousTestCase):
             )
             self.addCleanup(shown.kill)
             audit = laboratory.run_folder(self.prefix) / "eve.json"
-            self.assertTrue(wait_until(audit.exists, seconds=10))
+            progress = partial(work_done, shown.pid)
+            self.assertTrue(wait_until(audit.exists, seconds=10, progress=progress))
             shown.send_signal(number)
-            self.assertNotEqual(shown.wait(10), 0)
+            self.assertNotEqual(shown.wait(60), 0)
             self.assertEqual(self.names(), [])
             self.assertFalse(audit.parent.exists())
 
