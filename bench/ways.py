@@ -227,7 +227,7 @@ class Gateway(Way):
             (config / "services" / f"{name}.toml").write_text(service)
         twistd = [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile="]
         state = str(self.folder / "state")
-        command = [*twistd, "tproxygw", "--config", str(config), "--state", state]
+        command = [*twistd, "tproxygw", "--config", str(config), "--state", state, "--control", ""]
         self.process = start(self.network.gateway, command, self.log)
 
 

@@ -120,7 +120,7 @@ def gateway(place: Loopback, inspector: str, seconds: float = 60) -> Iterator[No
     place.configure(inspector)
     twistd = [str(Path(sys.executable).with_name("twistd")), "--nodaemon", "--pidfile="]
     folders = ("--config", str(place.config), "--state", str(place.config / "state"))
-    command = place.command(*twistd, "tproxygw", *folders)
+    command = place.command(*twistd, "tproxygw", *folders, "--control", "")
     with place.log.open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=place.config)
     try:

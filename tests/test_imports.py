@@ -65,6 +65,16 @@ MAY_IMPORT = {
         "gateway.agreement",
         "gateway.tls",
     ),
+    "gateway.life": (
+        "gateway.policy",
+        "gateway.kernel",
+        "gateway.registry",
+        "gateway.control",
+        "gateway.systemd",
+        "gateway.life",
+    ),
+    "gateway.control": (),
+    "gateway.systemd": (),
     "gateway.registry": ("gateway.interfaces", "gateway.maker"),
     "protocols": ("gateway.interfaces", "gateway.agreement", "gateway.inspector", "protocols"),
     "protocols.mime": (
@@ -94,7 +104,11 @@ MAY_IMPORT = {
 EXCEPTIONS = {
     "gateway.kernel.keeper.client": ("gateway",),
     "gateway.kernel.release.__main__": ("gateway.registry.find",),
-    "gateway.kernel.keeper.__main__": ("gateway.registry.find",),
+    "gateway.kernel.keeper.__main__": (
+        "gateway.registry.find",
+        "gateway.systemd.Systemd",
+        "gateway.systemd.kept",
+    ),
 }
 """The keeper is a process of its own, which composes itself: it loads the policy, so it must find
 inspectors. The gateway must tell it where our packages are."""

@@ -24,6 +24,14 @@ config_option = click.option(
     help="The folder with gateway.toml.",
 )
 
+state_option = click.option(
+    "--state",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("/var/lib/tproxygw"),
+    show_default=True,
+    help="The folder where the last good rules are kept.",
+)
+
 
 class Notation(click.ParamType):  # type: ignore[type-arg]  # older click's is not generic
     """

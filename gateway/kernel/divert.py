@@ -124,6 +124,21 @@ class KernelDivert:
         finally:
             self._claim.release()
 
+    def remove_abandoned(self) -> set[int]:
+        """
+        Remove what nobody claims: a former gateway's, or the guard's.
+
+        @return: the ports of the instances whose rules are still there, for they are claimed.
+        @raise KernelError: it could not be removed.
+        """
+        left = set()
+        for packet_filter in self._filters.values():
+            for port in self._abandoned(packet_filter):
+                packet_filter.remove(port)
+            left |= packet_filter.ports()
+        routing.remove_abandoned(None, claim.held())
+        return left
+
     def release(self) -> None:
         """Give up the claim, and leave what is installed to whoever takes it over."""
         self._claim.release()

@@ -102,7 +102,7 @@ def installed(divert: Divert) -> bool:
         )
 
 
-def remove_abandoned(divert: Divert, held: set[str]) -> None:
+def remove_abandoned(divert: Divert | None, held: set[str]) -> None:
     """
     Remove what gateways left behind: those whose marks are not among the claims C{held},
     and a former one with the marks of C{divert}.
@@ -111,9 +111,9 @@ def remove_abandoned(divert: Divert, held: set[str]) -> None:
         for family in families():
             there = lookups(kernel, family)
             for flag in filter(_is_flag, there):
-                own = (flag.mark, flag.mask) == divert.mark
+                own = divert is not None and (flag.mark, flag.mask) == divert.mark
                 if own or not _claims(flag) & held:
-                    kept = _at(divert, flag.priority - 1) if own else ()
+                    kept = _at(divert, flag.priority - 1) if divert is not None and own else ()
                     left = [rule for rule in there if _belongs(rule, flag) and rule not in kept]
                     _forget(kernel, family, left, held)
 

@@ -30,7 +30,8 @@ class Daemon:
 
     C{log} gets its standard output and error, which is where C{twistd
     --nodaemon} writes its log. C{before} goes before the command: C{prlimit},
-    for example. C{environment} is added to this process's own.
+    for example. C{environment} is added to this process's own. C{keeper} is the socket of a
+    keeper that runs; without it the gateway starts its own.
     """
 
     namespace: Namespace
@@ -39,6 +40,7 @@ class Daemon:
     options: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
     environment: dict[str, str] = field(factory=dict)
+    keeper: Path | None = None
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     _start_of_log: int = field(default=0, init=False)
 
@@ -50,8 +52,15 @@ class Daemon:
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """The options of C{tproxygw}: where its configuration is, and its state."""
-        return ("--config", str(self.config), "--state", str(self.state))
+        """The options of C{tproxygw}: where its configuration is, and what is its own."""
+        control = ("--control", str(self.control))
+        keeper = ("--keeper", str(self.keeper)) if self.keeper else ()
+        return ("--config", str(self.config), "--state", str(self.state), *control, *keeper)
+
+    @property
+    def control(self) -> Path:
+        """The socket for C{tproxygw reload}."""
+        return self.log.with_suffix(".control")
 
     @property
     def state(self) -> Path:

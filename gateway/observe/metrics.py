@@ -98,6 +98,7 @@ class Metrics:
     """
 
     divert_installed: Callable[[], bool] = _unknown
+    policy_current: Callable[[], bool] = _unknown
     audit_dropped: Callable[[], int] = _none
     audit_waiting: Callable[[], int] = _none
     services: _ByService = field(factory=_ByService, init=False)
@@ -255,6 +256,11 @@ class _Collector(Collector):
             "tproxygw_divert_installed",
             "1 if the kernel's rules are installed.",
             int(self._metrics.divert_installed()),
+        )
+        yield GaugeMetricFamily(
+            "tproxygw_policy_current",
+            "1 if the policy in force is what the configuration said at the last start or reload.",
+            int(self._metrics.policy_current()),
         )
         yield CounterMetricFamily(
             "tproxygw_audit_dropped", "Audit records dropped.", self._metrics.audit_dropped()

@@ -7,11 +7,14 @@ C{twistd} alone, so its own observer is made as it would make it, and given to i
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
 
 from twisted.logger import ILogObserver, LegacyLogObserverWrapper
 from twisted.scripts._twistd_unix import UnixAppLogger
 
+from gateway.observe.journal import JournalObserver, leads_to_journal
 from gateway.observe.log import PrintableObserver
 
 
@@ -23,7 +26,15 @@ def observer(options: Any) -> ILogObserver | None:
     """
     if options.get("logger"):
         return None
+    if _leads_to_journal(options):
+        return PrintableObserver(JournalObserver(sys.stdout))
     made = UnixAppLogger(options)._getLogObserver()  # type: ignore[no-untyped-call]
     return PrintableObserver(
         made if ILogObserver.providedBy(made) else LegacyLogObserverWrapper(made)
     )
+
+
+def _leads_to_journal(options: Any) -> bool:
+    """Whether the log goes to standard output, and that to the journal."""
+    elsewhere = options.get("logfile") not in (None, "-") or options.get("syslog")
+    return not elsewhere and leads_to_journal(sys.stdout, os.environ)

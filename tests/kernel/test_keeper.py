@@ -169,15 +169,15 @@ class KilledTests(KeeperCase):
             "before = out('nft list ruleset; ip rule; ip -6 rule')\n"
             "kill(younger)\n"
             "kept = keeper.look()\n"
-            "print(kept.state.value, kept.pid != younger)\n"
+            "print(kept.state.value, kept.restarts, others(elder) != [younger])\n"
             "print(before == out('nft list ruleset; ip rule; ip -6 rule'))\n"
             "install(); print('reloaded')\n"
-            "os.system('nft flush ruleset; ip rule del pref 90')\n"
+            "os.system('nft flush ruleset; ip rule del fwmark 0x1/0x1 lookup 100')\n"
             "until(lambda: keeper.look().restored)\n"
             "print('tproxygw_50080' in out('nft list tables'), keeper.look().state.value)"
         )
         said = [line for line in said if not line.startswith("tproxygw keeper:")]
-        self.assertEqual(said, ["installed True", "True", "reloaded", "True installed"])
+        self.assertEqual(said, ["installed 1 True", "True", "reloaded", "True installed"])
 
     def test_flushed_meanwhile(self) -> None:
         """Somebody flushes everything just after it was killed: the rules are back in a moment."""
@@ -195,13 +195,13 @@ class KilledTests(KeeperCase):
             "(first,) = others(elder)\n"
             "kill(elder)\n"
             "until(lambda: others(first))\n"
-            "second = keeper.look().pid\n"
-            "print(others(first) == [second])\n"
+            "(second,) = others(first)\n"
+            "print(keeper.look().restarts)\n"
             "kill(second)\n"
-            "print(keeper.look().pid not in (first, second), keeper.look().state.value)"
+            "print(keeper.look().restarts, keeper.look().state.value, others(first) != [second])"
         )
         said = [line for line in said if not line.startswith("tproxygw keeper:")]
-        self.assertEqual(said, ["True", "True installed"])
+        self.assertEqual(said, ["1", "2 installed True"])
 
     def test_all_killed(self) -> None:
         """Everything of it is killed: the gateway is told that nobody is left, the rules stay."""
@@ -259,8 +259,9 @@ class WatchTests(KeeperCase):
 
     def test_rule(self) -> None:
         """The policy routing rules."""
-        self.assertRestored("ip rule del pref 90", "lookup 100", "ip rule")
-        self.assertRestored("ip -6 rule del pref 90", "lookup 100", "ip -6 rule")
+        rule = "rule del fwmark 0x1/0x1 lookup 100"
+        self.assertRestored(f"ip {rule}", "lookup 100", "ip rule")
+        self.assertRestored(f"ip -6 {rule}", "lookup 100", "ip -6 rule")
 
     def test_route(self) -> None:
         """The routes."""

@@ -71,6 +71,7 @@ class Scene:
         self._clear()
         self.network.build()
         self.audit.unlink(missing_ok=True)
+        shutil.rmtree(self.daemon.state, ignore_errors=True)
         self._checked = 0
         self.daemon = Daemon(self.network.gateway, self.config, self.folder / "gateway.log")
 

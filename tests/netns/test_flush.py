@@ -76,7 +76,7 @@ class ToldTests(FlushCase):
 
     def test_rule(self) -> None:
         """The policy routing rule."""
-        self.assertSoon("ip", "rule", "del", "pref", "90")
+        self.assertSoon("ip", "rule", "del", "fwmark", "0x1/0x1", "lookup", "100")
 
     def test_route(self) -> None:
         """The route."""

@@ -26,6 +26,6 @@ one that does nothing but hold what must not be lost and begin the other one
 again (L{gateway.kernel.keeper.supervision}).
 """
 
-from gateway.kernel.keeper.client import Keeper, KeeperLost
+from gateway.kernel.keeper.client import Keeper, KeeperLost, Kept
 
-__all__ = ["Keeper", "KeeperLost"]
+__all__ = ["Keeper", "KeeperLost", "Kept"]

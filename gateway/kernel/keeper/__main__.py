@@ -1,11 +1,11 @@
 """
 The keeper's process, put together.
 
-    python -m gateway.kernel.keeper --config FOLDER --state FOLDER [--listen SOCKET]
+C{python -m gateway.kernel.keeper CONFIGURATION STATE} is the gateway's own: asked on standard
+input, and ended by the end of that connection, after the gateway had its time to say that it stops.
 
-With C{--listen} it is a service of its own, and SIGTERM ends it. Else it is the gateway's:
-asked on standard input, and ended by the end of that connection, after the gateway had its
-time to say that it stops.
+C{tproxygw keeper} is a service of its own, and ended by SIGTERM. systemd holds the socket that
+owns the table over a restart.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import os
 import signal
 import socket
 import sys
-from argparse import ArgumentParser
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -23,7 +22,6 @@ from time import monotonic
 from gateway.kernel.capabilities import drop_to, missing
 from gateway.kernel.changes import Changes
 from gateway.kernel.divert import FILTERS, KernelDivert
-from gateway.kernel.errors import KernelError
 from gateway.kernel.keeper.desk import Desk
 from gateway.kernel.keeper.held import Held
 from gateway.kernel.keeper.loop import Loop
@@ -32,11 +30,17 @@ from gateway.kernel.keeper.supervision import supervise
 from gateway.kernel.keeper.watch import ERROR, WARNING, Watch
 from gateway.kernel.lastgood import LastGood
 from gateway.kernel.netfilter import NftablesFilter
+from gateway.kernel.netlink import Netfilter
 from gateway.policy.divert import Backend
 from gateway.policy.policy import Policy
+from gateway.systemd import Systemd, kept
 
 NEEDED = frozenset({"CAP_NET_ADMIN", "CAP_NET_RAW"})
 """The iptables tools want raw sockets too. The configuration may be somebody else's file."""
+
+
+NETFILTER = "netfilter"
+"""The name under which systemd keeps the socket that owns the table."""
 
 
 class Process:
@@ -52,12 +56,15 @@ class Process:
         state: Path,
         endpoint: socket.socket,
         load: Callable[[Path], Policy],
+        systemd: Systemd,
     ) -> None:
         self._directory = directory
         self._kept = LastGood(state)
         self._endpoint = endpoint
         self._load = load
-        self._held = Held()
+        self._systemd = systemd
+        self._held = Held(_kept_socket())
+        systemd.keep(NETFILTER, self._held.netfilter.fileno())
 
     @property
     def is_service(self) -> bool:
@@ -76,6 +83,7 @@ class Process:
         loop = Loop(desk.answer, watch, changes)
         if self.is_service:
             loop.accept_at(self._endpoint)
+            self._systemd.ready("Looks after the rules")
         else:
             loop.serve(self._endpoint)
             with suppress(OSError):
@@ -101,6 +109,11 @@ class Process:
             say(ERROR, f"the last good rules can't be taken over: {error}")
 
 
+def _kept_socket() -> Netfilter | None:
+    descriptor = kept(os.environ, os.getpid()).get(NETFILTER)
+    return None if descriptor is None else Netfilter(socket.socket(fileno=descriptor))
+
+
 def say(priority: int, text: str) -> None:
     """Tell the operator, on standard error."""
     mark = f"<{priority}>" if "JOURNAL_STREAM" in os.environ else ""
@@ -124,7 +137,8 @@ def keep(directory: Path, state: Path, endpoint: socket.socket) -> None:
 
     os.umask(0o027)
     _shed()
-    process = Process(directory, state, endpoint, lambda folder: load(folder, find))
+    systemd = Systemd(os.environ)
+    process = Process(directory, state, endpoint, lambda folder: load(folder, find), systemd)
     supervise(process.work, lambda text: say(WARNING, text))
 
 
@@ -152,24 +166,21 @@ def listen(path: Path) -> socket.socket:
     return listener
 
 
+def serve(directory: Path, state: Path, path: Path) -> None:
+    """
+    Be a keeper that is a service of its own.
+
+    @raise OSError: C{path}, where gateways connect, can't be had.
+    """
+    keep(directory, state, listen(path))
+
+
 def main(arguments: list[str]) -> None:
-    """Be the keeper of what the command line says."""
-    parser = ArgumentParser(prog="keeper")
-    parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--state", type=Path, required=True)
-    parser.add_argument("--listen", type=Path)
-    options = parser.parse_args(arguments)
-    if options.listen is None:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        endpoint = socket.socket(fileno=0)
-    else:
-        endpoint = listen(options.listen)
-    try:
-        keep(options.config, options.state, endpoint)
-    except (KernelError, OSError) as error:
-        say(ERROR, f"not started: {error}")
-        raise SystemExit(1) from None
+    """Be the gateway's own keeper, of the configuration and state folders C{arguments}."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    directory, state = map(Path, arguments)
+    keep(directory, state, socket.socket(fileno=0))
 
 
 if __name__ == "__main__":

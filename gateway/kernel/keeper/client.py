@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -27,6 +28,10 @@ _AGAIN = 0.05
 """Seconds between two attempts to reach a keeper that is being started again."""
 
 
+_JOURNAL = {name: os.environ[name] for name in ("JOURNAL_STREAM",) if name in os.environ}
+"""Where its messages go is where ours go."""
+
+
 class KeeperLost(KernelError):
     """All of the keeper is gone, and nobody will start it again: only a new gateway can."""
 
@@ -46,8 +51,8 @@ class Kept:
     trouble: str
     """Why rules that are missing can't be put back; empty if none are."""
 
-    pid: int
-    """The number of its process: another one, after it was killed."""
+    restarts: int
+    """How often it was killed, and started again, since we know it."""
 
 
 class Keeper:
@@ -72,6 +77,7 @@ class Keeper:
         self._process = process
         self._lock = threading.Lock()
         self._numbers = count(1)
+        self._restarts = 0
 
     @classmethod
     def start(cls, directory: Path, state: Path) -> Keeper:
@@ -83,16 +89,16 @@ class Keeper:
         @raise KernelError: it doesn't start, or lacks the privileges.
         """
         ours, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
-        command = ("--config", str(directory.resolve()), "--state", str(state.resolve()))
+        folders = (str(directory.resolve()), str(state.resolve()))
         with theirs:
             process = subprocess.Popen(
-                (sys.executable, "-P", "-m", "gateway.kernel.keeper", *command),
+                (sys.executable, "-P", "-m", "gateway.kernel.keeper", *folders),
                 stdin=theirs.fileno(),
                 stdout=2,
                 # not in the terminal's group: Ctrl-C is for the gateway, which then says so
                 start_new_session=True,
                 cwd="/",
-                env={"PYTHONPATH": _import_path(), "LC_ALL": "C.UTF-8"},
+                env={**_JOURNAL, "PYTHONPATH": _import_path(), "LC_ALL": "C.UTF-8"},
             )
         return cls(ours, process=process)._greeted()
 
@@ -127,6 +133,7 @@ class Keeper:
         except KernelError:
             self.close()
             raise
+        self._restarts = 0
         return self
 
     def install(self, print_: str, last_good: bool = False, seconds: float = PATIENCE) -> None:
@@ -158,7 +165,8 @@ class Keeper:
         @raise KernelError: it doesn't answer.
         """
         answer = self._ask("look", seconds)
-        return Kept(State(answer["state"]), answer["restored"], answer["trouble"], answer["pid"])
+        state, restored = State(answer["state"]), answer["restored"]
+        return Kept(state, restored, answer["trouble"], self._restarts)
 
     def close(self) -> None:
         """Leave, without a word: what is installed stays."""
@@ -185,11 +193,12 @@ class Keeper:
             try:
                 return self._once({**request, "number": next(self._numbers)}, deadline)
             except _Restarted:
-                continue
+                self._restarts += 1
             except TimeoutError:
                 raise
             except (OSError, EOFError, ValueError) as error:
                 self._connect_again(deadline, error)
+                self._restarts += 1
 
     def _once(self, request: dict[str, Any], deadline: float) -> dict[str, Any]:
         """The answer to one request, past those that came too late."""

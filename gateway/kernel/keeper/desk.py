@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -103,7 +102,6 @@ class Desk:
             "state": watch.state.value,
             "restored": watch.restored,
             "trouble": watch.trouble,
-            "pid": os.getpid(),
         }
 
 

@@ -11,11 +11,11 @@ class Held:
     """
     The same in both of the keeper's processes, since it was there before they were two.
 
-    @ivar netfilter: the socket that the table belongs to.
+    @param netfilter: the socket that the table belongs to; without one, a new one.
     """
 
-    def __init__(self) -> None:
-        self.netfilter = Netfilter()
+    def __init__(self, netfilter: Netfilter | None = None) -> None:
+        self.netfilter = netfilter or Netfilter()
         self._shared = mmap.mmap(-1, 1)
 
     @property

@@ -1,0 +1,98 @@
+"""The Heartbeat: once a second the gateway makes sure that it works, and says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from gateway.kernel.divert import State
+from gateway.kernel.keeper import KeeperLost, Kept
+from gateway.systemd import Systemd
+
+log = Logger()
+
+SECONDS = 1.0
+
+
+class Heartbeat:
+    """
+    Asks the keeper how the rules are. What that proves: the reactor runs, its threads do, the
+    keeper answers, and the kernel has our rules and routes. So systemd's watchdog goes by it.
+
+    @param ask: asks the keeper.
+    @param install: has it install our rules again, if it says that there should be none.
+    @param lost: told when the keeper is gone for good.
+    """
+
+    def __init__(
+        self,
+        clock: Any,
+        systemd: Systemd,
+        ask: Callable[[], Deferred[Kept]],
+        install: Callable[[], Deferred[object]],
+        lost: Callable[[], object],
+    ) -> None:
+        self._systemd = systemd
+        self._ask = ask
+        self._install = install
+        self._lost = lost
+        self._seen = Kept(State.INSTALLED, 0, "", 0)
+        self._silent = False
+        self._beats: Any = LoopingCall(self._beat)
+        self._beats.clock = clock
+        self.installed = False
+
+    def start(self) -> None:
+        """The rules are installed: go on looking."""
+        self.installed = True
+        self._beats.start(SECONDS)
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._beats.running:
+            self._beats.stop()
+
+    def _beat(self) -> Any:
+        return self._ask().addCallbacks(self._looked, self._not_looked)
+
+    def _looked(self, kept: Kept) -> Any:
+        before, self._seen = self._seen, kept
+        self._silent = False
+        self.installed = kept.state is not State.MISSING
+        if self.installed:
+            self._systemd.alive()
+        if kept.restarts != before.restarts:
+            log.warn("the keeper was killed, and is there again; the rules were in force meanwhile")
+        elif kept.restored > before.restored:
+            log.error(
+                "somebody removed or changed the divert's rules or routes, and connections may "
+                "have passed uninspected; they are installed again"
+            )
+        self._tell_trouble(kept.trouble, before.trouble)
+        if kept.state is State.NOT_INSTALLED:
+            return self._install()
+        return None
+
+    def _tell_trouble(self, trouble: str, before: str) -> None:
+        if trouble and trouble != before:
+            log.critical(
+                "the divert is gone and can't be installed again; connections may pass "
+                "uninspected: {trouble}",
+                trouble=trouble,
+            )
+        if trouble != before:
+            self._systemd.status(f"NOT INSPECTING: {trouble}" if trouble else "Inspecting")
+
+    def _not_looked(self, failure: Any) -> None:
+        """The rules are as they were at the last look, as far as anybody knows."""
+        if failure.check(KeeperLost):
+            log.critical("{error}", error=failure.value)
+            self.stop()
+            self._lost()
+        elif not self._silent:
+            log.error("the keeper can't be asked: {error}", error=failure.value)
+        self._silent = True
