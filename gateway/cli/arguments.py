@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from gateway.interfaces import Address
-from gateway.policy.notation import read_address, read_client
+from gateway.policy.notation import read_client
 
 DEFAULT_DIRECTORY = Path("/etc/tproxygw")
 
@@ -53,4 +53,4 @@ class Notation(click.ParamType):  # type: ignore[type-arg]  # older click's is n
 
 
 CLIENT = Notation(read_client)
-SERVER = Notation(read_address)
+SERVER = Notation(read_client)

@@ -51,6 +51,8 @@ def command(
     if ip_address(client.host).version != ip_address(server.host).version:
         raise click.UsageError("--from and --to must both be IPv4, or both IPv6 addresses")
     connection = Connection(client, server, Protocol(protocol), interface)
+    if connection.protocol.has_ports and not server.port:
+        raise click.UsageError("--to lacks a port")
     said = None
     if sni is not None or alpn is not None:
         said = Said(sni or "", tuple(filter(None, (alpn or "").split(","))))

@@ -20,7 +20,7 @@ from gateway.policy.connection import Connection
 from gateway.policy.dimension import Dimension, bits_of, lowest, mask_of
 from gateway.policy.extent import NO_AREA, Area, Extent, extents
 from gateway.policy.rule import Rule
-from gateway.policy.spans import OFFSET, Family
+from gateway.policy.spans import Family, port_number
 
 MAPPED = 0xFFFF
 """What precedes the IPv4 address in an IPv4-mapped IPv6 one (RFC 4291, section 2.5.5.2)."""
@@ -96,7 +96,7 @@ class Classifier:
         return (
             destinations.at(destination)
             & sources.at(source)
-            & self._ports.at(OFFSET[connection.protocol] + connection.destination.port)
+            & self._ports.at(port_number(connection.protocol, connection.destination.port))
             & self._by_interface(connection.interface)
         )
 

@@ -9,12 +9,28 @@ from gateway.interfaces import Address
 
 
 class Protocol(Enum):
-    """The transport protocol of a connection."""
+    """What comes behind the IP header. Only TCP and UDP can be inspected."""
 
     TCP = "tcp"
     UDP = "udp"
+    ICMP = "icmp"
+    """ICMP and ICMPv6."""
+
+    OTHER = "other"
+    """Every other one: GRE, ESP, SCTP, …"""
 
     __hash__ = object.__hash__
+
+    @property
+    def has_ports(self) -> bool:
+        """Whether rules look at ports."""
+        return self in WITH_PORTS
+
+
+WITH_PORTS = frozenset({Protocol.TCP, Protocol.UDP})
+
+ANY = frozenset(Protocol)
+"""Whatever it is."""
 
 
 class Connection(NamedTuple):
@@ -33,4 +49,6 @@ class Connection(NamedTuple):
 
     def __str__(self) -> str:
         on = f" on {self.interface}" if self.interface else ""
+        if not self.protocol.has_ports:
+            return f"{self.protocol.value} {self.source.host} -> {self.destination.host}{on}"
         return f"{self.protocol.value} {self.source} -> {self.destination}{on}"

@@ -68,7 +68,9 @@ def read_expectation(entry: Entry, own: str, services: Iterable[str]) -> Expecta
     if service not in known:
         entry.at("service").complain(f'no service "{service}"{did_you_mean(service, known)}')
     source = _read(entry.at("from"), table.from_, read_client)
-    destination = _read(entry.at("to"), table.to, read_address)
+    destination = _read(
+        entry.at("to"), table.to, read_address if table.protocol.has_ports else read_client
+    )
     if source is None or destination is None:
         return None
     if (":" in source.host) != (":" in destination.host):

@@ -174,6 +174,8 @@ def _names(names: tuple[str, ...], networks: Iterable[object]) -> str:
 
 
 def _ports(rule: Rule) -> str:
+    if not rule.protocol.has_ports:
+        return "(no ports)"
     return "all ports" if rule.ports == ALL_PORTS else f"ports {ports_of(rule)}"
 
 
@@ -209,7 +211,7 @@ def _kernel(policy: Policy, connection: Connection, service: Service) -> Iterato
 
 
 def _reply(reply: Reply, protocol: Protocol) -> str:
-    if reply is Reply.RESET and protocol is Protocol.UDP:
+    if reply is Reply.RESET and protocol is not Protocol.TCP:
         return REPLIES[Reply.PORT_UNREACHABLE]
     return REPLIES[reply]
 

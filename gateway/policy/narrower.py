@@ -22,6 +22,7 @@ from itertools import islice
 from gateway.policy.classifier import Classifier
 from gateway.policy.connection import Connection
 from gateway.policy.dimension import bits_of, lowest, mask_of
+from gateway.policy.place import Place
 from gateway.policy.problem import PolicyError, Problem
 from gateway.policy.ranking import Ranking, below
 from gateway.policy.region import known_interfaces, regions
@@ -63,32 +64,48 @@ def find_problems(ranking: Ranking) -> list[Problem]:
     dead = {n: lowest(mask) for n, mask in over.items() if mask and n not in idle}
     sound = ranking.everybody & ~mask_of([*idle, *dead])
     return [
-        *(_idle(ranking.rules[n]) for n in idle),
-        *(_dead(ranking.rules[n], ranking.rules[other]) for n, other in dead.items()),
-        *_repeated(ranking, sound),
+        *_of_all_parts(ranking, ((n, _idle(ranking.rules[n])) for n in idle)),
+        *_of_all_parts(
+            ranking, ((n, _dead(ranking.rules[n], ranking.rules[o])) for n, o in dead.items())
+        ),
+        *_of_all_parts(ranking, _repeated(ranking, sound)),
         *islice(_ambiguous(ranking, sound), MOST),
     ]
 
 
-def _repeated(ranking: Ranking, sound: int) -> Iterator[Problem]:
+def _of_all_parts(ranking: Ranking, found: Iterable[tuple[int, Problem]]) -> Iterator[Problem]:
+    """What is wrong with all parts of what is written as one rule, said once."""
+    problems: dict[tuple[Place, str], list[Problem]] = {}
+    for index, problem in found:
+        rule = ranking.rules[index]
+        problems.setdefault((rule.place, rule.service), []).append(problem)
+        if len(problems[rule.place, rule.service]) >= rule.parts:
+            yield problem
+
+
+def _repeated(ranking: Ranking, sound: int) -> Iterator[tuple[int, Problem]]:
     """Rules that say the same as another one of their service."""
     for index in bits_of(sound):
         same = ranking.covers(index) & ranking.alike[index] & ranking.mates[index] & sound
         earlier = [ranking.rules[n] for n in bits_of(same & below(index))]
         if earlier:
-            yield Problem(
-                ranking.rules[index].place, KEY, f"matches the same as {_named(earlier[0])}"
-            )
+            text = f"matches the same as {_named(earlier[0])}"
+            yield index, Problem(ranking.rules[index].place, KEY, text)
 
 
 def _ambiguous(ranking: Ranking, sound: int) -> Iterator[Problem]:
-    """Pairs of which it is not clear who goes first."""
+    """Pairs of which it is not clear who goes first, each once, whatever the protocol."""
+    said = set()
     for index in bits_of(sound):
         rivals = sound & ranking.equals[index] & ~ranking.mates[index] & ~below(index)
         rivals &= ranking.overlaps(index) & ~ranking.wider(index)
         for other in bits_of(rivals):
             if not _settled(ranking, index, other):
-                yield _ambiguity(ranking, index, other)
+                rules = ranking.rules[index], ranking.rules[other]
+                pair = frozenset(rule.place for rule in rules)
+                if pair not in said or max(rule.parts for rule in rules) == 1:
+                    yield _ambiguity(ranking, index, other)
+                said.add(pair)
 
 
 def _settled(ranking: Ranking, index: int, other: int) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from attrs import define, evolve, field
 
 from gateway.interfaces import IInspectorMaker
-from gateway.policy.connection import Protocol
+from gateway.policy.connection import ANY, WITH_PORTS, Protocol
 from gateway.policy.document import Entry
 from gateway.policy.idle import idle_seconds
 from gateway.policy.notation import (
@@ -92,24 +92,50 @@ class RuleResolver:
     """The interfaces of this host; L{None}: not known."""
     _networks: dict[tuple[str, ...], tuple[Network, ...]] = field(factory=dict)
 
-    def resolve(self, service: str, entry: Entry) -> Rule:
-        """A rule. What is wrong with it is said to C{entry}."""
+    def resolve(self, service: str, entry: Entry, inspected: bool = True) -> tuple[Rule, ...]:
+        """
+        A rule for each protocol. What is wrong with it is said to C{entry}.
+
+        @param inspected: whether its service's action is to inspect.
+        """
         table = structure(RuleTable, entry)
         if table is None:
-            return Rule(service, place=entry.place)
+            return (Rule(service, place=entry.place),)
         self._refuse_empty(entry)
-        return Rule(
+        protocols = self._protocols(entry, table, inspected)
+        rule = Rule(
             service,
             sources=self._addresses(entry.at("from"), table.from_),
             destinations=self._addresses(entry.at("to"), table.to),
             ports=each_of(entry.at("ports"), table.ports, read_ports) or ALL_PORTS,
-            protocol=table.protocol,
             interfaces=self._interfaces(entry.at("interfaces"), table.interfaces),
             priority=table.priority,
             source_names=table.from_,
             destination_names=table.to,
+            parts=len(protocols),
             place=entry.place,
         )
+        return tuple(evolve(rule, protocol=each) for each in Protocol if each in protocols)
+
+    def _protocols(self, entry: Entry, table: RuleTable, inspected: bool) -> frozenset[Protocol]:
+        """What it is for. Ports mean something for TCP and UDP only."""
+        written = table.protocol
+        if written is None:
+            others = WITH_PORTS if table.ports else ANY
+            return frozenset({Protocol.TCP}) if inspected else others
+        if written == "any":
+            found = ANY
+        elif isinstance(written, tuple):
+            found = frozenset(each_of(entry.at("protocol"), written, lambda each: each))
+        else:
+            found = frozenset({Protocol(written)})
+        if inspected and not found <= WITH_PORTS:
+            entry.at("protocol").complain('only "tcp" and "udp" can be inspected')
+        elif table.ports and not found <= WITH_PORTS:
+            entry.at("protocol").complain(
+                'only "tcp" and "udp" have ports: leave out one of both keys'
+            )
+        return found
 
     def _refuse_empty(self, entry: Entry) -> None:
         for key, value in entry.value.items():
@@ -189,7 +215,8 @@ class ServiceResolver:
 
     def _rules(self, name: str, entry: Entry, table: ServiceFile) -> Iterator[Rule]:
         for index in range(len(table.rule)):
-            yield self.rules.resolve(name, entry.at("rule", index))
+            inspected = table.action is Action.INSPECT
+            yield from self.rules.resolve(name, entry.at("rule", index), inspected)
 
     def _targets(self, entry: Entry, server: str | tuple[str, ...]) -> tuple[Target, ...]:
         if server == ORIGINAL:
@@ -282,8 +309,9 @@ class ServiceResolver:
     def _check_protocol(
         self, maker: IInspectorMaker, rules: Collection[Rule], entry: Entry
     ) -> None:
-        for index, rule in enumerate(rules):
-            if rule.protocol is Protocol.UDP and maker.name != RELAY:
+        places = {rule.place for rule in rules if rule.protocol is Protocol.UDP}
+        for index in range(len(entry.value.get("rule", ()))):
+            if entry.at("rule", index).place in places and maker.name != RELAY:
                 entry.at("rule", index, "protocol").complain(
                     f'inspector "{maker.name}" is for TCP: only "{RELAY}" can do UDP'
                 )

@@ -17,7 +17,10 @@ ALL_PORTS: tuple[PortRange, ...] = ((0, 65535),)
 @frozen
 class Rule:
     """
-    A product of sets: interfaces × sources × destinations × protocol × ports.
+    A product of sets: interfaces × sources × destinations × ports, of one protocol.
+
+    A C{[[rule]]} for several protocols is as many rules, so that each is compared
+    with those of its own protocol only. C{parts} says how many.
 
     An empty C{interfaces}, C{sources} or C{destinations} means "any". Zones
     are resolved: C{sources} holds networks, C{source_names} is what the file
@@ -33,4 +36,5 @@ class Rule:
     priority: int = 0
     source_names: tuple[str, ...] = field(default=(), eq=False)
     destination_names: tuple[str, ...] = field(default=(), eq=False)
+    parts: int = field(default=1, eq=False)
     place: Place = field(default=NOWHERE, eq=False)

@@ -28,7 +28,13 @@ PORTS = 65536
 EVERY_PORT: Spans = ((0, PORTS),)
 """Of one protocol, on an axis of its own."""
 
-OFFSET = {Protocol.TCP: 0, Protocol.UDP: PORTS}
+OFFSET = {
+    Protocol.TCP: 0,
+    Protocol.UDP: PORTS,
+    Protocol.ICMP: 2 * PORTS,
+    Protocol.OTHER: 2 * PORTS + 1,
+}
+"""Where each protocol begins on the axis of ports. Those without ports are one number each."""
 
 
 class Family(Enum):
@@ -97,6 +103,18 @@ def address_spans(networks: tuple[Network, ...], family: Family) -> Spans:
 
 
 def port_spans(ports: tuple[PortRange, ...], protocol: Protocol) -> Spans:
-    """Ports on the common axis of both protocols."""
-    offset = OFFSET[protocol]
-    return merged((offset + first, offset + last + 1) for first, last in ports)
+    """Ports on the common axis of all protocols."""
+    return merged(
+        (port_number(protocol, first), port_number(protocol, last) + 1) for first, last in ports
+    )
+
+
+def port_number(protocol: Protocol, port: int) -> int:
+    """A port on that axis; whatever it is, for a protocol without ports."""
+    return OFFSET[protocol] + (port if protocol.has_ports else 0)
+
+
+def port_of(number: int) -> tuple[Protocol, int]:
+    """What is at a number of that axis."""
+    protocol = max((p for p in Protocol if OFFSET[p] <= number), key=OFFSET.__getitem__)
+    return protocol, number - OFFSET[protocol]

@@ -7,9 +7,9 @@ from ipaddress import ip_address
 from itertools import islice, product
 
 from gateway.interfaces import Address
-from gateway.policy.connection import Connection, Protocol
+from gateway.policy.connection import Connection
 from gateway.policy.region import Box, Interfaces, Region
-from gateway.policy.spans import PORTS, Family, Spans
+from gateway.policy.spans import PORTS, Family, Spans, port_of
 
 CLIENT_PORT = 40000
 """Rules don't look at the client's port."""
@@ -42,10 +42,11 @@ def _points(box: Box, family: Family, interfaces: Interfaces) -> Iterator[Connec
     ports = _numbers(box.ports, FAMILIAR_PORTS)
     numbers = [number for span in box.interfaces for number in range(*span)]
     for source, destination, port, interface in product(sources, destinations, ports, numbers):
+        protocol, number = port_of(port)
         yield Connection(
             Address(_text(family, source), CLIENT_PORT),
-            Address(_text(family, destination), port % PORTS),
-            Protocol.UDP if port >= PORTS else Protocol.TCP,
+            Address(_text(family, destination), number),
+            protocol,
             interfaces.names[interface],
         )
 

@@ -8,7 +8,7 @@ by one, so that a wrong one does not hide what is wrong with the others.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from attrs import Factory, frozen
 
@@ -77,7 +77,12 @@ class RuleTable:
         "out: all.",
         (),
     )
-    protocol: Protocol = option("The transport protocol.", Protocol.TCP)
+    protocol: Protocol | Literal["any"] | tuple[Protocol, ...] | None = option(
+        'The protocol, "any", or a list. "icmp" is ICMPv6, too; "other" is all but these. What is '
+        'inspected is "tcp", "udp" or both. Left out: "tcp" if it is inspected; else any, or, with '
+        "ports, TCP and UDP, for no other one has ports.",
+        None,
+    )
     interfaces: tuple[str, ...] = option(
         "Interfaces that the connection comes in by. Left out: any that is diverted.", ()
     )
@@ -98,7 +103,9 @@ class ExpectTable:
         "service.",
         "",
     )
-    protocol: Protocol = option("The transport protocol.", Protocol.TCP)
+    protocol: Protocol = option(
+        'The protocol. With "icmp" and "other", addresses have no ports.', Protocol.TCP
+    )
     interface: str | None = option(
         "The interface that it comes in by. Left out: one that no rule names.",
         None,

@@ -50,7 +50,7 @@ rules = strategies.builds(
         strategies.just(ALL_PORTS),
         strategies.lists(strategies.sampled_from(RANGES), min_size=1, max_size=2).map(tuple),
     ),
-    protocol=strategies.sampled_from([Protocol.TCP, Protocol.TCP, Protocol.UDP]),
+    protocol=strategies.sampled_from([Protocol.TCP, *Protocol]),
     interfaces=strategies.frozensets(strategies.sampled_from(INTERFACES), max_size=2),
     priority=strategies.sampled_from([0, 0, 0, 1]),
 )
@@ -82,7 +82,10 @@ def matches(rule: Rule, connection: Connection) -> bool:
     return (
         rule.protocol is connection.protocol
         and (not rule.interfaces or connection.interface in rule.interfaces)
-        and any(first <= connection.destination.port <= last for first, last in rule.ports)
+        and (
+            not connection.protocol.has_ports
+            or any(first <= connection.destination.port <= last for first, last in rule.ports)
+        )
         and (":" in connection.source.host) == (":" in connection.destination.host)
         and holds(rule.sources, connection.source.host)
         and holds(rule.destinations, connection.destination.host)

@@ -22,7 +22,8 @@ OFFICE = {
     + 'from = ["office"]\nto = ["198.51.100.0/24"]\ninterfaces = ["lan1"]\nports = [25]\n',
     "printers": 'action = "deny"\n[[rule]]\nfrom = ["printers"]\npriority = 10\n'
     '[[rule]]\nprotocol = "udp"\nports = [53]\n',
-    "bank": 'action = "forward"\n[[rule]]\nto = ["203.0.113.0/24"]\nfrom = ["office"]\n',
+    "bank": 'action = "forward"\n[[rule]]\nprotocol = "tcp"\nto = ["203.0.113.0/24"]\n'
+    'from = ["office"]\n',
     "both": RELAY + '[[rule]]\nto = ["203.0.113.0/24"]\nfrom = ["office"]\nports = [80]\n',
 }
 

@@ -14,7 +14,7 @@ from gateway.interfaces import Address
 from gateway.policy.classifier import Classifier
 from gateway.policy.connection import Connection, Protocol
 from gateway.policy.narrower import MOST, narrower_in, order
-from gateway.policy.notation import read_address
+from gateway.policy.notation import read_client
 from gateway.policy.place import Place
 from gateway.policy.problem import PolicyError, Problem
 from gateway.policy.rule import Rule
@@ -157,8 +157,8 @@ class PropertyTests(SynchronousTestCase):
             found = AMBIGUOUS.match(problem.message)
             if found:
                 asked = Connection(
-                    read_address(found["source"]),
-                    read_address(found["destination"]),
+                    read_client(found["source"]),
+                    read_client(found["destination"]),
                     Protocol(found["protocol"]),
                     found["interface"],
                 )

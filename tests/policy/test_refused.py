@@ -131,7 +131,11 @@ SERVICE = {
     RULE + "ports = [0]": "3:10: rule.ports: 0 is not a port: they go from 1 to 65535",
     RULE + "ports = [true]": "3:10: rule.ports: must be an integer or a string, not true",
     RULE + "ports = ['http']": '3:10: rule.ports: "http" is not a range of ports like "8080-8089"',
-    RULE + "protocol = 'TCP'": '3:1: rule.protocol: must be one of "tcp", "udp", not "TCP"',
+    RULE + "protocol = 'TCP'": '3:1: rule.protocol: must be "tcp" or "udp" or "icmp" or "other" '
+    'or "any" or an array, each "tcp" or "udp" or "icmp" or "other", not "TCP"',
+    RULE + "protocol = 'any'": '3:1: rule.protocol: only "tcp" and "udp" can be inspected',
+    "action = 'deny'\n[[rule]]\nports = [80]\nprotocol = ['tcp', 'icmp']": "4:1: "
+    'rule.protocol: only "tcp" and "udp" have ports: leave out one of both keys',
     RULE + "interfaces = ['a b']": '3:15: rule.interfaces: "a b" is not the name of a network '
     "interface",
     RULE + "priority = 1.5": "3:1: rule.priority: must be an integer, not 1.5",

@@ -48,7 +48,7 @@ def datagram_replies(host: Host, policy: Policy) -> Iterator[Finding]:
     caught = any(
         rule.protocol is Protocol.UDP
         and not rule.interfaces
-        and policy.services[rule.service].action is not Action.FORWARD
+        and policy.services[rule.service].action is Action.INSPECT
         for rule in policy.rules
     )
     if caught and not policy.divert.interfaces:

@@ -11,6 +11,8 @@ from gateway.kernel.filter.ruleset import Branch, Clause, Dimension, Inspect, Ru
 from gateway.policy.connection import Protocol
 from gateway.policy.spans import EVERY_PORT, Family, Spans
 
+_PROTOCOLS = {Protocol.TCP: ("tcp",), Protocol.UDP: ("udp",), Protocol.ICMP: ("1", "58")}
+
 _MULTIPORT = 15
 """A multiport match holds so many ports; a range counts twice."""
 
@@ -43,11 +45,24 @@ class Clauses:
             chain = self.chain(f"IN{index}")
             self._put(chain)
             self._put(decide, f"{f'-i {interface} ' if interface else ''}-g {chain}")
-            for branch in ruleset.branches:
-                if branch.family is self.family and branch.interface == interface:
-                    rules = self.chain(f"{branch.protocol.name}{index}")
-                    self._put(chain, f"-p {branch.protocol.value} -g {rules}")
-                    self._write_branch(rules, branch)
+            branches = {
+                branch.protocol: branch
+                for branch in ruleset.branches
+                if branch.family is self.family and branch.interface == interface
+            }
+            for protocol, branch in branches.items():
+                self._write_branch(self.chain(f"{protocol.name}{index}"), branch)
+            self._put(chain, *self._protocols(set(branches), index))
+
+    def _protocols(self, decided: set[Protocol], index: int) -> Iterator[str]:
+        """What leads from one interface to its protocols."""
+        for protocol, numbers in _PROTOCOLS.items():
+            target = f"-g {self.chain(f'{protocol.name}{index}')}"
+            if protocol in decided or Protocol.OTHER in decided:
+                chosen = target if protocol in decided else "-j RETURN"
+                yield from (f"-p {number} {chosen}" for number in numbers)
+        if Protocol.OTHER in decided:
+            yield f"-g {self.chain(f'{Protocol.OTHER.name}{index}')}"
 
     def _put(self, chain: str, *rules: str) -> None:
         self.rules.setdefault(chain, []).extend(rules)

@@ -14,6 +14,12 @@ from gateway.policy.spans import Family, Span, Spans
 _INLINE = 6
 """Sets of more spans than this get a name, and are there once however many rules use them."""
 
+_PROTOCOLS = {
+    Protocol.TCP: ("tcp",),
+    Protocol.UDP: ("udp",),
+    Protocol.ICMP: ("icmp", "ipv6-icmp"),
+}
+
 _FAMILIES = {Family.V4: ("ipv4", "ip", AF_INET, 4), Family.V6: ("ipv6", "ip6", AF_INET6, 16)}
 
 
@@ -73,12 +79,15 @@ class Nodes:
             for branch in self._branches(family)
             if branch.interface == interface
         }
+        other = targets.get(Protocol.OTHER)
         jumps = [
-            f"{protocol.value} : goto {targets[protocol]}"
-            for protocol in Protocol
-            if protocol in targets
+            f"{name} : {f'goto {targets[protocol]}' if protocol in targets else 'accept'}"
+            for protocol, names in _PROTOCOLS.items()
+            for name in names
+            if other or protocol in targets
         ]
-        self._chains[chain] = [f"meta l4proto vmap {braces(jumps)}"] if jumps else []
+        lines = [f"meta l4proto vmap {braces(jumps)}"] if jumps else []
+        self._chains[chain] = lines + ([f"goto {other}"] if other else [])
 
     def _node(self, node: Node) -> str:
         """The name of the chain for C{node}, which is written if it isn't yet."""

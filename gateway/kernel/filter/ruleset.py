@@ -134,7 +134,7 @@ def _branches(policy: Policy, classes: tuple[str | None, ...]) -> Iterator[Branc
         for listener, interface in enumerate(classes):
             for protocol in Protocol:
                 clauses = tuple(
-                    _clause(policy, rule, family, listener, known)
+                    _clause(policy, rule, family, listener, protocol, known)
                     for rule in policy.rules
                     if _concerns(rule, family, interface, protocol)
                 )
@@ -157,10 +157,13 @@ def _exists(networks: tuple[Network, ...], family: Family) -> bool:
     return not networks or any(network.version == family.value for network in networks)
 
 
-def _clause(policy: Policy, rule: Rule, family: Family, listener: int, known: _Known) -> Clause:
-    """C{rule} in a branch of C{family}."""
+def _clause(
+    policy: Policy, rule: Rule, family: Family, listener: int, protocol: Protocol, known: _Known
+) -> Clause:
+    """C{rule} in a branch of C{family} and C{protocol}."""
+    ports = merged((first, last + 1) for first, last in rule.ports)
     sets = (
-        merged((first, last + 1) for first, last in rule.ports),
+        ports if protocol.has_ports else EVERY_PORT,
         known.addresses(rule.destinations, family),
         known.addresses(rule.sources, family),
     )

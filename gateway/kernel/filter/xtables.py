@@ -244,7 +244,7 @@ class Tables:
         """To the listener of the interface; the last is everybody else's."""
         named = [(f"-i {name} ", n) for n, name in enumerate(self._ruleset.classes) if name]
         for interface, listener in (*named, ("", 0)):
-            for protocol in Protocol:
+            for protocol in (Protocol.TCP, Protocol.UDP):
                 yield (
                     f"{interface}-p {protocol.value} -j TPROXY "
                     f"--on-port {self._ruleset.port(listener)} --tproxy-mark {self._divert.mark}"
