@@ -250,7 +250,7 @@ class ServiceResolver:
         maker = self._maker(entry.at("inspector"), table.inspector)
         if maker is None:
             return service
-        self._check_protocol(maker, service.rules, entry)
+        self._check_protocol(maker, service.rules, len(table.rule), entry)
         key = settings_key(table.inspector)
         settings = self._settings(maker, entry, key)
         written = entry.at(key).written() if key in entry.value else {}
@@ -307,10 +307,10 @@ class ServiceResolver:
         return kind
 
     def _check_protocol(
-        self, maker: IInspectorMaker, rules: Collection[Rule], entry: Entry
+        self, maker: IInspectorMaker, rules: Collection[Rule], written: int, entry: Entry
     ) -> None:
         places = {rule.place for rule in rules if rule.protocol is Protocol.UDP}
-        for index in range(len(entry.value.get("rule", ()))):
+        for index in range(written):
             if entry.at("rule", index).place in places and maker.name != RELAY:
                 entry.at("rule", index, "protocol").complain(
                     f'inspector "{maker.name}" is for TCP: only "{RELAY}" can do UDP'
