@@ -108,6 +108,7 @@ class StreamInspector(Inspector):
         for direction in (client, server):
             if direction is not None:
                 direction.over = True  # before the end of one can be what the other awaits
+        self._directions = {}  # what waits for a decision may know this inspector: no circle
         try:
             if server is not None:
                 server.close()

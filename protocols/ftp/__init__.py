@@ -10,5 +10,8 @@ the data connections that are agreed on there.
   - L{protocols.ftp.texts}, L{protocols.ftp.patience}: what it reads, how long it takes;
   - L{protocols.ftp.channel}: what the two agree on for data;
   - L{protocols.ftp.transfer}, L{protocols.ftp.data}: one data connection;
+  - L{protocols.ftp.exchange}, L{protocols.ftp.exchanges}: commands that are not answered yet;
+  - L{protocols.ftp.dialogue}: what both directions know, and how it ends;
+  - L{protocols.ftp.asking}, L{protocols.ftp.answering}: the directions;
   - L{protocols.ftp.inspector}: all of it, for one control connection.
 """

@@ -13,10 +13,12 @@ from gateway.interfaces import Address
 LEAST_PORT = 1024
 """Servers that matter listen below; a data connection never goes there (RFC 2577, section 3)."""
 
-_NUMBERS = rb"(\d{1,3}),(\d{1,3}),(\d{1,3}),(\d{1,3}),(\d{1,3}),(\d{1,3})"
-_PORT = re.compile(_NUMBERS)
-# RFC 1123, section 4.1.2.6: a client has to search; but not for a number that goes on.
-_PASSIVE = re.compile(rb"(?<![\d,])" + _NUMBERS + rb"(?![\d,])")
+_NUMBER = rb"(\d{1,3})"
+_PORT = re.compile(b",".join([_NUMBER] * 6))
+# RFC 1123, section 4.1.2.6: a client has to search for the digits, whatever is around them.
+# Some servers put blanks behind the commas.
+_LISTS = re.compile(rb"\d+(?:[ \t]*,[ \t]*\d+)+")
+_PASSIVE = re.compile(rb"[ \t]*,[ \t]*".join([_NUMBER] * 6))
 _EPRT = re.compile(rb"([!-~])([12])\1([0-9A-Fa-f.:]{2,45})\1(\d{1,5})\1")
 _EXTENDED = re.compile(rb"\(([!-~])\1\1(\d{1,5})\1\)")
 
@@ -51,7 +53,7 @@ def read_passive(text: bytes) -> Address:
 
     @raise WrongAddress: there is none, or more than one.
     """
-    found = list(_PASSIVE.finditer(text))
+    found = list(filter(None, map(_PASSIVE.fullmatch, _LISTS.findall(text))))
     if len(found) != 1:
         raise WrongAddress(f"{len(found)} addresses in {text!r}")
     return _of_numbers(found[0])

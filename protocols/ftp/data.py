@@ -70,6 +70,7 @@ class DataInspector(Inspector):
 
     def ended(self, side: Side) -> Deferred[Any] | None:
         """A side has sent all."""
+        self._transfer.ended(side)
         if self._transfer.flow is None:
             return self._hold(lambda: self._end(side))
         self._end(side)

@@ -19,16 +19,11 @@ _STATUS = frozenset({211, 212, 213})
 
 
 class Exchanges:
-    """
-    One at a time, and in the middle of a transfer also ABOR and STAT.
-
-    @ivar over: nothing is answered any more: the server is gone.
-    """
+    """One at a time, and in the middle of a transfer also ABOR and STAT."""
 
     def __init__(self) -> None:
         self._waiting: list[Exchange] = []
         self._turn_comes: Deferred[None] | None = None
-        self.over = False
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
@@ -44,6 +39,11 @@ class Exchanges:
     def add(self, exchange: Exchange) -> None:
         """It is being sent to the server."""
         self._waiting.append(exchange)
+
+    def clear(self) -> list[Exchange]:
+        """None of these will be answered."""
+        waiting, self._waiting = self._waiting, []
+        return waiting
 
     def remove(self, exchange: Exchange) -> None:
         """It is answered, or won't be."""
@@ -68,7 +68,7 @@ class Exchanges:
 
         @param settle: called if that may never be, to find out. Not for QUIT, which does so itself.
         """
-        while self._waiting and not self.over and not self._interrupts(command):
+        while self._waiting and not self._interrupts(command):
             doubt = self.doubt
             if doubt is not None:
                 if command is not None and command.verb == "QUIT":

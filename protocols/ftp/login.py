@@ -34,12 +34,15 @@ class Login:
     How far the two have come.
 
     @ivar restart: where the next transfer is to begin.
+
+    A client that sends PASS in any case may do so when USER alone was enough.
     """
 
     def __init__(self) -> None:
         self.state = State.USER
         self.restart = 0
         self._renaming = False
+        self._named = False
 
     @property
     def complete(self) -> bool:
@@ -48,7 +51,7 @@ class Login:
 
     def refusal(self, command: Command) -> Reply | None:
         """What to answer if it is not the time for C{command}."""
-        if command.verb == "PASS" and self.state is not State.PASSWORD:
+        if command.verb == "PASS" and self.state is not State.PASSWORD and not self._named:
             return _USER_FIRST
         if command.verb == "ACCT" and self.state not in (State.ACCOUNT, State.IN):
             return _USER_FIRST
@@ -64,6 +67,7 @@ class Login:
         """The server has answered C{command}, at last."""
         verb = VERBS.get(command.verb)
         self._renaming = command.verb == "RNFR" and reply.intermediate
+        self._named = command.verb == "USER" and reply.completed
         if command.verb in ("USER", "PASS", "ACCT"):
             self._entered(command, reply)
         elif command.verb == "REIN" and reply.completed:
@@ -78,5 +82,5 @@ class Login:
             self.state = State.IN
         elif reply.intermediate:
             self.state = _NEXT.get(reply.code, State.PASSWORD)
-        elif command.verb == "PASS" or not self.complete:
+        elif not self.complete:
             self.state = State.USER  # else somebody is still logged in, or the server will say

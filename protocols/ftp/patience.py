@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gateway.interfaces import CLIENT, ISession, ITimer, Outcome
 from protocols.ftp.reply import Reply
 from protocols.ftp.settings import FtpSettings
+
+PARTING = 5.0
+"""Seconds that a server has to answer a client that is gone (nginx: lingering_timeout)."""
 
 
 class Patience:
@@ -15,6 +20,8 @@ class Patience:
         self._settings = settings
         self._login: ITimer | None = None
         self._turn: ITimer | None = None
+        self._parting: ITimer | None = None
+        self._answers = 0
 
     def begin(self) -> None:
         """The client is there; it has to log in."""
@@ -42,6 +49,28 @@ class Patience:
         turn, self._turn = self._turn, None
         if turn is not None:
             turn.cancel()
+
+    def answered(self) -> None:
+        """The server has answered a command."""
+        self._answers += 1
+
+    def left(self, flows: Callable[[], bool]) -> None:
+        """
+        The client is gone: what is pending may come to its end, as long as the server answers.
+
+        @param flows: whether data do.
+        """
+        if self._parting is None:
+            self._part_unless(flows, self._answers)
+
+    def _part_unless(self, flows: Callable[[], bool], answers: int) -> None:
+        def look() -> None:
+            if flows() or self._answers != answers:
+                self._part_unless(flows, self._answers)
+            else:
+                self._session.close("the client left, and the server does not answer")
+
+        self._parting = self._session.after(PARTING, look)
 
     def release(self) -> None:
         """Nothing is known any more of what the two do."""

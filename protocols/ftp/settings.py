@@ -117,8 +117,9 @@ class FtpSettings:
     )
     pasv_address: Literal["deny", "server"] = option(
         "What becomes of a server that announces another address than its own (as many behind "
-        "NAT do): the session ends, or its own address is used in place of the announced one.",
-        "deny",
+        "NAT do): the session ends, or its own address is used in place of the announced one. A "
+        "connection to another host is never made.",
+        "server",
         precedent="curl and lftp use the server's own",
     )
     active_ports: Literal["any", "data"] = option(
@@ -164,17 +165,18 @@ class FtpSettings:
     command_seconds: float = option(
         "A client that is logged in, has no transfer and sends no command for so long is told "
         "goodbye. 0: never.",
-        0.0,
+        300.0,
         unit="seconds",
-        precedent="vsftpd's idle_session_timeout, which is 300",
+        precedent="vsftpd's idle_session_timeout",
         minimum=0,
         in_silence=True,
     )
     reply_seconds: float = option(
         "A server that does not answer a command for so long is given up. Not while data flow. "
         "0: never.",
-        0.0,
+        300.0,
         unit="seconds",
+        precedent="lftp's net:timeout; curl waits for 120",
         minimum=0,
         in_silence=True,
     )
@@ -198,6 +200,13 @@ class FtpSettings:
         "Whether the client gets the texts of the server's replies, or only their codes, but where "
         "the text is the answer (sizes, times, paths, features, status, help).",
         "keep",
+    )
+    errors: int = option(
+        "How many commands in a row may be refused; then the client is answered 421. 0: any "
+        "number.",
+        20,
+        minimum=0,
+        precedent="Postfix's smtpd_hard_error_limit",
     )
     command_bytes: int = option(
         "The longest command.",

@@ -63,6 +63,7 @@ class Transfer:
     @ivar linked: it has both sides.
     @ivar size: bytes that were let through.
     @ivar verdict: how the data connection ended, if it has.
+    @ivar client_ended: the control connection's client will send no more here.
     @ivar denied_by: the setting that it was denied by, if it was.
     """
 
@@ -83,6 +84,7 @@ class Transfer:
         self.size = 0
         self.verdict: Verdict | None = None
         self.denied_by = PROTOCOL
+        self.client_ended = False
         self._dropped = ""
         self._begin: Callable[[], None] | None = None
         self._done = False
@@ -228,6 +230,11 @@ class Transfer:
                 f"more than {limit} bytes", by="upload_bytes" if upload else "download_bytes"
             )
 
+    def ended(self, side: Side) -> None:
+        """One of the data connection's sides will send no more."""
+        if (side is CLIENT) is (self.initiator is CLIENT):
+            self.client_ended = True
+
     def delivered(self) -> None:
         """Everything has left for whom it is meant."""
         self.give_up()
@@ -256,27 +263,45 @@ class Transfer:
             return Reply(425, b"Nobody came to the data connection.")
         return None
 
-    def record(self, session: ISession, completion: int | None) -> None:
-        """Write the audit record."""
+    @property
+    def hopeless(self) -> bool:
+        """Whether its data connection can't come any more if the client is gone."""
+        return self.initiator is CLIENT and self.data is None
+
+    @property
+    def flows(self) -> bool:
+        """Whether its data connection is there, and somebody for whom the data are."""
+        received = self.client_ended and self.flow is not Flow.UPLOAD
+        return self.linked and not self._done and not received
+
+    def record(self, session: ISession, completion: int | None, cut_off: str = "") -> None:
+        """
+        Write the audit record.
+
+        @param cut_off: why it did not come to its end, if the control connection did.
+        """
         assert self.command is not None
         fields: dict[str, Any] = {"command": self.command.verb}
         if self.command.argument is not None:
             fields["filename"] = self.command.argument
         by = self.denied_by if self.refused else ""
-        session.record("ftp_data", self._told(completion), by, **fields)
+        session.record("ftp_data", self._told(completion, cut_off), by, **fields)
 
-    def _told(self, completion: int | None) -> dict[str, Any]:
+    def _told(self, completion: int | None, cut_off: str) -> dict[str, Any]:
         """What EVE has no field for."""
         assert self.flow is not None
         verdict = self.verdict
+        if verdict is None:
+            outcome = Outcome.FAILED if cut_off else Outcome.PASSED
+            verdict = Verdict(outcome, cut_off)
         fields: dict[str, Any] = {
             "direction": self.flow.value,
             "size": self.size,
             "offset": self.offset,
             "mode": "passive" if self.initiator is CLIENT else "active",
             "completion_code": completion,
-            "verdict": Outcome.PASSED.value if verdict is None else verdict.outcome.value,
-            "reason": "" if verdict is None else verdict.reason,
+            "verdict": verdict.outcome.value,
+            "reason": verdict.reason,
         }
         if self.mode != fields["mode"]:
             fields["server_mode"] = self.mode

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
+from typing import ClassVar
 
 from attrs import field, frozen
 
 from gateway.lab.network import BANK
 from tests.netns.case import Address, SceneCase, hear
-from tests.netns.ftp_case import FtpCase
+from tests.netns.ftp_case import FTP, FtpCase
 
 
 @frozen
@@ -67,6 +68,8 @@ class Control:
 
 class PlayedCase(FtpCase):
     """A gateway, and a server that the test plays itself."""
+
+    services: ClassVar[dict[str, str]] = {"ftp": FTP + 'pasv_address = "deny"\n'}
 
     @property
     def owner(self) -> type[SceneCase]:

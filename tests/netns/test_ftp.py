@@ -169,11 +169,16 @@ class ReadOnlyTests(FtpCase):
         self.assertFalse((root / "in" / "x").exists())
 
 
+SILENCE = "command_seconds = 0\nreply_seconds = 0\n[limits]\nidle_seconds = 1.0\n"
+
+
 class IdleTests(FtpCase):
     """Data is life."""
 
     servers = ("vsftpd",)
-    services: ClassVar[dict[str, str]] = {"ftp": FTP + "[limits]\nidle_seconds = 1.0\n"}
+    services: ClassVar[dict[str, str]] = {
+        "ftp": FTP + "command_seconds = 0\nreply_seconds = 0\n[limits]\nidle_seconds = 1.0\n"
+    }
 
     def test_idle_control(self) -> None:
         """A control connection that is silent while a file flows is not idle; afterwards it is."""

@@ -15,6 +15,11 @@ HOST6 = Address("2001:db8:1::1", 50001)
 FTP6 = Address("2001:db8:2::2", 21)
 
 READ_WRITE = FtpSettings(profile="read-write")
+STRICT = FtpSettings(profile="read-write", pasv_address="deny")
+PATIENT = FtpSettings(profile="read-write", errors=0, command_seconds=0.0, reply_seconds=0.0)
+"""The time that a test lets pass, and the mistakes that it makes, are no matter."""
+
+WRONG = b"421 The server sent what is no FTP; goodbye.\r\n"
 
 
 class Session(FakeSession):

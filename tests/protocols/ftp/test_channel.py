@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from gateway.interfaces import CLIENT, SERVER, Address, Outcome, Unreachable
 from gateway.testing import FakeSession
 from protocols.ftp.settings import FtpSettings
-from tests.protocols.ftp.speak import FTP, FTP6, HOST, HOST6, READ_WRITE, Control
+from tests.protocols.ftp.speak import FTP, FTP6, HOST, HOST6, READ_WRITE, STRICT, Control
 
 DATA = Address(HOST.host, 50100)
 
@@ -112,7 +112,7 @@ class AnnouncementTests(SynchronousTestCase):
             (b"EPSV", b"229 (|1|203.0.113.9|40000|)"),
             (b"EPSV", b"229 none"),
         ):
-            control = Control().log_in()
+            control = Control(STRICT).log_in()
             self.assertEqual(control.ask(command, reply)[:3], b"421", reply)
             self.assertIs(control.session.verdict.outcome, Outcome.DENIED)
             self.assertEqual(control.session.expected, [])
@@ -187,7 +187,7 @@ class TransferTests(SynchronousTestCase):
         self.assertEqual((record["direction"], record["mode"]), ("download", "passive"))
         self.assertNotIn("server_mode", record)
         self.assertEqual(record["data_flow_id"], data.id)
-        self.assertEqual(control.session.inspector._transfers, set())  # nothing is kept
+        self.assertEqual(control.session.inspector._dialogue.transfers, set())  # nothing is kept
 
     def test_offset(self) -> None:
         """The record tells where in the file a transfer began; the next one begins at the start."""
@@ -566,7 +566,9 @@ class TransferTests(SynchronousTestCase):
         data.says(SERVER, b"hello")
         control.session.over()
         self.assertIs(data.verdict.outcome, Outcome.DENIED)
-        self.assertEqual([event for event, _ in data.recorded], ["ftp_data"])
+        (record,) = control.transfers
+        self.assertEqual((record["verdict"], record["reason"]), ("failed", "the test is over"))
+        self.assertEqual((record["size"], record["completion_code"]), (5, None))
 
     def test_control_lost_before(self) -> None:
         """The same before its data connection has come: it is let in no more."""
@@ -575,7 +577,7 @@ class TransferTests(SynchronousTestCase):
         control.ask(b"RETR a", b"150 here")
         control.session.over()
         self.assertTrue(expected.cancelled)
-        self.assertEqual(control.transfers, [])
+        self.assertEqual([one["verdict"] for one in control.transfers], ["failed"])
 
     def test_too_late(self) -> None:
         """What comes in the moment in which it is given up is not let in."""
@@ -587,16 +589,25 @@ class TransferTests(SynchronousTestCase):
         self.assertIn("refused the transfer", data.verdict.reason)
 
     def test_control_ended(self) -> None:
-        """A transfer whose control connection has ended in an orderly way may come to its end."""
+        """One whose server hangs up is cut off too: nobody knows whether it is complete."""
         control, data = self.begun(b"RETR a")
-        for side in (SERVER, CLIENT):
-            control.session.hangs_up(side)
-        self.assertIs(control.session.verdict.outcome, Outcome.PASSED)
-        self.assertIsNone(data.verdict)
+        control.session.hangs_up(SERVER)
+        self.assertEqual(control.server_silent(), b"421 The server closed the connection.\r\n")
+        self.assertIs(control.session.verdict.outcome, Outcome.FAILED)
+        self.assertIs(data.verdict.outcome, Outcome.DENIED)
+        self.assertEqual([one["verdict"] for one in control.transfers], ["failed"])
+
+    def test_client_gone(self) -> None:
+        """One whose client has gone comes to its end, as long as data flow; then all is over."""
+        control, data = self.begun(b"RETR a")
+        control.session.hangs_up(CLIENT)
+        control.session.advance(100)
+        self.assertIsNone(control.session.verdict)
         data.says(SERVER, b"hello")
         data.hangs_up(SERVER)
-        self.assertEqual(data.sent[CLIENT], b"hello")
-        self.assertEqual([event for event, _ in data.recorded], ["ftp_data"])
+        control.server(b"226 done\r\n")
+        self.assertIs(control.session.verdict.outcome, Outcome.PASSED)
+        self.assertEqual([one["verdict"] for one in control.transfers], ["passed"])
 
     def test_left(self) -> None:
         """A data connection that was used for nothing goes with its control connection."""

@@ -208,6 +208,9 @@ class AddressTests(SynchronousTestCase):
             b"Entering Passive Mode (192,0,2,1,4,1).",
             b"=192,0,2,1,4,1",
             b"192,0,2,1,4,1",
+            b"Entering Passive Mode (192, 0, 2, 1, 4, 1)",
+            b"Entering passive mode [192 ,0\t,2,1 , 4,1]; 2 of 5, go on",
+            b"Mode 2 192,0,2,1,4,1.",
         ):
             self.assertEqual(notation.read_passive(text), address)
         self.assertEqual(notation.read_extended(b"Entering (|||1025|) now"), 1025)
@@ -226,8 +229,11 @@ class AddressTests(SynchronousTestCase):
                 notation.read_port,
                 [b"1,2,3,4,5,256", b" 1,2,3,4,5,6", b"1,2,3,4,-5,6", b"a,2,3,4,5,6"],
             ),
-            (notation.read_passive, [b"", b"1,2,3,4,5", b"(1,2,3,4,5,6) or (1,2,3,4,5,7)"]),
-            (notation.read_passive, [b"(1,2,3,4,5,6,7)", b"1000,2,3,4,5,6", b"(1,2,3,4,256,6)"]),
+            (notation.read_passive, [b"", b"1,2,3,4,5", b"(1,2,3,4,5,6) or (1, 2,3,4,5,7)"]),
+            (
+                notation.read_passive,
+                [b"(1,2, 3,4,5,6,7)", b"7, 1,2,3,4,5,6", b"1000,2,3,4,5,6", b"(1,2,3,4,256,6)"],
+            ),
             (notation.read_extended, [b"", b"(|||0|)", b"(|||65536|)", b"(||1.2.3.4|80|)"]),
             (notation.read_extended, [b"(|||80!)", b"(|||80|) (|||81|)", b"|||8000|", b"(|||x|)"]),
             (notation.read_eprt, [b"|1|2001:db8::1|80|", b"|2|192.0.2.1|80|", b"|3|192.0.2.1|80|"]),

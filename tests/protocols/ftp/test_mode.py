@@ -115,7 +115,7 @@ class AgreementTests(SynchronousTestCase):
                 passed, heard = logged_in(settings).client(said + b"\r\n")
                 self.assertEqual((passed, heard[:3]), (b"", b"501"))
         for said in (b"227 (203,0,113,9,156,64)", b"227 (198,51,100,2,0,80)", b"227 none"):
-            control = logged_in(PASSIVE)
+            control = logged_in(evolve(PASSIVE, pasv_address="deny"))
             heard = control.agree(b"PORT 192,0,2,1,195,82", b"PASV", said)
             self.assertEqual(heard[:3], b"421")
             self.assertIs(control.session.verdict.outcome, Outcome.DENIED)

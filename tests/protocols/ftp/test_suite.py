@@ -167,6 +167,7 @@ class FtpSuite(InspectorSuite, SynchronousTestCase):
                 (SERVER, END),
                 (CLIENT, END),
             ],
+            replays=False,  # what waits for its turn was read, and looks like nobody's
         ),
         Conversation(
             "directories are asked for",
@@ -223,9 +224,15 @@ class FtpSuite(InspectorSuite, SynchronousTestCase):
             settings=FtpSettings(auth="release"),
         ),
         Conversation(
-            "the server says no", [(SERVER, b"530 full\r\n"), (SERVER, END), (CLIENT, END)]
+            "the server says no",
+            [(SERVER, b"530 full\r\n"), (SERVER, END)],
+            outcome=Outcome.FAILED,
         ),
-        Conversation("time out", [*LOGIN, (SERVER, b"421 bye\r\n"), (SERVER, END), (CLIENT, END)]),
+        Conversation(
+            "time out",
+            [*LOGIN, (SERVER, b"421 bye\r\n"), (SERVER, END), (CLIENT, END)],
+            outcome=Outcome.FAILED,
+        ),
         Conversation("not FTP", [(CLIENT, b"GET / HTTP/1.1\r\n")], outcome=Outcome.DENIED),
         Conversation("cut off", [*LOGIN, (CLIENT, b"PW"), (CLIENT, END)], outcome=Outcome.DENIED),
         Conversation("NUL", [*LOGIN, (CLIENT, b"CWD a\x00b\r\n")], outcome=Outcome.DENIED),
@@ -234,6 +241,7 @@ class FtpSuite(InspectorSuite, SynchronousTestCase):
             "theft",
             [*LOGIN, (CLIENT, b"PASV\r\n"), (SERVER, b"227 (198,51,100,3,156,64)\r\n")],
             outcome=Outcome.DENIED,
+            settings=FtpSettings(pasv_address="deny"),
         ),
     )
 

@@ -171,7 +171,9 @@ class TargetTests(SynchronousTestCase):
         visit = Visit()
         visit.client(b"USER joe@ftp.example\r\n")
         visit.session.hangs_up(SERVER)
-        self.assertTrue(visit.session.sent[CLIENT].endswith(b"421 The server hung up.\r\n"))
+        self.assertTrue(
+            visit.session.sent[CLIENT].endswith(b"421 The server closed the connection.\r\n")
+        )
         self.assertIs(visit.session.verdict.outcome, Outcome.FAILED)
 
     def test_slow_greeting(self) -> None:
