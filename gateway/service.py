@@ -175,7 +175,7 @@ class Gateway(Service):
             self._listeners.open(policy)
             self._audit.open(self._owner)
             self._open_ports(policy)
-            self._keyring.open(self._places.directory, policy.tls)
+            self._keyring.open(self._places.directory, policy.tls, self._places.signer)
         except (KernelError, AuditError, SignerError, OSError) as error:
             self._abandon(error)
         capabilities.keep_through_setuid()

@@ -18,6 +18,7 @@ class Options(UsageOptions):
         ["config", "c", "/etc/tproxygw", "The configuration folder."],
         ["state", None, "/var/lib/tproxygw", "The folder where the last good rules are kept."],
         ["keeper", None, "", "The socket of a keeper that runs. Without it, one is started."],
+        ["signer", None, "", "The socket of a signer that runs. Without it, one is started."],
         ["control", None, str(control.DEFAULT), "The socket for tproxygw reload. Empty: none."],
     ]
     longdesc = "Intercept connections as the policy in the configuration folder says."
@@ -29,16 +30,18 @@ class Places(NamedTuple):
     directory: Path
     state: Path
     keeper: Path | None
+    signer: Path | None
     control: Path | None
 
 
 def places(options: Options) -> Places:
     """What the command line says."""
-    keeper, control_ = (
-        Path(options[name]).absolute() if options[name] else None for name in ("keeper", "control")
+    keeper, signer, control_ = (
+        Path(options[name]).absolute() if options[name] else None
+        for name in ("keeper", "signer", "control")
     )
     directory, state = (Path(options[name]).absolute() for name in ("config", "state"))
-    return Places(directory, state, keeper, control_)
+    return Places(directory, state, keeper, signer, control_)
 
 
 def owner(options: Options) -> tuple[int, int] | None:

@@ -14,7 +14,7 @@ from gateway.policy.policy import Policy
 from gateway.policy.tls import Tls
 from gateway.tls.credentials import Credentials
 from gateway.tls.minter import Minter
-from gateway.tls.signer import Started, start
+from gateway.tls.signer import Started, connect, start
 from gateway.tls.signing import Signing
 from gateway.tls.system import system_roots
 
@@ -35,26 +35,32 @@ class Keyring:
         self._key_log: BinaryIO | None = None
         self._credentials: WeakKeyDictionary[Policy, Credentials] = WeakKeyDictionary()
 
-    def open(self, folder: Path, settings: Tls) -> None:
+    def open(self, folder: Path, settings: Tls, signer: Path | None) -> None:
         """
         Start the signer, if there is a root, and open the key log: with the privileges that are
         given up afterwards.
 
         @param folder: of the configuration.
+        @param signer: the socket of one that is a service of its own; it is not started then.
         @raise SignerError: the root can't be used.
-        @raise OSError: the key log can't be opened.
+        @raise OSError: the key log can't be opened, or there is no signer at that socket.
         """
         if settings.key_log:
             self._open_key_log(folder / settings.key_log)
         if not settings.root:
             return
-        self._signer = start(
-            folder, settings.root, settings.root_certificate, settings.certificates_per_second
-        )
-        self._signing = Signing(self._signer.connection, self._reactor)
+        self._signing = self._begin(folder, settings, signer)
         key = ec.generate_private_key(ec.SECP256R1())
         roots = self._signing.greet(key.public_key())
         self._minter = Minter(key, roots, self._signing, settings.certificates)
+
+    def _begin(self, folder: Path, settings: Tls, signer: Path | None) -> Signing:
+        if signer is not None:
+            return Signing(connect(signer), self._reactor, lambda: connect(signer))
+        self._signer = start(
+            folder, settings.root, settings.root_certificate, settings.certificates_per_second
+        )
+        return Signing(self._signer.connection, self._reactor)
 
     def _open_key_log(self, path: Path) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)

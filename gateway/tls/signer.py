@@ -11,11 +11,15 @@ What a gateway that was taken over could do with that: have certificates made fo
 its own leaf keys as long as it is taken over. It could do that much without: it is
 in the middle. It can't take the key with it.
 
-Messages are JSON objects, one a packet of a SOCK_SEQPACKET socket, whose other
-end the gateway has: by a pair of sockets if the gateway has started the signer,
-else by a Unix socket. Requests are C{{"number": 1, "template": {…}}}, answers
-C{{"number": 1, "certificate": "base64"}} or C{{"number": 1, "error": "…"}}. The first
-answer, to C{{"number": 0, "key": "base64"}}, has the roots' certificates.
+The gateway starts it, or it is a service of its own, which listens at a Unix socket
+and answers one user only::
+
+    python -m gateway.tls.signer --config FOLDER [--listen SOCKET --for USER]
+
+Messages are JSON objects, one a packet of a SOCK_SEQPACKET socket. Requests are
+C{{"number": 1, "template": {…}}}, answers C{{"number": 1, "certificate": "base64"}}
+or C{{"number": 1, "error": "…"}}. The first answer, to C{{"number": 0, "key":
+"base64"}}, has the roots' certificates.
 """
 
 from __future__ import annotations
@@ -24,17 +28,22 @@ import base64
 import ctypes
 import json
 import os
+import pwd
 import resource
 import signal
 import socket
+import struct
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+import tomllib
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -51,6 +60,14 @@ NOBODY = 65534
 """The user and group that the signer is once it has the key."""
 
 UNTRUSTED_DAYS = 3650
+
+PER_SECOND = 50.0
+"""Certificates, as in L{gateway.policy.tls.Tls}."""
+
+BURST_SECONDS = 10
+"""What is signed in so many seconds may be signed at once."""
+
+CONNECT_SECONDS = 5.0
 
 _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
@@ -69,24 +86,34 @@ class Pace:
         self._clock = clock
         self._left = burst
         self._last = clock()
+        self._lock = threading.Lock()
 
     def take(self) -> bool:
         """Whether one more may be."""
-        now = self._clock()
-        self._left = min(self._burst, self._left + (now - self._last) * self._per_second)
-        self._last = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
+        with self._lock:
+            now = self._clock()
+            self._left = min(self._burst, self._left + (now - self._last) * self._per_second)
+            self._last = now
+            if self._left < 1:
+                return False
+            self._left -= 1
+            return True
 
 
 class Desk:
     """The signer's end of one gateway: answers requests, one at a time."""
 
-    def __init__(self, trusted: Issuer, untrusted: Issuer, pace: Pace) -> None:
+    def __init__(
+        self,
+        trusted: Issuer,
+        untrusted: Issuer,
+        pace: Pace,
+        lock: AbstractContextManager[Any] | None = None,
+    ) -> None:
+        """@param lock: held while something is signed: a token does one thing at a time."""
         self._issuers = {True: trusted, False: untrusted}
         self._pace = pace
+        self._lock = lock or threading.Lock()
         self._key: Any = None
 
     def answer(self, packet: bytes) -> bytes | None:
@@ -116,7 +143,8 @@ class Desk:
         if not self._pace.take():
             return {"error": "too many certificates are asked for; see tls.certificates_per_second"}
         try:
-            made = self._issuers[template.trusted].issue(template, self._key)
+            with self._lock:
+                made = self._issuers[template.trusted].issue(template, self._key)
         except Exception as error:  # a token's, too: the gateway decides what becomes of it
             return {"error": f"{type(error).__name__}: {error}"}
         return {"certificate": _text(made)}
@@ -155,7 +183,8 @@ def start(folder: Path, root: str, certificate: str, per_second: float) -> Start
         process = subprocess.Popen(
             (
                 *(sys.executable, "-P", "-m", "gateway.tls.signer"),
-                *(str(folder.resolve()), root, certificate, str(per_second)),
+                *("--config", str(folder.resolve()), "--root", root),
+                *("--certificate", certificate, "--per-second", str(per_second)),
             ),
             stdin=theirs.fileno(),
             stdout=2,
@@ -178,22 +207,105 @@ def _import_path() -> str:
     return ":".join([own, *(path for path in sys.path if path)])
 
 
-def main(arguments: list[str]) -> None:
-    """Be the signer, asked on standard input."""
-    folder, root, certificate, per_second = arguments
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # the end of the connection ends it
-    connection = socket.socket(fileno=0)
+def connect(path: Path) -> socket.socket:
+    """
+    Connect to a signer that is a service of its own.
+
+    @raise OSError: there is none.
+    """
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
-        trusted = load_root(Path(folder), root, certificate)
+        connection.settimeout(CONNECT_SECONDS)
+        connection.connect(str(path))
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def listen(path: str) -> socket.socket:
+    """Listen, in place of a signer that has ended. Everybody may connect: L{accept} looks who."""
+    Path(path).unlink(missing_ok=True)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listening.bind(path)
+    Path(path).chmod(0o666)
+    listening.listen(16)
+    return listening
+
+
+def accept(listening: socket.socket, users: Collection[int], desk: Callable[[], Desk]) -> None:
+    """Answer all gateways that are one of C{users}, each in a thread, for ever."""
+    while True:
+        connection, _ = listening.accept()
+        if peer_user(connection) in users:
+            threading.Thread(target=serve, args=(connection, desk()), daemon=True).start()
+        else:
+            connection.close()
+
+
+def peer_user(connection: socket.socket) -> int:
+    """The number of the user whose process is at the other end."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    _, user, _ = struct.unpack("iII", credentials)
+    return int(user)
+
+
+def arguments() -> ArgumentParser:
+    """What a signer is told."""
+    made = ArgumentParser(prog="python -m gateway.tls.signer")
+    made.add_argument("--config", type=Path, required=True)
+    made.add_argument("--root", help="left out: what gateway.toml says, and so with the next two")
+    made.add_argument("--certificate", default="")
+    made.add_argument("--per-second", type=float, default=PER_SECOND)
+    made.add_argument("--listen", default="", metavar="SOCKET")
+    made.add_argument("--for", dest="user", default="tproxygw")
+    return made
+
+
+def from_gateway_file(told: Namespace) -> None:
+    """
+    What was not said is in gateway.toml. It is read here without the policy's loader: the
+    fewer strangers' plugins there are in this process, the better.
+    """
+    said = tomllib.loads((told.config / "gateway.toml").read_text()).get("tls", {})
+    told.root = str(said.get("root", ""))
+    told.certificate = str(said.get("root_certificate", ""))
+    told.per_second = float(said.get("certificates_per_second", PER_SECOND))
+
+
+def main(given: Sequence[str]) -> None:
+    """Be the signer, asked on standard input, or at a socket."""
+    told = arguments().parse_args(given)
+    if told.root is None:
+        from_gateway_file(told)
+        if not told.root:
+            print("signer: gateway.toml has no tls.root: there is nothing to sign with")
+            return
+    endpoint = listen(told.listen) if told.listen else socket.socket(fileno=0)
+    users = {0, pwd.getpwnam(told.user).pw_uid} if told.listen else set()
+    try:
+        trusted = load_root(told.config, told.root, told.certificate)
     except RootError as error:
-        connection.recv(LONGEST)  # the greeting: unread, it would be answered with a reset
-        connection.send(json.dumps({"number": 0, "error": str(error)}).encode())
-        return
+        refuse(endpoint, str(error), bool(told.listen))
     untrusted = make_root(UNTRUSTED, datetime.now(UTC), UNTRUSTED_DAYS)
-    shut_in(stay=root.startswith(TOKEN))
-    pace = Pace(float(per_second), float(per_second) * 10, monotonic)
-    serve(connection, Desk(trusted, untrusted, pace))
+    shut_in(stay=told.root.startswith(TOKEN))
+    pace = Pace(told.per_second, told.per_second * BURST_SECONDS, monotonic)
+    if told.listen:
+        lock = threading.Lock()
+        accept(endpoint, users, lambda: Desk(trusted, untrusted, pace, lock))
+    # the end of the connection ends it, after the gateway had its time
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    serve(endpoint, Desk(trusted, untrusted, pace))
+
+
+def refuse(endpoint: socket.socket, why: str, is_service: bool) -> NoReturn:
+    """Tell whoever started this why it can't be."""
+    if is_service:
+        sys.exit(f"signer: {why}")
+    endpoint.recv(LONGEST)  # the greeting: unread, it would be answered with a reset
+    endpoint.send(json.dumps({"number": 0, "error": why}).encode())
+    sys.exit(1)
 
 
 def shut_in(stay: bool) -> None:

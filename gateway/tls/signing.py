@@ -6,6 +6,7 @@ import base64
 import json
 import socket
 from collections import deque
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from cryptography import x509
@@ -25,6 +26,9 @@ MOST_WAITING = 1000
 
 PATIENCE = 10.0
 """Seconds for one certificate. Smart cards need a second."""
+
+AGAIN = 1.0
+"""Seconds between two looks whether a signer is back."""
 
 
 class SignerError(Exception):
@@ -49,14 +53,24 @@ class Signing:
     Asks the signer for one certificate at a time.
 
     @param reactor: watches the connection.
+    @param again: connects anew to a signer that is a service of its own; L{None} if it ends with
+        this process.
     """
 
-    def __init__(self, connection: socket.socket, reactor: Any) -> None:
+    def __init__(
+        self,
+        connection: socket.socket,
+        reactor: Any,
+        again: Callable[[], socket.socket] | None = None,
+    ) -> None:
         self._connection = connection
         self._reactor = reactor
+        self._again = again
+        self._greeting: dict[str, Any] = {}
+        self._roots: Roots | None = None
         self._waiting: deque[_Asked] = deque()
         self._number = 0
-        self._patience: Any = None
+        self._call: Any = None
         self._over = ""
 
     def greet(self, key: Any) -> Roots:
@@ -67,16 +81,22 @@ class Signing:
         @raise SignerError: the signer can't sign.
         """
         spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        self._greeting = {"number": 0, "key": base64.b64encode(spki).decode()}
+        self._roots = self._greet()
+        self._reactor.addReader(self)
+        return self._roots
+
+    def _greet(self) -> Roots:
+        """@raise SignerError: the signer can't sign."""
         try:
             self._connection.settimeout(PATIENCE)
-            self._send({"number": 0, "key": base64.b64encode(spki).decode()})
+            self._send(self._greeting)
             said = json.loads(self._connection.recv(LONGEST) or b'{"error": "it has ended"}')
         except OSError as error:
             raise SignerError(f"the signer does not answer: {error}") from None
         if "error" in said:
             raise SignerError(said["error"])
         self._connection.setblocking(False)
-        self._reactor.addReader(self)
         return Roots(_certificates(said["trusted"]), _certificates(said["untrusted"]))
 
     def sign(self, template: Template) -> Deferred[x509.Certificate]:
@@ -96,14 +116,16 @@ class Signing:
         return asked.answer
 
     def stop(self) -> None:
-        """End the connection, and so the signer."""
+        """End the connection, and so a signer that was started by this process."""
+        self._again = None
         if not self._over:
             self._over = "the gateway is being stopped"
             self._close()
+        self._cancel()
 
     def _ask(self) -> None:
         self._number += 1
-        self._patience = self._reactor.callLater(PATIENCE, self._break, "the signer hangs")
+        self._call = self._reactor.callLater(PATIENCE, self._break, "the signer hangs")
         try:
             self._send({"number": self._number, "template": self._waiting[0].template.encode()})
         except OSError as error:
@@ -141,7 +163,7 @@ class Signing:
         self._break("the signer has ended")
 
     def _answered(self, said: dict[str, Any]) -> None:
-        self._patience.cancel()
+        self._cancel()
         asked = self._waiting.popleft()
         if self._waiting:
             self._ask()
@@ -150,22 +172,47 @@ class Signing:
         else:
             asked.answer.callback(_certificate(said["certificate"]))
 
+    # The end of the connection
+
     def _break(self, why: str) -> None:
-        """Nothing can be signed any more."""
+        """Nothing can be signed any more, or not for a while."""
         if self._over:
             return
-        self._over = f"{why}; restart the gateway"
+        self._over = why if self._again else f"{why}; restart the gateway"
         log.critical("no certificates any more: {why}", why=self._over)
         self._close()
+        if self._again is not None:
+            self._call = self._reactor.callLater(AGAIN, self._begin_again)
 
     def _close(self) -> None:
-        if self._patience is not None and self._patience.active():
-            self._patience.cancel()
+        self._cancel()
         self._reactor.removeReader(self)
         self._connection.close()
         waiting, self._waiting = self._waiting, deque()
         for asked in waiting:
             asked.answer.errback(SignerError(self._over))
+
+    def _cancel(self) -> None:
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+
+    def _begin_again(self) -> None:
+        """A signer that is a service may be back; it must be the same root's."""
+        assert self._again is not None
+        try:
+            self._connection = self._again()
+            roots = self._greet()
+        except (OSError, SignerError):
+            self._call = self._reactor.callLater(AGAIN, self._begin_again)
+            return
+        if self._roots is None or roots.trusted != self._roots.trusted:
+            self._over = "the signer has another root now; restart the gateway"
+            log.critical("no certificates: {why}", why=self._over)
+            self._connection.close()
+            return
+        self._over = ""
+        self._reactor.addReader(self)
+        log.info("the signer is back")
 
 
 def _certificates(texts: list[str]) -> tuple[x509.Certificate, ...]:

@@ -34,22 +34,23 @@ def open_key(uri: str) -> Any:
     except ImportError:
         raise RootError("a key in a token needs: pip install tproxygw[pkcs11]") from None
     said = attributes(uri)
+    where = uri.partition("?")[0]  # there may be a PIN behind it
     try:
         library = pkcs11.lib(said["module-path"])
         session = library.get_token(token_label=said["token"]).open(user_pin=_pin(said))
         private: Any = session.get_key(pkcs11.ObjectClass.PRIVATE_KEY, label=said["object"])
         public: Any = session.get_key(pkcs11.ObjectClass.PUBLIC_KEY, label=said["object"])
     except KeyError as error:
-        raise RootError(f"{uri}: {error.args[0]}= is missing") from None
+        raise RootError(f"{where}: {error.args[0]}= is missing") from None
     except (pkcs11.PKCS11Error, RuntimeError, OSError) as error:
-        raise RootError(f"{uri}: {type(error).__name__} {error}".rstrip()) from None
+        raise RootError(f"{where}: {type(error).__name__} {error}".rstrip()) from None
     if private.key_type is pkcs11.KeyType.EC:
         encoded = pkcs11_ec.encode_ec_public_key(public)
         return EcTokenKey(private, load_der_public_key(encoded))
     if private.key_type is pkcs11.KeyType.RSA:
         encoded = pkcs11_rsa.encode_rsa_public_key(public)
         return RsaTokenKey(private, _rsa_public(encoded))
-    raise RootError(f"{uri}: the key must be an EC or an RSA key")
+    raise RootError(f"{where}: the key must be an EC or an RSA key")
 
 
 def _pin(said: Any) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,11 +15,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from twisted.internet import reactor
 from twisted.internet.defer import gatherResults
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from gateway.tls.issuer import make_root
 from gateway.tls.key import RootError, load_root, write_root
-from gateway.tls.signer import Desk, Pace, Started, start
+from gateway.tls.signer import Desk, Pace, Started, connect, start
 from gateway.tls.signing import SignerError, Signing
 from gateway.tls.template import for_name
 from tests.tls.minting import leaf_key, trusted, untrusted
@@ -27,6 +29,25 @@ from tests.tls.pki import Authority, Issued, p256, rsa_key
 NAME = "www.server.example"
 PIN = "1234"
 MODULE = "/usr/lib/softhsm/libsofthsm2.so"
+
+
+ASKING = """
+import base64, os, pwd, socket, sys
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+key = ec.generate_private_key(ec.SECP256R1()).public_key()
+spki = base64.b64encode(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+os.setgroups([])
+os.setuid(pwd.getpwnam(sys.argv[2]).pw_uid)
+connection.connect(sys.argv[1])
+try:
+    connection.send(b'{"number": 0, "key": "%b"}' % spki)
+    print(connection.recv(65536))
+except OSError as error:
+    print(error)
+"""
+"""A program of another user's that greets as a gateway does."""
 
 
 class SignerTests(TestCase):
@@ -117,6 +138,92 @@ class SignerTests(TestCase):
         began, signing = self.with_file()
         signing.stop()
         self.assertEqual(began.process.wait(20), 0)
+
+    def served(self, folder: Path, user: str = "root") -> tuple[subprocess.Popen[bytes], Path]:
+        """A signer that is a service of its own, and its socket."""
+        path = folder / "socket"
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "gateway.tls.signer", "--config", str(folder)),
+                *("--listen", str(path), "--for", user),
+            ],
+        )
+        self.addCleanup(process.wait, 20)
+        self.addCleanup(process.kill)
+        return process, path
+
+    async def until(self, condition: Any) -> Any:
+        """What a condition gives, as soon as it gives something."""
+        deadline = time.monotonic() + 20
+        while not (found := condition()):
+            assert time.monotonic() < deadline, "it did not happen"
+            await deferLater(reactor, 0.02, lambda: None)
+        return found
+
+    def connection(self, path: Path) -> Any:
+        """A connection to it, as soon as it listens."""
+        try:
+            return connect(path)
+        except OSError:
+            return None
+
+    async def test_service(self) -> None:
+        """A signer that is a service of its own may be restarted; its gateways go on."""
+        folder = self.folder()
+        write_root(folder / "root.pem", trusted())
+        (folder / "gateway.toml").write_text('[tls]\nroot = "root.pem"\n')
+        process, path = self.served(folder)
+        found = await self.until(lambda: self.connection(path))
+        signing = Signing(found, reactor, lambda: connect(path))
+        self.addCleanup(signing.stop)
+        signing.greet(leaf_key().public_key())
+        await signing.sign(for_name(NAME, time.time()))
+        process.kill()
+        process.wait()
+        with self.assertRaises(SignerError):
+            for _ in range(2):
+                await signing.sign(for_name(NAME, time.time()))
+        self.served(folder)
+        await self.until(lambda: not signing._over)
+        made = await signing.sign(for_name(NAME, time.time()))
+        made.verify_directly_issued_by(trusted().certificate)
+
+    async def test_another_root(self) -> None:
+        """One that comes back with another root is not asked: clients would get both."""
+        folder = self.folder()
+        write_root(folder / "root.pem", trusted())
+        (folder / "gateway.toml").write_text('[tls]\nroot = "root.pem"\n')
+        process, path = self.served(folder)
+        found = await self.until(lambda: self.connection(path))
+        signing = Signing(found, reactor, lambda: connect(path))
+        self.addCleanup(signing.stop)
+        signing.greet(leaf_key().public_key())
+        (folder / "root.pem").unlink()
+        write_root(folder / "root.pem", untrusted())
+        process.kill()
+        process.wait()
+        self.served(folder)
+        await self.until(lambda: "another root" in signing._over)
+        self.failureResultOf(signing.sign(for_name(NAME, time.time())), SignerError)
+
+    async def test_for_one_user(self) -> None:
+        """Others may connect to its socket, and hear nothing."""
+        folder = self.folder()
+        folder.chmod(0o755)
+        for above in folder.parents:
+            above.chmod(above.stat().st_mode | 0o111)
+        write_root(folder / "root.pem", trusted())
+        (folder / "gateway.toml").write_text('[tls]\nroot = "root.pem"\n')
+        _, path = self.served(folder, "daemon")
+        await self.until(lambda: self.connection(path))
+        for user, answered in (("daemon", True), ("games", False)):
+            done = subprocess.run(
+                [sys.executable, "-c", ASKING, str(path), user],
+                capture_output=True,
+                text=True,
+                timeout=30,
+            )
+            self.assertEqual("trusted" in done.stdout, answered, done)
 
     async def test_unusable(self) -> None:
         """A root that can't be used stops the start, with words that say what to do."""
