@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.kernel.namespaces import Namespace, Route, namespace, route
+from tests.kernel.namespaces import ROOT, Namespace, Route, namespace, route
 
 EXAMINE = """
 import json, sys
@@ -28,6 +28,8 @@ running = KernelDivert()
 exec(sys.argv[2])
 print(json.dumps([(f.topic, f.severity.value, f.text, f.mend) for f in examine(made)]))
 """
+
+HOSTS = ROOT / "tests" / "netns" / "hosts"
 
 ELSEWHERE = ("descriptors", "UDP answers")
 """Tested on their own: they depend on the machine, or on this policy, which names no interface."""
@@ -88,12 +90,21 @@ class RouterTests(DoctorCase):
         self.assertFound("forwarding", "trouble", "sysctl -w net.ipv6.conf.all.forwarding=1")
         self.assertMended()
 
-    def test_src_valid_mark(self) -> None:
-        """Row 4."""
+    def test_way(self) -> None:
+        """Row 4: the kernel looks the way back up with the mark, which our rules cure."""
         self.host.sysctl("net.ipv4.conf.all.src_valid_mark", 1)
-        self.host.sysctl("net.ipv4.conf.lan0.rp_filter", 1)
-        self.assertFound("marks in the reverse path filter", "trouble", "lan0")
-        self.assertMended()
+        self.host.sysctl("net.ipv4.conf.all.rp_filter", 1)
+        run = "running.install(made); import os; "
+        self.assertEqual(self.bad(run), {})
+        found = self.bad(f"{run}os.system('ip rule del iif lo fwmark 1/1 goto 1001')")
+        self.assertEqual(found["way to the gateway"][0], "trouble")
+        self.assertIn("IPv4", found["way to the gateway"][1])
+
+    def test_way_taken(self) -> None:
+        """Row 17, for IPv6, by a rule for some packets only."""
+        rule = "ip -6 rule add priority 7 from fd77:1::/64 blackhole"
+        found = self.bad(f"running.install(made); import os; os.system('{rule}')")
+        self.assertEqual(found["way to the gateway"][0], "trouble")
 
     def test_strict(self) -> None:
         """Strict reverse path filtering with two ways out."""
@@ -166,6 +177,18 @@ class RouterTests(DoctorCase):
         )
         self.assertFound("firewall", "warning", "chain in of table inet fw")
         self.assertMended()
+
+    def test_firewalld(self) -> None:
+        """firewalld rejects at its end, whatever is accepted elsewhere: a port is to be opened."""
+        self.host.run("nft -f -", (HOSTS / "firewalld.nft").read_text())
+        self.assertFound("firewall", "warning", "firewall-cmd", "--add-port=80/tcp")
+
+    def test_ufw(self) -> None:
+        """ufw drops what is for no address of this host before its own rules are asked."""
+        self.host.run("iptables-restore", (HOSTS / "ufw.rules").read_text())
+        self.assertIn("before.rules", self.bad()["firewall"][2])
+        self.host.run("iptables -I ufw-before-input -m mark --mark 0x1/0x1 -j ACCEPT")
+        self.assertEqual(self.bad(), {})
 
     def test_iptables_firewall(self) -> None:
         """The same by iptables."""

@@ -20,7 +20,6 @@ Check = Callable[[Host, Policy], Iterator[Finding]]
 CHECKS: dict[str, Check] = {
     "privileges": limits.privileges,
     "forwarding": sysctls.forwarding,
-    "marks in the reverse path filter": sysctls.marks_in_reverse_path_filter,
     "strict reverse path filter": sysctls.strict_reverse_path_filter,
     "marks of accepted connections": sysctls.accept_inherits_marks,
     "bridges": sysctls.bridges,
@@ -28,6 +27,7 @@ CHECKS: dict[str, Check] = {
     "interfaces": routes.interfaces,
     "policy routing": routes.taken,
     "policy routing order": routes.order,
+    "way to the gateway": routes.way,
     "servers on the client's segment": routes.same_segment,
     "packet filter": filters.trial,
     "installed rules": filters.installed,

@@ -13,6 +13,7 @@ from gateway.kernel.filter import iptables, nftables, xtables
 from gateway.kernel.filter.ruleset import Ruleset, make_ruleset
 from gateway.policy.divert import Backend, Mark
 from gateway.policy.policy import Policy
+from gateway.policy.service import Action
 from gateway.policy.spans import Family
 
 _OLDEST = (1, 0, 1)
@@ -106,9 +107,51 @@ def _intercepts(listing: str) -> bool:
 def firewall(host: Host, policy: Policy) -> Iterator[Finding]:
     """Diverted packets are input for the host's own firewall."""
     mark = policy.divert.mark
-    found = [*_dropping_tables(host, mark), *_dropping_legacy(host, mark)]
+    found = [
+        *_firewalld(host, policy),
+        *(_ufw(host, mark) or _dropping_tables(host, mark)),
+        *_dropping_legacy(host, mark),
+    ]
     yield from found or [
         ok("firewall", "nothing drops input by default, or the divert mark is accepted")
+    ]
+
+
+def _firewalld(host: Host, policy: Policy) -> Iterator[Finding]:
+    """It rejects at the end of a chain whose policy is accept: no other chain can accept."""
+    if "inet firewalld" not in host.tables:
+        return
+    ports = dict.fromkeys(
+        f"{first}{'' if first == last else f'-{last}'}/{rule.protocol.value}"
+        for rule in policy.rules
+        if policy.services[rule.service].action is Action.INSPECT
+        for first, last in rule.ports
+    )
+    opened = " ".join(f"--add-port={each}" for each in ports)
+    yield warning(
+        "firewall",
+        "firewalld rejects what no zone allows, and what is diverted is input to this host: open "
+        "the inspected ports in the zone of the clients' interface, unless that is done",
+        f"firewall-cmd --permanent --zone=$(firewall-cmd --get-default-zone) {opened} && "
+        "firewall-cmd --reload",
+    )
+
+
+def _ufw(host: Host, mark: Mark) -> list[Finding]:
+    """It drops what is for no address of this host before it asks its own rules."""
+    accepted = re.search(rf"^-A ufw-before-input .*--mark {mark} -j ACCEPT", host.iptables, re.M)
+    if "-j ufw-not-local" not in host.iptables:
+        return []
+    if accepted:
+        return [ok("firewall", "ufw accepts the divert mark")]
+    return [
+        warning(
+            "firewall",
+            "ufw drops what is for no address of this host before it asks its own rules, so that "
+            '"ufw allow" does not help: what is diverted never gets in',
+            f"put '-A ufw-before-input -m mark --mark {mark} -j ACCEPT' at the top of the rules in "
+            "/etc/ufw/before.rules, the same with ufw6-before-input in before6.rules; ufw reload",
+        )
     ]
 
 

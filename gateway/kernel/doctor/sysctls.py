@@ -38,29 +38,6 @@ def _has_ipv6(host: Host) -> bool:
     )
 
 
-def marks_in_reverse_path_filter(host: Host, policy: Policy) -> Iterator[Finding]:
-    """Row 4: the reverse path is looked up with the divert mark, and is this host itself."""
-    topic = "marks in the reverse path filter"
-    broken = [
-        name for name in host.interfaces if _effective_mark(host, name) and _strictness(host, name)
-    ]
-    if not broken:
-        yield ok(topic, "no interface has src_valid_mark together with rp_filter")
-    for name in broken:
-        where = "all" if host.number("net/ipv4/conf/all/src_valid_mark") else name
-        yield trouble(
-            topic,
-            f"net.ipv4.conf.{where}.src_valid_mark is on and rp_filter is "
-            f"{_strictness(host, name)} on {name}: diverted packets vanish without a trace "
-            "(WireGuard's script turns it on)",
-            f"sysctl -w net.ipv4.conf.{where}.src_valid_mark=0",
-        )
-
-
-def _effective_mark(host: Host, name: str) -> bool:
-    return any(host.number(f"net/ipv4/conf/{which}/src_valid_mark") for which in ("all", name))
-
-
 def _strictness(host: Host, name: str) -> int:
     return max(host.number(f"net/ipv4/conf/{which}/rp_filter") for which in ("all", name))
 
