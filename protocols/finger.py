@@ -1,9 +1,7 @@
 """
 Finger (RFC 1288): who is on a host, and what somebody's plans are.
 
-The client sends one line, the server answers with text and closes. The query
-is parsed and written anew; the server is not connected to before it is
-allowed. Of the answer, only what a terminal can show safely passes.
+One question, one answer: see L{protocols.question}.
 """
 
 from __future__ import annotations
@@ -13,9 +11,10 @@ from typing import Any
 
 from attrs import frozen
 
-from gateway.inspector import Reader, StreamInspector, option, pattern
-from gateway.interfaces import SERVER, Denied
-from protocols.text import Charset, pass_text
+from gateway.inspector import option, pattern
+from gateway.interfaces import Denied
+from protocols.question import QuestionInspector, QuestionSettings
+from protocols.text import Charset
 
 # Section 2.3: {Q1} is "/W" and a user name, each of which may be missing; {Q2} has "@host" after
 # it, as often as the query is to be forwarded. "/W" is written in both cases in the wild, and
@@ -31,8 +30,8 @@ _HOST = re.compile(r"(?=.{1,255}$)[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 
 
 @frozen
-class FingerSettings:
-    """What may be asked, and how long question and answer may be."""
+class FingerSettings(QuestionSettings):
+    """What may be asked."""
 
     users: re.Pattern[str] = option(
         "Which user names may be asked for: a regular expression for the whole name.",
@@ -59,12 +58,12 @@ class FingerSettings:
         "pass (RFC 1288, section 3.3).",
         False,
     )
-    query_bytes: int = option(
-        "The longest query.",
-        512,
+    host_bytes: int = option(
+        "The longest name of a host in a query.",
+        253,
         unit="bytes",
         minimum=1,
-        precedent="SMTP's command line",
+        precedent="DNS (RFC 1035, section 2.3.4); Zorp's max_hostname_length is 30",
     )
     answer_bytes: int = option(
         "The longest answer; the rest is cut off.", 65536, unit="bytes", minimum=1
@@ -100,6 +99,10 @@ class Query:
                 raise Denied(f"not a host name in a finger query: {host!r}")
         return cls(found["user"] or "", hosts, found["verbose"] is not None)
 
+    def fields(self) -> dict[str, Any]:
+        """For the audit record."""
+        return {"user": self.user, "hosts": self.hosts, "verbose": self.verbose}
+
     def line(self) -> bytes:
         """The query as it is sent, with its CRLF."""
         target = self.user + "".join(f"@{host}" for host in self.hosts)
@@ -107,50 +110,30 @@ class Query:
         return " ".join(words).encode("latin-1") + b"\r\n"
 
 
-class FingerInspector(StreamInspector):
+class FingerInspector(QuestionInspector):
     """One query, one answer."""
 
     Settings = FingerSettings
+    KIND = "finger"
 
-    def started(self) -> None:
-        """Nothing to connect for yet."""
+    @property
+    def charset(self) -> Charset:
+        """RFC 1288 has ASCII."""
+        return "utf-8" if self.session.settings.international else "ascii"
 
-    async def from_client(self, read: Reader) -> None:
-        """Read the query; if it is allowed, connect and ask it."""
-        settings: FingerSettings = self.session.settings
-        try:
-            query = Query.parse(await read.line(settings.query_bytes))
-        except Denied as denied:
-            raise Denied(denied.reason, b"That is not a finger query.\r\n") from None
-        self._decide(query)
-        self.session.connect()
-        self.session.send(SERVER, query.line())
+    @property
+    def answer_bytes(self) -> int:
+        """As the operator says."""
+        found: int = self.session.settings.answer_bytes
+        return found
 
-    async def from_server(self, read: Reader) -> None:
-        """Pass the readable part of the answer."""
-        settings: FingerSettings = self.session.settings
-        charset: Charset = "utf-8" if settings.international else "ascii"
-        cut_off = b"\r\n[The rest of the answer was cut off.]\r\n"
-        await pass_text(self.session, read, charset, settings.answer_bytes, cut_off)
+    def parse(self, line: bytes) -> Query:
+        """See L{Query.parse}."""
+        return Query.parse(line)
 
-    def _decide(self, query: Query) -> None:
-        """
-        Write the audit record.
-
-        @raise Denied: the policy does not allow this query.
-        """
-        fields: dict[str, Any] = {
-            "user": query.user,
-            "hosts": query.hosts,
-            "verbose": query.verbose,
-        }
-        try:
-            _check(query, self.session.settings)
-        except Denied as denied:
-            gateway = {"verdict": "denied", "reason": denied.reason}
-            self.session.record("finger", gateway, denied.by, **fields)
-            raise
-        self.session.record("finger", {"verdict": "passed"}, **fields)
+    def check(self, question: Query) -> None:
+        """@raise Denied: the settings do not allow it; the replies are the RFC's."""
+        _check(question, self.session.settings)
 
 
 def _check(query: Query, settings: FingerSettings) -> None:
@@ -166,6 +149,12 @@ def _check(query: Query, settings: FingerSettings) -> None:
             f"forwarding through {len(query.hosts)} hosts is not allowed",
             b"Finger forwarding service denied\r\n",
             "forwarding_hosts",
+        )
+    if any(len(host) > settings.host_bytes for host in query.hosts):
+        raise Denied(
+            f"the name of a host is longer than {settings.host_bytes} bytes",
+            b"Finger forwarding service denied\r\n",
+            "host_bytes",
         )
     if not query.user and not settings.list_users:
         raise Denied(

@@ -11,9 +11,6 @@ import re
 from codecs import getincrementaldecoder
 from typing import Literal
 
-from gateway.inspector import Reader
-from gateway.interfaces import CLIENT, Denied, ISession
-
 Charset = Literal["ascii", "utf-8", "latin-1"]
 
 # What a charset can't say: left out of ASCII, where nothing is better than a guess; marked as
@@ -48,21 +45,3 @@ class PlainText:
 
     def _plain(self, text: str) -> bytes:
         return _UNPRINTABLE.sub("", text).replace("\n", "\r\n").encode(self.charset)
-
-
-async def pass_text(
-    session: ISession, read: Reader, charset: Charset, limit: int, cut_off: bytes
-) -> None:
-    """
-    Pass the readable part of an answer.
-
-    @param cut_off: what the client gets in place of what is beyond C{limit} bytes.
-    """
-    text, left = PlainText(charset), limit
-    while await read.more():
-        if not left:
-            raise Denied(f"the answer is longer than {limit} bytes", cut_off)
-        piece = await read.some(left)
-        left -= len(piece)
-        session.send(CLIENT, text.filter(piece))
-    session.send(CLIENT, text.end())

@@ -1,20 +1,20 @@
 """
 Whois (RFC 3912): who holds a domain or an address.
 
-The client sends one line, the server answers with text and closes. The server
-is not connected to before the query is allowed. Of the answer, only what a
-terminal can show safely passes.
+One question, one answer: see L{protocols.question}.
 """
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from attrs import frozen
 
-from gateway.inspector import Reader, StreamInspector, option, pattern
-from gateway.interfaces import SERVER, Denied
-from protocols.text import Charset, pass_text
+from gateway.inspector import option, pattern
+from gateway.interfaces import Denied
+from protocols.question import QuestionInspector, QuestionSettings
+from protocols.text import Charset
 
 # RFC 3912 has no grammar: a query is what the server understands. What no server needs are
 # characters that nobody can see.
@@ -22,8 +22,8 @@ _PRINTABLE = re.compile(r"[^\x00-\x1f\x7f-\x9f]*")
 
 
 @frozen
-class WhoisSettings:
-    """What may be asked, and how long question and answer may be."""
+class WhoisSettings(QuestionSettings):
+    """What may be asked."""
 
     queries: re.Pattern[str] = option(
         "Which queries are allowed: a regular expression for the whole line.",
@@ -34,56 +34,58 @@ class WhoisSettings:
         "The character set of queries and answers; RFC 3912, section 4, leaves it open.",
         "utf-8",
     )
-    query_bytes: int = option(
-        "The longest query.",
-        512,
-        unit="bytes",
-        minimum=1,
-        precedent="SMTP's command line",
-    )
     answer_bytes: int = option(
         "The longest answer; the rest is cut off.", 1048576, unit="bytes", minimum=1
     )
 
 
-class WhoisInspector(StreamInspector):
+@frozen
+class Query:
+    """
+    What a client asks.
+
+    @ivar text: what the server understands; RFC 3912 has no grammar.
+    @ivar charset: as which it is sent.
+    """
+
+    text: str
+    charset: Charset
+
+    def fields(self) -> dict[str, Any]:
+        """For the audit record."""
+        return {"query": self.text}
+
+    def line(self) -> bytes:
+        """The query as it is sent, with its CRLF."""
+        return self.text.encode(self.charset) + b"\r\n"
+
+
+class WhoisInspector(QuestionInspector):
     """One query, one answer."""
 
     Settings = WhoisSettings
+    KIND = "whois"
+    MARK = "% "
 
-    def started(self) -> None:
-        """Nothing to connect for yet."""
+    @property
+    def charset(self) -> Charset:
+        """As the operator says."""
+        found: Charset = self.session.settings.charset
+        return found
 
-    async def from_client(self, read: Reader) -> None:
-        """Read the query; if it is allowed, connect and ask it."""
-        settings: WhoisSettings = self.session.settings
-        try:
-            query = _query(await read.line(settings.query_bytes), settings.charset)
-        except Denied as denied:
-            raise Denied(denied.reason, b"% That is not a whois query.\r\n") from None
-        self._decide(query, settings)
-        self.session.connect()
-        self.session.send(SERVER, query.encode(settings.charset) + b"\r\n")
+    @property
+    def answer_bytes(self) -> int:
+        """As the operator says."""
+        found: int = self.session.settings.answer_bytes
+        return found
 
-    async def from_server(self, read: Reader) -> None:
-        """Pass the readable part of the answer."""
-        settings: WhoisSettings = self.session.settings
-        cut_off = b"\r\n% The rest of the answer was cut off.\r\n"
-        await pass_text(self.session, read, settings.charset, settings.answer_bytes, cut_off)
+    def parse(self, line: bytes) -> Query:
+        """@raise Denied: it is not in the character set, or has control characters."""
+        return Query(_query(line, self.charset), self.charset)
 
-    def _decide(self, query: str, settings: WhoisSettings) -> None:
-        """
-        Write the audit record.
-
-        @raise Denied: the policy does not allow this query.
-        """
-        try:
-            _check(query, settings)
-        except Denied as denied:
-            gateway = {"verdict": "denied", "reason": denied.reason}
-            self.session.record("whois", gateway, denied.by, query=query)
-            raise
-        self.session.record("whois", {"verdict": "passed"}, query=query)
+    def check(self, question: Query) -> None:
+        """@raise Denied: the settings do not allow it."""
+        _check(question.text, self.session.settings)
 
 
 def _check(query: str, settings: WhoisSettings) -> None:

@@ -90,7 +90,11 @@ class FingerTests(SynchronousTestCase):
         """An allowed query reaches the server in the standard's form, and the audit log."""
         session = ask(b"/w   bob\r\n")
         self.assertEqual(session.sent[SERVER], b"/W bob\r\n")
+        session.says(SERVER, b"no plan\r\n")
+        session.hangs_up(SERVER)
+        session.hangs_up(CLIENT)
         (record,) = session.records_of("finger")
+        self.assertEqual(record["size"], 9)
         self.assertEqual((record["user"], record["verbose"]), ("bob", True))
         self.assertEqual(record["verdict"], "passed")
 
@@ -111,6 +115,14 @@ class FingerTests(SynchronousTestCase):
         ):
             self.assertEqual(ask(query).sent[CLIENT], reply)
 
+    def test_host_bytes(self) -> None:
+        """The names of hosts have a limit."""
+        settings = FingerSettings(forwarding=True, host_bytes=5)
+        self.assertEqual(ask(b"a@abcde\r\n", settings).sent[SERVER], b"a@abcde\r\n")
+        session = ask(b"a@abcdef\r\n", settings)
+        self.assertEqual(session.sent[CLIENT], b"Finger forwarding service denied\r\n")
+        self.assertEqual(session.records_of("finger")[0]["denied_by"], "host_bytes")
+
     def test_everybody_elsewhere(self) -> None:
         """A forwarded query without a user is a list of users, too."""
         session = ask(b"@host\r\n", FingerSettings(forwarding=True))
@@ -126,7 +138,7 @@ class FingerTests(SynchronousTestCase):
         """A client gets as much of an answer as is allowed, and reads that there was more."""
         session = ask(b"bob\r\n", FingerSettings(answer_bytes=3))
         session.says(SERVER, b"abcd")
-        note = b"\r\n[The rest of the answer was cut off.]\r\n"
+        note = b"\r\nThe rest of the answer was cut off.\r\n"
         self.assertEqual(session.sent[CLIENT], b"abc" + note)
 
     @given(st.binary(max_size=40))

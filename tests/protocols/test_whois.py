@@ -6,10 +6,11 @@ import re
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from gateway.interfaces import CLIENT, SERVER, Outcome
+from gateway.interfaces import CLIENT, SERVER, Outcome, Verdict
 from gateway.testing import END, Conversation, FakeSession, InspectorSuite
 from protocols.whois import WhoisInspector, WhoisSettings
 
+PASSED = Verdict(Outcome.PASSED)
 LATIN = WhoisSettings(charset="latin-1", answer_bytes=20)
 
 
@@ -67,6 +68,7 @@ class WhoisTests(SynchronousTestCase):
         """An allowed query reaches the server and the audit log."""
         session = ask(b"n + 192.0.2.1\r\n")
         self.assertEqual(session.sent[SERVER], b"n + 192.0.2.1\r\n")
+        session.over(PASSED)
         (record,) = session.records_of("whois")
         self.assertEqual((record["query"], record["verdict"]), ("n + 192.0.2.1", "passed"))
 
