@@ -245,7 +245,7 @@ class PackageTests(SynchronousTestCase):
             self.assertIn("tproxygw", container.path(f"/usr/share/{file}").read_text())
 
     def test_upgrade(self) -> None:
-        """The new version runs, with the policy as it was."""
+        """Nothing passes uninspected meanwhile; the new version runs, with the policy as it was."""
         container = self.container
         container.install(self.older())
         container.inspect()
@@ -264,6 +264,7 @@ class PackageTests(SynchronousTestCase):
             over.set()
             prober.join()
         counts = Counter(heard)
+        self.assertEqual(counts["uninspected"], 0, counts)
         self.assertGreater(counts["inspected"], 20, counts)
         self.assertNotEqual(container.run(*MAIN), before)
         self.assertEqual(container.run("systemctl", "--failed", "--quiet"), "")
