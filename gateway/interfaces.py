@@ -390,6 +390,15 @@ class ISession(Interface):
             tried to have it taken for protected (STARTTLS injection).
         """
 
+    def probe(*, name: str = "", alpn: Sequence[str] = (), terms: Any = None) -> Deferred[Agreed]:
+        """
+        Ask the server for its certificate, by a connection of the gateway's own, from the client's
+        address. The session goes on as if nothing had been asked.
+
+        @return: fires with what was agreed, and what is wrong with the certificate, or fails with
+            L{Unreachable} or L{Insecure}. The failure need not be handled.
+        """
+
     def cut(side: Side) -> bool:
         """
         Whether C{side}'s end was not said, where it should have been: its TLS ended without

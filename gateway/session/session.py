@@ -54,6 +54,7 @@ from gateway.session.gate import Gate
 from gateway.session.handshake import Asked, Handshake
 from gateway.session.joining import Joining
 from gateway.session.patience import Patience
+from gateway.session.probe import Probe
 from gateway.session.secure import SecureWire
 from gateway.session.stack import Body, Stacked, inspecting, stack
 from gateway.session.ticker import Ticker
@@ -478,6 +479,18 @@ class Session:
         equipment = self._equipment
         handshake = Handshake(asked, secured, equipment.credentials(self.policy), equipment.turns)
         return guard.watched(handshake.start(self.after), self, equipment.clock)
+
+    def probe(
+        self, *, name: str = "", alpn: Sequence[str] = (), terms: Terms | None = None
+    ) -> Deferred[Agreed]:
+        """See L{ISession.probe}."""
+        if self._state in _ENDING:
+            return Deferred()
+        equipment, server = self._equipment, self.server
+        whom = Whom(self.client.host, str(server), self.service, name or server.host, tuple(alpn))
+        probe = Probe(equipment, equipment.credentials(self.policy), whom, terms or TERMS)
+        asked = probe.ask(self._targets, self._origin.with_port(0), name)
+        return guard.watched(asked, self, equipment.clock)
 
     def _next_turn(self, call: Callable[[], None]) -> None:
         self._equipment.clock.callLater(0, call)

@@ -281,6 +281,10 @@ class Stacked:
         """The body as the inspector wants it is complete."""
         self.end(SERVER)
 
+    def probe(self, **_: Any) -> Deferred[Agreed]:
+        """There is no connection."""
+        raise Unstackable(f"{self.service} can't be stacked: it speaks TLS")
+
     def cut(self, side: Side) -> bool:
         """A body that is not complete never ends."""
         return False

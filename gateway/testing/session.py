@@ -54,6 +54,8 @@ class FakeSession(Asked):
     @ivar slow: sides that do not take what is sent before the test calls L{flush}.
     @ivar names: the addresses of host names; L{None} for one that can't be looked up.
     @ivar agrees: what TLS with a side comes to; left out, that it is agreed.
+    @ivar probed: what a probe of the server comes to.
+    @ivar probes: with what they were asked for.
     @ivar truncated: sides whose TLS ends without close_notify.
     @ivar elsewhere: whether the policy permits other servers than the original destination.
     @ivar now: the time; L{advance} lets it pass.
@@ -76,6 +78,8 @@ class FakeSession(Asked):
     slow: set[Side] = field(factory=set, kw_only=True)
     names: dict[str, tuple[str, ...] | None] = field(factory=dict, kw_only=True)
     agrees: dict[Side, Agreed | Insecure] = field(factory=dict, kw_only=True)
+    probed: Agreed | Exception = field(default=AGREED, kw_only=True)
+    probes: list[dict[str, Any]] = field(init=False, factory=list)
     truncated: set[Side] = field(factory=set, kw_only=True)
     elsewhere: bool = field(default=True, kw_only=True)
     now: float = field(default=1_000_000.0, kw_only=True)
@@ -226,6 +230,17 @@ class FakeSession(Asked):
                 answer.errback(outcome)
             else:
                 answer.callback(outcome)
+        return answer
+
+    def probe(self, **asked: Any) -> Deferred[Agreed]:
+        """See L{ISession.probe}. C{probed} says what comes of it."""
+        answer: Deferred[Agreed] = Deferred()
+        if self._note("probe"):
+            self.probes.append(asked)
+            if isinstance(self.probed, Exception):
+                answer.errback(self.probed)
+            else:
+                answer.callback(self.probed)
         return answer
 
     def cut(self, side: Side) -> bool:

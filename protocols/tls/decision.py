@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from protocols.tls.settings import Mode, TlsSettings
+from protocols.tls.settings import Mode, Rule, TlsSettings
 
 
 class Decision(NamedTuple):
@@ -34,12 +35,24 @@ class Said(NamedTuple):
     server: str
 
 
-def decide(settings: TlsSettings, said: Said) -> Decision:
-    """What becomes of a connection: the first rule that is about it decides."""
+def candidates(settings: TlsSettings, said: Said) -> Iterator[tuple[Rule | None, Decision]]:
+    """
+    What becomes of a connection: the first that holds. A rule may still have to look at the
+    server's certificate.
+    """
     for rule in settings.rule:
         if rule.matches(*said):
             inside = rule.inside or settings.inside
-            return Decision(rule.mode, inside, rule.place or "tls.rule", rule.check_name)
+            yield rule, Decision(rule.mode, inside, rule.place or "tls.rule", rule.check_name)
     if not said.name:
-        return Decision(settings.without_name, settings.inside, "tls.without_name")
-    return Decision(settings.mode, settings.inside, "tls.mode")
+        yield None, Decision(settings.without_name, settings.inside, "tls.without_name")
+    yield None, Decision(settings.mode, settings.inside, "tls.mode")
+
+
+def foretold(settings: TlsSettings, said: Said) -> Decision:
+    """The same, as if no rule looked at certificates: those would have to be asked for."""
+    return next(
+        decision
+        for rule, decision in candidates(settings, said)
+        if rule is None or not rule.asks_server
+    )

@@ -9,6 +9,7 @@ service's.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, ClassVar, NoReturn
 
 from twisted.internet.defer import Deferred
@@ -17,13 +18,14 @@ from gateway.agreement import Agreed, Insecure, Invalid
 from gateway.inspector import Reader, StreamInspector, Terms
 from gateway.interfaces import CLIENT, SERVER, Denied, ISession, Outcome, Unreachable
 from protocols.http.reply import plain_page, reply
-from protocols.tls.decision import Said, decide
+from protocols.tls.decision import Decision, Said, candidates, foretold
 from protocols.tls.hello import ClientHello
 from protocols.tls.ja4 import ja4
 from protocols.tls.numbers import Alert
 from protocols.tls.records import Limits, progress
 from protocols.tls.refusal import Refusal, alert_record
-from protocols.tls.settings import TlsSettings
+from protocols.tls.settings import Rule, TlsSettings
+from protocols.tls.shared import Shared
 from protocols.tls.story import Story
 
 ALL = frozenset(Invalid)
@@ -36,10 +38,12 @@ class TlsInspector(StreamInspector):
     """One TLS connection, until somebody else looks inside."""
 
     Settings: ClassVar[type] = TlsSettings
+    Shared: ClassVar[type] = Shared
 
     def __init__(self, session: ISession) -> None:
         super().__init__(session)
         self._settings: TlsSettings = session.settings
+        self._shared: Shared = session.shared
         self._handed: Deferred[None] = Deferred()
         self._timer: Any = None
 
@@ -47,10 +51,11 @@ class TlsInspector(StreamInspector):
     def foretell(settings: TlsSettings, connection: Any, said: Any) -> tuple[str, str, str]:
         """
         What would become of a connection, for C{tproxygw explain}; see
-        L{gateway.policy.foretelling}. Which program the client is (JA4), nobody knows there.
+        L{gateway.policy.foretelling}. Which program the client is (JA4), and what certificate the
+        server has, nobody knows there.
         """
         client, server = connection.source.host, connection.destination.host
-        decision = decide(settings, Said(said.sni.lower(), said.alpn, "", client, server))
+        decision = foretold(settings, Said(said.sni.lower(), said.alpn, "", client, server))
         inside = decision.inside if decision.mode == "inspect" else ""
         return decision.mode, inside, decision.place
 
@@ -72,7 +77,7 @@ class TlsInspector(StreamInspector):
             return
         hello = await self._hello(read)
         self._timer.cancel()
-        story = self._story(hello)
+        story = await self._story(hello)
         mode = story.decision.mode
         if mode == "refuse":
             await self._refuse(story, read)
@@ -96,12 +101,29 @@ class TlsInspector(StreamInspector):
             wanted = found.wanted
         raise Denied("the client ended before it had said what it wants")
 
-    def _story(self, hello: ClientHello) -> Story:
-        session = self.session
-        fingerprint = ja4(hello)
+    async def _story(self, hello: ClientHello) -> Story:
+        client, server = self.session.client.host, self.session.server.host
         alpn = tuple(name.decode("latin-1") for name in hello.alpn)
-        said = Said(hello.server_name, alpn, fingerprint, session.client.host, session.server.host)
-        return Story(hello, fingerprint, decide(self._settings, said))
+        said = Said(hello.server_name, alpn, ja4(hello), client, server)
+        for rule, decision in candidates(self._settings, said):
+            if rule is None or not rule.asks_server or await self._accepts(rule, said):
+                return Story(hello, said.ja4, self._asked_before(decision, said))
+        raise AssertionError("the last candidate is always one")
+
+    async def _accepts(self, rule: Rule, said: Said) -> bool:
+        """Whether a server's certificate is one that a rule means. One that lies is none."""
+        with suppress(Unreachable, Insecure):
+            agreed = await self._shared.probe(self.session, said.name, said.alpn)
+            return bool(agreed.chain) and not agreed.flaws and rule.accepts(agreed.chain[0])
+        return False
+
+    def _asked_before(self, decision: Decision, said: Said) -> Decision:
+        """A server that has asked for clients' certificates is left alone, if that is wanted."""
+        server = (*self.session.server, said.name)
+        wanted = decision.mode == "inspect" and self._settings.client_certificate == "splice"
+        if wanted and self._shared.asking.get(server, self.session.now):
+            return Decision("splice", "", "tls.client_certificate", check_name=True)
+        return decision
 
     # Refuse
 
@@ -114,8 +136,14 @@ class TlsInspector(StreamInspector):
         self._deny(story, reason, Alert.ACCESS_DENIED, by)
 
     def _deny(self, story: Story, reason: str, alert: Alert, by: str = "") -> NoReturn:
-        """Turn the client away before its TLS begins."""
-        story.tell(self.session, Outcome.DENIED, reason, by)
+        """
+        Turn the client away before its TLS begins. It is recorded once, however often a browser
+        tries.
+        """
+        key = (self.session.client.host, story.hello.server_name, reason)
+        if self._shared.refused.get(key, self.session.now) is None:
+            self._shared.refused.put(key, True, self.session.now)
+            story.tell(self.session, Outcome.DENIED, reason, by)
         raise Refusal(reason, alert)
 
     async def _page(
@@ -139,6 +167,8 @@ class TlsInspector(StreamInspector):
     # Splice
 
     async def _splice(self, story: Story) -> None:
+        if story.decision.check_name:
+            await self._check_name(story)
         try:
             await self.session.connect()
         except Unreachable as error:
@@ -146,6 +176,25 @@ class TlsInspector(StreamInspector):
             raise
         story.tell(self.session, Outcome.PASSED)
         self.release()
+
+    async def _check_name(self, story: Story) -> None:
+        """
+        The client only claims whom it wants.
+
+        @raise Refusal: the server is somebody else.
+        """
+        hello = story.hello
+        try:
+            alpn = tuple(name.decode("latin-1") for name in hello.alpn)
+            story.server = await self._shared.probe(self.session, hello.server_name, alpn)
+        except Insecure as error:
+            self._deny(story, error.reason, Alert.ACCESS_DENIED, story.decision.place)
+        except Unreachable as error:
+            story.tell(self.session, Outcome.FAILED, f"server unreachable: {error}")
+            raise
+        for flaw in story.server.flaws:
+            reason = f"the server's certificate: {flaw}"
+            self._deny(story, reason, Alert.ACCESS_DENIED, story.decision.place)
 
     # Inspect
 
@@ -202,7 +251,9 @@ class TlsInspector(StreamInspector):
 
         @raise Denied: it may not.
         """
-        if agreed.wants_certificate and self._settings.client_certificate == "deny":
+        if agreed.wants_certificate and self._settings.client_certificate != "none":
+            server = (*self.session.server, story.hello.server_name)
+            self._shared.asking.put(server, True, self.session.now)
             reason = "the server asks for a certificate of the client"
             self._deny(story, reason, Alert.ACCESS_DENIED, "tls.client_certificate")
         for flaw in agreed.flaws:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from attrs import frozen
 
-from gateway.agreement import Invalid
+from gateway.agreement import Certificate, Invalid
 from gateway.inspector import Terms, option, written_at
 from protocols.hosts import Hosts, read_hosts
 
@@ -52,14 +52,30 @@ class Rule:
         "Networks that the client is in. Left out: any.", (), read=read_networks
     )
     to: Networks = option("Networks that the server is in. Left out: any.", (), read=read_networks)
+    certificate_name: Hosts | None = option(
+        "A name in the server's certificate, which must be one that is to be believed. It is asked "
+        "for by a connection of the gateway's own. Left out: any.",
+        None,
+        read=read_hosts,
+    )
+    issuer: tuple[str, ...] = option(
+        "Texts of which one is in the name of the issuer of the server's certificate, such as "
+        '"O=Let\'s Encrypt"; likewise.',
+        (),
+    )
+    subject: tuple[str, ...] = option(
+        'Texts of which one is in the subject of the server\'s certificate, such as "O=Example"; '
+        "likewise.",
+        (),
+    )
     inside: str = option(
         "The service that inspects what is inside. Left out: that of the table above.",
         "",
         names_service=True,
     )
     check_name: bool = option(
-        "Whether the server must have a certificate for the name that the client asks for. It is "
-        "asked for it by a connection of the gateway's own. Inspected servers always must.",
+        "Whether a server that is spliced must have a certificate, to be believed, for the name "
+        "that the client asks for. It is asked for likewise. Inspected servers always must.",
         False,
     )
     place: str = written_at()
@@ -72,6 +88,20 @@ class Rule:
             and (not self.ja4 or ja4 in self.ja4)
             and (not self.from_ or _within(client, self.from_))
             and (not self.to or _within(server, self.to))
+        )
+
+    @property
+    def asks_server(self) -> bool:
+        """Whether the server's certificate has to be known."""
+        return bool(self.certificate_name or self.issuer or self.subject)
+
+    def accepts(self, certificate: Certificate) -> bool:
+        """Whether a server with this certificate is meant."""
+        names, wanted = certificate.names, self.certificate_name
+        return (
+            (wanted is None or any(name.removeprefix("*.") in wanted for name in names))
+            and (not self.issuer or any(text in certificate.issuer for text in self.issuer))
+            and (not self.subject or any(text in certificate.subject for text in self.subject))
         )
 
 
@@ -139,11 +169,20 @@ class TlsSettings(Terms):
         "show",
         precedent="Squid: page; mitmproxy: page; sslsplit: lets them pass",
     )
-    client_certificate: Literal["none", "deny"] = option(
+    client_certificate: Literal["none", "splice", "deny"] = option(
         "What becomes of servers that ask for the client's certificate, which can't be shown them "
         'by somebody else. "none": they get none, and may go on without. "deny": the client is '
-        "refused.",
+        'refused. "splice": so it is, but when it tries again within an hour, it is spliced to '
+        "this server. So any server that a client works together with can evade inspection: only "
+        "for names that you trust.",
         "none",
+    )
+    probe_seconds: float = option(
+        "How long it is remembered what certificate a server has, that was asked for it by a "
+        "connection of the gateway's own.",
+        3600.0,
+        unit="seconds",
+        minimum=0,
     )
     alpn: tuple[str, ...] = option(
         "Protocols that the service inside understands, best first. Clients and servers agree on "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import select
 import socket
 import ssl
 import struct
@@ -80,8 +82,8 @@ def carry(sock: socket.socket, peer: Peer, until: Callable[[], bool]) -> None:
         peer.put(data)
 
 
-class SecureTests(TestCase):
-    """C{session.secure}."""
+class Case(TestCase):
+    """Sessions that speak TLS."""
 
     timeout = 60
 
@@ -151,6 +153,10 @@ class SecureTests(TestCase):
             return got
 
         return await in_thread(read)
+
+
+class SecureTests(Case):
+    """C{session.secure}."""
 
     # Who speaks
 
@@ -478,6 +484,68 @@ class SecureTests(TestCase):
         await waiting[1]
         self.assertIsNotNone(first)
         scene.sessions.stop()
+
+
+class ProbeTests(Case):
+    """C{session.probe}."""
+
+    async def probed(self, **ways: Any) -> tuple[Scene, Any, Any, Deferred[Any]]:
+        """A session that has just asked, and both connections to its server."""
+        probes: list[Deferred[Any]] = []
+
+        class Asking(Inspector):
+            def started(self) -> Deferred[Any] | None:
+                asked = self.session.probe(name=NAME, **ways)
+                probes.append(asked.addErrback(lambda failure: failure.value))
+                return super().started()
+
+        scene = self.scene(Asking)
+        client = scene.connect()
+        first, second = await scene.accepted(), await scene.accepted()
+        return scene, client, (first, second), probes[0]
+
+    @asynchronous
+    async def test_probe(self) -> None:
+        """The server is asked by a connection of its own; the client's goes on untouched."""
+        for issued, kinds in (
+            (self.issued, []),
+            (authority().issue("other.example"), [Invalid.NAME]),
+        ):
+            scene, client, servers, probe = await self.probed(alpn=("h2",))
+            asked, own = await self.sorted(servers)
+            context = server_context(issued)
+            context.set_alpn_protocols(["h2"])
+            tls = await self.shaken(asked, context, server_side=True)
+            agreed = await probe
+            self.assertEqual([flaw.kind for flaw in agreed.flaws], kinds)
+            self.assertEqual(agreed.alpn, "h2")
+            self.assertEqual(agreed.chain[0].der, issued.der[0])
+            with contextlib.suppress(OSError):
+                self.assertEqual(await in_thread(tls.recv, 1), b"")
+            await send(client, b"untouched")
+            self.assertEqual(await receive(own, 9), b"untouched")
+            scene.sessions.stop()
+
+    async def sorted(self, servers: tuple[Any, Any]) -> tuple[Any, Any]:
+        """First the one that says hello."""
+        readable, _, _ = await in_thread(select.select, servers, [], [], 10)
+        return (servers[0], servers[1]) if servers[0] in readable else (servers[1], servers[0])
+
+    @asynchronous
+    async def test_fails(self) -> None:
+        """A server that does not agree, or says nothing, is an error that may be caught."""
+        for said, terms, reason in (
+            (b"220 hello\r\n", Terms(), "wrong version number"),
+            (b"", QUICK, "time limit: handshake_seconds = 0.3"),
+        ):
+            scene, _, servers, probe = await self.probed(terms=terms)
+            asked, _ = await self.sorted(servers)
+            if said:
+                await send(asked, said)
+            error = await probe
+            assert isinstance(error, Insecure)
+            self.assertIn(reason, error.reason)
+            scene.sessions.stop()
 
 
 class Owner:

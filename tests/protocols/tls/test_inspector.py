@@ -5,18 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.agreement import Agreed, Certificate, Flaw, Insecure, Invalid
-from gateway.interfaces import CLIENT, SERVER, Outcome
+from gateway.interfaces import CLIENT, SERVER, Address, Outcome, Unreachable
 from gateway.testing import END, Conversation, FakeSession, InspectorSuite
 from protocols.hosts import read_hosts
 from protocols.tls.hello import ClientHello
 from protocols.tls.inspector import TlsInspector
 from protocols.tls.ja4 import ja4
 from protocols.tls.numbers import Alert
+from protocols.tls.recent import Recent
 from protocols.tls.refusal import alert_record
 from protocols.tls.settings import Answers, Rule, TlsSettings, read_networks
+from protocols.tls.shared import Shared
 from tests.protocols.tls import hellos
 from tests.protocols.tls.hellos import alpn, body, message, records, server_name
 
@@ -168,6 +171,151 @@ class DecidedTests(Case):
         ):
             with self.assertRaises(ValueError):
                 TlsSettings(**ways)
+
+
+class CertificateTests(Case):
+    """What is decided by the server's certificate, which is asked for apart."""
+
+    def mode(self, rule: Rule, probed: Any) -> str:
+        """What becomes of a connection, that would be refused otherwise."""
+        session = self.session(TlsSettings(mode="refuse", rule=(rule,)), probed=probed)
+        session.says(CLIENT, HELLO)
+        self.assertEqual(len(session.probes), 1)
+        found: str = self.record(session)["gateway"]["tls"]["mode"]
+        return found
+
+    def test_rules(self) -> None:
+        """A rule may go by the names, the issuer, the subject in a certificate."""
+        for rule, meant in (
+            (Rule("splice", certificate_name=read_hosts((".example.org",))), True),
+            (Rule("splice", certificate_name=read_hosts(("other.example",))), False),
+            (Rule("splice", issuer=("CN=Nobody", "CN=Iss")), True),
+            (Rule("splice", issuer=("CN=Nobody",)), False),
+            (Rule("splice", subject=(NAME,)), True),
+            (Rule("splice", subject=(NAME,), issuer=("CN=Nobody",)), False),
+        ):
+            self.assertEqual(self.mode(rule, SERVER_AGREED), "splice" if meant else "refuse", rule)
+
+    def test_lies(self) -> None:
+        """A certificate that is not to be believed says nothing, nor does a server that is away."""
+        rule = Rule("splice", issuer=("CN=Issuer",))
+        for probed in (
+            flawed(Invalid.UNTRUSTED),
+            Insecure("no TLS"),
+            Unreachable("away"),
+            SERVER_AGREED._replace(chain=()),
+        ):
+            self.assertEqual(self.mode(rule, probed), "refuse")
+
+    def test_not_asked(self) -> None:
+        """A server is not asked for what is decided without it."""
+        rules = (
+            Rule("splice", name=read_hosts((NAME,))),
+            Rule("splice", issuer=("CN=Issuer",)),
+        )
+        session = self.session(TlsSettings(mode="refuse", rule=rules))
+        session.says(CLIENT, HELLO)
+        self.assertEqual(session.probes, [])
+
+    def test_check_name(self) -> None:
+        """A client that claims a name is spliced to a server that has a certificate for it only."""
+        rule = Rule("splice", name=read_hosts((NAME,)), check_name=True)
+        settings = TlsSettings(mode="refuse", rule=(rule,))
+        session = self.session(settings, probed=SERVER_AGREED)
+        session.says(CLIENT, HELLO)
+        self.assertEqual(session.probes, [{"name": NAME, "alpn": ("h2", "http/1.1")}])
+        self.assertEqual(session.sent[SERVER], HELLO)
+        self.assertEqual(self.record(session)["subject"], f"CN={NAME}")
+        for probed, reason in (
+            (flawed(Invalid.NAME), "the server's certificate: name: so it is"),
+            (flawed(Invalid.UNTRUSTED), "the server's certificate: untrusted: so it is"),
+            (Insecure("no TLS"), "no TLS"),
+        ):
+            session = self.session(settings, probed=probed)
+            session.says(CLIENT, HELLO)
+            self.assertEqual(session.sent, {CLIENT: ACCESS_DENIED, SERVER: b""})
+            own = self.record(session)["gateway"]
+            self.assertEqual((own["reason"], own["denied_by"]), (reason, "tls.rule"))
+
+    def test_check_name_unreachable(self) -> None:
+        """Where nobody is to be asked, nobody is to be spliced to."""
+        rule = Rule("splice", check_name=True)
+        session = self.session(TlsSettings(mode="refuse", rule=(rule,)), probed=Unreachable("gone"))
+        session.says(CLIENT, HELLO)
+        self.assertEqual(session.verdict, (Outcome.FAILED, "server unreachable: gone"))
+        self.assertEqual(self.record(session)["gateway"]["verdict"], "failed")
+
+    def test_remembered(self) -> None:
+        """Sessions of a service ask a server once, those of the same moment too; for an hour."""
+        settings = TlsSettings(mode="splice", rule=(Rule("splice", check_name=True),))
+        shared = Shared(settings)
+
+        class Slow(FakeSession):
+            """Its server takes its time."""
+
+            def probe(self, **asked: Any) -> Any:
+                super().probe(**asked)
+                return answer
+
+        answer: Deferred[Agreed] = Deferred()
+        ways = {"shared": shared, "probed": SERVER_AGREED}
+        first, second = (Slow(TlsInspector, settings, **ways).start() for _ in range(2))
+        for session in (first, second):
+            session.says(CLIENT, HELLO)
+        self.assertEqual((len(first.probes), len(second.probes)), (1, 0))
+        answer.callback(SERVER_AGREED)
+        for session in (first, second):
+            self.assertEqual(session.sent[SERVER], HELLO)
+        later, much_later = (
+            self.session(settings, now=now, **ways) for now in (1_003_599, 1_003_601)
+        )
+        later.says(CLIENT, HELLO)
+        much_later.says(CLIENT, HELLO)
+        self.assertEqual((len(later.probes), len(much_later.probes)), (0, 1))
+
+    def test_client_certificate(self) -> None:
+        """A server that asks for clients' certificates is left alone when the client comes back."""
+        wanting = SERVER_AGREED._replace(wants_certificate=True)
+        settings = TlsSettings(inside="web", client_certificate="splice")
+        ways = {"shared": Shared(settings), "agrees": {SERVER: wanting}, "probed": SERVER_AGREED}
+        first = self.session(settings, **ways)
+        first.says(CLIENT, HELLO)
+        self.assertEqual(first.sent[CLIENT], ACCESS_DENIED)
+        second = self.session(settings, **ways)
+        second.says(CLIENT, HELLO)
+        self.assertEqual(second.sent[SERVER], HELLO)
+        self.assertEqual(self.record(second)["gateway"]["tls"]["rule"], "tls.client_certificate")
+        for other in ({"server": Address("198.51.100.9", 443)}, {"now": 2_000_000.0}):
+            session = self.session(settings, **ways, **other)
+            session.says(CLIENT, HELLO)
+            self.assertEqual(session.secured, [(SERVER, b"")])
+
+    def test_tries(self) -> None:
+        """A browser tries several times what it was refused: that is one record."""
+        settings = TlsSettings(mode="refuse")
+        shared = Shared(settings)
+        counts = []
+        for now in (0.0, 0.1, 2.0, 9.9, 10.1):
+            session = self.session(settings, shared=shared, now=1_000_000 + now)
+            session.says(CLIENT, HELLO)
+            self.assertEqual(session.sent[CLIENT], ACCESS_DENIED)
+            counts.append(len(session.recorded))
+        self.assertEqual(counts, [1, 0, 0, 0, 1])
+        other = self.session(settings, shared=shared, client=Address("192.0.2.9", 1))
+        other.says(CLIENT, HELLO)
+        self.assertEqual(len(other.recorded), 1)
+
+
+class RecentTests(SynchronousTestCase):
+    """L{Recent}."""
+
+    def test_bounded(self) -> None:
+        """So many are remembered, for so long; the oldest goes first."""
+        recent: Recent[str] = Recent(10, 2)
+        for number, key in enumerate("abca"):
+            recent.put(key, key.upper(), number)
+        self.assertEqual([recent.get(key, 5) for key in "abc"], ["A", None, "C"])
+        self.assertEqual([recent.get(key, 12.5) for key in "ac"], ["A", None])
 
 
 class ToldTests(Case):
