@@ -31,11 +31,26 @@ def _texts(value: object) -> bool:
     return isinstance(value, list) and value != [] and all(map(_text, value))
 
 
+def _ssh_end(value: object) -> bool:
+    """An end of an SSH connection, with a fingerprint of its program, perhaps."""
+    if not isinstance(value, dict):
+        return False
+    said = dict(value)
+    found = said.pop("hassh", {"hash": "", "string": ""})
+    texts = {*said.values(), *found.values()} if isinstance(found, dict) else {0}
+    return (
+        set(said) == {"proto_version", "software_version"}
+        and set(found) == {"hash", "string"}
+        and all(map(_text, texts))
+    )
+
+
 _IN_WORDS: Mapping[Kind, str] = {
     _text: "a string",
     _number: "an integer",
     _flag: "true or false",
     _texts: "an array of strings that is not empty",
+    _ssh_end: "an end of an SSH connection",
 }
 
 EVE: Mapping[str, Mapping[str, Kind]] = {
@@ -60,6 +75,7 @@ EVE: Mapping[str, Mapping[str, Kind]] = {
         **dict.fromkeys(("client_alpns", "server_alpns", "subjectaltname"), _texts),
         "session_resumed": _flag,
     },
+    "ssh": {"client": _ssh_end, "server": _ssh_end},
     "smtp": {"helo": _text, "mail_from": _text, "rcpt_to": _texts},
     "email": {
         **dict.fromkeys(("from", "subject", "message_id", "date", "x_mailer"), _text),

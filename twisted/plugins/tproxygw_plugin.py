@@ -24,3 +24,4 @@ ftp = InspectorMaker("ftp", "protocols.ftp.inspector:FtpInspector", "FTP, RFC 95
 tls = InspectorMaker(
     "tls", "protocols.tls.inspector:TlsInspector", "TLS: spliced, refused, or inspected; RFC 8446"
 )
+ssh = InspectorMaker("ssh", "protocols.ssh.inspector:SshInspector", "SSH's handshake, RFC 4253")
