@@ -80,7 +80,18 @@ class SuiteTests(SynchronousTestCase):
                 while await read.more():
                     self.session.send(SERVER, (await read.some()).decode().encode())
 
-        self.assertEqual(failures(Crashing), {"test_hostile"})
+        self.assertEqual(failures(Crashing), {"test_hostile", "test_hostile_cut"})
+
+    def test_cut(self) -> None:
+        """An inspector whose reasons depend on how its input was cut is found."""
+
+        class Telling(Inspector):
+            def received(self, side: Side, data: bytes) -> None:
+                if data[:1] > b"\x7f":
+                    raise Denied(f"{len(data)} bytes that begin with {data[:1]!r}")
+                super().received(side, data)
+
+        self.assertEqual(failures(Telling), {"test_hostile_cut"})
 
     def test_hoard(self) -> None:
         """An inspector that keeps all that comes is found."""

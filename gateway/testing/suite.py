@@ -14,6 +14,7 @@ import gc
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import fields
@@ -33,6 +34,9 @@ else:
 SEGMENT = 65536
 """Bytes that a session reads at once."""
 
+SHORT = 1000
+"""Bytes that are also sent one by one."""
+
 
 class InspectorSuite(_TestCase):
     """
@@ -43,11 +47,13 @@ class InspectorSuite(_TestCase):
         included. At least one has to pass.
     @cvar memory: bytes that one session may hold, whatever it is sent: twice
         the largest limit of a read in the inspector, and four segments.
+    @cvar ends_alike: whether hostile input ends alike however it is cut. It should.
     """
 
     inspector: ClassVar[Any]
     conversations: ClassVar[Sequence[Conversation]]
     memory: ClassVar[int] = 4 * SEGMENT
+    ends_alike: ClassVar[bool] = True
 
     def test_contract(self) -> None:
         """It provides IInspector."""
@@ -93,6 +99,21 @@ class InspectorSuite(_TestCase):
                     before, after = sample.steps[:at], sample.steps[at + 1 :]
                     self._survives(sample, [*before, (side, data), *after])
                     self._survives(sample, [*before, (side, data), (side, END)])
+
+    def test_hostile_cut(self) -> None:
+        """
+        However the network cuts that, it ends alike: when, why, and with which records. (Each
+        step of a sample gets a few of what is hostile: all of it, everywhere, takes long.)
+        """
+        chance = Random(1)
+        for sample in self.conversations if self.ends_alike else ():
+            for at, (side, said) in enumerate(sample.steps):
+                short = [one for one in hostile([said or b""], count=5) if 0 < len(one) <= SHORT]
+                for data in chance.sample(short, 6):
+                    steps = [*sample.steps[:at], (side, data), *sample.steps[at + 1 :]]
+                    whole = self._converse(sample, steps).result()
+                    cut = self._converse(sample, steps, bytewise).result()
+                    self._same(f"{sample.name}, {_shown(steps)}, cut", whole, cut)
 
     def test_cut_off(self) -> None:
         """A peer may go away at any time, also by a reset; after the end, nothing is asked for."""

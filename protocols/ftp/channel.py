@@ -36,7 +36,7 @@ from protocols.ftp.command import Command
 from protocols.ftp.data import DataInspector
 from protocols.ftp.reply import Reply
 from protocols.ftp.rights import Refused
-from protocols.ftp.transfer import Total, Transfer
+from protocols.ftp.transfer import Quota, Transfer
 
 _ONLY_EPSV = Reply(501, b"EPSV ALL was agreed on.")
 _NO_ALL = Reply(504, b"EPSV ALL can't be agreed on here.")
@@ -84,7 +84,7 @@ class DataChannel:
         self._only_epsv = False
         self._agreement: Agreement | None = None
         self._transfer: Transfer | None = None
-        self._total = Total(session.settings.session_bytes)
+        self._total = Quota(session.settings.session_bytes, "session_bytes", "bytes in all")
         self.reached = session.server
         self.port = 0
 

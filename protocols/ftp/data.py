@@ -85,7 +85,13 @@ class DataInspector(Inspector):
     def _pass(self, side: Side, data: bytes) -> Deferred[Any] | None:
         if side is not self._transfer.sender:
             raise Denied(f"data against the direction of {self._transfer.command}")
-        self._transfer.count(len(data))
+        passing = self._transfer.admit(len(data))
+        if passing < len(data):
+            self._forward(data[:passing])
+            raise self._transfer.exceeded()
+        return self._forward(data)
+
+    def _forward(self, data: bytes) -> Deferred[Any] | None:
         if self._body is not None:
             return self._body.send(data)
         self.send(data)

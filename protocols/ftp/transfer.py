@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -27,22 +28,26 @@ from protocols.ftp.settings import FtpSettings
 from protocols.ftp.verbs import VERBS, Flow
 
 
-class Total:
-    """What all transfers of one session have let through."""
+class Quota:
+    """
+    How many bytes may pass: of one transfer, or of all that one session has.
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._size = 0
+    @ivar name: the setting that says so.
+    @ivar left: so many more.
+    """
 
-    def count(self, size: int) -> None:
-        """
-        So many bytes more.
+    def __init__(self, limit: int, name: str, what: str = "bytes") -> None:
+        self.name = name
+        self.left = limit or inf
+        self._words = f"more than {limit} {what}"
 
-        @raise Denied: they are too many.
-        """
-        self._size += size
-        if self._limit and self._size > self._limit:
-            raise Denied(f"more than {self._limit} bytes in all", by="session_bytes")
+    def take(self, size: int) -> None:
+        """So many have passed."""
+        self.left -= size
+
+    def exceeded(self) -> Denied:
+        """What comes next does not pass."""
+        return Denied(self._words, by=self.name)
 
 
 class Transfer:
@@ -67,9 +72,10 @@ class Transfer:
     @ivar denied_by: the setting that it was denied by, if it was.
     """
 
-    def __init__(self, settings: FtpSettings, total: Total, initiator: Side, mode: str) -> None:
+    def __init__(self, settings: FtpSettings, total: Quota, initiator: Side, mode: str) -> None:
         self.settings = settings
         self._total = total
+        self._quota = Quota(0, "")  # until it is known what is transferred
         self.initiator = initiator
         self.mode = mode
         self.opens: Callable[[ISession], Deferred[Address]] = lambda data: data.connect()
@@ -98,6 +104,10 @@ class Transfer:
         """The server is about to be asked for C{command}: bytes may flow."""
         self.command = command
         self.offset = offset
+        if self.flow is Flow.UPLOAD:
+            self._quota = Quota(self.settings.upload_bytes, "upload_bytes")
+        else:
+            self._quota = Quota(self.settings.download_bytes, "download_bytes")
         if self._begin is not None:
             self._begin()
         dials, self.dials = self.dials, None
@@ -208,27 +218,19 @@ class Transfer:
         self.linked = True
         return address
 
-    def count(self, size: int) -> None:
-        """
-        So many bytes more.
+    def admit(self, size: int) -> int:
+        """Of so many more bytes: how many may pass, however many come at once."""
+        passing = int(min(size, self._quota.left, self._total.left))
+        self.size += passing
+        self._quota.take(passing)
+        self._total.take(passing)
+        return passing
 
-        @raise Denied: they are too many.
-        """
-        self.size += size
-        try:
-            self._total.count(size)
-            self._check_size()
-        except Denied as denied:
-            self.denied_by = denied.by
-            raise
-
-    def _check_size(self) -> None:
-        upload = self.flow is Flow.UPLOAD
-        limit = self.settings.upload_bytes if upload else self.settings.download_bytes
-        if limit and self.size > limit:
-            raise Denied(
-                f"more than {limit} bytes", by="upload_bytes" if upload else "download_bytes"
-            )
+    def exceeded(self) -> Denied:
+        """It was more than may pass."""
+        quota = min(self._quota, self._total, key=lambda one: one.left)
+        self.denied_by = quota.name
+        return quota.exceeded()
 
     def ended(self, side: Side) -> None:
         """One of the data connection's sides will send no more."""

@@ -288,6 +288,19 @@ class TransferTests(SynchronousTestCase):
             self.assertEqual(control.server(b"226 done\r\n")[:3], b"451")
             self.assertIn("_bytes", control.transfers[0]["reason"])
 
+    def test_sizes_in_any_pieces(self) -> None:
+        """What may pass does, however it comes; and which limit it was does not depend on that."""
+        settings = evolve(READ_WRITE, download_bytes=5, session_bytes=7)
+        for pieces in ([b"x" * 20], [b"x"] * 6, [b"xxx", b"xxx"]):
+            control, data = self.begun(b"RETR a", settings)
+            for piece in pieces:
+                data.says(SERVER, piece)
+            self.assertEqual(data.sent[CLIENT], b"xxxxx")
+            self.assertEqual(data.verdict.reason, "more than 5 bytes (setting 'download_bytes')")
+            control.server(b"226 done\r\n")
+            (record,) = control.transfers
+            self.assertEqual((record["size"], record["denied_by"]), (5, "download_bytes"))
+
     def test_session_size(self) -> None:
         """Nor more than so much in one session."""
         settings = evolve(READ_WRITE, session_bytes=8)

@@ -12,7 +12,7 @@ from protocols.ftp.command import Command
 from protocols.ftp.data import DataInspector
 from protocols.ftp.inspector import FtpInspector
 from protocols.ftp.settings import FtpSettings
-from protocols.ftp.transfer import Total, Transfer
+from protocols.ftp.transfer import Quota, Transfer
 
 READ_WRITE = FtpSettings(profile="read-write")
 PATHS = FtpSettings(profile="read-write", write_paths=re.compile("/in/.*"))
@@ -248,7 +248,7 @@ class FtpSuite(InspectorSuite, SynchronousTestCase):
 
 def inspecting(session: ISession) -> DataInspector:
     """A data connection; the settings are the command that it is for, if one was given yet."""
-    transfer = Transfer(READ_WRITE, Total(0), CLIENT, "passive")
+    transfer = Transfer(READ_WRITE, Quota(0, "session_bytes"), CLIENT, "passive")
     if session.settings is not None:
         transfer.begin(session.settings, 0)
     return DataInspector(session, transfer)
