@@ -118,6 +118,7 @@ class Gateway(Service):
         self._metrics.audit_waiting = lambda: self._audit.waiting
         self._metrics.divert_installed = lambda: self._heartbeat.installed
         self._metrics.policy_current = lambda: not self._loaded.broken
+        self._metrics.policy = lambda: self._sessions.policy
         self._systemd = Systemd(os.environ)
         self._keyring = Keyring(reactor)
         self._computing = Computing(reactor)

@@ -22,7 +22,9 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from gateway.interfaces import Outcome
+from gateway.policy.policy import Policy
 from gateway.policy.rule import Rule
+from gateway.policy.service import Action
 
 CONNECT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds in seconds. From a neighbour on the LAN to the default C{connect_seconds}."""
@@ -93,14 +95,16 @@ class Metrics:
     """
     The gateway's counters, since the process started.
 
-    C{divert_installed} and C{audit_dropped} are asked at each collection; set
-    them when there is somebody to ask.
+    C{divert_installed}, C{audit_dropped} and C{policy} are asked at each collection; set
+    them when there is somebody to ask. Of the policy's rules, those that have brought
+    nothing are told, too.
     """
 
     divert_installed: Callable[[], bool] = _unknown
     policy_current: Callable[[], bool] = _unknown
     audit_dropped: Callable[[], int] = _none
     audit_waiting: Callable[[], int] = _none
+    policy: Callable[[], Policy] = Policy
     services: _ByService = field(factory=_ByService, init=False)
     refusals: dict[Refusal, int] = field(factory=lambda: dict.fromkeys(Refusal, 0), init=False)
     denials: dict[tuple[str, str, str], int] = field(factory=dict, init=False)
@@ -213,9 +217,15 @@ class _Collector(Collector):
             "How often a rule, a test or a list of the policy matched.",
             labels=("service", "by"),
         )
-        for place, count in self._metrics.hits.items():
+        for place, count in (dict.fromkeys(self._rules(), 0) | self._metrics.hits).items():
             hits.add_metric(place, count)
         yield from (denied, hits)
+
+    def _rules(self) -> Iterator[tuple[str, str]]:
+        """Where the rules of the present policy are that bring sessions."""
+        for service in self._metrics.policy().services.values():
+            if service.action is Action.INSPECT:
+                yield from ((service.name, rule.place.at_line) for rule in service.rules)
 
     def _bytes(self) -> Iterator[Metric]:
         total = CounterMetricFamily(

@@ -11,7 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from gateway.interfaces import Outcome
 from gateway.observe.metrics import MOST_PLACES, Metrics, Refusal
 from gateway.policy.place import Place
+from gateway.policy.policy import Policy
 from gateway.policy.rule import Rule
+from gateway.policy.service import Action, Service
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -76,6 +78,20 @@ class MetricsTests(SynchronousTestCase):
             self.metrics.started("web", brought)
         by = "services/web.toml:4"
         self.assertEqual(self.value("tproxygw_hits_total", service="web", by=by), 2)
+
+    def test_rules_of_no_use(self) -> None:
+        """A rule that has brought nothing is there, with 0; what the kernel does is not counted."""
+        rules = tuple(Rule("web", place=Place("services/web.toml", line, 1)) for line in (4, 9))
+        bank = Service("bank", Action.FORWARD, rules=(Rule("bank"),))
+        web = Service("web", rules=rules)
+        self.metrics.policy = lambda: Policy(services={"web": web, "bank": bank})
+        self.metrics.started("web", rules[0])
+        counts = [
+            self.value("tproxygw_hits_total", service="web", by=f"services/web.toml:{line}")
+            for line in (4, 9)
+        ]
+        self.assertEqual(counts, [1, 0])
+        self.assertNotIn("bank", self.metrics.text().decode())
 
     def test_bounded(self) -> None:
         """However often the policy is loaded anew, there are no more series than so many."""
