@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
+from pathlib import Path
 from typing import BinaryIO
 
 from attrs import frozen
@@ -27,7 +29,8 @@ class Attempt:
     One connection to be made.
 
     C{say} is what the client sends at once; C{talk}, in pieces, each after the server's
-    answer to the one before. C{url} is what follows the host, for curl.
+    answer to the one before. C{url} is what follows the host, for curl. C{name} is whom it asks
+    for by TLS.
     """
 
     title: str
@@ -39,6 +42,7 @@ class Attempt:
     talk: tuple[bytes, ...] = ()
     scheme: str = "http"
     url: str = "/"
+    name: str = ""
 
 
 @frozen
@@ -142,7 +146,11 @@ ATTEMPTS = (
     Attempt("the mirror that moved", Address(network.MIRROR, 80), HTTP),
     Attempt("nobody listens there", Address(network.SERVER, 81)),
     Attempt("a datagram", Address(network.SERVER, 7), b"hello", protocol=Protocol.UDP),
-    Attempt("the bank", Address(network.BANK, 443), HTTP),
+    Attempt("TLS, looked into", Address(network.SERVER, 443), HTTP, name="www.example.org"),
+    Attempt("TLS, spliced", Address(network.SERVER, 443), HTTP, name="clinic.example"),
+    Attempt("TLS, refused", Address(network.SERVER, 443), HTTP, name="games.example"),
+    Attempt("TLS, a certificate too old", Address(network.SERVER, 443), HTTP, name="old.example"),
+    Attempt("the bank", Address(network.BANK, 443), HTTP, name="www.example.org"),
     Attempt("a guest's web page", Address(network.SERVER, 80), HTTP, source=network.GUEST),
     Attempt("telnet", Address(network.SERVER, 23)),
     Attempt("a file share", Address(network.SERVER, 445)),
@@ -151,12 +159,17 @@ ATTEMPTS = (
 )
 
 
-def attempt(one: Attempt, client: Namespace, seconds: float = SECONDS) -> Outcome:
-    """Make the connection from the client's namespace, which waits so long for anything."""
-    return PROGRAMS[one.program](one, client, seconds)
+def attempt(one: Attempt, client: Namespace, believed: Path, seconds: float = SECONDS) -> Outcome:
+    """
+    Make the connection from the client's namespace.
+
+    @param believed: the file with the authorities that the client believes.
+    @param seconds: how long it waits for anything.
+    """
+    return PROGRAMS[one.program](one, client, believed, seconds)
 
 
-def _by_socket(one: Attempt, client: Namespace, seconds: float) -> Outcome:
+def _by_socket(one: Attempt, client: Namespace, believed: Path, seconds: float) -> Outcome:
     kind = socket.SOCK_DGRAM if one.protocol is Protocol.UDP else socket.SOCK_STREAM
     family = socket.AF_INET6 if ip_address(one.source).version == 6 else socket.AF_INET
     with client.socket(family, kind) as ours:
@@ -164,15 +177,25 @@ def _by_socket(one: Attempt, client: Namespace, seconds: float) -> Outcome:
         ours.bind((one.source, 0))
         source = Address(*ours.getsockname()[:2])
         try:
-            return Outcome(one, source, _exchange(ours, one))
+            return Outcome(one, source, _exchange(ours, one, believed))
         except TimeoutError:
             return Outcome(one, source, "(no answer)")
+        except ssl.SSLError as error:
+            return Outcome(one, source, f"({_reason(error)})")
         except OSError as error:
             return Outcome(one, source, f"({(error.strerror or str(error)).lower()})")
 
 
-def _exchange(ours: socket.socket, one: Attempt) -> str:
+def _reason(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    return (error.reason or str(error)).lower().replace("_", " ")
+
+
+def _exchange(ours: socket.socket, one: Attempt, believed: Path) -> str:
     ours.connect(one.destination)
+    if one.name:
+        return _by_tls(ours, one, believed)
     if one.talk:
         return _talk(ours, one.talk)
     if one.protocol is Protocol.UDP:
@@ -180,6 +203,17 @@ def _exchange(ours: socket.socket, one: Attempt) -> str:
         return ours.recv(65536).decode(errors="replace")
     ours.sendall(one.say)
     ours.shutdown(socket.SHUT_WR)
+    return _heard(ours)
+
+
+def _by_tls(ours: socket.socket, one: Attempt, believed: Path) -> str:
+    context = ssl.create_default_context(cafile=str(believed))
+    with context.wrap_socket(ours, server_hostname=one.name) as secured:
+        secured.sendall(one.say)
+        return _heard(secured)
+
+
+def _heard(ours: socket.socket) -> str:
     heard = b""
     while data := ours.recv(65536):
         heard += data
@@ -207,7 +241,7 @@ def _reply(lines: BinaryIO) -> Iterator[bytes]:
             return
 
 
-def _by_curl(one: Attempt, client: Namespace, seconds: float) -> Outcome:
+def _by_curl(one: Attempt, client: Namespace, _believed: Path, seconds: float) -> Outcome:
     """curl says at the end which address and port it used."""
     used = "\n%{local_ip} %{local_port}"
     url = f"{one.scheme}://{one.destination}{one.url}"
@@ -221,7 +255,7 @@ def _by_curl(one: Attempt, client: Namespace, seconds: float) -> Outcome:
     return Outcome(one, Address(host, int(port)), heard)
 
 
-PROGRAMS: dict[str, Callable[[Attempt, Namespace, float], Outcome]] = {
+PROGRAMS: dict[str, Callable[[Attempt, Namespace, Path, float], Outcome]] = {
     "socket": _by_socket,
     "talk": _by_socket,
     "curl": _by_curl,

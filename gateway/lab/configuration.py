@@ -15,10 +15,10 @@ _AUDIT = re.compile(r"^(?P<key>\s*audit\s*=\s*).*$", re.MULTILINE)
 _LOG = re.compile(r"^\s*\[log\]\s*(#.*)?$", re.MULTILINE)
 
 
-def shadow(config: Path, folder: Path, audit: Path) -> None:
+def shadow(config: Path, folder: Path, audit: Path, authority: Path) -> None:
     """
     Make C{folder} a second view of the configuration folder C{config}, in
-    which audit records go to the file C{audit}.
+    which audit records go to the file C{audit}, and C{authority} is believed.
 
     Everything else is the same file, so that what the operator edits takes
     effect at the next reload, and messages have the right line numbers.
@@ -29,7 +29,7 @@ def shadow(config: Path, folder: Path, audit: Path) -> None:
             (folder / path.name).symlink_to(path.resolve())
     original = config / GATEWAY
     text = original.read_text() if original.exists() else ""
-    (folder / GATEWAY).write_text(with_audit(text, audit))
+    (folder / GATEWAY).write_text(with_trust(with_audit(text, audit), authority))
 
 
 def with_audit(text: str, audit: Path) -> str:
@@ -40,6 +40,23 @@ def with_audit(text: str, audit: Path) -> str:
     if table := _LOG.search(text):
         return f"{text[: table.end()]}\n{setting}{text[table.end() :]}"
     return f"{text.rstrip()}\n\n[log]\n{setting}\n".lstrip()
+
+
+_TLS = re.compile(r"^\s*\[tls\]\s*(#.*)?$", re.MULTILINE)
+
+
+def with_trust(text: str, authority: Path) -> str:
+    """The text of a gateway.toml that believes one more authority, if it has a table C{[tls]}."""
+    table = _TLS.search(text)
+    if table is None or re.search(r"^\s*trust\s*=", text, re.MULTILINE):
+        return text
+    return f'{text[: table.end()]}\ntrust = ["{authority}"]{text[table.end() :]}'
+
+
+def root_of(config: Path) -> str:
+    """The file of the gateway's root; empty if there is none."""
+    root = _read(config / GATEWAY).get("tls", {}).get("root", "")
+    return root if isinstance(root, str) else ""
 
 
 def first_interface(config: Path) -> str | None:

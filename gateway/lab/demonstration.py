@@ -22,6 +22,7 @@ from rich.text import Text
 from gateway import registry
 from gateway.lab import network
 from gateway.lab.attempts import ATTEMPTS, SECONDS, Attempt, Outcome, attempt
+from gateway.lab.certificates import CLIENTS
 from gateway.lab.laboratory import DEMONSTRATION, Laboratory, check_able, kept_records, remove
 from gateway.policy.connection import Protocol
 from gateway.policy.load import load
@@ -45,7 +46,7 @@ WIDTH = 100
 QUICK = 6.0
 """Seconds that it takes to build the laboratory on a machine for which all time limits do."""
 
-SHOWN = ("http", "ftp", "smtp", "flow")
+SHOWN = ("tls", "http", "ftp", "smtp", "flow")
 """Kinds of audit records of which one is shown; all of them are in a file."""
 
 OWN = frozenset({network.GATEWAY_LAN})
@@ -178,7 +179,8 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _attempt(console: Console, laboratory: Laboratory, one: Attempt, seconds: float) -> Outcome:
     with console.status(f"{one.title}: {one.source} to {one.destination}"):
-        return attempt(one, laboratory.network.client, seconds)
+        believed = laboratory.certificates / CLIENTS
+        return attempt(one, laboratory.network.client, believed, seconds)
 
 
 def _record_of(outcome: Outcome, records: list[Record]) -> Record | None:

@@ -13,6 +13,7 @@ from typing import Any
 from attrs import field, frozen
 
 from gateway.lab import configuration, network
+from gateway.lab.certificates import PUBLIC, ROOT, Certificates
 from gateway.lab.daemon import Daemon, NotReady
 from gateway.lab.namespace import CommandFailed
 from gateway.lab.network import Network
@@ -56,6 +57,11 @@ class Laboratory:
         """The audit records."""
         return self.folder / "eve.json"
 
+    @property
+    def certificates(self) -> Path:
+        """The folder of the servers' certificates, and of what clients believe."""
+        return self.folder / "certificates"
+
     def build(self) -> None:
         """
         Remove what is left over, then build, and start everything.
@@ -76,7 +82,12 @@ class Laboratory:
 
     def _build(self) -> None:
         self.folder.mkdir(parents=True)
-        configuration.shadow(self.config, self.folder / "conf", self.audit)
+        certificates = Certificates(self.certificates)
+        certificates.make()
+        authority = self.certificates / PUBLIC
+        configuration.shadow(self.config, self.folder / "conf", self.audit, authority)
+        root = configuration.root_of(self.config)
+        certificates.believed(self.folder / "conf" / (root or ROOT))
         self.network.build()
         clients, servers = configuration.expected_addresses(self.config)
         self.network.add_client_addresses(clients - _hosts(network.CLIENT_ADDRESSES))
@@ -88,7 +99,7 @@ class Laboratory:
         path = self.folder / "servers.log"
         with path.open("wb") as log:
             servers = self.network.server.start(
-                *(sys.executable, "-m", "gateway.lab.servers"),
+                *(sys.executable, "-m", "gateway.lab.servers", str(self.certificates)),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
+import sys
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import cast
 
 from gateway.interfaces import Address
+from gateway.lab.certificates import SITES
 from gateway.lab.files import files
 
 Conversation = Callable[[StreamReader, StreamWriter], Awaitable[None]]
@@ -108,7 +112,6 @@ CONVERSATIONS: dict[int, Conversation] = {
     43: whois,
     79: finger,
     80: hello,
-    443: hello,
     4000: who,
     8080: hello,
 }
@@ -139,22 +142,44 @@ async def _converse(conversation: Conversation, reader: StreamReader, writer: St
         writer.transport.abort()
 
 
-async def serve() -> None:
-    """Open every port, say so on standard output, and serve for ever."""
+def secured(folder: Path) -> ssl.SSLContext:
+    """TLS with the certificate of the name that the client asks for, or the first one."""
+    contexts: dict[str | None, ssl.SSLContext] = {}
+    for name in SITES:
+        contexts[name] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        contexts[name].load_cert_chain(folder / f"{name}.pem")
+    first = next(iter(contexts.values()))
+
+    def choose(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+        connection.context = contexts.get(name, first)
+
+    first.sni_callback = choose
+    return first
+
+
+async def serve(certificates: Path | None) -> None:
+    """
+    Open every port, say so on standard output, and serve for ever.
+
+    @param certificates: the folder with those for TLS; without it, there is no TLS.
+    """
     for port, conversation in CONVERSATIONS.items():
         await _listen(port, conversation)
+    await _listen(443, hello, None if certificates is None else secured(certificates))
     for port in DATAGRAM_PORTS:
         await _listen_for_datagrams(port)
     print("ready", flush=True)
     await asyncio.Event().wait()
 
 
-async def _listen(port: int, conversation: Conversation) -> None:
+async def _listen(
+    port: int, conversation: Conversation, context: ssl.SSLContext | None = None
+) -> None:
     async def met(reader: StreamReader, writer: StreamWriter) -> None:
         await _converse(conversation, reader, writer)
 
     for host in ("0.0.0.0", "::"):
-        await asyncio.start_server(met, host, port, backlog=1024)
+        await asyncio.start_server(met, host, port, backlog=1024, ssl=context)
 
 
 async def _listen_for_datagrams(port: int) -> None:
@@ -169,4 +194,4 @@ async def _listen_for_datagrams(port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve())
+    asyncio.run(serve(Path(sys.argv[1]) if len(sys.argv) > 1 else None))
