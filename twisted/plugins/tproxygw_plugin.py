@@ -25,3 +25,6 @@ tls = InspectorMaker(
     "tls", "protocols.tls.inspector:TlsInspector", "TLS: spliced, refused, or inspected; RFC 8446"
 )
 ssh = InspectorMaker("ssh", "protocols.ssh.inspector:SshInspector", "SSH's handshake, RFC 4253")
+lines = InspectorMaker(
+    "lines", "protocols.lines.inspector:LinesInspector", "Any protocol of lines, described in TOML"
+)
