@@ -77,6 +77,7 @@ def open_it(directory: Path | None) -> None:
         f"  tail -f {laboratory.audit}     the audit records\n"
         f"  less {laboratory.daemon.log}     the gateway's log\n"
         f"  kill -HUP {laboratory.daemon.pid}     have the gateway read a changed configuration\n"
+        f"  {laboratory.believed}     what clients believe\n"
         "  tproxygw lab down     close it"
     )
 

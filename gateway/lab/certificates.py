@@ -28,6 +28,9 @@ EXPIRED = "old.example"
 
 PUBLIC = "public.pem"
 ROOT = "root.pem"
+GATEWAY = "gateway.pem"
+"""The certificate of the gateway's root, without its key."""
+
 CLIENTS = "clients.pem"
 """What the laboratory's clients believe."""
 
@@ -73,4 +76,6 @@ class Certificates:
             write_root(root, make_root("The laboratory's gateway", datetime.now(UTC), _DAYS))
         chain = x509.load_pem_x509_certificates(root.read_bytes())
         public = (self.folder / PUBLIC).read_bytes()
-        (self.folder / CLIENTS).write_bytes(public + chain[0].public_bytes(Encoding.PEM))
+        gateway = chain[0].public_bytes(Encoding.PEM)
+        (self.folder / GATEWAY).write_bytes(gateway)
+        (self.folder / CLIENTS).write_bytes(public + gateway)

@@ -54,9 +54,9 @@ def with_trust(text: str, authority: Path) -> str:
 
 
 def root_of(config: Path) -> str:
-    """The file of the gateway's root; empty if there is none."""
-    root = _read(config / GATEWAY).get("tls", {}).get("root", "")
-    return root if isinstance(root, str) else ""
+    """The file with the certificate of the gateway's root; empty if there is none."""
+    tls = _read(config / GATEWAY).get("tls", {})
+    return str(tls.get("root_certificate") or tls.get("root") or "")
 
 
 def first_interface(config: Path) -> str | None:

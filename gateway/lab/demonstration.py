@@ -22,7 +22,6 @@ from rich.text import Text
 from gateway import registry
 from gateway.lab import network
 from gateway.lab.attempts import ATTEMPTS, SECONDS, Attempt, Outcome, attempt
-from gateway.lab.certificates import CLIENTS
 from gateway.lab.laboratory import DEMONSTRATION, Laboratory, check_able, kept_records, remove
 from gateway.policy.connection import Protocol
 from gateway.policy.load import load
@@ -179,8 +178,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _attempt(console: Console, laboratory: Laboratory, one: Attempt, seconds: float) -> Outcome:
     with console.status(f"{one.title}: {one.source} to {one.destination}"):
-        believed = laboratory.certificates / CLIENTS
-        return attempt(one, laboratory.network.client, believed, seconds)
+        return attempt(one, laboratory.network.client, laboratory.believed, seconds)
 
 
 def _record_of(outcome: Outcome, records: list[Record]) -> Record | None:

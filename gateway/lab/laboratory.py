@@ -13,7 +13,7 @@ from typing import Any
 from attrs import field, frozen
 
 from gateway.lab import configuration, network
-from gateway.lab.certificates import PUBLIC, ROOT, Certificates
+from gateway.lab.certificates import CLIENTS, PUBLIC, ROOT, Certificates
 from gateway.lab.daemon import Daemon, NotReady
 from gateway.lab.namespace import CommandFailed
 from gateway.lab.network import Network
@@ -61,6 +61,11 @@ class Laboratory:
     def certificates(self) -> Path:
         """The folder of the servers' certificates, and of what clients believe."""
         return self.folder / "certificates"
+
+    @property
+    def believed(self) -> Path:
+        """The authorities that clients believe."""
+        return self.certificates / CLIENTS
 
     def build(self) -> None:
         """

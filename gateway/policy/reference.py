@@ -90,6 +90,8 @@ def _nested(kind: type, path: str) -> Iterator[str]:
 
 def _elsewhere(attribute: Attribute[Any], hint: Any) -> bool:
     """Whether the key is a table, or an array of tables, which has a section of its own."""
+    if attribute.metadata.get("file") is not None:
+        return False
     return Any in get_args(hint) or class_within(attribute, hint) is not None
 
 
