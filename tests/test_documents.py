@@ -29,7 +29,8 @@ FILE = re.compile(r"#\s*(?:\S*/)?(gateway\.toml|zones\.toml|services/\S+\.toml)"
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 ELSEWHERE = re.compile(
-    r"no (zone|service|inspector) |needs a root: |there is no folder |does not inspect|expected .* but "
+    r"no (zone|service|inspector) |needs a root: |there is no folder |does not inspect"
+    r"|expected .* but "
 )
 """What is wrong with an example because something else is not in it."""
 
