@@ -62,7 +62,7 @@ class Course:
             "to the server": session.sent[SERVER],
             "half-closed": {side.value for side in session.halves},
             "connected": session.connected,
-            "secured": session.secured,
+            "secured": [side for side, _ in session.secured],  # from where on is up to the cut
             "expected": [(one.side, one.address) for one in session.expected],
             "bodies": [(body.service, body.data) for body in session.bodies],
             "recorded": session.recorded,

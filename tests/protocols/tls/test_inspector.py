@@ -58,7 +58,6 @@ class TlsSuite(InspectorSuite, SynchronousTestCase):
     """What every inspector has to pass."""
 
     inspector = TlsInspector
-    ends_alike = False  # what it says depends on how much came with it
     conversations = (
         Conversation(
             "spliced",
