@@ -28,3 +28,4 @@ ssh = InspectorMaker("ssh", "protocols.ssh.inspector:SshInspector", "SSH's hands
 lines = InspectorMaker(
     "lines", "protocols.lines.inspector:LinesInspector", "Any protocol of lines, described in TOML"
 )
+telnet = InspectorMaker("telnet", "protocols.telnet.inspector:TelnetInspector", "Telnet, RFC 854")
