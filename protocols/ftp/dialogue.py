@@ -130,7 +130,7 @@ class Dialogue:
         """
         self.channel.abandon()
         for exchange in self.exchanges.clear():
-            if not exchange.silent:
+            if not exchange.silent and exchange.asks:
                 exchange.record(self.session, FAILED, why)
         transfers, self.transfers = self.transfers, set()
         for transfer in transfers:

@@ -49,6 +49,11 @@ class Exchange:
         """What kind of command it is."""
         return _VERBS.get(self.command.verb, GREETING)
 
+    @property
+    def asks(self) -> bool:
+        """Whether anything was asked, or the server has greeted by itself."""
+        return self.command.verb != GREETED or bool(self.replies)
+
     def fault(self, reply: Reply) -> str:
         """Why C{reply} can't be the next one; empty if it can."""
         verb = self.command.verb

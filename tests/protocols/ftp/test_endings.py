@@ -64,6 +64,7 @@ class ServerTests(SynchronousTestCase):
         self.assertEqual(control.server_silent(), b"421 That server does not answer.\r\n")
         self.assertIs(outcome(control), Outcome.FAILED)
         self.assertEqual(control.reason, "server unreachable: connection refused")
+        self.assertEqual(control.records, [])
 
     def test_no_reply(self) -> None:
         """It sends what is no reply: rubbish, a lone LF, a line without end, too many lines."""
