@@ -7,9 +7,10 @@ does nothing and imports nothing of the gateway.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Invalid(Enum):
@@ -67,6 +68,10 @@ class Certificate(NamedTuple):
     not_after: datetime | None = None
 
 
+def _over() -> None:
+    """The link of a connection that is over."""
+
+
 class Agreed(NamedTuple):
     """
     What a handshake has agreed on.
@@ -79,6 +84,8 @@ class Agreed(NamedTuple):
     @ivar chain: the peer's certificates as it sent them, its own first.
     @ivar flaws: what is wrong with them; empty if nothing is.
     @ivar wants_certificate: the server asked for a certificate of the client.
+    @ivar link: for L{ISession.secure<gateway.interfaces.ISession.secure>} on another connection
+        with the same peer (C{resume}); nobody else's. It does not keep this one alive.
     """
 
     version: str
@@ -89,6 +96,7 @@ class Agreed(NamedTuple):
     chain: tuple[Certificate, ...] = ()
     flaws: tuple[Flaw, ...] = ()
     wants_certificate: bool = False
+    link: Callable[[], Any] = _over
 
 
 class Insecure(Exception):

@@ -369,6 +369,7 @@ class ISession(Interface):
         accept: Collection[Invalid] = (),
         like: Agreed | None = None,
         trusted: bool = True,
+        resume: Agreed | None = None,
     ) -> Deferred[Agreed]:
         """
         From the next byte on, C{side} speaks TLS. It is read until that is agreed, also by an
@@ -384,6 +385,11 @@ class ISession(Interface):
             that the inspector looks at itself. With any other one there is no agreement.
         @param like: give the client a certificate like the one of this server.
         @param trusted: by the root that clients trust; else by the one that nobody does.
+        @param resume: what was agreed on another connection with this peer, which still lives,
+            such as the control connection of a data connection (RFC 4217, section 10). That
+            session is offered to a server, and accepted of a client, who gets the same
+            certificate; and the gateway is again what it is there, TLS's client or server,
+            whatever C{side} is called here. C{like}, C{terms} and C{trusted} mean nothing then.
         @return: fires with what was agreed, or fails with L{Insecure}. The failure need not be
             handled: the session ends then.
         @raise Denied: plaintext of C{side} is still unread; whoever sent it

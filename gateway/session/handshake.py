@@ -33,6 +33,7 @@ class Asked:
 
     @ivar server_name: what a server is told; empty: nothing.
     @ivar whom: whom the connection is with.
+    @ivar resume: what was agreed on another connection with the same peer.
     """
 
     side: Side
@@ -43,6 +44,7 @@ class Asked:
     accept: frozenset[Invalid] = frozenset()
     like: Agreed | None = None
     trusted: bool = True
+    resume: Agreed | None = None
 
 
 class Handshake:
@@ -55,6 +57,7 @@ class Handshake:
         self._wire = wire
         self._credentials = credentials
         self._turns = turns
+        self._is_client = asked.side is not CLIENT
         self._timer: ITimer | None = None
 
     def start(self, after: Callable[[float, Callable[[], Any]], ITimer]) -> Deferred[Agreed]:
@@ -102,11 +105,25 @@ class Handshake:
     def _endpoint(self) -> Deferred[Endpoint]:
         """Our end; it needs a certificate if the other one is a client."""
         asked, credentials = self._asked, self._credentials
-        if asked.side is not CLIENT:
+        if asked.resume is not None:
+            return succeed(self._resuming(asked.resume))
+        if self._is_client:
             return succeed(credentials.towards_server(asked.whom, asked.server_name, asked.terms))
         return self._minted().addCallback(
             credentials.towards_client, asked.whom.service, asked.whom.alpn, asked.terms
         )
+
+    def _resuming(self, resume: Agreed) -> Endpoint:
+        """
+        Our end, where something goes on.
+
+        @raise Insecure: the other connection is over.
+        """
+        asked, former = self._asked, resume.link()
+        if former is None:
+            raise Insecure("the connection whose TLS was to go on is over")
+        self._is_client = former.is_client
+        return self._credentials.going_on(former, asked.whom, asked.server_name)
 
     def _minted(self) -> Deferred[Minted]:
         like, trusted = self._asked.like, self._asked.trusted
@@ -121,11 +138,12 @@ class Handshake:
         @raise Insecure: with a server that is not to be believed.
         """
         asked, credentials = self._asked, self._credentials
-        if asked.side is CLIENT:
+        if not self._is_client:
             return credentials.agreed_with_client(endpoint)
         agreed = credentials.agreed_with_server(endpoint, asked.whom)
         flaws = [str(flaw) for flaw in agreed.flaws if flaw.kind not in asked.accept]
         if flaws:
             raise Insecure(f"the server's certificate: {'; '.join(flaws)}", agreed=agreed)
-        self._wire.parting = partial(credentials.keep, endpoint, asked.whom)
+        if asked.resume is None:
+            self._wire.parting = partial(credentials.keep, endpoint, asked.whom)
         return agreed

@@ -461,6 +461,7 @@ class Session:
         accept: Collection[Invalid] = (),
         like: Agreed | None = None,
         trusted: bool = True,
+        resume: Agreed | None = None,
     ) -> Deferred[Agreed]:
         """See L{ISession.secure}."""
         if self._state in _ENDING:
@@ -475,7 +476,8 @@ class Session:
         self._gates[side].rebind(secured.read, secured.pause)
         reached = self.server if self._upstream is None else self._upstream.address
         whom = Whom(self.client.host, str(reached), self.service, name or reached.host, tuple(alpn))
-        asked = Asked(side, hello, name, whom, terms or TERMS, frozenset(accept), like, trusted)
+        accepted = frozenset(accept)
+        asked = Asked(side, hello, name, whom, terms or TERMS, accepted, like, trusted, resume)
         equipment = self._equipment
         handshake = Handshake(asked, secured, equipment.credentials(self.policy), equipment.turns)
         return guard.watched(handshake.start(self.after), self, equipment.clock)

@@ -13,6 +13,7 @@ from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
+from weakref import ref
 
 from OpenSSL import SSL, crypto
 from twisted.internet.defer import Deferred, fail
@@ -108,19 +109,20 @@ class Credentials:
         context = self._towards_servers.get(key)
         if context is None:
             context = self._towards_servers[key] = for_server(terms, self._key_log)
-        connection = SSL.Connection(context, None)
-        connection.set_connect_state()
-        connection.set_app_data(Heard())
-        connection.request_ocsp()
-        if server_name:
-            connection.set_tlsext_host_name(server_name.encode())
-        if whom.alpn:
-            connection.set_alpn_protos([name.encode() for name in whom.alpn])
-        former = self._sessions.get(whom)
-        if former is not None:
-            connection.set_session(former.session)
-            connection.get_app_data().staple = former.staple
-        return Endpoint(connection)
+        return _to_server(context, whom, server_name, self._sessions.get(whom))
+
+    def going_on(self, former: Endpoint, whom: Whom, server_name: str) -> Endpoint:
+        """
+        Our end of another connection with a peer with whom there is one: what was agreed there
+        may go on here. Each of the two is again what it is there, client or server.
+
+        @param former: our end of that one.
+        @param whom: whom this one is with.
+        """
+        context = former.connection.get_context()
+        if not former.is_client:
+            return _to_client(context)
+        return _to_server(context, whom, server_name, _kept(former))
 
     def agreed_with_server(self, endpoint: Endpoint, whom: Whom) -> Agreed:
         """What was agreed with a server, and what is wrong with its certificate."""
@@ -132,10 +134,9 @@ class Credentials:
 
     def keep(self, endpoint: Endpoint, whom: Whom) -> None:
         """The connection is about to end: another one may go on with its session."""
-        session = endpoint.connection.get_session()
-        if session is not None and endpoint.agreed and endpoint.broken is None:
-            staple: bytes = endpoint.connection.get_app_data().staple
-            self._sessions.put(whom, _Session(session, staple))
+        kept = _kept(endpoint)
+        if kept is not None:
+            self._sessions.put(whom, kept)
 
     def _read(self, sent: crypto.X509) -> Certificate:
         der = crypto.dump_certificate(crypto.FILETYPE_ASN1, sent)
@@ -171,13 +172,42 @@ class Credentials:
         if context is None:
             context = for_client(minted, self._minter.key, alpn, terms, self._key_log)
             self._towards_clients.put(key, context)
-        connection = SSL.Connection(context, None)
-        connection.set_accept_state()
-        return Endpoint(connection)
+        return _to_client(context)
 
     def agreed_with_client(self, endpoint: Endpoint) -> Agreed:
         """What was agreed with a client."""
         return _agreed(endpoint, (), ())
+
+
+def _to_client(context: SSL.Context) -> Endpoint:
+    connection = SSL.Connection(context, None)
+    connection.set_accept_state()
+    return Endpoint(connection)
+
+
+def _to_server(
+    context: SSL.Context, whom: Whom, server_name: str, former: _Session | None
+) -> Endpoint:
+    connection = SSL.Connection(context, None)
+    connection.set_connect_state()
+    connection.set_app_data(Heard())
+    connection.request_ocsp()
+    if server_name:
+        connection.set_tlsext_host_name(server_name.encode())
+    if whom.alpn:
+        connection.set_alpn_protos([name.encode() for name in whom.alpn])
+    if former is not None:
+        connection.set_session(former.session)
+        connection.get_app_data().staple = former.staple
+    return Endpoint(connection)
+
+
+def _kept(endpoint: Endpoint) -> _Session | None:
+    """What another connection may go on with; L{None} if there is nothing."""
+    session = endpoint.connection.get_session()
+    if session is None or not endpoint.agreed or endpoint.broken is not None:
+        return None
+    return _Session(session, endpoint.connection.get_app_data().staple)
 
 
 def _agreed(endpoint: Endpoint, chain: tuple[Certificate, ...], flaws: tuple[Flaw, ...]) -> Agreed:
@@ -191,4 +221,5 @@ def _agreed(endpoint: Endpoint, chain: tuple[Certificate, ...], flaws: tuple[Fla
         endpoint.resumed,
         chain,
         flaws,
+        link=ref(endpoint),
     )

@@ -52,7 +52,10 @@ class Endpoint:
     @ivar held: bytes that wait for the handshake to be over.
     """
 
-    __slots__ = ("_calls", "_early", "agreed", "broken", "connection", "ended", "finished", "held")
+    __slots__ = (
+        *("_calls", "_early", "__weakref__"),
+        *("agreed", "broken", "connection", "ended", "finished", "held"),
+    )
 
     def __init__(self, connection: SSL.Connection, calls: Any = None) -> None:
         self.connection = connection
@@ -116,6 +119,11 @@ class Endpoint:
         """What is to be sent to the peer."""
         cipher: bytes = self._calls.take()
         return cipher
+
+    @property
+    def is_client(self) -> bool:
+        """Whether it was for us to say hello."""
+        return self.connection.get_app_data() is not None
 
     @property
     def resumed(self) -> bool:

@@ -188,6 +188,59 @@ class SecureTests(Case):
         scene.sessions.stop()
 
     @asynchronous
+    async def test_resume(self) -> None:
+        """
+        What was agreed with a peer goes on with another one's connection, such as data's beside
+        the control connection's; not when that is over.
+        """
+        for version in VERSIONS:
+            scene, client, server = await self.started(SERVER, CLIENT, version=version)
+            await self.greeted(client, server)  # tickets are read with data
+            known = client.session
+            ways = {side: {"resume": self.agreed_with(side)} for side in (CLIENT, SERVER)}
+            self.patch(StartTls, "ways", ways)
+            data, far = await self.begun(scene, SERVER, CLIENT)
+            contexts = server.context, client.context
+            far = await self.shaken(far, contexts[0], server_side=True)
+            data = await self.shaken(data, contexts[1], server_hostname=NAME, session=known)
+            self.assertEqual((far.session_reused, data.session_reused), (True, True))
+            await self.greeted(data, far)
+            self.assertTrue(self.agreed_with(CLIENT).resumed and self.agreed_with(SERVER).resumed)
+            self.patch(StartTls, "ways", {})
+            scene.sessions.stop()
+
+    async def greeted(self, client: Any, server: Any) -> None:
+        """Both sides have heard from each other."""
+        for sock, other in ((client, server), (server, client)):
+            await send(sock, b"x")
+            self.assertEqual(await self.read(other, 1), b"X")
+
+    def agreed_with(self, side: Side) -> Agreed:
+        return StartTls.agreed[side]
+
+    @asynchronous
+    async def test_resume_another_role(self) -> None:
+        """An FTP server that connects is TLS's server all the same."""
+        scene, client, server = await self.started(SERVER)
+        await send(server, b"x")
+        self.assertEqual(await receive(client, 1), b"X")
+        ways = {CLIENT: {"resume": self.agreed_with(SERVER)}}
+        self.patch(StartTls, "ways", ways)
+        connecting, _ = await self.begun(scene, CLIENT)
+        connecting = await self.shaken(connecting, server.context, server_side=True)
+        self.assertTrue(connecting.session_reused)
+        scene.sessions.stop()
+
+    @asynchronous
+    async def test_resume_too_late(self) -> None:
+        """A connection that is over has nothing that could go on."""
+        agreed = Agreed("TLS 1.3", "TLS_AES_128_GCM_SHA256")
+        self.patch(StartTls, "ways", {SERVER: {"resume": agreed}})
+        scene = self.scene()
+        await self.begun(scene, SERVER)
+        await self.failing(scene, "whose TLS was to go on is over")
+
+    @asynchronous
     async def test_alpn(self) -> None:
         """A server is offered what the inspector says; a client gets the first that it has."""
         StartTls.ways[SERVER] = {"alpn": ("h2", "http/1.1")}

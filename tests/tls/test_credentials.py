@@ -156,6 +156,24 @@ class ServerTests(Case):
             after_reload = self.to_server(context, credentials=self.made())
             self.assertFalse(after_reload.endpoint.resumed)
 
+    def test_beside(self) -> None:
+        """
+        What was agreed goes on beside the connection that it was agreed on: vsftpd has data only
+        on connections that do. With whom that was, the address of a data connection need not say.
+        """
+        data = WHOM._replace(server="192.0.2.1:40000")
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context = server_context(authority().issue(NAME))
+            context.minimum_version = context.maximum_version = version
+            control = self.to_server(context)
+            link = self.agreed(control).link
+            endpoint = self.credentials.going_on(link(), data, NAME)
+            agreed = self.agreed(begun(endpoint, Peer(context, True)), data)
+            self.assertTrue(agreed.resumed)
+            self.assertEqual(agreed.flaws, ())
+            del control
+            self.assertIsNone(link())
+
     def test_stapled(self) -> None:
         """A stapled answer is heard, and still counts when the session goes on."""
         issued = authority().issue(NAME, extra=[(STAPLED, False)])
@@ -284,6 +302,19 @@ class ClientTests(Case):
                 other = self.to_client(context, **{"issued": server, **ways}, session=session)
                 self.assertTrue(other.peer.shaken, other.peer.error)
                 self.assertFalse(other.peer.tls.session_reused, ways)
+
+    def test_beside(self) -> None:
+        """A client goes on beside its own connection, with whatever certificate it was given."""
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context = trusting()
+            context.minimum_version = context.maximum_version = version
+            first = self.to_client(context, Authority.root("Public").issue(NAME))
+            first.say(b"x")
+            first.run()
+            peer = Peer(context, False, NAME, first.peer.tls.session)
+            peer.put(b"")
+            endpoint = self.credentials.going_on(first.endpoint, WHOM, NAME)
+            self.assertTrue(Pair(endpoint, peer).run().endpoint.resumed)
 
     def test_no_root(self) -> None:
         """Without a root there is no certificate, and the operator reads why."""
