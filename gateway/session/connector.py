@@ -10,7 +10,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from twisted.python.failure import Failure
@@ -20,6 +20,7 @@ from gateway.kernel import sockets
 from gateway.policy.service import Source, Target
 from gateway.session.names import Names
 from gateway.session.poller import Poller
+from gateway.session.sockets import Sockets
 
 _NOWHERE = Address("", 0)
 
@@ -81,12 +82,13 @@ class Connector:
 
     @param mark: SO_MARK of the server leg.
     @param names: what looks names up, if a service's C{server} is one.
+    @param made_by: what makes the sockets.
     """
 
-    def __init__(self, poller: Poller, mark: int, names: Names) -> None:
+    def __init__(self, poller: Poller, mark: int, names: Names, made_by: Sockets = sockets) -> None:
         self._poller = poller
-        self._mark = mark
         self._names = names
+        self._open = partial(made_by.open_towards, mark=mark)
 
     def open(
         self,
@@ -97,7 +99,7 @@ class Connector:
     ) -> Opening:
         """Try C{targets} in turn. Exactly one of the callables is called, unless abandoned."""
         opening = Opening(
-            self._poller, self._mark, self._names, origin, iter(targets), reached, failed
+            self._poller, self._open, self._names, origin, iter(targets), reached, failed
         )
         opening.next()
         return opening
@@ -111,8 +113,8 @@ class Opening:
         "_failed",
         "_fd",
         "_kept",
-        "_mark",
         "_names",
+        "_open",
         "_origin",
         "_over",
         "_poller",
@@ -127,7 +129,7 @@ class Opening:
     def __init__(
         self,
         poller: Poller,
-        mark: int,
+        open_towards: Callable[..., sockets.Opened],
         names: Names,
         origin: Origin,
         targets: Iterator[Target | Address],
@@ -135,7 +137,7 @@ class Opening:
         failed: Callable[[str], None],
     ) -> None:
         self._poller = poller
-        self._mark = mark
+        self._open = open_towards
         self._names = names
         self._origin = origin
         self._targets = targets
@@ -196,8 +198,8 @@ class Opening:
         self.attempts += 1
         origin = self._origin
         try:
-            self._socket, self._kept = sockets.open_towards(
-                server, origin.towards(server), self._mark, origin.strict
+            self._socket, self._kept = self._open(
+                server, origin.towards(server), strict=origin.strict
             )
         except OSError as error:
             self._missed(error.errno or errno.EIO)

@@ -20,7 +20,7 @@ class Dialing:
     @param began: takes the connection.
     @param over: is called once, when it is made, or will not be.
     @param session: whose announcement it was.
-    @ivar reached: what came of it: an address, or L{Unreachable}.
+    @ivar reached: what came of it: an address, or L{Unreachable}. Never, if it was cancelled.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class Dialing:
         over: Callable[[Dialing], None],
         session: guard.Guarded,
     ) -> None:
-        self.reached: Deferred[Address] = Deferred(lambda _: self._give_up())
+        self.reached: Deferred[Address] | None = Deferred(lambda _: self._give_up())
         self._began = began
         self._session = session
         self._over: Callable[[Dialing], None] | None = over
@@ -55,26 +55,29 @@ class Dialing:
     def cancel(self) -> None:
         """Nobody wants it any more."""
         opening = self._opening
+        self.reached = None  # which knows this
         if self._leave() and opening is not None:
             opening.abandon()
 
     def _give_up(self) -> None:
+        reached = self.reached
         self.cancel()
-        self._tell(Failure(CancelledError()))  # type: ignore[no-untyped-call]
+        self._tell(reached, Failure(CancelledError()))  # type: ignore[no-untyped-call]
 
     def _arrived(self, reached: Reached) -> None:
         self._leave()
         self._began(reached)
-        self._tell(reached.server)
+        self._tell(self.reached, reached.server)
 
     def _failed(self, why: str) -> None:
         self._leave()
-        self._tell(Failure(Unreachable(why)))  # type: ignore[no-untyped-call]
+        self._tell(self.reached, Failure(Unreachable(why)))  # type: ignore[no-untyped-call]
 
-    def _tell(self, outcome: Address | Failure) -> None:
+    def _tell(self, asked: Deferred[Address] | None, outcome: Address | Failure) -> None:
         """Tell who asked; its failure is the session's, if that does not care."""
-        self.reached.callback(outcome)
-        self.reached.addErrback(guard.unheeded, self._session)
+        if asked is not None:
+            asked.callback(outcome)
+            asked.addErrback(guard.unheeded, self._session)
 
     def _leave(self) -> bool:
         over, self._over, self._opening = self._over, None, None

@@ -10,6 +10,7 @@ from attrs import field, frozen
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 
+from gateway.kernel import sockets
 from gateway.observe.audit import Audit
 from gateway.observe.metrics import Metrics
 from gateway.policy.policy import Policy
@@ -17,6 +18,7 @@ from gateway.policy.tls import Tls
 from gateway.session.connector import Connector
 from gateway.session.names import Names
 from gateway.session.poller import Poller
+from gateway.session.sockets import Sockets
 from gateway.session.ticker import Ticker
 from gateway.session.turns import Turns
 from gateway.tls.credentials import Credentials
@@ -44,6 +46,7 @@ class Equipment:
     @ivar clock: wall-clock time, for records.
     @ivar credentials: what the sessions of a policy need to speak TLS.
     @ivar turns: in which clients' handshakes are made.
+    @ivar sockets: what makes sockets.
     """
 
     reactor: Any
@@ -59,3 +62,4 @@ class Equipment:
     turns: Turns = field(factory=lambda: Turns(Tls().handshakes_per_client))
     compute: Compute = maybeDeferred
     names: Names = field(factory=Names)
+    sockets: Sockets = sockets

@@ -41,6 +41,7 @@ class Expectation:
     """
     One announced connection.
 
+    @param accept: takes the next connection from C{sock}.
     @param initiator: the only host that may connect.
     @param sock: listens at the announced address; L{None} if the ordinary
         listener will get the connection.
@@ -53,6 +54,7 @@ class Expectation:
     def __init__(
         self,
         reactor: IReactorFDSet,
+        accept: Callable[[Socket], tuple[Socket, Address, Address]],
         initiator: str,
         address: Address,
         sock: Socket | None,
@@ -64,6 +66,7 @@ class Expectation:
         self.address = address
         self.gone: Deferred[None] = Deferred()
         self._reactor = reactor
+        self._accept = accept
         self._socket = sock
         self._taker = taker
         self._held: tuple[Socket, Address, Address] | None = None
@@ -97,8 +100,9 @@ class Expectation:
         self.gone.callback(None)
 
     def join(self, taker: Taker) -> None:
-        """C{taker} takes it, if it is there or as soon as it is."""
-        self._taker = taker
+        """C{taker} takes it, if it is there or as soon as it is; unless it is gone."""
+        if self._gone is not None:
+            self._taker = taker
         held, self._held = self._held, None
         if held is not None:
             self.take(*held)
@@ -134,7 +138,7 @@ class Expectation:
         if self._gone is None or self._socket is None:
             return
         try:
-            sock, client, server = sockets.accept(self._socket)
+            sock, client, server = self._accept(self._socket)
         except OSError:
             return  # gone again, or out of descriptors: it is still in the queue then
         if client.host == self.initiator:

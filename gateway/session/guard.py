@@ -72,6 +72,16 @@ def unheeded(failure: Failure, session: Guarded) -> None:
         failed(failure, session)
 
 
+def promise() -> Deferred[Any]:
+    """What an inspector gets that fires later, or never: to cancel it is no failure."""
+    return Deferred(_given_up)
+
+
+def _given_up(promised: Deferred[Any]) -> None:
+    promised.errback(CancelledError())
+    promised.addErrback(lambda _: None)
+
+
 def watched(result: Deferred[T], session: Guarded, clock: IReactorTime) -> Deferred[T]:
     """
     What an inspector gets for C{result}: the same, and whoever has it may leave its failure to

@@ -14,6 +14,7 @@ from typing import Any
 
 from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.python.failure import Failure
 
 from gateway.agreement import Agreed, Insecure, Invalid
 from gateway.interfaces import CLIENT, ITimer, Side
@@ -74,8 +75,11 @@ class Handshake:
         return agreed.addBoth(self._over)
 
     def _over(self, result: Any) -> Any:
-        if self._timer is not None:
-            self._timer.cancel()
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+        if isinstance(result, Failure) and isinstance(result.value, Insecure):
+            result.cleanFailure()  # type: ignore[no-untyped-call]  # its frames know the session
         return result
 
     async def _agree(self) -> Agreed:

@@ -146,6 +146,6 @@ class Patience:
         elif self._connecting and now >= self._connecting + limits.connect_seconds:
             self._connecting = owner.active = now
             owner.connect_ran_out()  # which may be the end, or the next attempt
-            if not self._connecting:
+            if owner is not self._owner:
                 return
         self.watch()

@@ -14,6 +14,7 @@ wanted. It is put right when the kernel tells something that nobody wants to kno
 from __future__ import annotations
 
 import select
+from collections.abc import Callable
 from typing import Protocol
 
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
@@ -33,6 +34,28 @@ AT_ONCE = 256
 """Events that are told before the rest of the gateway has its turn again."""
 
 _LOST = Failure(CONNECTION_LOST)  # type: ignore[no-untyped-call]
+
+
+class Epoll(Protocol):
+    """As much of C{select.epoll} as is asked for."""
+
+    def fileno(self) -> int:
+        """The descriptor."""
+
+    def register(self, fd: int, events: int) -> None:
+        """Tell of these events, and of errors."""
+
+    def modify(self, fd: int, events: int) -> None:
+        """Tell of these from now on."""
+
+    def unregister(self, fd: int) -> None:
+        """Tell of nothing."""
+
+    def poll(self, timeout: float, most: int, /) -> list[tuple[int, int]]:
+        """What has happened."""
+
+    def close(self) -> None:
+        """No more of it."""
 
 
 class Numbered(Protocol):
@@ -69,11 +92,15 @@ class _Watch:
 
 @implementer(IReadDescriptor)
 class Poller:
-    """An epoll instance for the sockets of all sessions."""
+    """
+    An epoll instance for the sockets of all sessions.
 
-    def __init__(self, reactor: IReactorFDSet) -> None:
+    @param epoll: makes it.
+    """
+
+    def __init__(self, reactor: IReactorFDSet, epoll: Callable[[], Epoll] = select.epoll) -> None:
         self._reactor = reactor
-        self._epoll = select.epoll()
+        self._epoll = epoll()
         self._fd = self._epoll.fileno()
         self._watches: dict[int, _Watch] = {}
         self._batch = 0

@@ -80,7 +80,7 @@ class Related:
         try:
             # Marked as all that is accepted, also from servers: the leg that goes on from here
             # may have the same addresses and ports, and is to be tracked apart from this one.
-            sock = self._listen(session.policy, initiator, address, equipment.listener_mark)
+            sock = self._listen(session.policy, initiator, address)
         except OSError as error:
             return fail(Unreachable(f"{address} can't be listened at: {error.strerror}"))
         if sock is not None:
@@ -91,13 +91,14 @@ class Related:
         expectation.watch(equipment.ticker, limits.expect_seconds)
         return succeed(expectation)
 
-    def _listen(self, policy: Policy, initiator: str, address: Address, mark: int) -> Socket | None:
+    def _listen(self, policy: Policy, initiator: str, address: Address) -> Socket | None:
         """
         Listen at C{address}, unless somebody on this very host does and the
         divert will bring the connection to us all the same.
         """
+        equipment = self._home.equipment
         try:
-            return sockets.listen(address, mark, BACKLOG)
+            return equipment.sockets.listen(address, equipment.listener_mark, BACKLOG)
         except OSError as error:
             rule = policy.decide(Connection(Address(initiator, 0), address, TCP, "lo"))
             if error.errno not in sockets.IN_USE or rule is None:
@@ -133,8 +134,17 @@ class Related:
             self._forget(session, expectation)
 
         taker = None if treatment is None else came
-        reactor = self._home.equipment.reactor
-        return Expectation(reactor, initiator, address, sock, taker, stranger, gone)
+        equipment = self._home.equipment
+        return Expectation(
+            equipment.reactor,
+            equipment.sockets.accept,
+            initiator,
+            address,
+            sock,
+            taker,
+            stranger,
+            gone,
+        )
 
     # A side listens
 
@@ -160,9 +170,11 @@ class Related:
 
         dialing = Dialing(reached, over, session)
         self._enter(session, dialing)
+        reached_later = dialing.reached
+        assert reached_later is not None
         dialing.watch(equipment.ticker, limits.connect_seconds)
         dialing.start(lambda *told: equipment.connector.open((address,), source, *told))
-        return dialing.reached
+        return reached_later
 
     # Of both
 

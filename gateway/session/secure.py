@@ -20,7 +20,7 @@ from twisted.internet.defer import Deferred, fail
 
 from gateway.agreement import Insecure
 from gateway.interfaces import Side
-from gateway.session.wire import Wire, WireOwner
+from gateway.session.wire import NOBODY, Wire, WireOwner
 from gateway.tls.endpoint import Endpoint
 
 Later = Callable[[Callable[[], None]], object]
@@ -158,7 +158,7 @@ class SecureWire:
         self._wanted = True
         if self._plain:
             self._later(self._give)
-        elif not self._shaking:
+        elif self._endpoint is not None and not self._shaking:
             self._wire.read()
 
     def pause(self) -> None:
@@ -201,6 +201,7 @@ class SecureWire:
 
     def _part(self) -> None:
         """It is about to be closed."""
+        self.owner = NOBODY
         if self._shaking:
             self._fail("the session is over")
         parting, self.parting = self.parting, _nothing
@@ -289,8 +290,8 @@ class SecureWire:
         """Can't be: a wire does not answer by itself."""
 
     def wire_drained(self, side: Side) -> None:
-        """The kernel took everything."""
-        if not self._failed:
+        """The kernel took everything; but what is kept for the end of the handshake counts too."""
+        if not (self._failed or self.waiting):
             self.owner.wire_drained(side)
 
     def _shaken(self, endpoint: Endpoint) -> None:
@@ -305,6 +306,7 @@ class SecureWire:
             self._wire.end()
         done, self._done = self._done, None
         assert done is not None
+        self.wire_drained(self.side)  # what was kept may have left in one go
         done.callback(None)
 
     def _fail(self, reason: str, alert: str = "") -> None:

@@ -19,6 +19,7 @@ import errno
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -248,7 +249,7 @@ class Session:
     def connect(self, address: Address | None = None, port: int | None = None) -> Deferred[Address]:
         """See L{ISession.connect}."""
         if self._state in _ENDING:
-            return Deferred()
+            return guard.promise()
         if self._former and self._upstream is not None:
             return self._watched(succeed(self._upstream.address))
         self._check_alone()
@@ -284,13 +285,13 @@ class Session:
     def resolve(self, name: str) -> Deferred[tuple[str, ...]]:
         """See L{ISession.resolve}."""
         if self._state in _ENDING:
-            return Deferred()
+            return guard.promise()
         return self._watched(self._equipment.names.resolve(name))
 
     def join(self, expectation: Expectation) -> Deferred[Address]:
         """See L{ISession.join}."""
         if self._state in _ENDING:
-            return Deferred()
+            return guard.promise()
         self._check_alone()
         connected = self._begin_to_connect()
         self._origin = Origin(None)
@@ -314,7 +315,7 @@ class Session:
     def _begin_to_connect(self) -> Deferred[Address]:
         self._state = State.CONNECTING
         self._gates[CLIENT].shut(reason.CONNECTING)
-        connected = self._connected = Deferred()
+        connected = self._connected = guard.promise()
         self._connect_started = self._equipment.clock.seconds()
         return connected
 
@@ -353,18 +354,18 @@ class Session:
     def flushed(self, side: Side) -> Deferred[None]:
         """See L{ISession.flushed}."""
         if self._state in _ENDING:
-            return Deferred()
+            return guard.promise()
         wire = self._wires.get(side)
         if wire is not None and not wire.waiting:
             return self._watched(succeed(None))
-        flushed: Deferred[None] = Deferred()
+        flushed = guard.promise()
         self._flushing += ((side, flushed),)
         return flushed
 
     def compute(self, function: Callable[[], Any]) -> Deferred[Any]:
         """See L{ISession.compute}."""
         if self._state in _ENDING:
-            return Deferred()
+            return guard.promise()
         return self._watched(self._equipment.compute(function))
 
     @property
@@ -424,12 +425,13 @@ class Session:
         """See L{ISession.deny}."""
         if self._state in _ENDING:
             return
-        self._drop_server()
         verdict = Verdict(Outcome.DENIED, why)
         if not reply:
             self._finish(verdict)
             return
+        self._state = State.LEAVING
         self._verdict = verdict  # whatever becomes of the reply
+        self._drop_server()
         self._wires[CLIENT].send(reply)
         if self._state is not State.OVER:
             self._leave(verdict)
@@ -472,7 +474,8 @@ class Session:
             raise Denied(f"the {side.value} sent plaintext after it had agreed to TLS")
         if not isinstance(wire, Wire):
             raise RuntimeError(f"the {side.value}'s side can't be secured: it is not there, or is")
-        secured = self._wires[side] = SecureWire(wire, self, self._next_turn)
+        later = partial(self._equipment.clock.callLater, 0)
+        secured = self._wires[side] = SecureWire(wire, self, later)
         self._gates[side].rebind(secured.read, secured.pause)
         reached = self.server if self._upstream is None else self._upstream.address
         whom = Whom(self.client.host, str(reached), self.service, name or reached.host, tuple(alpn))
@@ -494,9 +497,6 @@ class Session:
         asked = probe.ask(self._targets, self._origin.with_port(0), name)
         return guard.watched(asked, self, equipment.clock)
 
-    def _next_turn(self, call: Callable[[], None]) -> None:
-        self._equipment.clock.callLater(0, call)
-
     def cut(self, side: Side) -> bool:
         """See L{ISession.cut}."""
         wire = self._wires.get(side)
@@ -510,7 +510,7 @@ class Session:
     ) -> Deferred[Any]:
         """See L{ISession.expect}."""
         if self._state in _ENDING:
-            return Deferred()
+            return guard.promise()
         reached = self._upstream.address if self._upstream is not None else self.server
         initiator = self.client if side is CLIENT else reached
         expected = self._home.related.expect(self, side, initiator.host, address, service)
@@ -521,7 +521,7 @@ class Session:
     ) -> Deferred[Address]:
         """See L{ISession.dial}."""
         if self._state in _ENDING:
-            return Deferred()
+            return guard.promise()
         if address.host not in self._hosts:
             return self._watched(fail(Denied(f"{address} is neither peer's address")))
         known_as = self.server if side is CLIENT else self.source
@@ -555,31 +555,33 @@ class Session:
         present = chosen.maker.make(cast(ISession, self))
         self._former += (self._inspector,)
         self._inspector = present
-        self._unread = unread
+        # What an earlier one has left, and nobody has got yet, comes behind.
+        self._unread = {side: unread.get(side, b"") + self._unread.get(side, b"") for side in Side}
         for gate in self._gates.values():
             gate.open(reason.DECIDING)  # what a former one awaits does not matter any more
         started = guard.call(self, self._inspector.started)
         if started is None:
-            self._give(unread)
+            self._give(present)
             return
         for gate in self._gates.values():
             gate.shut(reason.STARTING)
-        started.addCallback(self._handed_over, unread)
+        started.addCallback(self._handed_over, present)
         started.addErrback(guard.failed, self)
 
-    def _handed_over(self, _: Any, unread: Mapping[Side, bytes]) -> None:
-        self._give(unread)
-        if self._state not in _ENDING:
+    def _handed_over(self, _: Any, present: IInspector) -> None:
+        self._give(present)
+        if self._state not in _ENDING and present is self._inspector:
             for gate in self._gates.values():
                 gate.open(reason.STARTING)
 
-    def _give(self, unread: Mapping[Side, bytes]) -> None:
-        """What the former inspector has not used is the present one's."""
-        self._unread = _NOTHING
+    def _give(self, present: IInspector) -> None:
+        """What former inspectors have not used is C{present}'s, unless that hands over as well."""
         for side, wire in tuple(self._wires.items()):
-            if unread.get(side):
-                self.wire_received(side, unread[side])
-            if wire.ended:
+            unread = self._unread.get(side) if present is self._inspector else None
+            if unread:
+                self._unread = {**self._unread, side: b""}
+                self.wire_received(side, unread)
+            if wire.ended and present is self._inspector:
                 self.wire_ended(side)
 
     def record(

@@ -167,7 +167,7 @@ class Sessions:
         """
         policy = self.policy
         rule = None
-        if server.port != port or not sockets.is_ours(server.host):
+        if server.port != port or not self.equipment.sockets.is_ours(server.host):
             rule = policy.decide(Connection(client, server, protocol, interface))
         service = None if rule is None else policy.services[rule.service]
         name = "" if service is None else service.name
@@ -175,7 +175,7 @@ class Sessions:
 
     def refusal(self, identity: Identity, service: Service | None) -> tuple[Refusal, str] | None:
         """Why this can't become a session, if it can't."""
-        if service is None and sockets.is_ours(identity.server.host):
+        if service is None and self.equipment.sockets.is_ours(identity.server.host):
             return Refusal.DIRECT, "it was made to the gateway itself, not diverted to it"
         if service is None or service.action is not Action.INSPECT:
             return Refusal.NO_RULE, "no rule of the present policy has it inspected"
@@ -193,7 +193,7 @@ class Sessions:
         return (
             rule is not None
             and rule.service == session.service
-            and not sockets.is_ours(address.host)
+            and not self.equipment.sockets.is_ours(address.host)
         )
 
     def _over_limit(self, identity: Identity, service: Service) -> tuple[Refusal, str] | None:

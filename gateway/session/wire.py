@@ -96,7 +96,7 @@ class _Nobody:
         """Nobody cares."""
 
 
-_NOBODY = _Nobody()
+NOBODY = _Nobody()
 
 
 class Wire:
@@ -379,7 +379,7 @@ class Wire:
             self._poller.closing(self)
             self._pending = None
             self.onward = None
-            self.owner = _NOBODY
+            self.owner = NOBODY
             self._fd = -1
         return sock
 
@@ -389,7 +389,8 @@ class Wire:
         answer to a request that it did not want to read to its end.
         """
         if self._reading and not self.ended and self._has_said():
-            self._deaf = self._deaf or error
+            # A new one: the frames that the old one has, and its context's, know this wire.
+            self._deaf = self._deaf or OSError(error.errno, error.strerror)
             self._poller.remove_writer(self)
         else:
             self._lost(error)

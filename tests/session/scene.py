@@ -13,14 +13,13 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
-from zope.interface import implementer
 
-from gateway.interfaces import Address, IInspector, IInspectorMaker, ISession
+from gateway.interfaces import Address
 from gateway.kernel import sockets
 from gateway.observe.audit import Audit
 from gateway.observe.eve import records_amiss
@@ -28,7 +27,6 @@ from gateway.observe.metrics import Metrics
 from gateway.policy.limits import Limits, ServiceLimits
 from gateway.policy.log import Log
 from gateway.policy.policy import Policy
-from gateway.policy.rule import Rule
 from gateway.policy.service import Service, Source
 from gateway.session.connector import Connector
 from gateway.session.equipment import Equipment, no_credentials
@@ -36,35 +34,17 @@ from gateway.session.names import Names
 from gateway.session.poller import Poller
 from gateway.session.sessions import Sessions
 from gateway.session.ticker import Ticker
+from gateway.testing.world.world import inspecting
 from protocols.relay import RelayInspector
 from tests.observe.reading import flows_amiss
 
 PATIENCE = 10.0
 
 
-@implementer(IInspectorMaker)
-@frozen
-class Maker:
-    """Makes what the test wants."""
-
-    name: str
-    making: Callable[[ISession], IInspector]
-    description: str = ""
-
-    def settings(self) -> type | None:
-        return None
-
-    def share(self, settings: Any) -> Any:
-        return None
-
-    def make(self, session: ISession) -> IInspector:
-        return self.making(session)
-
-
 def service(making: Any = RelayInspector, name: str = "web", **fields: Any) -> Service:
     """A service whose inspector is made by C{making}."""
     fields.setdefault("source", Source.GATEWAY)
-    return Service(name, maker=Maker(name, making), rules=(Rule(name),), **fields)
+    return inspecting(making, name, **fields)
 
 
 class Scene:

@@ -184,3 +184,11 @@ class PatienceTests(SynchronousTestCase):
         self.advance(60)
         self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
         self.assertTold(good, ("idle_seconds", 10.0))
+
+    def test_not_reached(self) -> None:
+        """A session goes on when its server was not reached in time; then its other limits hold."""
+        session = self.session(idle_seconds=30, connect_seconds=10)
+        session.patience.begin()
+        session.patience.connecting()
+        self.advance(60)
+        self.assertTold(session, ("connect", 10), ("idle_seconds", 40))

@@ -650,6 +650,7 @@ class ChokedTests(SynchronousTestCase):
         self.assertEqual(owner.told, ["wire_choked"])
         peer.put(wire.said)
         made.wire_received(CLIENT, peer.take())
+        wire.waiting = 0
         made.wire_drained(CLIENT)
         self.assertEqual(owner.told, ["wire_choked", "wire_choked", "wire_drained"])
 
