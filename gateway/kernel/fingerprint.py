@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
+
+from gateway.kernel.errors import KernelError
+from gateway.policy.policy import Policy
 
 
 def fingerprint(directory: Path) -> str:
@@ -44,6 +47,24 @@ def with_files(folder: str, files: Mapping[str, str]) -> str:
     return f"{folder}+{digest.hexdigest()}"
 
 
-def of_folder(complete: str) -> str:
+def load_same(directory: Path, asked: str, load: Callable[[Path], Policy]) -> Policy:
+    """
+    The policy in C{directory}, if it is the one with the complete fingerprint C{asked}.
+
+    @param load: loads the policy in a folder.
+    @raise KernelError: somebody edited meanwhile.
+    """
+    _compare(_of_folder(asked), fingerprint(directory))
+    policy = load(directory)
+    _compare(asked, with_files(fingerprint(directory), policy.files))
+    return policy
+
+
+def _of_folder(complete: str) -> str:
     """The part of a complete fingerprint that can be compared before loading."""
     return complete.partition("+")[0]
+
+
+def _compare(asked: str, found: str) -> None:
+    if asked != found:
+        raise KernelError("the configuration changed while it was being read; reload it again")

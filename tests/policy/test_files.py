@@ -9,8 +9,7 @@ from attrs import frozen
 
 from gateway.interfaces import IInspectorMaker
 from gateway.kernel.errors import KernelError
-from gateway.kernel.fingerprint import fingerprint, of_folder, with_files
-from gateway.kernel.keeper import Desk
+from gateway.kernel.fingerprint import fingerprint, load_same, with_files
 from gateway.policy.files import MOST_PROBLEMS, NamedFile
 from gateway.policy.load import load
 from gateway.policy.policy import Policy
@@ -144,27 +143,16 @@ class FilesTests(LoadCase):
         self.assertNotIn("`place`", text)
 
 
-class Recorder:
-    """Stands for the kernel."""
-
-    def __init__(self) -> None:
-        self.installed: list[Policy] = []
-
-    def install(self, policy: Policy) -> None:
-        self.installed.append(policy)
-
-
 class FingerprintTests(LoadCase):
     """The gateway and its keeper have read the same."""
 
     def setUp(self) -> None:
         self.folder = self.write({"services/web.toml": SERVICE + 'good = "a"', "a": "one"})
-        self.kernel = Recorder()
-        self.desk = Desk(
-            self.kernel,  # type: ignore[arg-type]
-            lambda: load(self.folder, find),
-            lambda: fingerprint(self.folder),
-        )
+        self.loaded = 0
+
+    def load(self, folder: Path) -> Policy:
+        self.loaded += 1
+        return load(folder, find)
 
     def taken(self) -> str:
         return with_files(fingerprint(self.folder), load(self.folder, find).files)
@@ -176,20 +164,18 @@ class FingerprintTests(LoadCase):
     def test_without_files(self) -> None:
         """A folder without such files has the fingerprint that it always had."""
         self.assertEqual(with_files("abc", {}), "abc")
-        self.assertEqual(of_folder("abc"), "abc")
 
     def test_same(self) -> None:
-        """Nobody edits: the keeper installs."""
-        self.desk._install({"fingerprint": self.taken()})
-        self.assertEqual(len(self.kernel.installed), 1)
+        """Nobody edits: the keeper has the same policy."""
+        policy = load_same(self.folder, self.taken(), self.load)
+        self.assertEqual(list(policy.services), ["web"])
 
     def test_edited(self) -> None:
-        """Somebody edits a list between the two: the keeper does not install."""
+        """Somebody edits a list between the two: the keeper has no policy to install."""
         taken = self.taken()
         (self.folder / "a").write_text("two")
         with self.assertRaises(KernelError):
-            self.desk._install({"fingerprint": taken})
-        self.assertEqual(self.kernel.installed, [])
+            load_same(self.folder, taken, self.load)
 
     def test_names_count(self) -> None:
         """Contents that are exchanged are a change."""
@@ -201,4 +187,5 @@ class FingerprintTests(LoadCase):
         taken = self.taken()
         (self.folder / "services/web.toml").write_text("broken")
         with self.assertRaises(KernelError):
-            self.desk._install({"fingerprint": taken})
+            load_same(self.folder, taken, self.load)
+        self.assertEqual(self.loaded, 0)

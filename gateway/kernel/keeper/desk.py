@@ -9,7 +9,7 @@ from typing import Any
 from gateway.kernel.capabilities import missing
 from gateway.kernel.divert import KernelDivert
 from gateway.kernel.errors import KernelError, Taken
-from gateway.kernel.fingerprint import fingerprint, of_folder, with_files
+from gateway.kernel.fingerprint import load_same
 from gateway.kernel.keeper.held import Held
 from gateway.kernel.keeper.watch import Watch
 from gateway.kernel.lastgood import LastGood
@@ -71,23 +71,12 @@ class Desk:
     def _install(self, request: dict[str, Any]) -> dict[str, Any]:
         asked = str(request.get("fingerprint"))
         directory = self._kept.configuration if request.get("last_good") else self._directory
-        policy = self._compared(directory, asked)
+        policy = load_same(directory, asked, self._load)
         with self._kept.replaced(directory, policy):
             self._divert.install(policy)
         self._held.installed = True
         self._watch.look()
         return {}
-
-    def _compared(self, directory: Path, asked: str) -> Policy:
-        """
-        The policy in C{directory}, if it is what the gateway has read.
-
-        @raise KernelError: somebody edited meanwhile.
-        """
-        _compare(of_folder(asked), fingerprint(directory))
-        policy = self._load(directory)
-        _compare(asked, with_files(fingerprint(directory), policy.files))
-        return policy
 
     def _stopped(self, request: dict[str, Any]) -> dict[str, Any]:
         stay = self._divert.stopped()
@@ -103,11 +92,6 @@ class Desk:
             "restored": watch.restored,
             "trouble": watch.trouble,
         }
-
-
-def _compare(asked: str, found: str) -> None:
-    if asked != found:
-        raise KernelError("the configuration changed while it was being read; reload it again")
 
 
 def _described(error: Exception) -> str:
