@@ -40,7 +40,7 @@ class Heartbeat:
         self._ask = ask
         self._install = install
         self._lost = lost
-        self._seen = Kept(State.INSTALLED, 0, "", 0)
+        self._seen = Kept(State.INSTALLED, 0, "", "", 0)
         self._silent = False
         self._beats: Any = LoopingCall(self._beat)
         self._beats.clock = clock
@@ -73,6 +73,7 @@ class Heartbeat:
                 "have passed uninspected; they are installed again"
             )
         self._tell_trouble(kept.trouble, before.trouble)
+        self._tell_lost(kept.lost, before.lost)
         if kept.state is State.NOT_INSTALLED:
             return self._install()
         return None
@@ -86,6 +87,16 @@ class Heartbeat:
             )
         if trouble != before:
             self._systemd.status(f"NOT INSPECTING: {trouble}" if trouble else "Inspecting")
+
+    def _tell_lost(self, lost: str, before: str) -> None:
+        if lost and lost != before:
+            log.error(
+                "diverted packets don't get to the gateway, so that clients time out: {lost}; "
+                "see: tproxygw doctor",
+                lost=lost,
+            )
+        elif before and not lost:
+            log.info("diverted packets get to the gateway again")
 
     def _not_looked(self, failure: Any) -> None:
         """The rules are as they were at the last look, as far as anybody knows."""

@@ -38,11 +38,13 @@ class Namespace:
 
     def __init__(self, role: str) -> None:
         self.name = f"k{os.getpid()}-{next(_numbers)}-{role}"
+        self.before: tuple[str, ...] = ()
+        """What C{python} and C{run} are run by: another view of the files, for example."""
 
     def run(self, command: str, script: str | None = None, check: bool = True) -> str:
         """Run C{command} inside, and return what it writes."""
         done = subprocess.run(
-            ["ip", "netns", "exec", self.name, *command.split()],
+            [*self.before, "ip", "netns", "exec", self.name, *command.split()],
             input=script,
             capture_output=True,
             text=True,
@@ -59,7 +61,10 @@ class Namespace:
     def start_python(self, script: str, *arguments: str) -> subprocess.Popen[str]:
         """Start C{script} inside."""
         return subprocess.Popen(
-            ["ip", "netns", "exec", self.name, sys.executable, "-c", script, *arguments],
+            [
+                *(*self.before, "ip", "netns", "exec", self.name),
+                *(sys.executable, "-c", script, *arguments),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

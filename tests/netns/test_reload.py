@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 
 from gateway.lab.daemon import NotReady
 from tests.netns.commands import command
-from tests.netns.probes import SERVICE, Outcome
+from tests.netns.probes import SERVICE, Outcome, Probes
 from tests.netns.test_restart import RestartCase
 
 BROKEN = "inspektor = 1\n"
@@ -93,6 +94,24 @@ class BrokenStartTests(ReloadCase):
             self.scene.daemon.start()
         self.assertEqual(self.scene.daemon.process.returncode, os.EX_CONFIG)
         self.assertIn("tproxygw_50080", self.router.run("nft", "list", "ruleset"))
+
+
+class FailedStartTests(ReloadCase):
+    """A start that something else prevents."""
+
+    def test_port_taken(self) -> None:
+        """Another program has the port: it says so, and what was inspected is blocked."""
+        self.assertTrue(self.scene.daemon.stop())
+        other = self.listen(50080, "0.0.0.0", self.router)
+        with self.assertRaisesRegex(NotReady, "can't listen at tcp 0.0.0.0:50080"):
+            self.scene.daemon.start()
+        with Probes(self.client, self.server) as probes:
+            began = monotonic()
+            self.wait(lambda: probes.since(began) > 500, "too few probes")
+        self.assertEqual(probes.reached, [])
+        self.assertEqual(probes.count(Outcome.INSPECTED), 0)
+        other.close()
+        self.scene.daemon.start()
 
 
 class LastGoodTests(ReloadCase):

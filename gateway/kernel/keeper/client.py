@@ -51,6 +51,9 @@ class Kept:
     trouble: str
     """Why rules that are missing can't be put back; empty if none are."""
 
+    lost: str
+    """From where diverted packets don't get to the gateway although all that is in force."""
+
     restarts: int
     """How often it was killed, and started again, since we know it."""
 
@@ -166,7 +169,7 @@ class Keeper:
         """
         answer = self._ask("look", seconds)
         state, restored = State(answer["state"]), answer["restored"]
-        return Kept(state, restored, answer["trouble"], self._restarts)
+        return Kept(state, restored, answer["trouble"], answer["lost"], self._restarts)
 
     def close(self) -> None:
         """Leave, without a word: what is installed stays."""

@@ -91,6 +91,7 @@ class Desk:
             "state": watch.state.value,
             "restored": watch.restored,
             "trouble": watch.trouble,
+            "lost": watch.lost,
         }
 
 

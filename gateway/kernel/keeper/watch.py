@@ -33,6 +33,7 @@ class Watch:
     @ivar state: how they were at the last look.
     @ivar restored: how often something had to be put back.
     @ivar trouble: why what is missing can't be put back.
+    @ivar lost: from where diverted packets don't get here all the same.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Watch:
         self.state = State.NOT_INSTALLED
         self.restored = 0
         self.trouble = ""
+        self.lost = ""
 
     @property
     def seconds(self) -> float:
@@ -87,6 +89,8 @@ class Watch:
         who = self._suspects.pop(part, set())
         try:
             restored = self._divert.restore(part)
+            if part is Part.ROUTING:
+                self.lost = self._divert.lost()
         finally:
             ended = self._clock()
             rests = self._divert.is_shared(part) and not restored
