@@ -41,6 +41,7 @@ MAY_IMPORT = {
     "gateway.inspector": (
         "gateway.interfaces",
         "gateway.inspector",
+        "gateway.policy.addresses.Addresses",
         "gateway.policy.settings",
         "gateway.policy.tls.Terms",
     ),

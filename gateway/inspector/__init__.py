@@ -18,10 +18,12 @@ from gateway.inspector.inspector import Inspector
 from gateway.inspector.pattern import pattern
 from gateway.inspector.reader import CutOff, EndOfStream, LoneEnd, Reader
 from gateway.inspector.stream import StreamInspector
+from gateway.policy.addresses import Addresses
 from gateway.policy.settings import option, written_at
 from gateway.policy.tls import Terms
 
 __all__ = [
+    "Addresses",
     "CutOff",
     "EndOfStream",
     "Inspector",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections.abc import Callable, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -14,12 +15,21 @@ from gateway.policy.files import Files
 from gateway.policy.locate import BARE_KEY, Path, Positions, locate
 from gateway.policy.place import Place
 from gateway.policy.problem import PolicyError, Problem
+from gateway.policy.zone import Network
 
 MARK = "\ufeff"
 """What some editors put in front of UTF-8."""
 
 POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 """How L{tomllib} ends its messages."""
+
+
+Networks = Callable[["Entry", Sequence[str]], tuple[Network, ...]]
+"""
+Makes networks of the names of zones, and of networks as they are written.
+
+What is wrong with them is said to the entry.
+"""
 
 
 @frozen
@@ -38,6 +48,8 @@ class Entry:
     path: Path = ()
     files: Files | None = field(default=None, repr=False)
     """What reads the files that settings name."""
+    networks: Networks | None = field(default=None, repr=False)
+    """What looks up the zones that settings name."""
 
     @property
     def key(self) -> str:
@@ -58,7 +70,9 @@ class Entry:
             except (LookupError, TypeError):
                 value = None
         path = (*self.path, *path)
-        return Entry(value, self.file, self.positions, self.problems, path, self.files)
+        return Entry(
+            value, self.file, self.positions, self.problems, path, self.files, self.networks
+        )
 
     def written(self) -> dict[str, str]:
         """Where the keys below this are written, but those in arrays: the line of each."""
@@ -78,7 +92,11 @@ class Entry:
 
 
 def read_document(
-    folder: FilePath, file: str, problems: list[Problem], files: Files | None = None
+    folder: FilePath,
+    file: str,
+    problems: list[Problem],
+    files: Files | None = None,
+    networks: Networks | None = None,
 ) -> Entry:
     """
     Read a file.
@@ -86,11 +104,12 @@ def read_document(
     @param file: its path, relative to the configuration folder.
     @param problems: gets what its entries complain about.
     @param files: reads the files that its settings name.
+    @param networks: looks up the zones that its settings name.
     @raise PolicyError: it can't be read, or is not TOML.
     """
     text = _text(folder, file)
     try:
-        return Entry(tomllib.loads(text), file, locate(text), problems, files=files)
+        return Entry(tomllib.loads(text), file, locate(text), problems, (), files, networks)
     except tomllib.TOMLDecodeError as error:
         raise PolicyError([_syntax_problem(file, text, str(error))]) from None
     except RecursionError:

@@ -14,7 +14,7 @@ from itertools import combinations
 from pathlib import Path
 
 from gateway.policy.divert import Backend, Divert, Mark, WhenDown
-from gateway.policy.document import Entry, read_document
+from gateway.policy.document import Entry, Networks, read_document
 from gateway.policy.expect import Expectation, read_expectation
 from gateway.policy.files import Files
 from gateway.policy.folder import (
@@ -84,7 +84,8 @@ class _Loader:
         plugin_path = self._plugin_path(entry.at("plugin_path"), gateway.plugin_path)
         zones = self._zones()
         rules = RuleResolver(zones, gateway.divert.interfaces, self.interfaces)
-        files = list(self._service_files(paths, ServiceResolver(rules, self.find, plugin_path)))
+        resolver = ServiceResolver(rules, self.find, plugin_path)
+        files = list(self._service_files(paths, resolver))
         services = {service.name: service for _, service, _ in files}
         expectations = list(_expectations(files))
         naming = [entry for each in files for entry in _naming(*each)]
@@ -135,10 +136,10 @@ class _Loader:
         if not all(problem.warning for problem in self.problems):
             raise PolicyError(self.problems)
 
-    def _read(self, file: str) -> Entry | None:
+    def _read(self, file: str, networks: Networks | None = None) -> Entry | None:
         """A file, or L{None} if it can't be read."""
         try:
-            return read_document(self.directory, file, self.problems, self.files)
+            return read_document(self.directory, file, self.problems, self.files, networks)
         except PolicyError as error:
             self.problems += error.problems
             return None
@@ -169,7 +170,7 @@ class _Loader:
         """All services, by their files."""
         for path in paths:
             file = f"{SERVICES}/{path.name}"
-            entry = self._read(file)
+            entry = self._read(file, resolver.rules.networks)
             if entry is None:
                 yield self._nothing(file), Service(path.stem), ServiceFile()
                 continue

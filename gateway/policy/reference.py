@@ -10,7 +10,7 @@ from attrs import NOTHING, Attribute
 from gateway.interfaces import IInspectorMaker
 from gateway.policy.resolve import settings_key
 from gateway.policy.settings import default_of, key_of, keys_of
-from gateway.policy.structure import accepted, as_toml, class_within, type_hints, type_name
+from gateway.policy.structure import ZONES, accepted, as_toml, class_within, type_hints, type_name
 from gateway.policy.written import ExpectTable, GatewayFile, RuleTable, ServiceFile, ZoneTable
 
 INTRODUCTION = """\
@@ -124,6 +124,8 @@ def _type(attribute: Attribute[Any], hint: Any) -> str:
     read, file = (attribute.metadata.get(name) for name in ("read", "file"))
     if file is not None:
         return _file_names(hint)
+    if attribute.metadata.get("names_zones"):
+        return type_name(ZONES)
     taken = hint if read is None else accepted(read, hint)
     return type_name(taken if get_origin(taken) else hint)
 

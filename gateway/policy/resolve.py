@@ -105,8 +105,8 @@ class RuleResolver:
         protocols = self._protocols(entry, table, inspected)
         rule = Rule(
             service,
-            sources=self._addresses(entry.at("from"), table.from_),
-            destinations=self._addresses(entry.at("to"), table.to),
+            sources=self.networks(entry.at("from"), table.from_),
+            destinations=self.networks(entry.at("to"), table.to),
             ports=each_of(entry.at("ports"), table.ports, read_ports) or ALL_PORTS,
             interfaces=self._interfaces(entry.at("interfaces"), table.interfaces),
             priority=table.priority,
@@ -142,12 +142,13 @@ class RuleResolver:
             if value == []:
                 entry.at(key).complain("is empty, which matches nothing: leave it out for all")
 
-    def _addresses(self, entry: Entry, names: tuple[str, ...]) -> tuple[Network, ...]:
+    def networks(self, entry: Entry, names: Sequence[str]) -> tuple[Network, ...]:
         """The networks that zones, networks and addresses add up to."""
-        if names not in self._networks:
-            found = each_of(entry, names, self._one)
-            self._networks[names] = collapsed(each for networks in found for each in networks)
-        return self._networks[names]
+        key = tuple(names)
+        if key not in self._networks:
+            found = each_of(entry, key, self._one)
+            self._networks[key] = collapsed(each for networks in found for each in networks)
+        return self._networks[key]
 
     def _one(self, text: str) -> tuple[Network, ...]:
         if text in self.zones:

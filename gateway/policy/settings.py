@@ -30,6 +30,7 @@ def option(
     minimum: float | None = None,
     maximum: float | None = None,
     names_service: bool = False,
+    names_zones: bool = False,
     in_silence: bool = False,
     needs_root: tuple[object, ...] = (),
 ) -> Any:
@@ -55,6 +56,9 @@ def option(
     @param names_service: the value is the name of an inspecting service (or each
         is, in an array or a table); whether there is one is checked when the
         policy is loaded. An empty name is none.
+    @param names_zones: the value is an array, each the name of a zone, a network or an
+        address; the field's value is the L{Addresses<gateway.policy.addresses.Addresses>} that
+        they add up to.
     @param in_silence: a time limit, in seconds, within which nobody may have sent
         a byte when it runs out (0 or L{None}: there is none). The service's
         C{idle_seconds} has to be more, which is checked when the policy is loaded,
@@ -73,6 +77,7 @@ def option(
             "minimum": minimum,
             "maximum": maximum,
             "names_service": names_service,
+            "names_zones": names_zones,
             "in_silence": in_silence,
             "needs_root": needs_root,
         },

@@ -21,6 +21,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from attrs import NOTHING, Attribute, fields, has
 
+from gateway.policy.addresses import Addresses
 from gateway.policy.document import Entry
 from gateway.policy.files import Reader, Unreadable
 from gateway.policy.problem import did_you_mean
@@ -36,6 +37,9 @@ PLAIN: Mapping[type, str] = {
 }
 
 TOML_NAMES: Mapping[type, str] = {**PLAIN, list: "an array", dict: "a table"}
+
+ZONES = tuple[str, ...]
+"""How zones and networks are written."""
 
 ARRAYS: Mapping[type, Callable[[Any], Any]] = {tuple: tuple, frozenset: frozenset}
 
@@ -115,6 +119,8 @@ def _field(kind: type, attribute: Attribute[Any], table: Entry, key: str) -> Any
         return _LEFT_OUT
     read, file = (attribute.metadata.get(name) for name in ("read", "file"))
     annotation = type_hints(kind)[attribute.name]
+    if attribute.metadata.get("names_zones"):
+        return _addresses(entry)
     if file is not None:
         return _of_files(annotation, file, entry)
     value = _value(annotation if read is None else accepted(read, annotation), entry)
@@ -128,6 +134,16 @@ def _read(read: Callable[[Any], Any], value: Any, entry: Entry) -> Any:
     except (ValueError, re.error) as error:
         entry.complain(str(error))
         raise _Wrong from None
+
+
+def _addresses(entry: Entry) -> Addresses:
+    """What zones and networks add up to."""
+    names: tuple[str, ...] = _value(ZONES, entry)
+    if entry.networks is None:
+        raise TypeError(f"{entry.key}: this table was read without its zones")
+    if not names:
+        entry.complain("is empty, which matches nothing: leave it out for all")
+    return Addresses(entry.networks(entry, names))
 
 
 def _of_files(annotation: Any, reader: Reader, entry: Entry) -> Any:
@@ -195,7 +211,7 @@ def class_within(attribute: Attribute[Any], hint: Any) -> type | None:
     The settings class of a table, one that may be left out (C{T | None}), or an array of
     them. L{None} if the key is something else, though something with fields may be made of it.
     """
-    if attribute.metadata.get("read") or attribute.metadata.get("file"):
+    if any(attribute.metadata.get(name) for name in ("read", "file", "names_zones")):
         return None
     single = get_origin(hint) in (tuple, Union, UnionType)
     kinds = [kind for kind in get_args(hint) if has(kind)] if single else [hint]

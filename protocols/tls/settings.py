@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Literal
 
 from attrs import frozen
 
 from gateway.agreement import Certificate, Invalid
-from gateway.inspector import Terms, option, written_at
+from gateway.inspector import Addresses, Terms, option, written_at
 from protocols.hosts import Hosts, read_hosts
 
 Mode = Literal["inspect", "splice", "refuse"]
 Answer = Literal["show", "page", "deny"]
-Networks = tuple[IPv4Network | IPv6Network, ...]
-
-
-def read_networks(texts: tuple[str, ...]) -> Networks:
-    """
-    Read networks and addresses.
-
-    @raise ValueError: one is neither.
-    """
-    return tuple(map(ip_network, texts))
 
 
 @frozen
@@ -48,10 +37,12 @@ class Rule:
     ja4: frozenset[str] = option(
         "Fingerprints of programs (JA4), of which the client has one. Left out: any.", frozenset()
     )
-    from_: Networks = option(
-        "Networks that the client is in. Left out: any.", (), read=read_networks
+    from_: Addresses | None = option(
+        "Zones or networks that the client is in. Left out: any.", None, names_zones=True
     )
-    to: Networks = option("Networks that the server is in. Left out: any.", (), read=read_networks)
+    to: Addresses | None = option(
+        "Zones or networks that the server is in. Left out: any.", None, names_zones=True
+    )
     certificate_name: Hosts | None = option(
         "A name in the server's certificate, which must be one that is to be believed. It is asked "
         "for by a connection of the gateway's own. Left out: any.",
@@ -86,8 +77,8 @@ class Rule:
             (self.name is None or (bool(name) and name in self.name))
             and (not self.alpn or not self.alpn.isdisjoint(alpn))
             and (not self.ja4 or ja4 in self.ja4)
-            and (not self.from_ or _within(client, self.from_))
-            and (not self.to or _within(server, self.to))
+            and (self.from_ is None or client in self.from_)
+            and (self.to is None or server in self.to)
         )
 
     @property
@@ -103,11 +94,6 @@ class Rule:
             and (not self.issuer or any(text in certificate.issuer for text in self.issuer))
             and (not self.subject or any(text in certificate.subject for text in self.subject))
         )
-
-
-def _within(host: str, networks: Networks) -> bool:
-    address = ip_address(host)
-    return any(address in network for network in networks)
 
 
 @frozen

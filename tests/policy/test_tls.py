@@ -75,6 +75,32 @@ class LoadTests(CommandCase):
         wrong = SECURE.replace('inside = "web"', 'inside = "wbe"')
         self.assertIn('did you mean "web"?', self.problems(secure=wrong)[0])
 
+    def test_zones(self) -> None:
+        """A rule is for zones, as [[rule]] is; those that are not there are told with a guess."""
+        zones = '[zones.office]\nnetworks = ["10.1.0.0/16", "10.3.0.0/16"]\n'
+        rule = '[[tls.rule]]\nfrom = ["offices", "10.2.0.1"]\nto = []\nmode = "splice"\n'
+        folder = self.policy(ROOT, secure=f"{SECURE}{rule}", web=WEB)
+        (folder / "zones.toml").write_text(zones)
+        with self.assertRaises(PolicyError) as refused:
+            load(folder, find)
+        self.assertEqual(
+            [str(problem) for problem in refused.exception.problems],
+            [
+                'services/secure.toml:14:9: tls.rule.from: no zone "offices"; '
+                'did you mean "office"?',
+                "services/secure.toml:15:1: tls.rule.to: is empty, which matches nothing: "
+                "leave it out for all",
+            ],
+        )
+        good = SECURE + rule.replace("offices", "office").replace("to = []\n", "")
+        (folder / "services/secure.toml").write_text(good)
+        clients = load(folder, find).services["secure"].settings.rule[2].from_
+        there = ("10.1.0.0", "10.1.255.255", "10.2.0.1", "10.3.4.5", "10.2.0.0", "::1", "10.4.0.0")
+        self.assertEqual(
+            [host for host in there if host in clients],
+            ["10.1.0.0", "10.1.255.255", "10.2.0.1", "10.3.4.5"],
+        )
+
     def test_ciphers(self) -> None:
         """Cipher suites that OpenSSL does not know are refused."""
         wrong = SECURE.replace("[tls]", '[tls]\nciphers = "ROT13"')

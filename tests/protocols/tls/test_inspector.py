@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.agreement import Agreed, Certificate, Flaw, Insecure, Invalid
+from gateway.inspector import Addresses
 from gateway.interfaces import CLIENT, SERVER, Address, Outcome, Unreachable
 from gateway.testing import END, Conversation, FakeSession, InspectorSuite
 from protocols.hosts import read_hosts
@@ -18,7 +20,7 @@ from protocols.tls.ja4 import ja4
 from protocols.tls.numbers import Alert
 from protocols.tls.recent import Recent
 from protocols.tls.refusal import alert_record
-from protocols.tls.settings import Answers, Rule, TlsSettings, read_networks
+from protocols.tls.settings import Answers, Rule, TlsSettings
 from protocols.tls.shared import Shared
 from tests.protocols.tls import hellos
 from tests.protocols.tls.hellos import alpn, body, message, records, server_name
@@ -52,6 +54,11 @@ def flawed(*kinds: Invalid, **ways: Any) -> Agreed:
     """A server that is not to be believed."""
     flaws = tuple(Flaw(kind, "so it is") for kind in kinds)
     return SERVER_AGREED._replace(flaws=flaws, **ways)
+
+
+def addresses(*networks: str) -> Addresses:
+    """What a rule is for."""
+    return Addresses(tuple(map(ip_network, networks)))
 
 
 class TlsSuite(InspectorSuite, SynchronousTestCase):
@@ -129,10 +136,10 @@ class DecidedTests(Case):
             (Rule("splice", alpn=frozenset({"imap"})), False),
             (Rule("splice", ja4=frozenset({fingerprint})), True),
             (Rule("splice", ja4=frozenset({"t13d1517h2_8daaf6152771_cb7bf5808d99"})), False),
-            (Rule("splice", from_=read_networks(("192.0.2.0/24",))), True),
-            (Rule("splice", from_=read_networks(("10.0.0.0/8", "fd00::/8"))), False),
-            (Rule("splice", to=read_networks(("198.51.100.2",))), True),
-            (Rule("splice", to=read_networks(("198.51.100.3",))), False),
+            (Rule("splice", from_=addresses("192.0.2.0/24")), True),
+            (Rule("splice", from_=addresses("10.0.0.0/8", "fd00::/8")), False),
+            (Rule("splice", to=addresses("198.51.100.2")), True),
+            (Rule("splice", to=addresses("198.51.100.3")), False),
             (Rule("splice"), True),
             (
                 Rule("splice", name=read_hosts((".example.org",)), alpn=frozenset({"imap"})),
