@@ -17,7 +17,7 @@ from bench.network import network
 from bench.peers import ways
 from bench.rounds import LOADS, Load, compare
 from bench.table import comparison
-from bench.ways import Gateway, Way
+from bench.ways import Before, Gateway, Way
 
 BEGIN, END = "<!-- made by make bench -->", "<!-- end -->"
 
@@ -73,6 +73,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--rounds", type=int, default=3, help="rounds of each (default: 3)")
     made.add_argument("--seconds", type=float, default=3, help="length of a round (default: 3)")
     made.add_argument("--write", type=Path, metavar="PAGE", help="put the tables in this page")
+    made.add_argument(
+        "--before", type=Path, metavar="DIR", help="a checkout of an earlier version, to compare"
+    )
     made.add_argument("--without", action="append", default=[], help="leave out this way")
     return made
 
@@ -93,12 +96,20 @@ def traffic(loads: Sequence[Load], arguments: argparse.Namespace) -> str:
     protocols = {load.protocol for load in loads}
     chosen = [
         way
-        for way in ways()
+        for way in (*ways(), *earlier(arguments))
         if way.name not in arguments.without and protocols.intersection(way.protocols)
     ]
     with started(chosen) as running:
         samples = compare(running, loads, arguments.rounds, arguments.seconds)
     return comparison(samples)
+
+
+def earlier(arguments: argparse.Namespace) -> Sequence[type[Way]]:
+    """The earlier version, if there is one to compare with."""
+    if arguments.before is None:
+        return ()
+    Before.checkout = arguments.before.resolve()
+    return (Before,)
 
 
 def idle() -> str:

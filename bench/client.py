@@ -17,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import count, cycle
 from typing import NamedTuple
 
-from bench import server, tls
+from bench import mixed, server, tls
 from bench.network import SERVER_HOST
 from bench.server import (
     HTTP_END,
@@ -80,6 +80,14 @@ def http(port: int) -> Exchange:
 def is_page(reply: bytes) -> bool:
     """Whether this is a successful answer, to its end."""
     return reply.startswith(b"HTTP/1.1 200 ") and reply.endswith(HTTP_END)
+
+
+def many_kinds(port: int) -> Exchange:
+    """Requests of many kinds, and their answers."""
+    host, numbers = f"{HTTP_HOST}:{port}", count()
+    return Exchange(
+        lambda connection: mixed.request(next(numbers), host, connection), mixed.is_answer
+    )
 
 
 class Connections:
@@ -154,6 +162,12 @@ def http_requests(seconds: float, size: int) -> Result:
     """Requests for pages on C{size} kept connections, one at a time on each."""
     port = server.HTTP_EXCHANGE_PORT
     return exchanged(port, http(port), seconds, size)
+
+
+def http_mixed(seconds: float, size: int) -> Result:
+    """Requests of many kinds on C{size} kept connections."""
+    port = server.HTTP_MIXED_PORT
+    return exchanged(port, many_kinds(port), seconds, size)
 
 
 def exchanged(port: int, exchange: Exchange, seconds: float, size: int) -> Result:
@@ -441,6 +455,7 @@ LOADS: dict[str, Callable[[float, int], Result]] = {
     "download": download,
     "http-connections": http_connections,
     "http-requests": http_requests,
+    "http-mixed": http_mixed,
     "http-download": http_download,
     "smtp-messages": smtp_messages,
     "smtp-relayed": smtp_relayed,

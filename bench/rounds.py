@@ -7,7 +7,7 @@ from statistics import median
 from typing import NamedTuple
 
 from bench.usage import machine_seconds
-from bench.ways import Way
+from bench.ways import Before, Way
 
 
 class Load(NamedTuple):
@@ -26,8 +26,9 @@ LOADS = {
     "exchanges": (Load("exchanges", "exchange", 32, 2),),
     "bulk": (Load("download", "GiB", 2, 1), Load("upload", "GiB", 2, 1)),
     "http": (
-        Load("http-requests", "request", 32, 1, "http"),
-        Load("http-connections", "connection", 32, 1, "http"),
+        Load("http-requests", "request", 32, 0.5, "http"),
+        Load("http-connections", "connection", 32, 0.8, "http"),
+        Load("http-mixed", "request", 32, 0, "http"),
         Load("http-download", "GiB", 2, 1, "http"),
     ),
     "smtp": (
@@ -79,6 +80,8 @@ class Sample(NamedTuple):
     errors: int
     ratio: float = 0.0
     """To the CPU time of the protocol's peer; 0: there is none."""
+    before: float = 0.0
+    """To that of an earlier version; 0: there is none."""
 
     @property
     def cpu(self) -> float:
@@ -113,7 +116,8 @@ def compare(
             samples.setdefault((load, way.name), []).append(measure(way, load, seconds))
     return {
         (load, way): middle(taken)._replace(
-            ratio=ratio(taken, samples.get((load, PEERS[load.protocol]), ()))
+            ratio=ratio(taken, samples.get((load, PEERS[load.protocol]), ())),
+            before=ratio(taken, samples.get((load, Before.name), ())),
         )
         for (load, way), taken in samples.items()
     }
@@ -130,5 +134,5 @@ def ratio(samples: Sequence[Sample], peer: Sequence[Sample]) -> float:
 
 def middle(samples: Sequence[Sample]) -> Sample:
     """The median of each figure; the sum of the errors."""
-    rate, user, system, machine, errors, _ = zip(*samples, strict=True)
+    rate, user, system, machine, errors, _, _ = zip(*samples, strict=True)
     return Sample(median(rate), median(user), median(system), median(machine), sum(errors))

@@ -12,8 +12,10 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
+
+from bench import mixed
 
 CONNECTION_PORTS = range(7001, 7017)
 """Several, so that no client port to one of them comes back within a run."""
@@ -26,6 +28,7 @@ STUCK_PORT = 7500
 HTTP_CONNECTION_PORTS = range(7801, 7817)
 HTTP_EXCHANGE_PORT = 7850
 HTTP_DOWNLOAD_PORT = 7860
+HTTP_MIXED_PORT = 7870
 SMTP_RELAY_PORT = 7600
 SMTP_PORT = 7700
 SMTP_CONTENT_PORT = 7701
@@ -168,21 +171,33 @@ FORKED: dict[int, Callable[[socket.socket], None]] = {
 }
 
 
-def plain_reply(number: int) -> bytes:
+Segments = Sequence[bytes]
+"""What is sent one after the other, each by itself."""
+
+
+def plain_reply(number: int, asked: bytes) -> Segments:
     """Always the same."""
-    return REPLY
+    return (REPLY,)
 
 
-def http_reply(number: int) -> bytes:
+def http_reply(number: int, asked: bytes) -> Segments:
     """A page of some 1 KiB, of which there are many: what is seen twice can be remembered."""
     size = 512 + number * 7919 % 1024
     head = HTTP_HEAD % (size, number // 60 % 60, number % 60, number)
-    return head + HTTP_END.rjust(size, b"x")
+    return (head + HTTP_END.rjust(size, b"x"),)
 
 
-REPLIES: dict[int, Callable[[int], bytes]] = {
+def mixed_reply(number: int, asked: bytes) -> Segments:
+    """One of many kinds."""
+    return mixed.answer(asked)
+
+
+Reply = Callable[[int, bytes], Segments]
+
+REPLIES: dict[int, Reply] = {
     **dict.fromkeys((*CONNECTION_PORTS, EXCHANGE_PORT, IDLE_PORT), plain_reply),
     **dict.fromkeys((*HTTP_CONNECTION_PORTS, HTTP_EXCHANGE_PORT), http_reply),
+    HTTP_MIXED_PORT: mixed_reply,
 }
 
 
@@ -192,7 +207,7 @@ class Server:
     def __init__(self) -> None:
         self.epoll = select.epoll()
         self.listeners: dict[int, tuple[socket.socket, int]] = {}
-        self.sockets: dict[int, tuple[socket.socket, Callable[[int], bytes]]] = {}
+        self.sockets: dict[int, tuple[socket.socket, Reply]] = {}
         self.numbers = count()
         for port in (*REPLIES, *FORKED):
             listener = listen(port)
@@ -223,11 +238,12 @@ class Server:
                 self.sockets[sock.fileno()] = sock, REPLIES[port]
                 self.epoll.register(sock, select.EPOLLIN)
 
-    def answer(self, sock: socket.socket, reply: Callable[[int], bytes]) -> None:
+    def answer(self, sock: socket.socket, reply: Reply) -> None:
         """One reply for one request, all of which is there at once."""
         try:
-            if sock.recv(4096):
-                sock.send(reply(next(self.numbers)))
+            if asked := sock.recv(4096):
+                for segment in reply(next(self.numbers), asked):
+                    sock.send(segment)
                 return
         except OSError:
             pass

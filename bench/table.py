@@ -27,6 +27,8 @@ def _rule(widths: Sequence[int]) -> str:
 
 
 HEAD = ("way", "user", "system", "CPU each", "x {peer}", "target", "machine", "a second", "errors")
+BEFORE = "x before"
+"""The last column, if an earlier version was measured too."""
 
 Samples = Mapping[tuple[Load, str], Sample]
 
@@ -40,10 +42,14 @@ def comparison(samples: Samples) -> str:
 def _compared(samples: Samples, protocol: str) -> str:
     """One line for each load and way, with the ratio to the protocol's peer."""
     peer = PEERS[protocol]
-    head = ("load", *(name.format(peer=peer) for name in HEAD))
-    return table(
-        head, [_row(load, way, samples) for load, way in samples if load.protocol == protocol]
-    )
+    head = ["load", *(name.format(peer=peer) for name in HEAD)]
+    rows = [_row(load, way, samples) for load, way in samples if load.protocol == protocol]
+    chosen = [samples[load, way] for load, way in samples if load.protocol == protocol]
+    if any(sample.before for sample in chosen):
+        head.append(BEFORE)
+        for row, sample in zip(rows, chosen, strict=True):
+            row.append(f"{sample.before:.2f}" if sample.before else "-")
+    return table(head, rows)
 
 
 def _row(load: Load, way: str, samples: Samples) -> list[str]:

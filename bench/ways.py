@@ -218,17 +218,47 @@ class Gateway(Way):
         (config / "gateway.toml").write_text(
             GATEWAY.format(interface=CLIENT_INTERFACE, sessions=self.sessions, folder=self.folder)
         )
-        mail, content = MAIL.format(port=SMTP_PORT), MAIL.format(port=SMTP_CONTENT_PORT) + CONTENT
-        services = {"relay": RELAY, "web": WEB, "mail": mail, "content": content, "files": FILES}
-        services["secure"] = TLS
         for name in ("root.pem", "public.crt"):
             shutil.copy2(self.folder / name, config)
-        for name, service in services.items():
+        for name, service in {**self.services(), "secure": TLS}.items():
             (config / "services" / f"{name}.toml").write_text(service)
         twistd = [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile="]
         state = str(self.folder / "state")
         command = [*twistd, "tproxygw", "--config", str(config), "--state", state, "--control", ""]
         self.process = start(self.network.gateway, command, self.log)
+
+    def services(self) -> dict[str, str]:
+        """The services that every version has, by their names."""
+        mail, content = MAIL.format(port=SMTP_PORT), MAIL.format(port=SMTP_CONTENT_PORT) + CONTENT
+        return {"relay": RELAY, "web": WEB, "mail": mail, "content": content, "files": FILES}
+
+
+class Before(Gateway):
+    """
+    An earlier version of this gateway, from a checkout, with what it has of the protocols.
+
+    @cvar checkout: where that is.
+    """
+
+    name = "before"
+    protocols = ("relay", "http", "smtp", "ftp")
+    checkout = Path()
+
+    def between(self) -> None:
+        """With a configuration that old versions can read."""
+        self.network.filter(NOT_PAST_IT)
+        config = self.folder / "conf"
+        (config / "services").mkdir(parents=True)
+        text = GATEWAY.partition("[tls]")[0]
+        (config / "gateway.toml").write_text(
+            text.format(interface=CLIENT_INTERFACE, sessions=self.sessions, folder=self.folder)
+        )
+        for name, service in self.services().items():
+            (config / "services" / f"{name}.toml").write_text(service)
+        twistd = [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile="]
+        command = [*twistd, "tproxygw", "--config", str(config)]
+        environment = ["env", f"PYTHONPATH={self.checkout}"]
+        self.process = start(self.network.gateway, [*environment, *command], self.log)
 
 
 def finish(client: subprocess.Popen[bytes]) -> list[float]:
