@@ -184,7 +184,7 @@ class ImportTests(SynchronousTestCase):
         that does not depend on what the policy says.
         """
         http, first = "protocols.http", "protocols.http.http1"
-        outside = ("protocols.http.inspector", first)
+        outside = ("protocols.http.inspector", "protocols.http.shared", first)  # they compose
         wrong = [
             f"{module.name} imports {name}"
             for module in modules()

@@ -7,6 +7,7 @@ has understood. C{protocols.http.policy} decides by the operator's settings.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from attrs import frozen
@@ -111,8 +112,45 @@ class Page:
     headers: tuple[Field, ...] = ()
 
 
+Check = Callable[[str], bool]
+"""Whether a path may be what some test is about."""
+
+
+class IPlans(Protocol):
+    """
+    What the policy says of many messages at once: nothing but that they pass, as they are but for
+    headers that are dropped by their names. Where it says nothing, L{IDecisions} is asked.
+    """
+
+    def keeps_asked(self, name: str) -> bool:
+        """Whether a header of a request passes that has this name, in any case."""
+
+    def keeps_answered(self, name: str) -> bool:
+        """The same for responses."""
+
+    def allows(self, method: str) -> bool:
+        """Whether requests of this method may be asked."""
+
+    def checks(self, method: str, host: str) -> tuple[Check, ...] | None:
+        """
+        A request of this method to this host passes if its path is clear of all these.
+
+        @return: L{None}: that does not suffice to tell.
+        """
+
+    def answer(self, status: int, type: str | None) -> bool:
+        """Whether any answer with this status and C{Content-Type} passes."""
+
+
 class IDecisions(Protocol):
-    """The policy of one session: made once for each, with its settings."""
+    """
+    The policy of one session: made once for each, with its settings.
+
+    @ivar plans: L{None}: each message has to be asked about.
+    """
+
+    @property
+    def plans(self) -> IPlans | None: ...
 
     def request(
         self, request: Request, server: Address, client: Address

@@ -18,6 +18,7 @@ from protocols.http.decision import IDecisions
 from protocols.http.http1.answering import Answering
 from protocols.http.http1.asking import Asking
 from protocols.http.http1.dialogue import Dialogue
+from protocols.http.http1.plain import Plain
 from protocols.http.http1.watch import watch
 from protocols.http.policy.decisions import Decisions
 from protocols.http.policy.settings import HttpSettings
@@ -32,15 +33,35 @@ class HttpInspector(StreamInspector):
 
     def __init__(self, session: ISession) -> None:
         super().__init__(session)
-        self.dialogue = Dialogue(session, self.decisions(session))
+        decisions, shared = self.decisions(session), session.shared
+        self.dialogue = Dialogue(session, decisions)
+        self._plain: Plain | None = None
+        if shared.tables is not None and decisions.plans is shared.plans:
+            self._plain = Plain(self.dialogue, shared.tables)
 
     def decisions(self, session: ISession) -> IDecisions:
         """Who decides in C{session}: the policy, by the settings of the service."""
-        return Decisions(session.settings, session.server, session.compute, session.hit)
+        plans = session.shared.plans
+        return Decisions(session.settings, session.server, session.compute, session.hit, plans)
 
     def started(self) -> None:
         """Nothing to connect for yet: in HTTP, the client speaks first."""
         watch(self.dialogue, self.reads)
+
+    def received(self, side: Side, data: bytes) -> Deferred[Any] | None:
+        """What is plain needs no coroutine."""
+        plain = self._plain
+        if plain is not None:
+            data = plain.asked(data) if side is CLIENT else plain.answered(data)
+            if not data:
+                return None
+        return super().received(side, data)
+
+    def reads(self, side: Side) -> bool:
+        """See L{StreamInspector.reads}."""
+        if side is SERVER and self._plain is not None and self._plain.left:
+            return True
+        return super().reads(side)
 
     def from_client(self, read: Reader) -> Coroutine[Any, Any, None]:
         """See L{Asking}."""
@@ -78,6 +99,9 @@ class HttpInspector(StreamInspector):
         """With a client that leaves between two requests, all is done."""
         if side is CLIENT and self.dialogue.rests:
             self.session.done()
+            return None
+        if side is SERVER and self._plain is not None and self._plain.left:
+            self._plain.broken_off()
             return None
         return super().ended(side)
 

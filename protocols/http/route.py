@@ -107,9 +107,13 @@ class Route:
         await self._connect(permitted[-1])
 
     async def _connect(self, address: Address | None) -> None:
-        self.reached = reached = await self._session.connect(address)
+        self.arrived(await self._session.connect(address))
         if address is not None:
             self._host = address.host
+
+    def arrived(self, reached: Address) -> None:
+        """This server is connected."""
+        self.reached = reached
         if reached != self._session.server:
             self.elsewhere = reached
 

@@ -19,7 +19,7 @@ def _media_type(value: str) -> str:
 
 
 # Chrome refuses contradictory Location and Content-Disposition as well.
-_SINGULAR: dict[str, Callable[[str], str]] = {
+SINGULAR: dict[str, Callable[[str], str]] = {
     "content-type": _media_type,
     "content-disposition": str,
     "location": str,
@@ -30,7 +30,7 @@ def check_singular(headers: Headers) -> None:
     """@raise Malformed: one of these headers is there several times, and contradicts itself."""
     if not headers.repeated:
         return
-    for name, meaning in _SINGULAR.items():
+    for name, meaning in SINGULAR.items():
         values = headers.every(name)
         for number, value in enumerate(values):
             if meaning(value) != meaning(values[0]):

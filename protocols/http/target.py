@@ -116,15 +116,19 @@ def read_host(headers: Headers, version: str, target: Target) -> Authority:
 
 
 def _host(value: str, target: Target) -> Authority:
-    host, port = _named(value)
+    host, port = read_authority(value)
     if target.host and not _agree((host, port), target):
         raise Malformed(f"Host says {value!r}, the target {target.text[:200]!r}")
     return host, port
 
 
 @lru_cache(maxsize=1024)
-def _named(value: str) -> Authority:
-    """@raise Malformed: it names no host; that is not remembered."""
+def read_authority(value: str) -> Authority:
+    """
+    The host and the port that the value of a Host header names.
+
+    @raise Malformed: it names no host; that is not remembered.
+    """
     found = HOST.fullmatch(value)
     if found is not None:
         return _authority(found[1], found[2])

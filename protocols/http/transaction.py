@@ -20,8 +20,6 @@ class Transaction:
 
     @ivar began: when its first byte came.
     @ivar since: since when the body is read, or the server's answer is waited for.
-    @ivar request: as the client sent it; L{None} if it was none.
-    @ivar response: the final one, as the server sent it.
     @ivar persistent: whether the client expects to go on after it.
     @ivar expects: the client waits for a 100 before it sends the body.
     @ivar upgrades: the protocols that the server was offered.
@@ -41,8 +39,8 @@ class Transaction:
     @ivar wait: for so many seconds the server may say nothing; 0: as the settings have it.
     """
 
-    request: Request | None = None
-    response: Response | None = None
+    _request: Request | None = None
+    _response: Response | None = None
     request_body: Body | None = None
     response_body: Body | None = None
     request_head = response_head = 0
@@ -57,6 +55,36 @@ class Transaction:
 
     def __init__(self, began: float = 0.0) -> None:
         self.began = self.since = began
+
+    @property
+    def request(self) -> Request | None:
+        """As the client sent it; L{None} if it was none."""
+        if self._request is None:
+            self._request = self.read_request()
+        return self._request
+
+    @request.setter
+    def request(self, request: Request) -> None:
+        self._request = request
+
+    @property
+    def response(self) -> Response | None:
+        """The final one, as the server sent it."""
+        if self._response is None:
+            self._response = self.read_response()
+        return self._response
+
+    @response.setter
+    def response(self, response: Response) -> None:
+        self._response = response
+
+    def read_request(self) -> Request | None:
+        """Of a transaction whose request is read only if somebody wants to know it."""
+        return None
+
+    def read_response(self) -> Response | None:
+        """The same for the response."""
+        return None
 
     @property
     def version(self) -> str:

@@ -52,7 +52,8 @@ class Answering:
 
     async def run(self) -> None:
         """Until the server ends, or the last response was read."""
-        while not self._dialogue.over and await self._read.more():
+        self._dialogue.answering = True
+        while not self._dialogue.over and await self._next():
             transaction = self._pending.oldest
             if transaction is None:
                 await self._unasked()
@@ -62,6 +63,15 @@ class Answering:
                     await self._unasked()
                 return
         self._ended()
+
+    async def _next(self) -> bool:
+        """Wait for the next answer; meanwhile there may be plain ones."""
+        if not self._read.empty:
+            return True
+        self._dialogue.answering = False
+        more = await self._read.more()
+        self._dialogue.answering = True
+        return more
 
     async def _unasked(self) -> None:
         """

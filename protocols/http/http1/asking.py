@@ -11,7 +11,7 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 
 from gateway.inspector import Reader
-from gateway.interfaces import CLIENT, SERVER, Denied, Outcome, Unreachable
+from gateway.interfaces import CLIENT, SERVER, Denied, Unreachable
 from protocols.http.body import Body
 from protocols.http.decision import Decision, Pass, Redirect, Refuse, Stacked
 from protocols.http.entity import sink_of
@@ -26,13 +26,10 @@ from protocols.http.http1.transfer import NOTHING, SMALL, Beginning, beginning, 
 from protocols.http.http1.ways import Chunks, Held, reframed
 from protocols.http.malformed import Malformed
 from protocols.http.message import Headers, Request, Response
-from protocols.http.names import Unknown
-from protocols.http.route import Route
 from protocols.http.singular import check_singular
 from protocols.http.stacked import Ways, through
-from protocols.http.status import BAD_GATEWAY, GATEWAY_TIMEOUT, SERVICE_UNAVAILABLE
 from protocols.http.target import is_escaped, written_host
-from protocols.http.transaction import DENIED, FAILED, PASSED, Transaction
+from protocols.http.transaction import DENIED, PASSED, Transaction
 
 SHORT = 4096
 """Bytes: heads that are no longer are kept until the next one comes, which is often the same."""
@@ -50,18 +47,28 @@ class Asking:
         self._settings = dialogue.settings
         self._encodes = dialogue.settings.targets == "encode"
         self._read = read
-        self._route = Route(dialogue.session, dialogue.settings)
-        self._count = 0
+        self._route = dialogue.route
         self._refusals = 0
         self._headers: Headers | None = None
 
     async def run(self) -> None:
         """Until the client ends, or has sent its last request."""
-        while await self._read.more():
+        self._dialogue.asking = True
+        await self._dialogue.connected_to()
+        while await self._next():
             if len(self._pending) >= self._settings.limits.pipelined:
                 await self._pending.at_most(self._settings.limits.pipelined - 1)
             if not await self._request():
                 return
+
+    async def _next(self) -> bool:
+        """Wait for the next request; meanwhile there may be plain ones."""
+        if not self._read.empty:
+            return True
+        self._dialogue.asking = False
+        more = await self._read.more()
+        self._dialogue.asking = True
+        return more
 
     async def _request(self) -> bool:
         """Read one request, and do what is to be done with it; whether there may be another."""
@@ -188,8 +195,9 @@ class Asking:
 
     def _is_last(self) -> bool:
         """Whether this request is the last one that the limit allows."""
-        self._count += 1
-        return self._count == self._settings.limits.requests
+        is_last = self._dialogue.is_last
+        self._dialogue.count += 1
+        return is_last
 
     def _begin(self, transaction: Transaction, framing: Framing) -> None:
         """A request is about to be sent."""
@@ -225,25 +233,15 @@ class Asking:
         @return: whether there is a server.
         """
         if self._dialogue.server_ended:
-            self._give_up(transaction, "the server had closed the connection")
+            self._dialogue.give_up(transaction, "the server had closed the connection")
             return False
         try:
             await self._route.open(request)
         except Unreachable as unreachable:
             await self._pending.at_most(0)
-            status = GATEWAY_TIMEOUT if "timed out" in str(unreachable) else BAD_GATEWAY
-            if isinstance(unreachable, Unknown):
-                status = SERVICE_UNAVAILABLE
-            self._give_up(transaction, f"server unreachable: {unreachable}", status)
+            self._dialogue.unreachable(transaction, unreachable)
             return False
         return True
-
-    def _give_up(self, transaction: Transaction, reason: str, status: int = 0) -> None:
-        """Close; the client hears why if there is a status. Else it will try again by itself."""
-        if status:
-            self._session.send(CLIENT, self._dialogue.reply(transaction, status, reason))
-        self._dialogue.record(transaction, FAILED, reason)
-        self._session.close(reason, Outcome.FAILED)
 
     # Answers of our own
 
@@ -279,11 +277,11 @@ class Asking:
         malformed = denied if isinstance(denied, Malformed) else Malformed(denied.reason)
         transaction.line = malformed.line
         if transaction.answered and self._read.ended:
-            self._give_up(transaction, malformed.reason)
+            self._dialogue.give_up(transaction, malformed.reason)
             return
         reply = b""
         begin = self._read.peek(1).decode("latin-1")
-        if not self._count and malformed.offset == 0 and is_foreign(begin):
+        if not self._dialogue.count and malformed.offset == 0 and is_foreign(begin):
             reply = last_words(begin)
         elif not transaction.answering:
             reply = self._dialogue.reply(transaction, malformed.status, malformed.reason)

@@ -7,14 +7,18 @@ how the gateway itself answers and records.
 
 from __future__ import annotations
 
-from gateway.interfaces import CLIENT, Denied, ISession, Outcome
+from twisted.internet.defer import Deferred
+
+from gateway.interfaces import CLIENT, Denied, ISession, Outcome, Unreachable
 from protocols.http.decision import IDecisions, Redirect, Refuse
 from protocols.http.http1.pending import Pending
 from protocols.http.malformed import Malformed
 from protocols.http.message import Field, Headers
+from protocols.http.names import Unknown
 from protocols.http.reply import reply
+from protocols.http.route import Route
 from protocols.http.settings import CoreSettings
-from protocols.http.status import BAD_GATEWAY
+from protocols.http.status import BAD_GATEWAY, GATEWAY_TIMEOUT, SERVICE_UNAVAILABLE
 from protocols.http.transaction import FAILED, Transaction
 
 STALE = 1.0
@@ -33,6 +37,10 @@ class Dialogue:
     @ivar server_ended: the server will send no more.
     @ivar over: the session is.
     @ivar left: what follows is not HTTP.
+    @ivar asking: a request is being read, or what is done with it is awaited.
+    @ivar answering: an answer is being read.
+    @ivar count: how many requests there were.
+    @ivar route: which server they go to.
     """
 
     def __init__(self, session: ISession, decisions: IDecisions) -> None:
@@ -42,6 +50,10 @@ class Dialogue:
         self.pending = Pending()
         self.fresh = True
         self.last = self.server_ended = self.over = self.left = False
+        self.asking = self.answering = False
+        self.count = 0
+        self.route = Route(session, session.settings)
+        self._connecting: Deferred[None] | None = None
         self.current: Transaction | None = None
         self.rested = session.now
 
@@ -52,6 +64,27 @@ class Dialogue:
         return not (self.last or self.left or self.pending) and (
             current is None or current.recorded
         )
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the next request is the last one that the limit allows."""
+        return self.count + 1 == self.settings.limits.requests
+
+    # Whoever connects for one that is not read in the general way
+
+    async def connected_to(self) -> None:
+        """Wait until the request that is connected for has been sent, if there is one."""
+        if self.current is not None:
+            self._connecting = Deferred()
+            await self._connecting
+
+    def connected(self) -> None:
+        """It has been sent. The last thing to do: what goes on may end the session."""
+        connecting, self._connecting = self._connecting, None
+        if connecting is None:
+            self.asking = False
+        else:
+            connecting.callback(None)
 
     # What the policy says
 
@@ -109,6 +142,20 @@ class Dialogue:
         if self.fresh or begun or oldest.response is not None:
             return False
         return not oldest.uploads or self.session.now - oldest.began < STALE
+
+    def unreachable(self, transaction: Transaction, error: Unreachable) -> None:
+        """There is no server; the client hears so, and whether it took too long."""
+        status = GATEWAY_TIMEOUT if "timed out" in str(error) else BAD_GATEWAY
+        if isinstance(error, Unknown):
+            status = SERVICE_UNAVAILABLE
+        self.give_up(transaction, f"server unreachable: {error}", status)
+
+    def give_up(self, transaction: Transaction, reason: str, status: int = 0) -> None:
+        """Close; the client hears why if there is a status. Else it will try again by itself."""
+        if status:
+            self.session.send(CLIENT, self.reply(transaction, status, reason))
+        self.record(transaction, FAILED, reason)
+        self.session.close(reason, Outcome.FAILED)
 
     def unanswered(self, oldest: Transaction, reason: str, status: int = BAD_GATEWAY) -> None:
         """There will be no answers any more; the client reads so, unless the status is 0."""

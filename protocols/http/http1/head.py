@@ -45,6 +45,9 @@ BEGIN = 64
 END = b"\r\n\r\n"
 """Of a head."""
 
+_MUCH = 1 << 30
+_ANY = Limits(headers=_MUCH, header_line_bytes=_MUCH)
+
 
 def request_at_once(
     read: Reader, limits: Limits, before: Headers | None, encodes: bool
@@ -95,6 +98,23 @@ async def read_request(read: Reader, limits: Limits, encodes: bool) -> tuple[Req
     except Malformed as malformed:
         malformed.line = line
         raise
+
+
+def request_of(head: bytes) -> Request:
+    """A request whose head has been found to be good, and within the limits."""
+    line, lines = _parts(head)
+    return _request(_request_line(line, _ANY, False), parse(lines, _ANY, len(line) + 2))
+
+
+def response_of(head: bytes, request: Request) -> Response:
+    """L{request_of} for the head of a response."""
+    line, lines = _parts(head)
+    return _response(_status_line(line), parse(lines, _ANY, len(line) + 2, lenient=True), request)
+
+
+def _parts(head: bytes) -> tuple[str, str]:
+    line, _, lines = head[:-2].decode("latin-1").partition("\r\n")
+    return line, lines
 
 
 def _at_once(read: Reader, limits: Limits) -> tuple[str, str, int] | None:

@@ -11,37 +11,41 @@ from protocols.http.transaction import Transaction
 
 
 class Pending:
-    """Transactions that are not answered to their end, in the order of their requests."""
+    """
+    Transactions that are not answered to their end.
 
-    __slots__ = ("_most", "_queue", "_waiting")
+    @ivar queue: they, in the order of their requests.
+    """
+
+    __slots__ = ("_most", "_waiting", "queue")
 
     def __init__(self) -> None:
-        self._queue: deque[Transaction] = deque()
+        self.queue: deque[Transaction] = deque()
         self._waiting: Deferred[None] | None = None
         self._most = 0
 
     def __iter__(self) -> Iterator[Transaction]:
-        return iter(self._queue)
+        return iter(self.queue)
 
     @property
     def oldest(self) -> Transaction | None:
         """The one that the next response is for."""
-        return self._queue[0] if self._queue else None
+        return self.queue[0] if self.queue else None
 
     def add(self, transaction: Transaction) -> None:
         """Its request is about to be sent."""
-        self._queue.append(transaction)
+        self.queue.append(transaction)
 
     def remove(self) -> None:
         """The oldest one was answered. L{wake} has to be called as soon as all is done for it."""
-        self._queue.popleft()
+        self.queue.popleft()
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self.queue)
 
     async def at_most(self, count: int) -> None:
         """Wait until no more than so many are there."""
-        while len(self._queue) > count:
+        while len(self.queue) > count:
             self._most = count
             self._waiting = Deferred()
             await self._waiting
@@ -53,6 +57,6 @@ class Pending:
 
     def wake(self) -> None:
         """Let go on who waits. The last thing to do: what it does may end the session."""
-        if self._waiting is not None and len(self._queue) <= self._most:
+        if self._waiting is not None and len(self.queue) <= self._most:
             waiting, self._waiting = self._waiting, None
             waiting.callback(None)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from twisted.internet.defer import Deferred, maybeDeferred
 
 from gateway.interfaces import Address, blamed
-from protocols.http.decision import Decision, Page, Pass, Redirect, Refuse, Stacked
+from protocols.http.decision import Decision, IPlans, Page, Pass, Redirect, Refuse, Stacked
 from protocols.http.message import Form, Headers, Request, Response
 from protocols.http.policy.authentication import Authentication, Compute
 from protocols.http.policy.headers import HeaderPolicy
@@ -68,6 +68,7 @@ class Decisions:
     @param server: the original destination.
     @param compute: has a password compared without stopping the gateway.
     @param hit: counts a test or a list that has matched.
+    @param plans: what the same settings say of many messages at once.
     """
 
     def __init__(
@@ -76,7 +77,9 @@ class Decisions:
         server: Address,
         compute: Compute = at_once,
         hit: Callable[[str], None] = uncounted,
+        plans: IPlans | None = None,
     ) -> None:
+        self.plans = plans
         self._settings = settings
         self._hit = hit
         self._server = server

@@ -105,6 +105,11 @@ class HeaderPolicy:
         removed = {each for name in self.remove for each in spellings(name)}
         return frozenset(removed.union(*(spellings(name.lower())[1:] for name in self.set)))
 
+    @property
+    def changes(self) -> bool:
+        """Whether more is done to headers than that some are dropped by their names."""
+        return bool(self.limit or self.replace or self.rename or self.set or self.add)
+
     def too_long(self, headers: Headers) -> str | None:
         """The name of a header that is longer than it may be."""
         for name, limit in self.limit.items():
@@ -125,7 +130,7 @@ class HeaderPolicy:
     def reduced(self, headers: Headers) -> Headers:
         """The headers that pass, as they pass."""
         if self.only or not self._removed.isdisjoint(headers.first):
-            headers = headers.only(self._passes)
+            headers = headers.only(self.passes)
         for replacement in self.replace:
             if replacement.name in headers:
                 headers = replacement.apply(headers)
@@ -134,7 +139,8 @@ class HeaderPolicy:
                 headers = headers.renamed(name, new)
         return headers
 
-    def _passes(self, name: str) -> bool:
+    def passes(self, name: str) -> bool:
+        """Whether a header of this name is let pass."""
         key = name.lower()
         if key in KEPT:
             return True

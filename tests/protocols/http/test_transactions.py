@@ -69,6 +69,7 @@ class Scripted:
     seen: list[bytes] = field(factory=list)
     late: Deferred[Decision] | None = None
     choose: Stacked | None = None
+    plans: None = None
 
     def request(
         self, request: Request, server: Address, client: Address
@@ -100,14 +101,19 @@ class Scripted:
         return Page("text/plain", b"no\n")
 
 
-def scripted(script: IDecisions, times: Times | None = None) -> FakeSession:
-    """A session whose policy is the test's."""
+def by_script(script: IDecisions) -> type[HttpInspector]:
+    """An inspector whose policy is the test's."""
 
     class ScriptedInspector(HttpInspector):
         def decisions(self, session: ISession) -> IDecisions:
             return script
 
-    return FakeSession(ScriptedInspector, HttpSettings(times=times or Times())).start()
+    return ScriptedInspector
+
+
+def scripted(script: IDecisions, times: Times | None = None) -> FakeSession:
+    """A session whose policy is the test's."""
+    return FakeSession(by_script(script), HttpSettings(times=times or Times())).start()
 
 
 class OrderTests(SynchronousTestCase):
@@ -579,7 +585,9 @@ class _Rewriting(Scripted):
 class StackTests(SynchronousTestCase):
     """Bodies go through the inspector of another service."""
 
-    def begin(self, body: type = FakeBody, **stack: Any) -> FakeSession:
+    def begin(
+        self, body: type = FakeBody, make: type[HttpInspector] = HttpInspector, **stack: Any
+    ) -> FakeSession:
         """A session whose bodies are inspected, by C{body}."""
 
         class Stacking(FakeSession):
@@ -587,7 +595,7 @@ class StackTests(SynchronousTestCase):
                 self.bodies.append(body(service, sink))
                 return self.bodies[-1]
 
-        return Stacking(HttpInspector, HttpSettings(stack=Stack(**stack))).start()
+        return Stacking(make, HttpSettings(stack=Stack(**stack))).start()
 
     def test_response(self) -> None:
         """It sees the content without its framing, and what it lets through leaves in chunks."""
@@ -605,10 +613,8 @@ class StackTests(SynchronousTestCase):
     def test_chosen(self) -> None:
         """The policy may choose the service, message by message, whatever the settings say."""
         for stack in ({}, {"request": "mime", "response": "mime"}):
-            session = self.begin(**stack)
-            scripts = Scripted()
-            session.inspector.dialogue.decisions = scripts  # type: ignore[attr-defined]
-            scripts.choose = Stacked("chosen", "services/web.toml:1")
+            script = Scripted(choose=Stacked("chosen", "services/web.toml:1"))
+            session = self.begin(make=by_script(script), **stack)
             session.says(CLIENT, PUT + b"\r\nabc")
             session.says(SERVER, OK)
             self.assertEqual(
