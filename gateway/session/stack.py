@@ -9,7 +9,7 @@ connection below it, so it can't open, secure or announce one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
@@ -37,9 +37,6 @@ from gateway.session import guard
 from gateway.session.ticker import Ticker
 from gateway.session.timer import Timer
 
-if TYPE_CHECKING:
-    from gateway.session.session import Session
-
 log = PrintableLogger()
 
 DEPTH = 4
@@ -63,7 +60,7 @@ def inspecting(policy: Policy, service: str) -> Service:
     return chosen
 
 
-def stack(session: Session | Stacked, policy: Policy, service: str, sink: ISink) -> Body:
+def stack(session: Below, policy: Policy, service: str, sink: ISink) -> Body:
     """
     Begin to run a body through C{service}'s inspector.
 
@@ -77,6 +74,54 @@ def stack(session: Session | Stacked, policy: Policy, service: str, sink: ISink)
     stacked = Stacked(session, policy, chosen, sink, depth)
     stacked.start(chosen.maker.make)
     return Body(stacked)
+
+
+class Below(Protocol):
+    """The session that a body is a part of, which may be stacked itself."""
+
+    id: int
+    client: Address
+    server: Address
+    service: str
+
+    @property
+    def source(self) -> Address:
+        """See L{ISession}."""
+
+    @property
+    def ticker(self) -> Ticker:
+        """What time limits go by."""
+
+    @property
+    def now(self) -> float:
+        """See L{ISession}."""
+
+    def permits(self, address: Address) -> bool:
+        """See L{ISession.permits}."""
+
+    def resolve(self, name: str) -> Deferred[tuple[str, ...]]:
+        """See L{ISession.resolve}."""
+
+    def give_way(self, side: Side) -> Deferred[None]:
+        """See L{ISession.give_way}."""
+
+    def date(self) -> float:
+        """See L{ISession.date}."""
+
+    def compute(self, function: Callable[[], Any]) -> Deferred[Any]:
+        """See L{ISession.compute}."""
+
+    def record(self, event: str, gateway: Mapping[str, Any], denied_by: str, **fields: Any) -> None:
+        """See L{ISession.record}."""
+
+    def record_prepared(self, event: str, fields: str, gateway: str) -> None:
+        """See L{ISession.record_prepared}."""
+
+    def hit(self, place: str) -> None:
+        """See L{ISession.hit}."""
+
+    def forget(self, stacked: Stacked) -> None:
+        """A body came to its end."""
 
 
 @implementer(IBody)
@@ -104,7 +149,7 @@ class Stacked:
     """The session that a stacked inspector sees."""
 
     def __init__(
-        self, below: Session | Stacked, policy: Policy, service: Service, sink: ISink, depth: int
+        self, below: Below, policy: Policy, service: Service, sink: ISink, depth: int
     ) -> None:
         self.id: int = below.id
         self.client: Address = below.client
