@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from zope.interface import Attribute, Interface
 
 from gateway.agreement import Agreed, Invalid
+from gateway.envelope import NO_ENVELOPE, Envelope
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -210,8 +211,19 @@ class ISink(Interface):
     def ended() -> None:
         """The body is complete."""
 
-    def denied(reason: str, reply: bytes) -> None:
-        """The stacked inspector refused the body. Nothing more comes."""
+    def flushed() -> Deferred[None]:
+        """
+        @return: fires when there is room for more: what came has left. It does not fire if the
+            session ends before.
+        """
+
+    def denied(reason: str, reply: bytes, outcome: Outcome) -> None:
+        """
+        The stacked inspector refused the body. Nothing more comes.
+
+        @param reply: words for whoever is to have an answer, in UTF-8; empty: none of its own.
+        @param outcome: FAILED, if it is no fault of the body: it may be tried again later.
+        """
 
 
 class IBody(Interface):
@@ -250,6 +262,8 @@ class ISession(Interface):
     server: Address = Attribute("where the client wanted to go: the original destination")
     source: Address = Attribute("the address that the server sees; before, the client's own")
     settings: Any = Attribute("the inspector's Settings, from the table of its name")
+    envelope: Envelope = Attribute("what a stacked body belongs to; elsewhere, nothing is in it")
+    tools: Any = Attribute("of a stacked body, an L{ITools<gateway.tools.ITools>}; else L{None}")
     shared: Any = Attribute("what all sessions of the service share: IInspectorMaker.share")
     now: float = Attribute("seconds, for differences only; a quarter of one coarse, and free")
 
@@ -455,12 +469,19 @@ class ISession(Interface):
             Cancel it to give up.
         """
 
-    def stack(service: str, sink: Any) -> Any:
+    def stack(service: str, sink: Any, envelope: Envelope = NO_ENVELOPE) -> Any:
         """
         Run a body through the inspector of another service.
 
         @param sink: an L{ISink}, gets what that inspector sends to its SERVER.
+        @param envelope: what the body belongs to, as far as that is known.
         @return: an L{IBody}, to put the body in.
+        """
+
+    def keeps(service: str) -> bool:
+        """
+        Whether a body that runs through that service's inspector passes as it is, or not at all:
+        what was said of its length still holds.
         """
 
     def release() -> None:
@@ -525,6 +546,7 @@ class IInspectorMaker(Interface):
 
     name: str = Attribute("what service files write after 'inspector ='")
     description: str = Attribute("one line for the operator")
+    keeps: bool = Attribute("whether a body passes as it is, or not at all: L{ISession.keeps}")
 
     def settings() -> type | None:
         """

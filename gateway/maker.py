@@ -34,6 +34,7 @@ class InspectorMaker:
         class itself. It is called with one argument, the L{ISession}. Its
         attribute C{Settings}, if it has one, is the attrs class of its settings,
         and C{Shared} is called with these for what all sessions of a service share.
+        C{keeps} says that it never changes a body.
     """
 
     def __init__(self, name: str, target: str | type, description: str) -> None:
@@ -51,6 +52,11 @@ class InspectorMaker:
         @raise Exception: whatever the import of the inspector's module raises.
         """
         return cast("type | None", getattr(self.inspector, "Settings", None))
+
+    @property
+    def keeps(self) -> bool:
+        """See L{IInspectorMaker}: the class's C{keeps}."""
+        return bool(getattr(self.inspector, "keeps", False))
 
     def make(self, session: ISession) -> IInspector:
         """An inspector for this session."""

@@ -47,6 +47,7 @@ from gateway.observe.metrics import Metrics
 from gateway.observe.twistd import observer
 from gateway.policy.policy import Policy
 from gateway.policy.problem import PolicyError
+from gateway.scanning.tools import room
 from gateway.session import names
 from gateway.session.computing import Computing
 from gateway.session.connector import Connector
@@ -119,6 +120,7 @@ class Gateway(Service):
         self._metrics.divert_installed = lambda: self._heartbeat.installed
         self._metrics.policy_current = lambda: not self._loaded.broken
         self._metrics.policy = lambda: self._sessions.policy
+        self._room = room(reactor, policy.spool, self._metrics.scans)
         self._systemd = Systemd(os.environ)
         self._keyring = Keyring(reactor)
         self._computing = Computing(reactor)
@@ -152,6 +154,7 @@ class Gateway(Service):
             names=looked_up,
             credentials=self._keyring.credentials,
             turns=Turns(policy.tls.handshakes_per_client),
+            room=self._room,
         )
 
     def setServiceParent(self, parent: Any) -> None:
@@ -297,6 +300,7 @@ class Gateway(Service):
         policy = loaded.policy
         self._loaded = loaded
         self._sessions.policy = policy
+        self._room.adopt(policy.spool)
         self._sessions.equipment.turns.most = policy.tls.handshakes_per_client
         self._listeners.resume()
         self._listeners.close_unneeded(policy)
@@ -330,6 +334,7 @@ class Gateway(Service):
         self._listeners.stop()
         yield self._drain()
         self._sessions.stop()
+        self._room.stop()
         yield self._in_thread(self._computing.stop)
         try:
             stay = yield self._in_thread(self._kept.stopped)

@@ -54,6 +54,12 @@ _IN_WORDS: Mapping[Kind, str] = {
 }
 
 EVE: Mapping[str, Mapping[str, Kind]] = {
+    "alert": {**dict.fromkeys(("action", "signature", "category"), _text), "severity": _number},
+    "fileinfo": {
+        **dict.fromkeys(("filename", "magic", "state", "sha256"), _text),
+        "size": _number,
+        "stored": _flag,
+    },
     "flow": {
         **dict.fromkeys(("bytes_toserver", "bytes_toclient", "age"), _number),
         **dict.fromkeys(("start", "end", "state", "reason"), _text),

@@ -22,6 +22,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from gateway.interfaces import Outcome
+from gateway.observe.scans import Scans
 from gateway.policy.policy import Policy
 from gateway.policy.rule import Rule
 from gateway.policy.service import Action
@@ -105,6 +106,7 @@ class Metrics:
     audit_dropped: Callable[[], int] = _none
     audit_waiting: Callable[[], int] = _none
     policy: Callable[[], Policy] = Policy
+    scans: Scans = field(factory=Scans, init=False)
     services: _ByService = field(factory=_ByService, init=False)
     refusals: dict[Refusal, int] = field(factory=lambda: dict.fromkeys(Refusal, 0), init=False)
     denials: dict[tuple[str, str, str], int] = field(factory=dict, init=False)
@@ -187,6 +189,7 @@ class _Collector(Collector):
         yield from self._decisions()
         yield from self._bytes()
         yield from self._servers()
+        yield from self._metrics.scans.collect()
         yield from self._gateway()
 
     def _sessions(self) -> Iterator[Metric]:

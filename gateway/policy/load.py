@@ -106,6 +106,7 @@ class _Loader:
             log=gateway.log,
             metrics=gateway.metrics,
             release=gateway.release,
+            spool=gateway.spool,
             tls=gateway.tls,
             plugin_path=tuple(map(str, plugin_path)),
             zones=zones,

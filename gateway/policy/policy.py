@@ -15,6 +15,7 @@ from gateway.policy.problem import Problem
 from gateway.policy.release import Release
 from gateway.policy.rule import Rule
 from gateway.policy.service import Service
+from gateway.policy.spool import SpoolSettings
 from gateway.policy.tls import Tls
 from gateway.policy.zone import Zone
 
@@ -36,6 +37,7 @@ class Policy:
     log: Log = field(factory=Log)
     metrics: Metrics = field(factory=Metrics)
     release: Release = field(factory=Release)
+    spool: SpoolSettings = field(factory=SpoolSettings)
     tls: Tls = field(factory=Tls)
     plugin_path: tuple[str, ...] = ()
     zones: Mapping[str, Zone] = field(factory=dict)

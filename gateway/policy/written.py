@@ -20,6 +20,7 @@ from gateway.policy.notation import read_interface, read_source
 from gateway.policy.release import Release
 from gateway.policy.service import Action, Reply, Source
 from gateway.policy.settings import option
+from gateway.policy.spool import SpoolSettings
 from gateway.policy.tls import Tls
 
 NO_SERVICE = "none"
@@ -41,6 +42,9 @@ class GatewayFile:
     metrics: Metrics = option("Where metrics can be had.", Factory(Metrics))
     release: Release = option(
         "What becomes of sessions of which nothing is left to inspect.", Factory(Release)
+    )
+    spool: SpoolSettings = option(
+        "Room for bodies that are held until they are judged.", Factory(SpoolSettings)
     )
     tls: Tls = option("Whose certificates are believed, and who signs our own.", Factory(Tls))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from time import time
 from typing import Any
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 
@@ -14,7 +14,9 @@ from gateway.kernel import sockets
 from gateway.observe.audit import Audit
 from gateway.observe.metrics import Metrics
 from gateway.policy.policy import Policy
+from gateway.policy.spool import SpoolSettings
 from gateway.policy.tls import Tls
+from gateway.scanning.tools import Room, room
 from gateway.session.connector import Connector
 from gateway.session.names import Names
 from gateway.session.poller import Poller
@@ -36,6 +38,10 @@ def no_credentials(policy: Policy) -> Credentials:
     return Credentials(Tls(), system_roots(), None, time)
 
 
+def _room(equipment: Equipment) -> Room:
+    return room(equipment.reactor, SpoolSettings(), equipment.metrics.scans)
+
+
 @frozen(eq=False)
 class Equipment:
     """
@@ -47,6 +53,7 @@ class Equipment:
     @ivar credentials: what the sessions of a policy need to speak TLS.
     @ivar turns: in which clients' handshakes are made.
     @ivar sockets: what makes sockets.
+    @ivar room: what those who judge bodies work with.
     """
 
     reactor: Any
@@ -63,3 +70,4 @@ class Equipment:
     compute: Compute = maybeDeferred
     names: Names = field(factory=Names)
     sockets: Sockets = sockets
+    room: Room = field(default=Factory(_room, takes_self=True))

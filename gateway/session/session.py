@@ -20,13 +20,14 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum
 from functools import partial
-from typing import Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from gateway.agreement import Agreed, Insecure, Invalid
+from gateway.envelope import NO_ENVELOPE, Envelope
 from gateway.interfaces import (
     CLIENT,
     SERVER,
@@ -46,11 +47,11 @@ from gateway.observe.log import PrintableLogger
 from gateway.policy.policy import Policy
 from gateway.policy.service import Service, Target
 from gateway.policy.tls import Terms
+from gateway.scanning.tools import Room
 from gateway.session import gate as reason
 from gateway.session import guard
 from gateway.session.connector import Opening, Origin, Reached, origin
 from gateway.session.dialing import Dialing
-from gateway.session.equipment import Equipment
 from gateway.session.expectation import Expectation
 from gateway.session.gate import Gate
 from gateway.session.handshake import Asked, Handshake
@@ -58,11 +59,14 @@ from gateway.session.joining import Joining
 from gateway.session.patience import Patience
 from gateway.session.probe import Probe
 from gateway.session.secure import SecureWire
-from gateway.session.stack import Body, Stacked, inspecting, stack
+from gateway.session.stack import Body, Stacked, inspecting, keeps, stack
 from gateway.session.ticker import Ticker
 from gateway.session.timer import Timer
 from gateway.session.wire import Wire
 from gateway.tls.credentials import Whom
+
+if TYPE_CHECKING:
+    from gateway.session.sessions import Sessions
 
 log = PrintableLogger()
 
@@ -88,47 +92,6 @@ class State(Enum):
     OVER = "over"
 
     __hash__ = object.__hash__  # by identity: Enum's own costs, and this is asked all the time
-
-
-Treatment = str | Callable[[ISession], IInspector] | None
-"""What becomes of an announced connection: a service's name, or what makes its inspector."""
-
-
-class Agreements(Protocol):
-    """All connections that sessions have agreed on and that are not there yet."""
-
-    def expect(
-        self, session: Session, side: Side, initiator: str, address: Address, treatment: Treatment
-    ) -> Deferred[Any]:
-        """See L{ISession.expect}. C{initiator} is the only host that may connect."""
-
-    def dial(
-        self, session: Session, side: Side, address: Address, source: Origin, treatment: Treatment
-    ) -> Deferred[Address]:
-        """
-        See L{ISession.dial}. C{source} is where it comes from.
-
-        @raise Denied: the session has as many as it may have.
-        @raise Unreachable: there are no descriptors left.
-        """
-
-
-class Home(Protocol):
-    """Where all sessions are: what one of them can't know alone."""
-
-    @property
-    def equipment(self) -> Equipment:
-        """The tools of all."""
-
-    @property
-    def related(self) -> Agreements:
-        """What they have agreed on."""
-
-    def permits(self, session: Session, address: Address) -> bool:
-        """Whether the policy has C{session} go to C{address}."""
-
-    def over(self, session: Session) -> None:
-        """C{session} is no more."""
 
 
 @implementer(ISession)
@@ -188,7 +151,7 @@ class Session:
 
     def __init__(
         self,
-        home: Home,
+        home: Sessions,
         policy: Policy,
         service: Service,
         identity: Identity,
@@ -570,9 +533,21 @@ class Session:
         except (Denied, Unreachable):
             return self._watched(fail())
 
-    def stack(self, service: str, sink: Any) -> Body:
+    envelope = NO_ENVELOPE
+    tools = None
+
+    @property
+    def room(self) -> Room:
+        """Where those whose bodies are stacked here have their tools from."""
+        return self._equipment.room
+
+    def keeps(self, service: str) -> bool:
+        """See L{ISession.keeps}."""
+        return keeps(self.policy, service)
+
+    def stack(self, service: str, sink: Any, envelope: Envelope = NO_ENVELOPE) -> Body:
         """See L{ISession.stack}."""
-        body = stack(self, self.policy, service, sink)
+        body = stack(self, self.policy, service, sink, envelope)
         if self._state in _ENDING:
             body.cancel()
         elif not body.stacked.closed:

@@ -9,13 +9,14 @@ connection below it, so it can't open, secure or announce one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from gateway.agreement import Agreed, Insecure
+from gateway.envelope import NO_ENVELOPE, Envelope
 from gateway.interfaces import (
     CLIENT,
     SERVER,
@@ -33,9 +34,13 @@ from gateway.observe.audit import NOTHING
 from gateway.observe.log import PrintableLogger
 from gateway.policy.policy import Policy
 from gateway.policy.service import Service
+from gateway.scanning.tools import Room, Tools
 from gateway.session import guard
 from gateway.session.ticker import Ticker
 from gateway.session.timer import Timer
+
+if TYPE_CHECKING:
+    from gateway.session.session import Session
 
 log = PrintableLogger()
 
@@ -60,7 +65,13 @@ def inspecting(policy: Policy, service: str) -> Service:
     return chosen
 
 
-def stack(session: Below, policy: Policy, service: str, sink: ISink) -> Body:
+def stack(
+    session: Session | Stacked,
+    policy: Policy,
+    service: str,
+    sink: ISink,
+    envelope: Envelope = NO_ENVELOPE,
+) -> Body:
     """
     Begin to run a body through C{service}'s inspector.
 
@@ -71,57 +82,15 @@ def stack(session: Below, policy: Policy, service: str, sink: ISink) -> Body:
     depth = session.depth + 1 if isinstance(session, Stacked) else 1
     if depth > DEPTH:
         raise Unstackable(f"{session.service} stacks {service!r}: more than {DEPTH} deep")
-    stacked = Stacked(session, policy, chosen, sink, depth)
+    stacked = Stacked(session, policy, chosen, sink, depth, envelope)
     stacked.start(chosen.maker.make)
     return Body(stacked)
 
 
-class Below(Protocol):
-    """The session that a body is a part of, which may be stacked itself."""
-
-    id: int
-    client: Address
-    server: Address
-    service: str
-
-    @property
-    def source(self) -> Address:
-        """See L{ISession}."""
-
-    @property
-    def ticker(self) -> Ticker:
-        """What time limits go by."""
-
-    @property
-    def now(self) -> float:
-        """See L{ISession}."""
-
-    def permits(self, address: Address) -> bool:
-        """See L{ISession.permits}."""
-
-    def resolve(self, name: str) -> Deferred[tuple[str, ...]]:
-        """See L{ISession.resolve}."""
-
-    def give_way(self, side: Side) -> Deferred[None]:
-        """See L{ISession.give_way}."""
-
-    def date(self) -> float:
-        """See L{ISession.date}."""
-
-    def compute(self, function: Callable[[], Any]) -> Deferred[Any]:
-        """See L{ISession.compute}."""
-
-    def record(self, event: str, gateway: Mapping[str, Any], denied_by: str, **fields: Any) -> None:
-        """See L{ISession.record}."""
-
-    def record_prepared(self, event: str, fields: str, gateway: str) -> None:
-        """See L{ISession.record_prepared}."""
-
-    def hit(self, place: str) -> None:
-        """See L{ISession.hit}."""
-
-    def forget(self, stacked: Stacked) -> None:
-        """A body came to its end."""
+def keeps(policy: Policy, service: str) -> bool:
+    """See L{ISession.keeps}."""
+    maker = inspecting(policy, service).maker
+    return maker is not None and maker.keeps
 
 
 @implementer(IBody)
@@ -149,7 +118,13 @@ class Stacked:
     """The session that a stacked inspector sees."""
 
     def __init__(
-        self, below: Below, policy: Policy, service: Service, sink: ISink, depth: int
+        self,
+        below: Session | Stacked,
+        policy: Policy,
+        service: Service,
+        sink: ISink,
+        depth: int,
+        envelope: Envelope,
     ) -> None:
         self.id: int = below.id
         self.client: Address = below.client
@@ -157,6 +132,7 @@ class Stacked:
         self.service: str = service.name
         self.settings = service.settings
         self.shared = service.shared
+        self.envelope = envelope
         self.depth = depth
         self._below = below
         self._written = service.written
@@ -167,6 +143,7 @@ class Stacked:
         self.closed = False
         self.timers: frozenset[Timer] = frozenset()
         self._stacked: set[Stacked] = set()
+        self._tools: Tools | None = None
 
     def start(self, make: Callable[[ISession], IInspector]) -> None:
         """Make the inspector and tell it."""
@@ -213,6 +190,8 @@ class Stacked:
         inspector, self._inspector = self._inspector, None
         if inspector is not None:
             guard.call(self, inspector.closed, verdict)
+        if self._tools is not None:
+            self._tools.close()
 
     @property
     def ending(self) -> bool:
@@ -240,9 +219,23 @@ class Stacked:
         if not self.closed:
             sink = self._sink
             self.over(verdict)
-            sink.denied(f"{self.service}: {verdict.reason}", reply)
+            sink.denied(f"{self.service}: {verdict.reason}", reply, verdict.outcome)
 
     # What the stacked inspector asks for
+
+    @property
+    def room(self) -> Room:
+        """Where its tools are from."""
+        return self._below.room
+
+    @property
+    def tools(self) -> Tools:
+        """See L{ISession}. What it leaves open is closed with it."""
+        if self._tools is None:
+            self._tools = Tools(self.room, self.service)
+            if self.closed:
+                self._tools.close()
+        return self._tools
 
     @property
     def source(self) -> Address:
@@ -300,8 +293,8 @@ class Stacked:
         self.send(side, data)
 
     def flushed(self, side: Side) -> Deferred[None]:
-        """The sink took it at once."""
-        return succeed(None)
+        """See L{ISession.flushed}: the sink knows."""
+        return Deferred() if self.closed else self._sink.flushed()
 
     def compute(self, function: Callable[[], Any]) -> Deferred[Any]:
         """See L{ISession.compute}."""
@@ -350,12 +343,18 @@ class Stacked:
         """There is no connection."""
         raise Unstackable(f"{self.service} can't be stacked: it announces connections")
 
-    def stack(self, service: str, sink: ISink) -> Body:
-        """One deeper."""
-        body = stack(self, self._policy, service, sink)
+    def stack(self, service: str, sink: ISink, envelope: Envelope = NO_ENVELOPE) -> Body:
+        """One deeper; of the same, if nothing else is said."""
+        if envelope is NO_ENVELOPE:
+            envelope = self.envelope
+        body = stack(self, self._policy, service, sink, envelope)
         if not body.stacked.closed:
             self._stacked.add(body.stacked)
         return body
+
+    def keeps(self, service: str) -> bool:
+        """See L{ISession.keeps}."""
+        return keeps(self._policy, service)
 
     def forget(self, stacked: Stacked) -> None:
         """A body that was stacked here came to its end."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import define, field
 
+from gateway.envelope import NO_ENVELOPE, Envelope
 from gateway.interfaces import CLIENT, SERVER, Side, Verdict
 from gateway.observe import eve
 from gateway.observe.audit import NOTHING
@@ -29,6 +30,7 @@ class Asked:
     @ivar secured: sides that were asked to speak TLS, with what was read before.
     @ivar asked_for: with what else, by their names in L{ISession.secure}.
     @ivar bodies: what was given to inspectors of other services.
+    @ivar keeping: services that pass bodies as they are, or not at all.
     @ivar recorded: the audit records: event and fields, with those of the object C{gateway}
         under that name, if there are any.
     @ivar hits: the tests and lists of the policy that have matched.
@@ -40,6 +42,7 @@ class Asked:
     """
 
     keep: bool = field(default=True, kw_only=True)
+    keeping: frozenset[str] = field(default=frozenset(), kw_only=True)
 
     events: list[str] = field(init=False, factory=list)
     sent: dict[Side, bytes] = field(init=False, factory=lambda: {CLIENT: b"", SERVER: b""})
@@ -71,12 +74,16 @@ class Asked:
         if self._note(f"end to {side.value}"):
             self.halves.add(side)
 
-    def stack(self, service: str, sink: Any) -> FakeBody:
+    def stack(self, service: str, sink: Any, envelope: Envelope = NO_ENVELOPE) -> FakeBody:
         """See L{ISession.stack}."""
-        body = FakeBody(service, sink)
+        body = FakeBody(service, sink, envelope)
         if self._note(f"stack {service}"):
             self.bodies.append(body)
         return body
+
+    def keeps(self, service: str) -> bool:
+        """See L{ISession.keeps}: whether it is in C{keeping}."""
+        return service in self.keeping
 
     def release(self) -> None:
         """See L{ISession.release}."""

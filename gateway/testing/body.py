@@ -5,6 +5,7 @@ from __future__ import annotations
 from attrs import define
 from zope.interface import implementer
 
+from gateway.envelope import NO_ENVELOPE, Envelope
 from gateway.interfaces import IBody, ISink
 
 
@@ -15,6 +16,7 @@ class FakeBody:
 
     service: str
     sink: ISink
+    envelope: Envelope = NO_ENVELOPE
     data: bytes = b""
     ended: bool = False
     cancelled: bool = False

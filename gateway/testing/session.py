@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from gateway.agreement import Agreed, Insecure
+from gateway.envelope import NO_ENVELOPE, Envelope
 from gateway.interfaces import (
     CLIENT,
     SERVER,
@@ -35,6 +36,7 @@ from gateway.testing.dialing import FakeDialing
 from gateway.testing.expectation import FakeExpectation
 from gateway.testing.gate import FakeGate
 from gateway.testing.timer import FakeTimer, FakeTimers
+from gateway.testing.tools import FakeTools
 
 AGREED = Agreed("TLS 1.3", "TLS_AES_128_GCM_SHA256", "X25519")
 
@@ -48,6 +50,8 @@ class FakeSession(Asked):
     @ivar make: called with this session, makes the inspector: its class.
     @ivar settings: by default, what the class's C{Settings} has by default.
     @ivar shared: by default, what the class's C{Shared} makes of them.
+    @ivar envelope: what its bytes belong to, if it is a stacked one.
+    @ivar tools: what it works with then.
     @ivar reachable: whether L{connect} succeeds; L{None}: the test says so
         later, with L{reach} or L{refuse}.
     @ivar source: the address that the server sees.
@@ -69,6 +73,8 @@ class FakeSession(Asked):
     make: Callable[[Any], Any]
     settings: Any = None
     shared: Any = field(default=None, kw_only=True)
+    envelope: Envelope = field(default=NO_ENVELOPE, kw_only=True)
+    tools: FakeTools = field(factory=FakeTools, kw_only=True)
     reachable: bool | None = field(default=True, kw_only=True)
     id: int = field(default=1, kw_only=True)
     service: str = field(default="test", kw_only=True)
@@ -388,6 +394,7 @@ class FakeSession(Asked):
             self._closing = True
             self.inspector.closed(verdict)
             self._closing = False
+            self.tools.close()
 
     def _complete(self) -> None:
         """A session is over when both sides are, and one that has no server with its client."""

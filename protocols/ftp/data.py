@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from gateway.inspector import Inspector
-from gateway.interfaces import Denied, IBody, ISession, ISink, Side, Verdict
+from gateway.interfaces import Denied, IBody, ISession, ISink, Outcome, Side, Verdict
 from protocols.ftp.transfer import Transfer
 from protocols.ftp.verbs import Flow
 
@@ -28,9 +28,13 @@ class Passed:
         """That was all."""
         self._inspector.finish()
 
-    def denied(self, reason: str, reply: bytes) -> None:
+    def flushed(self) -> Deferred[None]:
+        """See L{ISink.flushed}."""
+        return self._inspector.flushed()
+
+    def denied(self, reason: str, reply: bytes, outcome: Outcome) -> None:
         """The file may not pass."""
-        self._inspector.refuse(reason)
+        self._inspector.refuse(reason, reply)
 
 
 class DataInspector(Inspector):
@@ -57,7 +61,8 @@ class DataInspector(Inspector):
         settings, flow = self._transfer.settings, self._transfer.flow
         service = settings.stack_upload if flow is Flow.UPLOAD else settings.stack_download
         if service is not None and flow is not Flow.LISTING and self._body is None:
-            self._body = self.session.stack(service, Passed(self))
+            envelope = self._transfer.envelope()
+            self._body = self.session.stack(service, Passed(self), envelope)
         held, self._held = self._held, []
         for waiting in held:
             waiting.callback(None)
@@ -99,12 +104,21 @@ class DataInspector(Inspector):
 
     def send(self, data: bytes) -> None:
         """To the side that does not send."""
+        self._transfer.passed += len(data)
         self.session.send(self._transfer.sender.other, data)
 
-    def refuse(self, reason: str) -> None:
-        """The stacked inspector does not let it pass."""
-        upload = self._transfer.flow is Flow.UPLOAD
-        self._transfer.denied_by = "stack_upload" if upload else "stack_download"
+    def flushed(self) -> Deferred[None]:
+        """Fires when the side that does not send has what was sent to it."""
+        return self.session.flushed(self._transfer.sender.other)
+
+    def refuse(self, reason: str, words: bytes) -> None:
+        """
+        The stacked inspector does not let it pass. The side that does not send sees a reset, so
+        that it takes nothing for a whole file.
+
+        @param words: for the client.
+        """
+        self._transfer.refuse(words)
         self.session.deny(reason)
 
     def _end(self, side: Side) -> None:

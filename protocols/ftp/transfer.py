@@ -9,6 +9,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
+from gateway.envelope import Envelope, FtpEnvelope
 from gateway.interfaces import (
     CLIENT,
     PROTOCOL,
@@ -26,6 +27,9 @@ from protocols.ftp.command import Command
 from protocols.ftp.reply import Reply
 from protocols.ftp.settings import FtpSettings
 from protocols.ftp.verbs import VERBS, Flow
+
+_WORDS = 400
+"""Bytes of a stacked inspector's words, at most."""
 
 
 class Quota:
@@ -66,7 +70,8 @@ class Transfer:
     @ivar offset: where in the file it begins.
     @ivar data: the data connection's session, if it has come.
     @ivar linked: it has both sides.
-    @ivar size: bytes that were let through.
+    @ivar size: bytes that came, and may pass as far as their number is concerned.
+    @ivar passed: bytes of them that have left, or were let through by a stacked inspector.
     @ivar verdict: how the data connection ended, if it has.
     @ivar client_ended: the control connection's client will send no more here.
     @ivar denied_by: the setting that it was denied by, if it was.
@@ -87,7 +92,8 @@ class Transfer:
         self.offset = 0
         self.data: ISession | None = None
         self.linked = False
-        self.size = 0
+        self.size = self.passed = 0
+        self._reply = Reply(451, b"The transfer was denied.")
         self.verdict: Verdict | None = None
         self.denied_by = PROTOCOL
         self.client_ended = False
@@ -232,6 +238,17 @@ class Transfer:
         self.denied_by = quota.name
         return quota.exceeded()
 
+    def refuse(self, words: bytes) -> None:
+        """
+        A stacked inspector does not let it pass.
+
+        @param words: for the client; empty: there are none.
+        """
+        self.denied_by = "stack_upload" if self.flow is Flow.UPLOAD else "stack_download"
+        code = 426 if self.passed else 451  # 426: what is there of it is not all
+        text = b" ".join(words.split())[:_WORDS]
+        self._reply = Reply(code, text or self._reply.text)
+
     def ended(self, side: Side) -> None:
         """One of the data connection's sides will send no more."""
         if (side is CLIENT) is (self.initiator is CLIENT):
@@ -258,7 +275,7 @@ class Transfer:
     def answer(self) -> Reply | None:
         """What the client hears in place of a server's reply that all is well, if it isn't."""
         if self.refused:
-            return Reply(451, b"The transfer was denied.")
+            return self._reply
         if self.verdict is not None and self.verdict.outcome is Outcome.FAILED:
             return Reply(426, b"The data connection failed.")
         if self.far is not None and self.data is None:
@@ -275,6 +292,17 @@ class Transfer:
         """Whether its data connection is there, and somebody for whom the data are."""
         received = self.client_ended and self.flow is not Flow.UPLOAD
         return self.linked and not self._done and not received
+
+    def envelope(self) -> Envelope:
+        """What a stacked inspector is told of the file."""
+        assert self.command is not None
+        path = (self.command.argument or b"").decode("utf-8", "replace")
+        return Envelope(
+            protocol="ftp",
+            direction="upload" if self.flow is Flow.UPLOAD else "download",
+            filename=path.rpartition("/")[2],
+            ftp=FtpEnvelope(self.command.verb, path, self.offset),
+        )
 
     def record(self, session: ISession, completion: int | None, cut_off: str = "") -> None:
         """

@@ -177,11 +177,19 @@ class IDecisions(Protocol):
     def further_answered(self, headers: Headers) -> Headers | Refuse:
         """Which trailers of a response pass; and which headers of a 1xx one."""
 
-    def page(self, status: int, reason: str, request: Request | None, about: int = 0) -> Page:
+    def page(
+        self,
+        status: int,
+        reason: str,
+        request: Request | None,
+        about: int = 0,
+        words: str = "",
+    ) -> Page:
         """
         What the client reads with an answer of the gateway's own.
 
         @param reason: the operator's: what a client may know of it is the policy's choice.
         @param request: L{None} if it could not be understood.
         @param about: the status that the words are about, if the answer has to have another one.
+        @param words: of a stacked service, in place of those that fit the status.
         """

@@ -8,13 +8,15 @@ that one that makes another body of it can say what that is.
 
 from __future__ import annotations
 
+from gateway.interfaces import ISession, Outcome
+from protocols.http.decision import Stacked
 from protocols.http.fields import parse
 from protocols.http.limits import Limits
 from protocols.http.malformed import Malformed
 from protocols.http.message import Headers, Request, Response
 from protocols.http.settings import CoreSettings
 from protocols.http.singular import check_singular
-from protocols.http.stacked import Send, Sink, Ways
+from protocols.http.stacked import Outlet, Sink, Ways
 
 EMPTY = b"\r\n"
 END = b"\r\n\r\n"
@@ -27,29 +29,30 @@ def is_about_body(name: str) -> bool:
 
 
 def sink_of(
-    message: Request | Response, way: Ways, send: Send, settings: CoreSettings, by: str
+    message: Request | Response, way: Ways, outlet: Outlet, session: ISession, stack: Stacked
 ) -> tuple[Sink, bytes]:
     """
     Where what a stacked service lets through goes.
 
     @param message: as it leaves, if the service does not change what it is.
     @param way: how it leaves.
-    @param by: who wants it inspected.
-    @return: and what the service gets before the body.
+    @param stack: who wants it inspected, and by whom.
+    @return: and what the service gets before the body: nothing, if it would not change it.
     """
-    if not settings.stack.headers:
-        return Sink(way(message), send, by), b""
+    settings: CoreSettings = session.settings
+    if not settings.stack.headers or session.keeps(stack.service):
+        return Sink(way(message), outlet, stack.by), b""
     lines = message.headers.only(is_about_body).lines().encode("latin-1")
-    return Entity(message, way, send, settings.limits, by), lines + EMPTY
+    return Entity(message, way, outlet, settings.limits, stack.by), lines + EMPTY
 
 
 class Entity(Sink):
     """Takes header lines first, which replace those of the message that are about its body."""
 
     def __init__(
-        self, message: Request | Response, way: Ways, send: Send, limits: Limits, by: str
+        self, message: Request | Response, way: Ways, outlet: Outlet, limits: Limits, by: str
     ) -> None:
-        super().__init__(None, send, by)
+        super().__init__(None, outlet, by)
         self._message = message
         self._make = way
         self._limits = limits
@@ -64,14 +67,17 @@ class Entity(Sink):
         try:
             self._begin(self._begun)
         except Malformed as malformed:
-            self.denied(f"the headers of a stacked service: {malformed.reason}", b"")
+            self._break_off(f"the headers of a stacked service: {malformed.reason}")
 
     def ended(self) -> None:
         """See L{Sink.ended}."""
         if self._begun is None or self._refused is not None:
             super().ended()
         else:
-            self.denied("a stacked service ended within the headers", b"")
+            self._break_off("a stacked service ended within the headers")
+
+    def _break_off(self, why: str) -> None:
+        self.denied(why, b"", Outcome.DENIED)
 
     def _begin(self, begun: bytes) -> None:
         """

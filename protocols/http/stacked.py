@@ -3,6 +3,7 @@ Stacked: a body on its way through the inspector of another service.
 
 That one may change the body, so its length is not known before its end: it
 leaves in chunks, or until the connection closes, or is held until its length is known (L{Way}).
+One that does not (L{ISession.keeps}) leaves the length as it was said.
 Nothing of the message, not even its head, leaves before the other inspector lets something
 through, so that what it refuses at once can be answered with a page.
 """
@@ -10,16 +11,17 @@ through, so that what it refuses at once can be answered with a page.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from gateway.interfaces import ISession, ISink
+from gateway.envelope import Envelope
+from gateway.interfaces import ISession, ISink, Outcome
 from protocols.http.body import Body
 from protocols.http.malformed import Malformed
 from protocols.http.message import Request, Response
-from protocols.http.status import FORBIDDEN
+from protocols.http.status import FORBIDDEN, SERVICE_UNAVAILABLE
 
 
 class Way(Protocol):
@@ -33,12 +35,44 @@ class Way(Protocol):
         """
 
     def end(self) -> bytes:
-        """What leaves when that was all."""
+        """
+        What leaves when that was all.
+
+        @raise Malformed: it is too little.
+        """
 
 
 Send = Callable[[bytes], None]
 
 Ways = Callable[[Request | Response], Way]
+
+
+class Outlet(NamedTuple):
+    """
+    By which a message leaves.
+
+    @ivar flushed: gives a Deferred that fires when there is room for more.
+    """
+
+    send: Send
+    flushed: Callable[[], Deferred[None]]
+
+
+class BodyRefused(Malformed):
+    """
+    A stacked service does not let a body pass, or can't say.
+
+    @ivar words: of that service, for the client; empty if it has none.
+    """
+
+    def __init__(self, reason: str, status: int, words: str, by: str) -> None:
+        super().__init__(reason, None, status, by=by)
+        self.words = words
+
+    @property
+    def failed(self) -> bool:
+        """It is no fault of the body: the client may try again."""
+        return self.status == SERVICE_UNAVAILABLE
 
 
 @implementer(ISink)
@@ -50,10 +84,10 @@ class Sink:
     @param by: who wants it inspected: see L{Stacked<protocols.http.decision.Stacked>}.
     """
 
-    def __init__(self, way: Way | None, send: Send, by: str) -> None:
+    def __init__(self, way: Way | None, outlet: Outlet, by: str) -> None:
         self._way = way
         self._by = by
-        self._send = send
+        self._outlet = outlet
         self._refused: Malformed | None = None
         self._finished: Deferred[None] | None = None
         self._complete = False
@@ -73,13 +107,22 @@ class Sink:
         if self._refused is not None:
             return
         assert self._way is not None
-        self._put(self._way.end())
+        try:
+            self._put(self._way.end())
+        except Malformed as malformed:
+            self.refuse(malformed)
+            return
         self._complete = True
         self._finish()
 
-    def denied(self, reason: str, reply: bytes) -> None:
-        """The body must not pass. What the other inspector would reply is not HTTP."""
-        self.refuse(Malformed(reason, None, FORBIDDEN, by=self._by))
+    def flushed(self) -> Deferred[None]:
+        """See L{ISink.flushed}."""
+        return self._outlet.flushed()
+
+    def denied(self, reason: str, reply: bytes, outcome: Outcome) -> None:
+        """The body must not pass. The other inspector's words are for the page."""
+        status = SERVICE_UNAVAILABLE if outcome is Outcome.FAILED else FORBIDDEN
+        self.refuse(BodyRefused(reason, status, reply.decode("utf-8", "replace"), self._by))
 
     def refuse(self, why: Malformed) -> None:
         """Nothing more of it passes."""
@@ -104,7 +147,7 @@ class Sink:
 
     def _put(self, data: bytes) -> None:
         if data:
-            self._send(data)
+            self._outlet.send(data)
 
     def _finish(self) -> None:
         finished, self._finished = self._finished, None
@@ -113,7 +156,12 @@ class Sink:
 
 
 async def through(
-    session: ISession, service: str, body: Body, sink: Sink, begun: bytes = b""
+    session: ISession,
+    service: str,
+    body: Body,
+    sink: Sink,
+    envelope: Envelope,
+    begun: bytes = b"",
 ) -> None:
     """
     Pass a body through C{service}'s inspector into C{sink}.
@@ -121,7 +169,7 @@ async def through(
     @param begun: what was read of it before.
     @raise Malformed: it was refused, or breaks its framing.
     """
-    stacked = session.stack(service, sink)
+    stacked = session.stack(service, sink, envelope)
     complete = False
     try:
         sink.check()

@@ -44,6 +44,11 @@ class Chunked:
         @return: the server's answer to the message.
         @raise Refusal: the message is refused.
         """
-        ready = self._ready + await self.content.feed(self._whole.end())
-        ready += await self.content.end()
+        self._ready += await self.content.feed(self._whole.end())
+        self._ready += await self.content.end()
+        while piece := await self.content.rest():
+            if len(self._ready) >= BLOCK:
+                await self._send()
+            self._ready += piece
+        ready = self._ready
         return await self._server.ask(LAST, b"BDAT %d LAST\r\n%b" % (len(ready), ready))

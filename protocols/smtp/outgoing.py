@@ -44,6 +44,11 @@ class Outgoing:
         if self._size > self._hold:
             await self._begin()
 
+    async def flushed(self) -> None:
+        """Wait until the server has taken what was put, if it gets it already."""
+        if self.open:
+            await self._session.flushed(SERVER)
+
     async def end(self, rest: bytes) -> Reply:
         """
         The last block. It goes with the dot.

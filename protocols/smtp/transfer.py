@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.envelope import Envelope, SmtpEnvelope
 from gateway.interfaces import Denied, ISession
 from protocols.smtp.chunked import Chunked
 from protocols.smtp.content.chunk import Chunk
@@ -24,6 +25,17 @@ from protocols.smtp.transaction import queue_id
 
 GREEDY = 4
 """After a refusal, so many times the limit is still read, so that the client hears of it."""
+
+
+def _told(envelope: dict[str, Any]) -> Envelope:
+    """
+    What a stacked inspector is told.
+
+    @param envelope: audit fields.
+    """
+    sender, recipients = envelope["mail_from"][1:-1], envelope.get("rcpt_to", ())
+    told = SmtpEnvelope(envelope["helo"], sender, tuple(each[1:-1] for each in recipients))
+    return Envelope(protocol="smtp", media_type="message/rfc822", smtp=told)
 
 
 class Transfer:
@@ -63,13 +75,18 @@ class Transfer:
             good time the gateway's.
         @raise Denied: the message is refused, or has no end.
         """
-        content = Content(self._session, trace)
+        content = Content(self._session, trace, _told(envelope))
         outgoing = Outgoing(self._session, self._server, self._settings.hold_bytes, begun)
         self._outgoing = outgoing
         try:
             while block := await source.block():
                 await outgoing.put(await content.feed(block))
-            reply = await outgoing.end(await content.end())
+            last = await content.end()
+            while piece := await content.rest():
+                await outgoing.put(last)
+                await outgoing.flushed()
+                last = piece
+            reply = await outgoing.end(last)
         except Refusal as refused:
             self._record(envelope, content, refused.reply, refused)
             reply = await self._refuse(source, outgoing, refused)
@@ -112,7 +129,7 @@ class Transfer:
         chunked = self._chunked
         if chunked is None:
             chunked = self._chunked = Chunked(
-                Content(self._session, trace), self._server, self._settings
+                Content(self._session, trace, _told(envelope)), self._server, self._settings
             )
         try:
             await chunked.take(chunk)

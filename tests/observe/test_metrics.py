@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import Outcome
 from gateway.observe.metrics import MOST_PLACES, Metrics, Refusal
+from gateway.observe.scans import ScannerHealth
 from gateway.policy.place import Place
 from gateway.policy.policy import Policy
 from gateway.policy.rule import Rule
@@ -162,6 +163,8 @@ class MetricsTests(SynchronousTestCase):
         documented = {row for row in rows if row.startswith("tproxygw_")}
         self.metrics.ended("web", Outcome.PASSED, 0, 0)
         self.metrics.denied("web", "http", "services/web.toml:7")
+        self.metrics.scans.judge("scan", "clean", 0.5)
+        self.metrics.scans.scanners = lambda: [ScannerHealth("/clamd", False, 1, 0)]
         there = {
             re.sub("_(bucket|sum|count)$", "", name)
             for name, _ in samples(self.metrics)
@@ -170,6 +173,23 @@ class MetricsTests(SynchronousTestCase):
         self.assertEqual(documented, there)
         reasons = text[text.index("| reason |") :].split("\n\n")[0]
         self.assertEqual(re.findall(r"^\| `(.*?)`", reasons, re.M), [one.value for one in Refusal])
+
+    def test_scans(self) -> None:
+        """How long bodies take to be judged, how the scanners are, and what is held meanwhile."""
+        for seconds in (0.001, 0.0011, 100.0):
+            self.metrics.scans.judge("scan", "found", seconds)
+        self.metrics.scans.scanners = lambda: [ScannerHealth("/clamd", True, 3, 2)]
+        self.metrics.scans.spooled = lambda: (5, 7)
+        labels = {"service": "scan", "verdict": "found"}
+        buckets = [
+            self.value("tproxygw_scan_seconds_bucket", **labels, le=le)
+            for le in ("0.001", "0.0025", "60.0", "+Inf")
+        ]
+        self.assertEqual(buckets, [1, 2, 2, 3])
+        self.assertEqual(self.value("tproxygw_scanner_up", address="/clamd"), 0)
+        self.assertEqual(self.value("tproxygw_scanner_connections", address="/clamd"), 3)
+        self.assertEqual(self.value("tproxygw_scanner_waiting", address="/clamd"), 2)
+        self.assertEqual(self.value("tproxygw_spooled_bytes", where="files"), 7)
 
     def test_counted(self) -> None:
         """There is no reason that nothing is ever refused for."""

@@ -9,9 +9,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from gateway.envelope import NO_ENVELOPE, Envelope
 from gateway.inspector import Inspector
-from gateway.interfaces import CLIENT, SERVER, Address, Denied
+from gateway.interfaces import CLIENT, SERVER, Address, Denied, Outcome, Unreachable
+from gateway.observe.scans import Scans
 from gateway.policy.policy import Policy
+from gateway.scanning.daemons import Daemons
+from gateway.scanning.spool import Spools
+from gateway.scanning.tools import Room
 from gateway.session.stack import DEPTH, Unstackable, stack
 from gateway.session.ticker import Ticker
 from tests.session.scene import service
@@ -47,8 +52,31 @@ class Stacking(Rewriting):
         self.session.stack(self.session.service, Sink())
 
 
+class Later(Rewriting):
+    """Can't say now."""
+
+    def received(self, side: Any, data: bytes) -> None:
+        raise Unreachable("nobody answers")
+
+
+class Keeping(Rewriting):
+    """Changes nothing."""
+
+    keeps = True
+
+
+class Deeper(Rewriting):
+    """Has somebody else look at it too."""
+
+    def started(self) -> None:
+        self.session.stack("rewrite", Sink())
+
+
 class Sink:
     """Records."""
+
+    room: Deferred[None]
+    outcome: Outcome
 
     def __init__(self) -> None:
         self.got: list[Any] = []
@@ -59,8 +87,13 @@ class Sink:
     def ended(self) -> None:
         self.got.append("ended")
 
-    def denied(self, reason: str, reply: bytes) -> None:
+    def flushed(self) -> Deferred[None]:
+        self.room = Deferred()
+        return self.room
+
+    def denied(self, reason: str, reply: bytes, outcome: Outcome) -> None:
         self.got.append((reason, reply))
+        self.outcome = outcome
 
 
 class Below:
@@ -74,6 +107,8 @@ class Below:
     def __init__(self) -> None:
         self.recorded: list[Any] = []
         self.clock = Clock()
+        self.spools = Spools("", 1000, 0)
+        self.room = Room(self.spools, Daemons(self.clock), Scans())
         self.ticker = Ticker(self.clock)  # type: ignore[arg-type]
 
     def record(self, event: str, gateway: Any = None, denied_by: str = "", **fields: Any) -> None:
@@ -91,14 +126,58 @@ class StackTests(SynchronousTestCase):
             service(Rewriting, "rewrite"),
             service(Refusing, "scan"),
             service(Stacking, "itself"),
+            service(Later, "later"),
+            service(Keeping, "keep"),
+            service(Deeper, "deeper"),
             evolve(service(Rewriting, "none"), maker=None),
         ]
         self.sink = Sink()
         self.below = Below()
         self.policy = Policy(services={one.name: one for one in self.services})
 
-    def stack(self, name: str) -> Any:
-        return stack(self.below, self.policy, name, self.sink)
+    def stack(self, name: str, envelope: Envelope = NO_ENVELOPE) -> Any:
+        return stack(self.below, self.policy, name, self.sink, envelope)
+
+    def test_envelope(self) -> None:
+        """A stacked inspector knows what its body belongs to; one that it stacks knows it too."""
+        envelope = Envelope(protocol="ftp", filename="a")
+        self.assertIs(self.stack("rewrite", envelope).stacked.envelope, envelope)
+        (deeper,) = self.stack("deeper", envelope).stacked._stacked
+        self.assertIs(deeper.envelope, envelope)
+
+    def test_later(self) -> None:
+        """That it can't say is another matter than that it refuses: the body may come again."""
+        self.stack("later").send(b"x")
+        self.assertEqual(self.sink.got, [("later: nobody answers", b"")])
+        self.assertIs(self.sink.outcome, Outcome.FAILED)
+        self.stack("scan").send(b"virus")
+        self.assertIs(self.sink.outcome, Outcome.DENIED)
+
+    def test_room(self) -> None:
+        """It hears from the sink when there is room for more; and never after the end."""
+        body = self.stack("rewrite")
+        flushed = body.stacked.flushed(SERVER)
+        self.assertNoResult(flushed)
+        self.sink.room.callback(None)
+        self.successResultOf(flushed)
+        body.end()
+        self.assertNoResult(body.stacked.flushed(SERVER))
+
+    def test_keeps(self) -> None:
+        """Who stacks can ask whether the body may be another one afterwards."""
+        below = self.stack("rewrite").stacked
+        self.assertEqual([below.keeps(name) for name in ("keep", "rewrite")], [True, False])
+
+    def test_tools(self) -> None:
+        """What it left open is closed when its body comes to an end, however that is."""
+        for end in ("end", "cancel"):
+            body = self.stack("rewrite")
+            body.stacked.tools.spool(100).put(b"held")
+            self.assertEqual(self.below.spools.in_memory, 4)
+            getattr(body, end)()
+            self.assertEqual(self.below.spools.in_memory, 0)
+            body.stacked.tools.spool(100).put(b"too late")
+            self.assertEqual(self.below.spools.in_memory, 0)
 
     def test_time(self) -> None:
         """A stacked inspector has time too, as long as its body is there."""

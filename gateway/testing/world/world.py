@@ -43,6 +43,11 @@ class Maker:
     making: Callable[[ISession], IInspector]
     description: str = ""
 
+    @property
+    def keeps(self) -> bool:
+        """See L{IInspectorMaker}."""
+        return bool(getattr(self.making, "keeps", False))
+
     def settings(self) -> type | None:
         """See L{IInspectorMaker}."""
         return cast("type | None", getattr(self.making, "Settings", None))

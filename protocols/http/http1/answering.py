@@ -24,6 +24,7 @@ from protocols.http.http1.ways import reframed
 from protocols.http.malformed import Malformed
 from protocols.http.message import Request, Response
 from protocols.http.singular import check_singular
+from protocols.http.stacked import BodyRefused
 from protocols.http.status import (
     BAD_GATEWAY,
     FORBIDDEN,
@@ -241,16 +242,17 @@ class Answering:
 
     def _refused(self, transaction: Transaction, denied: Denied, verdict: str = DENIED) -> Denied:
         """What becomes of a response that must not pass: our own, unless it had begun."""
-        reply = b""
-        offset = denied.offset if isinstance(denied, Malformed) else None
+        reply, words = b"", ""
         if isinstance(denied, Answered):
             reply = denied.reply
         elif not transaction.answering:
-            forbidden = isinstance(denied, Malformed) and denied.status == FORBIDDEN
-            status = FORBIDDEN if forbidden else BAD_GATEWAY
-            reply = self._dialogue.reply(transaction, status, denied.reason)
-        by = denied.by if verdict == DENIED else ""
-        self._dialogue.record(transaction, verdict, denied.reason, offset, by)
+            status = BAD_GATEWAY
+            if isinstance(denied, BodyRefused):
+                status, words = denied.status, denied.words
+            elif isinstance(denied, Malformed) and denied.status == FORBIDDEN:
+                status = FORBIDDEN
+            reply = self._dialogue.reply(transaction, status, denied.reason, words=words)
+        self._dialogue.record_refused(transaction, denied, verdict)
         return Denied(denied.reason, reply)
 
 

@@ -19,15 +19,16 @@ from protocols.http.http1.admission import admit, expects, offered
 from protocols.http.http1.body import Most, body_of
 from protocols.http.http1.connection import is_persistent, onward, options, upgrades
 from protocols.http.http1.dialogue import Dialogue
+from protocols.http.http1.enveloped import envelope_of
 from protocols.http.http1.foreign import is_foreign, last_words
-from protocols.http.http1.framing import Framing, of_request, written
+from protocols.http.http1.framing import Framing, Kind, of_request, written
 from protocols.http.http1.head import read_request, request_at_once
 from protocols.http.http1.transfer import NOTHING, SMALL, Beginning, beginning, transfer
-from protocols.http.http1.ways import Chunks, Held, reframed
+from protocols.http.http1.ways import Chunks, Held, Measured, reframed
 from protocols.http.malformed import Malformed
 from protocols.http.message import Headers, Request, Response
 from protocols.http.singular import check_singular
-from protocols.http.stacked import Ways, through
+from protocols.http.stacked import BodyRefused, Outlet, Ways, through
 from protocols.http.target import is_escaped, written_host
 from protocols.http.transaction import DENIED, PASSED, Transaction
 
@@ -118,7 +119,7 @@ class Asking:
         message = self._onward(transaction, decision.message, named)
         self._begin(transaction, framing)
         if stack is not None:
-            await self._stack(message, stack, body, begun)
+            await self._stack(message, framing, stack, body, begun)
         elif (whole := body.at_once(SMALL)) is not None:
             self._send(message.head() + begun.framed + whole)
         else:
@@ -176,15 +177,25 @@ class Asking:
         return await beginning(body, count)
 
     async def _stack(
-        self, message: Request | Response, stack: Stacked, body: Body, begun: Beginning
+        self,
+        message: Request | Response,
+        framing: Framing,
+        stack: Stacked,
+        body: Body,
+        begun: Beginning,
     ) -> None:
         """Send a request to its end, through the stacked service."""
-        most = self._settings.stack.held_bytes
-        chunked = message.version == "1.1"
-        way: Ways = Chunks if chunked else lambda message: Held(message, most)
-        message = message.with_headers(reframed(message.headers, chunked))
-        sink, before = sink_of(message, way, self._send, self._settings, stack.by)
-        await through(self._session, stack.service, body, sink, before + begun.content)
+        session, current = self._session, self._dialogue.current
+        if framing.kind is Kind.LENGTH and session.keeps(stack.service):
+            way: Ways = lambda message: Measured(message, framing.length)  # noqa: E731
+        else:
+            most, chunked = self._settings.stack.held_bytes, message.version == "1.1"
+            way = Chunks if chunked else lambda message: Held(message, most)
+            message = message.with_headers(reframed(message.headers, chunked))
+        outlet = Outlet(self._send, lambda: session.flushed(SERVER))
+        sink, before = sink_of(message, way, outlet, session, stack)
+        envelope = envelope_of(message, current.user if current is not None else "", framing)
+        await through(session, stack.service, body, sink, envelope, before + begun.content)
 
     def _send(self, data: bytes) -> None:
         current = self._dialogue.current
@@ -284,9 +295,10 @@ class Asking:
         if not self._dialogue.count and malformed.offset == 0 and is_foreign(begin):
             reply = last_words(begin)
         elif not transaction.answering:
-            reply = self._dialogue.reply(transaction, malformed.status, malformed.reason)
-        offset, by = malformed.offset, malformed.by
-        self._dialogue.record(transaction, DENIED, malformed.reason, offset, by)
+            words = malformed.words if isinstance(malformed, BodyRefused) else ""
+            status, reason = malformed.status, malformed.reason
+            reply = self._dialogue.reply(transaction, status, reason, words=words)
+        self._dialogue.record_refused(transaction, malformed)
         raise Denied(malformed.reason, reply)
 
 

@@ -18,8 +18,9 @@ from protocols.http.names import Unknown
 from protocols.http.reply import reply
 from protocols.http.route import Route
 from protocols.http.settings import CoreSettings
+from protocols.http.stacked import BodyRefused
 from protocols.http.status import BAD_GATEWAY, GATEWAY_TIMEOUT, SERVICE_UNAVAILABLE
-from protocols.http.transaction import FAILED, Transaction
+from protocols.http.transaction import DENIED, FAILED, Transaction
 
 STALE = 1.0
 """Seconds: who has closed a connection, or forgotten it, says so by then when asked."""
@@ -102,13 +103,15 @@ class Dialogue:
 
     # What the gateway says itself
 
-    def reply(self, transaction: Transaction, status: int, reason: str, about: int = 0) -> bytes:
+    def reply(
+        self, transaction: Transaction, status: int, reason: str, about: int = 0, words: str = ""
+    ) -> bytes:
         """
         The gateway's own answer to what can't be dealt with.
 
-        @param about: see L{IDecisions.page}.
+        @param about: see L{IDecisions.page}; and C{words} too.
         """
-        page = self.decisions.page(status, reason, transaction.request, about)
+        page = self.decisions.page(status, reason, transaction.request, about, words)
         transaction.status = status
         transaction.reply = reply(status, page, transaction.request, self.session.date())
         return transaction.reply
@@ -200,6 +203,16 @@ class Dialogue:
         if not transaction.recorded:
             fields, gateway = transaction.record(verdict, reason, offset)
             self.session.record("http", gateway, by, **fields)
+
+    def record_refused(
+        self, transaction: Transaction, denied: Denied, verdict: str = DENIED
+    ) -> None:
+        """Write the audit record of what could not be understood, or must not pass."""
+        offset = denied.offset if isinstance(denied, Malformed) else None
+        if isinstance(denied, BodyRefused) and denied.failed:
+            verdict = FAILED
+        by = denied.by if verdict == DENIED else ""
+        self.record(transaction, verdict, denied.reason, offset, by)
 
 
 def _allowed(decided: Headers | Refuse) -> Headers:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from gateway.interfaces import CLIENT, Denied
 from protocols.http.body import Body
-from protocols.http.decision import Pass, Redirect, Refuse
+from protocols.http.decision import Pass, Redirect, Refuse, Stacked
 from protocols.http.entity import sink_of
 from protocols.http.http1.connection import closing, is_persistent, onward
 from protocols.http.http1.dialogue import Dialogue
+from protocols.http.http1.enveloped import envelope_of
 from protocols.http.http1.framing import Framing, Kind, written
 from protocols.http.http1.transfer import NOTHING, SMALL, Beginning, beginning, transfer
-from protocols.http.http1.ways import Chunks, UntilClose, reframed
-from protocols.http.message import Headers, Response
-from protocols.http.stacked import through
+from protocols.http.http1.ways import Chunks, Measured, UntilClose, reframed
+from protocols.http.message import Headers, Request, Response
+from protocols.http.stacked import Outlet, Way, through
 from protocols.http.status import UPGRADE_REQUIRED
 from protocols.http.transaction import Transaction
 
@@ -52,7 +53,8 @@ class Final:
         self._look_at = passed.look
         stack = passed.stack or dialogue.settings.stack.of_responses
         self._stack = None if framing.empty else stack
-        self._unknown_length = stack is not None and response.request.method == "HEAD"
+        self._changes = stack is not None and not dialogue.session.keeps(stack.service)
+        self._unknown_length = self._changes and response.request.method == "HEAD"
         self._chunked = response.version == response.request.version == "1.1"
         transaction.delimited = self._has_end()
         self.goes_on = transaction.delimited and self._is_persistent()
@@ -61,7 +63,14 @@ class Final:
 
     def _has_end(self) -> bool:
         """Whether the client can tell where the body ends without the end of the connection."""
-        return self._chunked if self._stack else self._framing.kind is not Kind.CLOSE
+        if self._stack is None or self._is_measured:
+            return self._framing.kind is not Kind.CLOSE
+        return self._chunked
+
+    @property
+    def _is_measured(self) -> bool:
+        """Whether the body is as long as was said, whoever looks at it."""
+        return self._framing.kind is Kind.LENGTH and not self._changes
 
     def _is_persistent(self) -> bool:
         """Whether both peers expect to go on."""
@@ -91,18 +100,28 @@ class Final:
         """
         begun = await self._look(self._look_at) if self._look_at else NOTHING
         if self._stack is not None:
-            session, settings = self._dialogue.session, self._dialogue.settings
-            way = Chunks if self._chunked else UntilClose
-            sink, before = sink_of(self._message, way, self._put, settings, self._stack.by)
-            await through(session, self._stack.service, self._body, sink, before + begun.content)
+            await self._through(self._stack, begun.content)
         else:
             await transfer(self._head + begun.framed, self._body, self._put)
+
+    async def _through(self, stack: Stacked, begun: bytes) -> None:
+        """Send it through a stacked service."""
+        session = self._dialogue.session
+        outlet = Outlet(self._put, lambda: session.flushed(CLIENT))
+        sink, before = sink_of(self._message, self._way, outlet, session, stack)
+        envelope = envelope_of(self._message, self._transaction.user, self._framing)
+        await through(session, stack.service, self._body, sink, envelope, before + begun)
+
+    def _way(self, message: Request | Response) -> Way:
+        if self._is_measured:
+            return Measured(message, self._framing.length)
+        return Chunks(message) if self._chunked else UntilClose(message)
 
     def _headers(self, headers: Headers) -> Headers:
         """As they are sent."""
         named = self._named
         headers = onward(written(headers), named, self._response.status == UPGRADE_REQUIRED)
-        if self._stack or self._unknown_length:
+        if (self._stack and not self._is_measured) or self._unknown_length:
             headers = reframed(headers, self._stack is not None and self._chunked)
         surprises = not self.goes_on and is_persistent(self._response, named)
         if surprises and (self._stack or self._framing.kind is not Kind.CLOSE):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from protocols.http.malformed import Malformed
 from protocols.http.message import FRAMING, Headers, Request, Response
-from protocols.http.status import CONTENT_TOO_LARGE
+from protocols.http.status import CONTENT_TOO_LARGE, FORBIDDEN
 
 _DROPPED = FRAMING | {"trailer"}
 
@@ -47,6 +47,28 @@ class UntilClose:
 
     def end(self) -> bytes:
         """See L{Way.end}."""
+        return self._head
+
+
+class Measured:
+    """As it comes: so many bytes as were said, as nobody changes it."""
+
+    def __init__(self, message: Request | Response, length: int) -> None:
+        self._head = message.head()
+        self._left = length
+
+    def piece(self, data: bytes) -> bytes:
+        """See L{Way.piece}."""
+        self._left -= len(data)
+        if self._left < 0:
+            raise Malformed("a stacked service has made the body longer", None, FORBIDDEN)
+        head, self._head = self._head, b""
+        return head + data
+
+    def end(self) -> bytes:
+        """See L{Way.end}."""
+        if self._left:
+            raise Malformed("a stacked service has made the body shorter", None, FORBIDDEN)
         return self._head
 
 

@@ -234,9 +234,16 @@ class Decisions:
 
     # Pages
 
-    def page(self, status: int, reason: str, request: Request | None, about: int = 0) -> Page:
+    def page(
+        self,
+        status: int,
+        reason: str,
+        request: Request | None,
+        about: int = 0,
+        words: str = "",
+    ) -> Page:
         """What the client reads with an answer of the gateway's own."""
-        return self._settings.pages.page(status, request, reason=reason, about=about)
+        return self._settings.pages.page(status, request, words, reason=reason, about=about)
 
 
 async def _known(authentication: Authentication, request: Request, decision: Pass) -> Decision:

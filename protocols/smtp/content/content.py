@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gateway.envelope import NO_ENVELOPE, Envelope
 from gateway.interfaces import ISession
 from protocols.mime.message import Message
 from protocols.mime.objection import Kind, Objection
@@ -41,14 +42,18 @@ class Content:
     judged here, then by the stacked inspector, if there is one.
 
     @param trace: a field for the top of its header.
+    @param envelope: for the stacked inspector.
     @ivar size: bytes that came.
     """
 
-    def __init__(self, session: ISession, trace: bytes = b"") -> None:
+    def __init__(
+        self, session: ISession, trace: bytes = b"", envelope: Envelope = NO_ENVELOPE
+    ) -> None:
         self.size = 0
         self._settings: SMTPSettings = session.settings
         self._message = Message(self._settings, trace)
-        self._stacked = Stacked(session, self._settings) if self._settings.stack else None
+        stack = self._settings.stack
+        self._stacked = Stacked(session, self._settings, envelope) if stack else None
 
     async def feed(self, block: bytes) -> bytes:
         """
@@ -63,12 +68,22 @@ class Content:
 
     async def end(self) -> bytes:
         """
-        The message is complete; its rest is given back.
+        The message is complete; what is ready of its rest is given back, and then L{rest}.
 
         @raise Refusal: the message is refused.
         """
-        rest = await self._judge(self._message.end)
-        return rest if self._stacked is None else rest + await self._stacked.end()
+        ready = await self._judge(self._message.end)
+        if self._stacked is not None:
+            self._stacked.end()
+        return ready
+
+    async def rest(self) -> bytes:
+        """
+        What a stacked inspector has held until the end, piece by piece; empty when that was all.
+
+        @raise Refusal: the message is refused.
+        """
+        return b"" if self._stacked is None else await self._stacked.rest()
 
     async def _judge(self, judged: Callable[[], bytes]) -> bytes:
         try:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from zlib import adler32
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
-from gateway.interfaces import ISession, ISink
+from gateway.envelope import Envelope
+from gateway.interfaces import ISession, ISink, Outcome
 from protocols.smtp.content.lines import Whole
 from protocols.smtp.grammar.refusal import Refusal
 from protocols.smtp.grammar.reply import Reply, configured
 from protocols.smtp.settings import SMTPSettings
 
 REFUSED = Reply.of(550, "5.7.1 The message was refused")
+
+
+LATER = Reply.of(451, "4.7.1 The message can't be examined; try again later")
+
+_UNPRINTABLE = re.compile("[^ -~]")
+_WORDS = 400
+"""Letters of a stacked inspector's words, at most."""
 
 
 @implementer(ISink)
@@ -26,15 +35,17 @@ class Stacked:
     @ivar verdict: C{passed}, C{changed} or C{denied}; empty while nobody knows.
     """
 
-    def __init__(self, session: ISession, settings: SMTPSettings) -> None:
+    def __init__(self, session: ISession, settings: SMTPSettings, envelope: Envelope) -> None:
         self._whole = Whole(True, settings.line_bytes)
         self.verdict = ""
         self._service = settings.stack
         self._sums = [1, 1]  # of what went in, and what came out
         self._ready: list[bytes] = []
         self._refused: Refusal | None = None
-        self._over: Deferred[None] = Deferred()
-        self._body: Any = session.stack(settings.stack, self)
+        self._over = self._feeding = False
+        self._awaited: Deferred[None] | None = None
+        self._flushing: Deferred[None] | None = None
+        self._body: Any = session.stack(settings.stack, self, envelope)
 
     # For the message
 
@@ -45,18 +56,40 @@ class Stacked:
         @raise Refusal: the message was refused; here and below.
         """
         self._sums[0] = adler32(block, self._sums[0])
+        self._feeding = True
         decision = self._body.send(block)
         if decision is not None:
             await decision
+        self._feeding = False
         return self._take()
 
-    async def end(self) -> bytes:
-        """The message is complete; its rest is given back when it was decided upon."""
+    def end(self) -> None:
+        """The message is complete: L{rest} is what comes out yet."""
         self._body.end()
-        await self._over
-        rest = self._take() + self._whole.end()
-        self.verdict = "passed" if self._sums[0] == self._sums[1] else "changed"
-        return rest
+
+    async def rest(self) -> bytes:
+        """
+        The next piece that comes out; empty when that was all.
+
+        @raise Refusal: see L{feed}.
+        """
+        while self._refused is not None or not self.verdict:
+            piece = self._take()
+            if not piece and self._over:
+                piece = self._whole.end()
+                self.verdict = "passed" if self._sums[0] == self._sums[1] else "changed"
+            if piece:
+                return piece
+            if not self._over:
+                await self._more()
+        return b""
+
+    async def _more(self) -> None:
+        awaited = self._awaited = Deferred()
+        flushing, self._flushing = self._flushing, None
+        if flushing is not None:
+            flushing.callback(None)
+        await awaited
 
     def record(self) -> dict[str, str]:
         """Fields of the audit record."""
@@ -78,24 +111,38 @@ class Stacked:
         """See L{ISink.received}."""
         self._sums[1] = adler32(data, self._sums[1])
         self._ready.append(data)
+        self._tell()
+
+    def flushed(self) -> Deferred[None]:
+        """See L{ISink.flushed}: all is taken while the message comes; then, as it is asked for."""
+        if not self._ready or self._feeding:
+            return succeed(None)
+        self._flushing = Deferred()
+        return self._flushing
 
     def ended(self) -> None:
         """See L{ISink.ended}."""
-        self._decide()
+        self._over = True
+        self._tell()
 
-    def denied(self, reason: str, reply: bytes) -> None:
-        """See L{ISink.denied}. A reply that is one of SMTP's is the client's."""
-        self.verdict = "denied"
-        self._refused = Refusal(_reply(reply), reason)
-        self._decide()
+    def denied(self, reason: str, reply: bytes, outcome: Outcome) -> None:
+        """See L{ISink.denied}. A reply that is one of SMTP's is the client's as it is."""
+        failed = outcome is Outcome.FAILED
+        self.verdict = "failed" if failed else "denied"
+        self._refused = Refusal(_reply(reply, LATER if failed else REFUSED), reason)
+        self._over = True
+        self._tell()
 
-    def _decide(self) -> None:
-        if not self._over.called:
-            self._over.callback(None)
+    def _tell(self) -> None:
+        awaited, self._awaited = self._awaited, None
+        if awaited is not None:
+            awaited.callback(None)
 
 
-def _reply(reply: bytes) -> Reply:
+def _reply(said: bytes, otherwise: Reply) -> Reply:
+    text = _UNPRINTABLE.sub(" ", said.decode("utf-8", "replace").removesuffix("\r\n")).strip()
     try:
-        return configured(reply.decode("ascii").removesuffix("\r\n"))
+        return configured(text)
     except ValueError:
-        return REFUSED
+        status = otherwise.status
+        return Reply.of(otherwise.code, f"{status} {text[:_WORDS]}") if text else otherwise

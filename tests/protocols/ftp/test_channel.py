@@ -6,6 +6,7 @@ from attrs import evolve
 from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
+from gateway.envelope import FtpEnvelope
 from gateway.interfaces import CLIENT, SERVER, Address, Outcome, Unreachable
 from gateway.testing import FakeSession
 from protocols.ftp.settings import FtpSettings
@@ -349,10 +350,37 @@ class TransferTests(SynchronousTestCase):
     def test_stacked_denies(self) -> None:
         """A file that the other inspector denies is cut off, and the client hears of it."""
         control, data = self.begun(b"STOR a", evolve(READ_WRITE, stack_upload="scan"))
-        data.bodies[0].sink.denied("a virus", b"")
+        data.bodies[0].sink.denied("a virus", b"", Outcome.DENIED)
         self.assertEqual(data.verdict.reason, "a virus")
         self.assertEqual(control.server(b"426 broken\r\n"), b"451 The transfer was denied.\r\n")
         self.assertEqual(control.transfers[0]["reason"], "a virus")
+
+    def test_stacked_words(self) -> None:
+        """The client reads the other inspector's words; 426 if part of the file is with it."""
+        settings = evolve(READ_WRITE, stack_download="scan")
+        for before, code in ((b"", b"451"), (b"some", b"426")):
+            control, data = self.begun(b"RETR a", settings)
+            data.says(SERVER, before or b"\0")
+            if not before:
+                data.sent[CLIENT] = b""
+            body = data.bodies[0]
+            data.inspector._transfer.passed = len(before)
+            body.sink.denied("a virus", "No \r\n ü".encode(), Outcome.DENIED)
+            heard = control.server(b"426 broken\r\n")
+            self.assertEqual(heard, code + " No ü\r\n".encode())
+
+    def test_envelope(self) -> None:
+        """The other inspector is told which file it is, and what is done with it."""
+        settings = evolve(READ_WRITE, stack_download="scan", stack_upload="scan")
+        _, data = self.begun(b"RETR a/b.c", settings)
+        _, other = self.begun(b"STOR d", settings)
+        (down,), (up,) = data.bodies, other.bodies
+        self.assertEqual(
+            (down.envelope.protocol, down.envelope.direction, down.envelope.filename),
+            ("ftp", "download", "b.c"),
+        )
+        self.assertEqual(down.envelope.ftp, FtpEnvelope("RETR", "a/b.c", 0))
+        self.assertEqual((up.envelope.direction, up.envelope.filename), ("upload", "d"))
 
     def test_abort(self) -> None:
         """ABOR passes in the middle of a transfer, and nobody waits for its data any more."""

@@ -46,7 +46,7 @@ class EntityTests(SynchronousTestCase):
         """A session whose service sends this back; without any, what it gets."""
 
         class Stacking(FakeSession):
-            def stack(self, service: str, sink: ISink) -> Any:
+            def stack(self, service: str, sink: ISink, envelope: Any = None) -> Any:
                 body = Answering(service, sink) if pieces else FakeBody(service, sink)
                 if isinstance(body, Answering):
                     body.pieces = pieces

@@ -71,7 +71,7 @@ class Thinking(FakeBody):
 class Stacking(FakeSession):
     """Whose stacked inspector never comes to an end."""
 
-    def stack(self, service: str, sink: Any) -> FakeBody:
+    def stack(self, service: str, sink: Any, envelope: Any = None) -> FakeBody:
         """See L{ISession.stack}."""
         return Thinking(service, sink)
 

@@ -96,7 +96,14 @@ class Scripted:
         """See L{IDecisions.further_answered}."""
         return headers
 
-    def page(self, status: int, reason: str, request: Request | None, about: int = 0) -> Page:
+    def page(
+        self,
+        status: int,
+        reason: str,
+        request: Request | None,
+        about: int = 0,
+        words: str = "",
+    ) -> Page:
         """See L{IDecisions.page}."""
         return Page("text/plain", b"no\n")
 
@@ -591,8 +598,8 @@ class StackTests(SynchronousTestCase):
         """A session whose bodies are inspected, by C{body}."""
 
         class Stacking(FakeSession):
-            def stack(self, service: str, sink: Any) -> Any:
-                self.bodies.append(body(service, sink))
+            def stack(self, service: str, sink: Any, envelope: Any = None) -> Any:
+                self.bodies.append(body(service, sink, envelope))
                 return self.bodies[-1]
 
         return Stacking(make, HttpSettings(stack=Stack(**stack))).start()
@@ -609,6 +616,70 @@ class StackTests(SynchronousTestCase):
         )
         session.says(CLIENT, GET % 2)
         self.assertTrue(session.sent[SERVER].endswith(GET % 2))
+
+    def test_kept(self) -> None:
+        """A service that changes nothing leaves the length as it was said, in both directions."""
+        settings = HttpSettings(stack=Stack(request="scan", response="scan"))
+        session = begin(settings, keeping=frozenset({"scan"}))
+        session.says(CLIENT, PUT + b"\r\nabc")
+        session.says(SERVER, OK)
+        self.assertEqual(session.sent[SERVER], PUT + b"\r\nabc")
+        self.assertEqual(session.sent[CLIENT], OK)
+        self.assertEqual([one.data for one in session.bodies], [b"abc", b"hi"])
+        session.says(CLIENT, b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+        session.says(SERVER, OK[:-2])
+        self.assertEqual(session.sent[CLIENT], OK + OK[:-2])
+
+    def test_not_kept(self) -> None:
+        """One that says so, and does not keep to it, breaks nothing but its own message."""
+        for said, left in ((b"longer", b""), (b"x", OK[:-2] + b"x")):
+            settings = HttpSettings(stack=Stack(response="scan"))
+            session = begin(settings, keeping=frozenset({"scan"}))
+            session.says(CLIENT, GET % 1)
+            session.says(SERVER, OK[:-2])
+            session.bodies[0].sink.received(said)
+            session.bodies[0].sink.ended()
+            session.says(SERVER, b"hi")
+            if left:
+                self.assertEqual(session.sent[CLIENT], left)
+            else:
+                self.assertTrue(session.sent[CLIENT].startswith(b"HTTP/1.1 403 "))
+            self.assertIsNotNone(session.verdict)
+            self.assertIn("a stacked service has made the body", records(session)[0]["reason"])
+
+    def test_cant_say(self) -> None:
+        """A service that can't say is answered with 503, and its words: it is worth a new try."""
+        for stack in ("request", "response"):
+            session = begin(HttpSettings(stack=Stack(**{stack: "scan"})))
+            session.says(CLIENT, PUT + b"Accept: text/html\r\n\r\n")
+            if stack == "response":
+                session.says(CLIENT, b"abc")
+                session.says(SERVER, OK[:-2])
+            words = "Später <b>".encode()
+            session.bodies[0].sink.denied("scan: nobody answers", words, Outcome.FAILED)
+            session.says(CLIENT if stack == "request" else SERVER, b"hi")
+            self.assertTrue(session.sent[CLIENT].startswith(b"HTTP/1.1 503 "), session.sent)
+            self.assertIn("Später &lt;b&gt;".encode(), session.sent[CLIENT])
+            record = records(session)[0]
+            self.assertEqual(record["verdict"], "failed")
+            self.assertNotIn("denied_by", record)
+
+    def test_envelope(self) -> None:
+        """The service is told what the body belongs to, as the message leaves."""
+        session = begin(HttpSettings(stack=Stack(request="scan", response="scan")))
+        session.says(CLIENT, PUT.replace(b"/ ", b"/x/a%20b?c=d ") + b"\r\nabc")
+        attached = b'Content-Type: Text/HTML; a=b\r\nContent-Disposition: x; filename="d/e\\"f"\r\n'
+        session.says(SERVER, OK.replace(b"Content-L", attached + b"Content-L"))
+        up, down = (one.envelope for one in session.bodies)
+        self.assertEqual((up.protocol, up.direction, up.filename), ("http", "upload", "a b"))
+        self.assertEqual((up.size, down.size), (3, 2))
+        self.assertEqual((down.direction, down.filename), ("download", 'e"f'))
+        self.assertEqual((down.media_type, up.media_type), ("text/html", ""))
+        assert up.http is not None and down.http is not None
+        self.assertEqual((up.http.method, up.http.url), ("PUT", "http://a/x/a%20b?c=d"))
+        self.assertEqual((up.http.status, down.http.status), (0, 200))
+        self.assertEqual((down.http.request, up.http.request), ((("Host", "a"),),) * 2)
+        self.assertIn(("Content-Type", "Text/HTML; a=b"), down.http.response)
 
     def test_chosen(self) -> None:
         """The policy may choose the service, message by message, whatever the settings say."""
@@ -704,7 +775,7 @@ class Refusing(FakeBody):
 
     def send(self, data: bytes) -> None:
         """See L{IBody.send}."""
-        self.sink.denied("mime: a virus", b"")
+        self.sink.denied("mime: a virus", b"", Outcome.DENIED)
 
 
 class RecordTests(SynchronousTestCase):

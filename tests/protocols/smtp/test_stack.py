@@ -7,8 +7,9 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from gateway.envelope import NO_ENVELOPE, SmtpEnvelope
 from gateway.inspector import Reader, StreamInspector
-from gateway.interfaces import CLIENT, SERVER, Denied, Outcome
+from gateway.interfaces import CLIENT, SERVER, Denied, Outcome, Unreachable
 from gateway.policy.policy import Policy
 from gateway.session.stack import stack
 from gateway.testing import FakeSession, every_split
@@ -54,14 +55,27 @@ class Patient(StreamInspector):
         self.session.send(SERVER, body)
 
 
+class Unsure(StreamInspector):
+    """Can't say now; or refuses, in words of its own."""
+
+    why: Exception
+
+    async def from_client(self, read: Reader) -> None:
+        while await read.more():
+            await read.some()
+        raise type(self).why
+
+
 class StackingSession(FakeSession):
     """A session with the gateway's own stack below it."""
 
-    inspectors = {"refuse": Refuser, "rewrite": Rewriter, "wait": Patient}
+    inspectors = {"refuse": Refuser, "rewrite": Rewriter, "wait": Patient, "unsure": Unsure}
+    told: Any = None
 
-    def stack(self, name: str, sink: Any) -> Any:
+    def stack(self, name: str, sink: Any, envelope: Any = NO_ENVELOPE) -> Any:
         policy = Policy(services={name: service(self.inspectors[name], name)})
-        return stack(self, policy, name, sink)  # type: ignore[arg-type]
+        self.told = envelope
+        return stack(self, policy, name, sink, envelope)  # type: ignore[arg-type]
 
     def forget(self, stacked: Any) -> None:
         self.events.append("forgotten")
@@ -100,6 +114,30 @@ class StackTests(SynchronousTestCase):
         record = session.records_of("smtp")[-1]
         self.assertEqual(record["reason"], "refuse: evil")
         self.assertEqual(record["stacked"], {"service": "refuse", "verdict": "denied"})
+
+    def test_words(self) -> None:
+        """Who can't say is answered 451: mail comes again. Words that are no reply become one."""
+        wire = (CLIENT, b"a: b\r\n\r\n.\r\n")
+        for why, reply in (
+            (Unreachable("asleep"), b"451 4.7.1 The message can't be examined; try again later"),
+            (Denied("a virus", "Ein Wür\nm".encode()), b"550 5.7.1 Ein W r m"),
+            (Denied("a virus", b"554 5.7.1 No\r\n"), b"554 5.7.1 No"),
+            (Denied("a virus", b"250 2.0.0 Fine\r\n"), b"550 5.7.1 250 2.0.0 Fine"),
+            (Denied("a virus"), b"550 5.7.1 The message was refused"),
+        ):
+            Unsure.why = why
+            session = stacking("unsure", [*DATA, wire])
+            self.assertTrue(session.sent[CLIENT].endswith(b"\r\n" + reply + b"\r\n"), why)
+            self.assertFalse(session.sent[SERVER].endswith(b".\r\n"))
+
+    def test_envelope(self) -> None:
+        """The stacked inspector is told whose message it is, and for whom."""
+        session = stacking("refuse", [*DATA, (CLIENT, b"a: b\r\n\r\n.\r\n")])
+        told = session.told
+        self.assertEqual((told.protocol, told.direction), ("smtp", "upload"))
+        self.assertEqual(
+            told.smtp, SmtpEnvelope("client.example", "alice@a.example", ("bob@b.example",))
+        )
 
     def test_refused_in_chunks(self) -> None:
         """In chunks, the session outlives it."""

@@ -1,0 +1,165 @@
+"""
+Daemon: one of the operator's, and the lines to it.
+
+There are as many lines as the policy allows; who comes when all are in use waits for one. Lines
+that nobody uses are kept for some seconds.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
+
+from gateway.observe.log import PrintableLogger
+from gateway.observe.scans import ScannerHealth
+from gateway.scanning.address import begin
+from gateway.scanning.breaker import Breaker
+from gateway.scanning.line import Line
+from gateway.tools import Terms, Unavailable
+
+log = PrintableLogger()
+
+
+class Daemon:
+    """One daemon, at one address."""
+
+    def __init__(self, reactor: Any, address: str, terms: Terms) -> None:
+        self.address = address
+        self._reactor = reactor
+        self._terms = terms
+        self._breaker = Breaker(terms.failures, terms.rest_seconds)
+        self._open = 0
+        self._idle: dict[Line, IDelayedCall] = {}
+        self._waiting: deque[Deferred[Line]] = deque()
+
+    @property
+    def health(self) -> ScannerHealth:
+        """For metrics."""
+        waiting = len(self._waiting)
+        return ScannerHealth(self.address, self._breaker.resting, self._open, waiting)
+
+    @property
+    def unused(self) -> bool:
+        """Whether nobody has anything of it."""
+        return not self._open and not self._waiting
+
+    @property
+    def why_not(self) -> str:
+        """For whoever is not admitted."""
+        return f"{self.address}: {self._breaker.why or 'left alone'}"
+
+    def admits(self) -> bool:
+        """Whether it may be asked for a line now; who may, asks."""
+        return self._breaker.admits(self._reactor.seconds())
+
+    def line(self, fresh: bool) -> Deferred[Line]:
+        """
+        @param fresh: none that was used before.
+        @return: fails with L{OSError}: it is not there.
+        @raise Busy: it has no room for one more, and does not say when.
+        """
+        if self._idle and not fresh:
+            line = next(reversed(self._idle))
+            self._idle.pop(line).cancel()
+            line.rest(None)
+            return succeed(line)
+        if self._open >= self._terms.connections:
+            if not self._idle:
+                return self._wait()
+            self._forget(next(iter(self._idle)))
+        return self._connect()
+
+    def _wait(self) -> Deferred[Line]:
+        waiting: Deferred[Line] = Deferred(self._waiting.remove)
+        self._waiting.append(waiting)
+        return waiting
+
+    def _connect(self) -> Deferred[Line]:
+        try:
+            line = Line(self._reactor, self.address, *begin(self.address))
+        except OSError as error:
+            self._failed(error.strerror or str(error))
+            return fail(error)
+        self._open += 1
+        made = line.connected()
+        if not made.called:
+            made.addTimeout(self._terms.connect_seconds, self._reactor, _timed_out)
+        return made.addErrback(self._not_connected)
+
+    def _not_connected(self, failure: Failure) -> Failure:
+        self._open -= 1
+        if isinstance(failure.value, OSError):
+            self._failed(failure.value.strerror or str(failure.value))
+        self._next()
+        return failure
+
+    # What becomes of a line
+
+    def keep(self, line: Line) -> None:
+        """All was well; the next one may go on there."""
+        if self._breaker.resting:
+            log.info("{address}: answers again", address=self.address)
+        self._breaker.well()
+        line.uses += 1
+        if not line.sound:
+            self._close(line)
+            self._next()
+            return
+        if self._waiting:
+            self._waiting.popleft().callback(line)
+            return
+        line.rest(lambda: self._forget(line))
+        seconds = self._terms.keep_seconds
+        self._idle[line] = self._reactor.callLater(seconds, self._forget, line)
+
+    def drop(self, line: Line, fault: str) -> None:
+        """It is not to be used any more; C{fault}: what the daemon did wrong, if it did."""
+        if fault:
+            self._failed(fault)
+        self._close(line)
+        self._next()
+
+    def _failed(self, why: str) -> None:
+        rested = self._breaker.resting
+        self._breaker.failed(self._reactor.seconds(), why)
+        if self._breaker.resting:
+            if not rested:
+                log.warn("{address}: left alone for a while: {why}", address=self.address, why=why)
+            waiting, self._waiting = self._waiting, deque()
+            for one in waiting:
+                one.errback(Unavailable(self.why_not))
+
+    def _forget(self, line: Line) -> None:
+        """Nobody used it, or the daemon has closed it."""
+        call = self._idle.pop(line, None)
+        if call is not None:
+            if call.active():
+                call.cancel()
+            self._close(line)
+
+    def _close(self, line: Line) -> None:
+        line.close()
+        self._open -= 1
+
+    def _next(self) -> None:
+        """There is room for a line."""
+        if not self._waiting or self._open >= self._terms.connections:
+            return
+        waiting = self._waiting.popleft()
+        try:
+            self._connect().addCallbacks(waiting.callback, waiting.errback)
+        except Exception:
+            waiting.errback()
+
+    def stop(self) -> None:
+        """Nobody will use it any more."""
+        for line in tuple(self._idle):
+            self._forget(line)
+
+
+def _timed_out(result: Any, seconds: float) -> Any:
+    raise TimeoutError(f"no connection within {seconds:g} seconds")

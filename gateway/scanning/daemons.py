@@ -1,0 +1,75 @@
+"""Daemons: all that services name, each once; and the first of several that answers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+
+from gateway.observe.scans import ScannerHealth
+from gateway.scanning.address import Busy
+from gateway.scanning.daemon import Daemon
+from gateway.scanning.line import Line
+from gateway.tools import Terms, Unavailable, let_go
+
+AGAIN_SECONDS = 0.05
+"""Until a daemon that is busy is asked again: it does not tell when it is not."""
+
+
+class Daemons:
+    """The daemons of all services. Those of a former policy are forgotten when they rest."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._daemons: dict[tuple[str, Terms], Daemon] = {}
+
+    def daemon(self, address: str, terms: Terms) -> Daemon:
+        """The daemon there."""
+        found = self._daemons.get((address, terms))
+        if found is None:
+            found = self._daemons[address, terms] = Daemon(self._reactor, address, terms)
+        return found
+
+    def line(
+        self, addresses: tuple[str, ...], terms: Terms, fresh: bool, but: Collection[str]
+    ) -> Deferred[tuple[Daemon, Line]]:
+        """See L{ITools.line<gateway.tools.ITools>}."""
+        daemons = [self.daemon(each, terms) for each in addresses if each not in but]
+        return Deferred.fromCoroutine(self._first(daemons, fresh))
+
+    async def _first(self, daemons: list[Daemon], fresh: bool) -> tuple[Daemon, Line]:
+        why = "no daemon is left to ask"
+        while True:
+            busy = False
+            for daemon in daemons:
+                if not daemon.admits():
+                    why = daemon.why_not
+                    continue
+                try:
+                    return daemon, await daemon.line(fresh)
+                except Busy:
+                    busy = True
+                except (OSError, Unavailable) as error:
+                    let_go(error)
+                    why = daemon.why_not
+            if not busy:
+                raise Unavailable(why)
+            await deferLater(self._reactor, AGAIN_SECONDS)
+
+    def health(self) -> Iterator[ScannerHealth]:
+        """Of each."""
+        for daemon in self._daemons.values():
+            yield daemon.health
+
+    def forget(self, addresses: Collection[str]) -> None:
+        """A new policy has no others than these."""
+        for key, daemon in tuple(self._daemons.items()):
+            if key[0] not in addresses and daemon.unused:
+                del self._daemons[key]
+
+    def stop(self) -> None:
+        """The gateway stops."""
+        for daemon in self._daemons.values():
+            daemon.stop()

@@ -1,0 +1,127 @@
+"""
+Tools: what a stacked inspector may use beside the bytes of its body.
+
+An inspector touches no file, socket or process. One that judges bodies with the help of others
+asks its session for these: room for a body (L{ISpool}), a line to one of the operator's daemons
+(L{ILine}). Whatever it leaves open is closed when its session ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+from zope.interface import Attribute, Interface
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
+
+class SpoolFull(Exception):
+    """There is no room for more of a body: the total is used up, or the disk is."""
+
+
+class Unavailable(Exception):
+    """None of the daemons answers, or none may be asked now."""
+
+
+def let_go(error: BaseException) -> None:
+    """
+    An exception of an awaited Deferred was caught, and nobody wants it any more. It knows its
+    L{Failure<twisted.python.failure.Failure>}, which knows it, and the frames that it came
+    through: they would keep each other alive until a collector comes.
+    """
+    error.__traceback__ = None
+    vars(error).pop("__failure__", None)
+
+
+@frozen
+class Terms:
+    """
+    How daemons are dealt with.
+
+    @ivar connections: at most so many to each; who comes later waits.
+    @ivar connect_seconds: the next one is tried after that.
+    @ivar keep_seconds: a line that nobody uses is closed after that.
+    @ivar failures: so many in a row, and a daemon is left alone,
+    @ivar rest_seconds: for so long; then one line is tried.
+    """
+
+    connections: int = 8
+    connect_seconds: float = 2.0
+    keep_seconds: float = 20.0
+    failures: int = 3
+    rest_seconds: float = 10.0
+
+
+class ISpool(Interface):
+    """Room for one body: some memory, and then a file that has no name."""
+
+    size: int = Attribute("bytes that were put in")
+
+    def put(data: bytes) -> None:
+        """
+        More of the body.
+
+        @raise SpoolFull: there is no room for it.
+        """
+
+    def read(at: int, most: int) -> bytes:
+        """At most so many of its bytes, from C{at} on; none at the end of what there is."""
+
+    def close() -> None:
+        """Give the room back. To close twice is harmless."""
+
+
+class ILine(Interface):
+    """
+    One connection to one of the operator's daemons.
+
+    It is somebody's alone until C{keep} or C{drop}; after that, nothing here does anything.
+    """
+
+    address: str = Attribute("of the daemon, as the policy writes it")
+    uses: int = Attribute("how often it was kept; 0: nobody has said anything on it")
+    notes: dict[str, object] = Attribute("what the protocol remembers of it from use to use")
+
+    def send(data: bytes) -> None:
+        """Never blocks, and never fails: who reads hears of the end."""
+
+    def flushed() -> Deferred[None]:
+        """@return: fires when little of what was sent waits; also if the daemon is gone."""
+
+    def read() -> Deferred[bytes]:
+        """@return: fires with what the daemon said next; with nothing, if it has ended."""
+
+    def keep() -> None:
+        """All was said and answered: the next one may go on here."""
+
+    def drop(fault: str = "") -> None:
+        """
+        Close it.
+
+        @param fault: what the daemon did wrong; if it does so repeatedly, it is left alone.
+        """
+
+
+class ITools(Interface):
+    """What L{ISession.tools<gateway.interfaces.ISession>} is."""
+
+    def spool(memory: int) -> ISpool:
+        """Room for a body, of which so many bytes may be held in memory."""
+
+    def line(
+        daemons: tuple[str, ...], terms: Terms, fresh: bool = False, but: Collection[str] = ()
+    ) -> Deferred[ILine]:
+        """
+        A line to the first of these daemons that answers.
+
+        @param daemons: C{"/path/of/a/socket"}, C{"192.0.2.1:3310"}, C{"[2001:db8::1]:3310"}.
+        @param fresh: none that was used before.
+        @param but: not to these.
+        @return: fails with L{Unavailable}. Cancel it to wait no longer.
+        """
+
+    def judged(verdict: str, seconds: float) -> None:
+        """A body was judged, in so many seconds: for the metrics. C{verdict} is a word of ours."""

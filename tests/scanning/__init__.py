@@ -1,0 +1,1 @@
+"""What scanners are given."""
