@@ -29,3 +29,6 @@ lines = InspectorMaker(
     "lines", "protocols.lines.inspector:LinesInspector", "Any protocol of lines, described in TOML"
 )
 telnet = InspectorMaker("telnet", "protocols.telnet.inspector:TelnetInspector", "Telnet, RFC 854")
+clamd = InspectorMaker(
+    "clamd", "protocols.scanners.clamd.inspector:ClamdInspector", "Bodies judged by ClamAV's daemon"
+)

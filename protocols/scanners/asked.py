@@ -1,0 +1,50 @@
+"""Asked: a daemon is asked; if it fails, once more, or another one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from gateway.tools import ILine, ITools, Terms, let_go
+from protocols.scanners.fault import ScannerFault
+
+T = TypeVar("T")
+
+
+async def asked(
+    tools: ITools,
+    daemons: tuple[str, ...],
+    terms: Terms,
+    ask: Callable[[ILine], Awaitable[T]],
+    late: Callable[[], bool],
+) -> T:
+    """
+    What C{ask} says, of the first daemon that does what it should.
+
+    A line that was kept may have come to its end, so that its failure says nothing of the daemon:
+    it is asked again, on a new one.
+
+    @param late: whether time has run out; then a daemon that has not answered has failed.
+    @raise ScannerFault: all fail.
+    @raise Unavailable: none is there.
+    """
+    failed: set[str] = set()
+    fresh = False
+    while True:
+        line = await tools.line(daemons, terms, fresh, failed)
+        try:
+            answer = await ask(line)
+        except ScannerFault as fault:
+            line.drop("" if line.uses else str(fault))
+            if not line.uses:
+                failed.add(line.address)
+                if len(failed) == len(daemons):
+                    raise
+            let_go(fault)
+            fresh = True
+        except BaseException:
+            line.drop("no answer in time" if late() else "")
+            raise
+        else:
+            line.keep()
+            return answer

@@ -1,0 +1,12 @@
+"""ScannerFault: a scanner that does not do what its protocol says."""
+
+from __future__ import annotations
+
+
+class ScannerFault(Exception):
+    """
+    A scanner broke off, answered what is no answer, or said that it can't.
+
+    Its words are the operator's: nobody else reads them. Whatever a scanner sends, reading it
+    raises nothing but this.
+    """

@@ -1,0 +1,1 @@
+"""Scanners, through the real gateway, with the real daemons."""
