@@ -6,6 +6,8 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -168,10 +170,19 @@ def within(name: str, packages: tuple[str, ...]) -> bool:
     return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
-def modules() -> list[Module]:
-    """All of our own modules, tests apart."""
-    folders = ("gateway", "protocols", "twisted")
-    return [Module(path) for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+OURS = ("gateway", "protocols", "twisted")
+"""Where the product is."""
+
+BESIDE = ("bench", "conformance", "tests")
+"""What looks at it."""
+
+
+@cache
+def modules(*folders: str) -> tuple[Module, ...]:
+    """All modules in these folders; by default, the product's."""
+    return tuple(
+        Module(path) for folder in folders or OURS for path in sorted((ROOT / folder).rglob("*.py"))
+    )
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -198,6 +209,28 @@ class ImportTests(SynchronousTestCase):
             if name not in EXCEPTIONS.get(module.name, ())
         ]
         self.assertEqual(wrong, [])
+
+    def test_no_circles(self) -> None:
+        """
+        Everything can be read, tested and replaced without what is built on it: modules have an
+        order. Imports for types' sake, and those within a function, count too: whoever needs
+        another one's type writes down, as a Protocol, what is used of it.
+        """
+        every = {module.name: module for module in modules(*OURS, *BESIDE)}
+
+        def module_of(name: str) -> str:
+            return name if name in every else name.rpartition(".")[0]
+
+        order = TopologicalSorter(
+            {
+                name: {module_of(each) for each in module.imports()} & every.keys() - {name}
+                for name, module in every.items()
+            }
+        )
+        try:
+            order.prepare()
+        except CycleError as error:
+            self.fail(" imports ".join(reversed(error.args[1])))
 
     def test_http_versions(self) -> None:
         """

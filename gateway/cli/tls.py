@@ -13,9 +13,10 @@ from gateway.cli.arguments import config_option
 from gateway.cli.configuration import load_policy
 from gateway.cli.terminal import Terminal
 from gateway.tls.issuer import Issuer, make_root
-from gateway.tls.key import TOKEN, write_root
+from gateway.tls.key import write_root
 from gateway.tls.show import NotShown, shown
 from gateway.tls.template import NAME
+from gateway.tls.uri import TOKEN
 
 DAYS = 3650
 
@@ -67,8 +68,8 @@ def root(file: Path, name: str, days: int, permitted: tuple[str, ...], token: st
 def _made(name: str, days: int, permitted: tuple[str, ...], token: str | None) -> Issuer:
     key = None
     if token is not None:
-        from gateway.tls.key import RootError
         from gateway.tls.token import open_key
+        from gateway.tls.uri import RootError
 
         try:
             key = open_key(token if token.startswith(TOKEN) else TOKEN + token)

@@ -9,7 +9,7 @@ that is there already (L{gateway.session.joining}).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, fail, succeed
 
@@ -33,16 +33,44 @@ from gateway.policy.policy import Policy
 from gateway.policy.service import Action, Service
 from gateway.session.connector import Origin, Reached
 from gateway.session.dialing import Dialing
+from gateway.session.equipment import Equipment
 from gateway.session.expectation import BACKLOG, Expectation
-from gateway.session.session import Session
-
-if TYPE_CHECKING:
-    from gateway.session.sessions import Sessions
+from gateway.session.session import Session, Treatment
 
 TCP = connection.Protocol.TCP
 
-Treatment = str | Callable[[ISession], IInspector] | None
-"""What becomes of a connection: a service's name, or what makes its inspector."""
+
+class Home(Protocol):
+    """Where the sessions are that come of it."""
+
+    @property
+    def equipment(self) -> Equipment:
+        """The tools of all."""
+
+    @property
+    def has_descriptors(self) -> bool:
+        """Whether there are enough for one more session."""
+
+    def number(self) -> int:
+        """The id of the next session."""
+
+    def turn_away(self, sock: Socket, identity: Identity, refusal: Refusal, why: str) -> None:
+        """Refuse a connection that was accepted, with a reset."""
+
+    def begin_related(
+        self,
+        session: Session,
+        identity: Identity,
+        service: Service,
+        sock: Socket,
+        make: Callable[[ISession], IInspector],
+        source: Address | None,
+    ) -> None:
+        """
+        Begin the session of a connection that C{session} announced.
+
+        @param source: where its server's side comes from; L{None}: as the service says.
+        """
 
 
 class Related:
@@ -52,7 +80,7 @@ class Related:
     @ivar count: how many; each may have a descriptor.
     """
 
-    def __init__(self, home: Sessions) -> None:
+    def __init__(self, home: Home) -> None:
         self._home = home
         self._expected: dict[tuple[str, Address], Expectation] = {}
         self.count = 0
@@ -220,12 +248,9 @@ class Related:
             why = f"{chosen.name!r} is no inspecting service"
             self._home.turn_away(sock, identity, Refusal.NO_RULE, why)
             return
-        related = Session(self._home, session.policy, chosen, identity, sock, (), make)
-        if side is SERVER:
-            # However the server was reached, its client knows it by this address only.
-            related.come_from(Address(session.server.host, client.port))
-        session.adopt(related)
-        self._home.begin(related)
+        # However the server was reached, its client knows it by this address only.
+        source = Address(session.server.host, client.port) if side is SERVER else None
+        self._home.begin_related(session, identity, chosen, sock, make, source)
 
 
 def _service(session: Session) -> Service:

@@ -20,7 +20,7 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
@@ -52,6 +52,7 @@ from gateway.session import gate as reason
 from gateway.session import guard
 from gateway.session.connector import Opening, Origin, Reached, origin
 from gateway.session.dialing import Dialing
+from gateway.session.equipment import Equipment
 from gateway.session.expectation import Expectation
 from gateway.session.gate import Gate
 from gateway.session.handshake import Asked, Handshake
@@ -64,9 +65,6 @@ from gateway.session.ticker import Ticker
 from gateway.session.timer import Timer
 from gateway.session.wire import Wire
 from gateway.tls.credentials import Whom
-
-if TYPE_CHECKING:
-    from gateway.session.sessions import Sessions
 
 log = PrintableLogger()
 
@@ -92,6 +90,47 @@ class State(Enum):
     OVER = "over"
 
     __hash__ = object.__hash__  # by identity: Enum's own costs, and this is asked all the time
+
+
+Treatment = str | Callable[[ISession], IInspector] | None
+"""What becomes of an announced connection: a service's name, or what makes its inspector."""
+
+
+class Agreements(Protocol):
+    """All connections that sessions have agreed on and that are not there yet."""
+
+    def expect(
+        self, session: Session, side: Side, initiator: str, address: Address, treatment: Treatment
+    ) -> Deferred[Any]:
+        """See L{ISession.expect}. C{initiator} is the only host that may connect."""
+
+    def dial(
+        self, session: Session, side: Side, address: Address, source: Origin, treatment: Treatment
+    ) -> Deferred[Address]:
+        """
+        See L{ISession.dial}. C{source} is where it comes from.
+
+        @raise Denied: the session has as many as it may have.
+        @raise Unreachable: there are no descriptors left.
+        """
+
+
+class Home(Protocol):
+    """Where all sessions are: what one of them can't know alone."""
+
+    @property
+    def equipment(self) -> Equipment:
+        """The tools of all."""
+
+    @property
+    def related(self) -> Agreements:
+        """What they have agreed on."""
+
+    def permits(self, session: Session, address: Address) -> bool:
+        """Whether the policy has C{session} go to C{address}."""
+
+    def over(self, session: Session) -> None:
+        """C{session} is no more."""
 
 
 @implementer(ISession)
@@ -151,7 +190,7 @@ class Session:
 
     def __init__(
         self,
-        home: Sessions,
+        home: Home,
         policy: Policy,
         service: Service,
         identity: Identity,

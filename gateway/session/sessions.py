@@ -8,13 +8,14 @@ else: when there are several processes one day, this is the place to share.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from itertools import count
 from typing import Any, Protocol, cast
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
-from gateway.interfaces import Address, Outcome, Verdict
+from gateway.interfaces import Address, IInspector, ISession, Outcome, Verdict
 from gateway.kernel import sockets
 from gateway.kernel.sockets import Socket
 from gateway.observe.identity import Identity
@@ -252,6 +253,26 @@ class Sessions:
             session.start()
         except Exception:  # it is there, and has to have an end
             session.break_off(Failure())  # type: ignore[no-untyped-call]
+
+    def begin_related(
+        self,
+        session: Session,
+        identity: Identity,
+        service: Service,
+        sock: Socket,
+        make: Callable[[ISession], IInspector],
+        source: Address | None,
+    ) -> None:
+        """
+        Begin the session of a connection that C{session} announced.
+
+        @param source: where its server's side comes from; L{None}: as the service says.
+        """
+        related = Session(self, session.policy, service, identity, sock, (), make)
+        if source is not None:
+            related.come_from(source)
+        session.adopt(related)
+        self.begin(related)
 
     def over(self, session: Running) -> None:
         """A session is over."""

@@ -9,7 +9,7 @@ connection below it, so it can't open, secure or announce one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
@@ -39,9 +39,6 @@ from gateway.session import guard
 from gateway.session.ticker import Ticker
 from gateway.session.timer import Timer
 
-if TYPE_CHECKING:
-    from gateway.session.session import Session
-
 log = PrintableLogger()
 
 DEPTH = 4
@@ -66,7 +63,7 @@ def inspecting(policy: Policy, service: str) -> Service:
 
 
 def stack(
-    session: Session | Stacked,
+    session: Below,
     policy: Policy,
     service: str,
     sink: ISink,
@@ -91,6 +88,58 @@ def keeps(policy: Policy, service: str) -> bool:
     """See L{ISession.keeps}."""
     maker = inspecting(policy, service).maker
     return maker is not None and maker.keeps
+
+
+class Below(Protocol):
+    """The session that a body is a part of, which may be stacked itself."""
+
+    id: int
+    client: Address
+    server: Address
+    service: str
+
+    @property
+    def source(self) -> Address:
+        """See L{ISession}."""
+
+    @property
+    def room(self) -> Room:
+        """Where the tools of those whose bodies are stacked are from."""
+
+    @property
+    def ticker(self) -> Ticker:
+        """What time limits go by."""
+
+    @property
+    def now(self) -> float:
+        """See L{ISession}."""
+
+    def permits(self, address: Address) -> bool:
+        """See L{ISession.permits}."""
+
+    def resolve(self, name: str) -> Deferred[tuple[str, ...]]:
+        """See L{ISession.resolve}."""
+
+    def give_way(self, side: Side) -> Deferred[None]:
+        """See L{ISession.give_way}."""
+
+    def date(self) -> float:
+        """See L{ISession.date}."""
+
+    def compute(self, function: Callable[[], Any]) -> Deferred[Any]:
+        """See L{ISession.compute}."""
+
+    def record(self, event: str, gateway: Mapping[str, Any], denied_by: str, **fields: Any) -> None:
+        """See L{ISession.record}."""
+
+    def record_prepared(self, event: str, fields: str, gateway: str) -> None:
+        """See L{ISession.record_prepared}."""
+
+    def hit(self, place: str) -> None:
+        """See L{ISession.hit}."""
+
+    def forget(self, stacked: Stacked) -> None:
+        """A body came to its end."""
 
 
 @implementer(IBody)
@@ -119,7 +168,7 @@ class Stacked:
 
     def __init__(
         self,
-        below: Session | Stacked,
+        below: Below,
         policy: Policy,
         service: Service,
         sink: ISink,

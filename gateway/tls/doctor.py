@@ -8,8 +8,9 @@ from pathlib import Path
 
 from gateway.kernel.doctor.finding import Finding, ok, trouble, warning
 from gateway.policy.tls import Tls
-from gateway.tls.key import TOKEN, RootError, expires, load_root
+from gateway.tls.key import expires, load_root
 from gateway.tls.system import system_roots
+from gateway.tls.uri import TOKEN, RootError
 
 TOPIC = "TLS root"
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -27,13 +25,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gateway.tls.issuer import Issuer
-
-TOKEN = "pkcs11:"
-"""How the address of a key in a token begins (RFC 7512)."""
-
-
-class RootError(Exception):
-    """The root can't be used; the message is for the operator."""
+from gateway.tls.token import open_key
+from gateway.tls.uri import TOKEN, RootError
 
 
 def load_root(folder: Path, root: str, certificate: str = "") -> Issuer:
@@ -48,8 +41,6 @@ def load_root(folder: Path, root: str, certificate: str = "") -> Issuer:
     if root.startswith(TOKEN):
         if not certificate:
             raise RootError("a key in a token needs tls.root_certificate")
-        from gateway.tls.token import open_key
-
         key = open_key(root)
         chain = certificates(folder / certificate)
     else:
@@ -146,17 +137,3 @@ def write_root(path: Path, issuer: Issuer) -> None:
 def expires(issuer: Issuer) -> datetime:
     """When nothing of what it signs is valid any more."""
     return min(each.not_valid_after_utc for each in issuer.chain)
-
-
-def attributes(uri: str) -> Mapping[str, str]:
-    """
-    What the address of a key in a token says (RFC 7512, section 2.3).
-
-    @raise RootError: it is none.
-    """
-    path, _, query = uri.removeprefix(TOKEN).partition("?")
-    pairs = [each.partition("=") for each in path.split(";") if each]
-    if not pairs or not all(equals for _, equals, _ in pairs):
-        raise RootError(f"{uri}: write pkcs11:token=NAME;object=NAME?module-path=FILE")
-    found = {name: unquote(value) for name, _, value in pairs}
-    return found | dict(parse_qsl(query, keep_blank_values=True, separator="&"))

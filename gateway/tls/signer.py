@@ -50,8 +50,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
 
 from gateway.tls.issuer import UNTRUSTED, Issuer, make_root
-from gateway.tls.key import TOKEN, RootError, load_root
+from gateway.tls.key import load_root
 from gateway.tls.template import Template
+from gateway.tls.uri import TOKEN, RootError
 
 LONGEST = 131072
 """Bytes of one message. A template of 1,000 names has 80,000."""

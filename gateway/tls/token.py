@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
 
-from gateway.tls.key import RootError, attributes
+from gateway.tls.uri import RootError, attributes
 
 STAYS = "the key stays in its token"
 

@@ -19,10 +19,11 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from gateway.tls.issuer import make_root
-from gateway.tls.key import RootError, load_root, write_root
+from gateway.tls.key import load_root, write_root
 from gateway.tls.signer import Desk, Pace, Started, connect, start
 from gateway.tls.signing import SignerError, Signing
 from gateway.tls.template import for_name
+from gateway.tls.uri import RootError
 from tests.tls.minting import leaf_key, trusted, untrusted
 from tests.tls.pki import Authority, Issued, p256, rsa_key
 
