@@ -154,7 +154,7 @@ class Header:
         @raise Objection: the message is refused.
         """
         for rule in settings.headers:
-            if rule.match is not ANYTHING and rule.action in ("reject", "remove", "require"):
+            if rule.match is not ANYTHING and rule.action not in ("set", "add"):
                 self._settle(rule.name, settings)
             _ACTIONS[rule.action](self, rule)
 
@@ -197,6 +197,7 @@ class Header:
 
 _ACTIONS = {
     "reject": Header._reject,
+    "discard": Header._reject,
     "require": Header._require,
     "remove": Header._remove,
     "set": Header._set,

@@ -31,6 +31,11 @@ class Message:
         self._held: list[bytes] = []
         self._holding = 0
 
+    @property
+    def base64(self) -> bool:
+        """Whether what comes next is base64, which may be cut anywhere."""
+        return self._heading is None and self._parts.base64
+
     def feed(self, lines: bytes) -> bytes:
         """
         Whole lines; what may pass is given back.

@@ -11,7 +11,7 @@ from protocols.mime.attachment import Attachment, found_in
 from protocols.mime.contents import Contents, Within
 from protocols.mime.described import Described
 from protocols.mime.doubt import to_be_mended
-from protocols.mime.encoding import DECODERS, LONE, Plain, Undone
+from protocols.mime.encoding import DECODERS, LONE, Base64, Plain, Undone
 from protocols.mime.findings import Findings
 from protocols.mime.header import Field, Header
 from protocols.mime.objection import Objection, ambiguous
@@ -66,6 +66,11 @@ class Part:
         if self._settings.judges_parts and leaf:
             self._contents = Contents(self._settings, described, within)
         self._bare = False
+
+    @property
+    def base64(self) -> bool:
+        """Whether its body is base64."""
+        return self._leaf and isinstance(self._decoder, Base64)
 
     def begin(self, header: Header, gap: bytes) -> bytes:
         """
@@ -188,7 +193,7 @@ class Part:
         waiting, self._waiting = self._waiting, []
         if rule is None:
             return self._header.data() + b"".join(waiting)
-        if rule.action == "reject":
+        if rule.action in ("reject", "discard"):
             raise _refused(rule, self._attachment)
         if rule.action == "mark":
             marked = self._findings.mark(rule.mark) and self._first

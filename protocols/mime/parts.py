@@ -13,7 +13,7 @@ from attrs import define, evolve, field
 
 from protocols.mime.described import Described, described
 from protocols.mime.doubt import to_be_mended
-from protocols.mime.encoding import DECODERS, PLAIN, Decoder, Plain
+from protocols.mime.encoding import DECODERS, PLAIN, Base64, Decoder, Plain
 from protocols.mime.findings import Findings
 from protocols.mime.header import Header
 from protocols.mime.heading import Heading
@@ -57,6 +57,11 @@ class Wrapped:
         self._decoder = decoder
         self._within = within
 
+    @property
+    def base64(self) -> bool:
+        """See L{Part.base64}."""
+        return isinstance(self._decoder, Base64)
+
     def feed(self, lines: bytes) -> bytes:
         """See L{Part.feed}."""
         return self._within.feed(self._decoder.feed(lines).said)
@@ -87,6 +92,11 @@ class Parts:
 
     def __attrs_post_init__(self) -> None:
         self._know()
+
+    @property
+    def base64(self) -> bool:
+        """Whether what comes next is base64."""
+        return self._heading is None and self._part is not None and self._part.base64
 
     def begin(self, seen: Header, header: Header, rest: bytes) -> bytes:
         """

@@ -28,9 +28,10 @@ class HeaderRule:
     """What becomes of header fields of one name."""
 
     name: str = option("The name of the field, in any letters.", read=field_name)
-    action: Literal["reject", "remove", "require", "set", "add"] = option(
-        'What to do: "reject" messages that have such a field, or "require" it; "remove" all such '
-        'fields; "set" one in their place, or where there is none; "add" one more.',
+    action: Literal["reject", "discard", "remove", "require", "set", "add"] = option(
+        'What to do: "reject" messages that have such a field, or "require" it; "discard" them: '
+        'take them, and let nobody have them; "remove" all such fields; "set" one in their place, '
+        'or where there is none; "add" one more.',
     )
     match: re.Pattern[str] = option(
         "Only fields with such a value: a regular expression for the whole value, decoded and "
@@ -83,8 +84,9 @@ class AttachmentRule:
         read=small,
     )
     encrypted: bool = option("Only ZIP archives with an encrypted file.", False)
-    action: Literal["accept", "reject", "drop", "mark"] = option(
-        'What to do: "accept" the part; "reject" the message; "drop" the part and put a text in '
+    action: Literal["accept", "reject", "discard", "drop", "mark"] = option(
+        'What to do: "accept" the part; "reject" the message; "discard" it: take it, and let '
+        'nobody have it; "drop" the part and put a text in '
         'its place; "mark" it with a field in its header, and in that of the message if that is '
         "still held (hold_bytes). What is found too late for that (a file in an archive that has "
         "begun to pass, a file within a text) is rejected.",

@@ -8,16 +8,21 @@ from protocols.smtp.content.lines import BLOCK, Whole
 from protocols.smtp.grammar.refusal import Refusal
 from protocols.smtp.grammar.reply import Reply
 from protocols.smtp.server import LAST, Server
-from protocols.smtp.settings import SMTPSettings
+from protocols.smtp.transaction import Discard
 
 
 class Chunked:
-    """One message in chunks, on its way to the server."""
+    """
+    One message in chunks, on its way to the server.
 
-    def __init__(self, content: Content, server: Server, settings: SMTPSettings) -> None:
+    @param discard: why it goes nowhere.
+    """
+
+    def __init__(self, content: Content, server: Server, discard: Discard | None = None) -> None:
         self.content = content
         self._server = server
-        self._whole = Whole(settings.bare_newline == "repair", settings.line_bytes)
+        self._discard = discard
+        self._whole = Whole(content.rules)
         self._ready = b""
 
     async def take(self, chunk: Chunk) -> None:
@@ -27,12 +32,19 @@ class Chunked:
         @raise Refusal: the message is refused, by the gateway or by the server.
         """
         while piece := await chunk.piece():
-            self._ready += await self.content.feed(self._whole.feed(piece))
-            if len(self._ready) >= BLOCK:
-                await self._send()
+            self._whole.feed(piece)
+            while block := self._whole.block():
+                await self._put(await self.content.feed(block))
 
-    async def _send(self) -> None:
-        ready, self._ready = self._ready, b""
+    async def _put(self, block: bytes) -> None:
+        if self._discard is not None:
+            return
+        self._ready += block
+        while len(self._ready) >= BLOCK:
+            ready, self._ready = self._ready[:BLOCK], self._ready[BLOCK:]
+            await self._send(ready)
+
+    async def _send(self, ready: bytes) -> None:
         reply = await self._server.ask("BDAT", b"BDAT %d\r\n%b" % (len(ready), ready))
         if not reply.positive:
             raise Refusal(reply, f"the server refused a chunk: {reply.text}")
@@ -42,13 +54,13 @@ class Chunked:
         The last chunk came.
 
         @return: the server's answer to the message.
-        @raise Refusal: the message is refused.
+        @raise Refusal: the message is refused, or goes nowhere.
         """
-        self._ready += await self.content.feed(self._whole.end())
-        self._ready += await self.content.end()
+        await self._put(await self.content.feed(self._whole.end()))
+        await self._put(await self.content.end())
         while piece := await self.content.rest():
-            if len(self._ready) >= BLOCK:
-                await self._send()
-            self._ready += piece
+            await self._put(piece)
+        if self._discard is not None:
+            raise self._discard.refusal()
         ready = self._ready
         return await self._server.ask(LAST, b"BDAT %d LAST\r\n%b" % (len(ready), ready))

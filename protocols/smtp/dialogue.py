@@ -7,23 +7,27 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from gateway.inspector import Reader
+from gateway.inspector import LoneEnd, Reader
 from gateway.interfaces import CLIENT, SERVER, Denied, ISession, Outcome, Verdict
 from protocols.smtp.deadline import Deadline, pause
 from protocols.smtp.grammar.command import Command
-from protocols.smtp.grammar.refusal import Refusal
+from protocols.smtp.grammar.refusal import Refusal, refusal
 from protocols.smtp.grammar.reply import Reply
-from protocols.smtp.server import LOST, Server
+from protocols.smtp.server import LOST, SLOW, Server
 from protocols.smtp.settings import SMTPSettings
 from protocols.smtp.trace import received
-from protocols.smtp.transaction import Transaction
-from protocols.smtp.transfer import Transfer
+from protocols.smtp.transaction import Discard, Transaction
+from protocols.smtp.transfer import Mail, Transfer
 
 SILENT = Reply.of(421, "4.4.2 Timeout, closing the connection")
 
 
 MOST_DELAY = 60
 """Seconds. A client waits for five minutes (RFC 5321, section 4.5.3.2), and so do the limits."""
+
+
+MOST_PIECES = 16
+"""So many times the longest line is read of one that is too long."""
 
 
 class Over(Exception):
@@ -49,7 +53,7 @@ class Dialogue:
         self.session = session
         self.settings: SMTPSettings = session.settings
         self.deadline = Deadline(session)
-        self.server = Server(session, self.deadline)
+        self.server = Server(session, self.deadline, self._greet)
         self.transfer = Transfer(session, self.server)
         self.helo = ""
         self.extended = False
@@ -61,35 +65,65 @@ class Dialogue:
         self.quit = False
         self.tls = b""
         self._errors = 0
+        self._heard = ""  # of a mail that came to no end
         self._awaited: str | None = None
         self._taken: Deferred[None] | None = None
+
+    def _greet(self, reply: Reply) -> None:
+        """The client hears of the server, before anything that it has said is heard."""
+        self.refused = not reply.positive
+        self.tell(reply)
+        self.waits("command_seconds")
 
     async def line(self, read: Reader, limit: int) -> bytes:
         """
         A line of the client's.
 
-        @raise Denied: it is too long, or does not end in CRLF.
+        @raise Refusal: it is too long.
+        @raise Denied: it does not end in CRLF, or not at all.
         """
         self.waits("command_seconds")
         try:
             return await read.line(limit)
-        except Denied as denied:
-            reply = b"" if read.ended else b"500 5.5.2 Lines end in CRLF, and are not that long\r\n"
-            raise Denied(denied.reason, reply) from None
+        except LoneEnd as lone:
+            raise Denied(lone.reason, b"500 5.5.2 Lines end in CRLF\r\n") from None
+        except Denied:
+            if read.ended:
+                raise
+        await self._pass_over(read, limit)
+        raise refusal(500, "5.5.2 Line too long", f"a line of more than {limit} bytes")
+
+    async def _pass_over(self, read: Reader, limit: int) -> None:
+        """Read a line to its end, and keep nothing of it."""
+        last = b""
+        for _ in range(MOST_PIECES):
+            try:
+                last += await read.until(b"\n", limit)
+            except Denied:
+                if read.ended:
+                    raise
+                last = (await read.exactly(limit, limit))[-1:]
+            else:
+                if last.endswith(b"\r"):
+                    return
+                raise Denied("a line with a lone LF", b"500 5.5.2 Lines end in CRLF\r\n")
+        raise Denied("a line without end", b"500 5.5.2 Line too long\r\n")
 
     def waits(self, setting: str | None) -> None:
         """The client is to say something, within that many seconds. L{None}: it said it."""
         self._awaited = setting
-        if setting is None or (setting == "data_seconds" and self._held_up()):
+        if setting is None:
             self.deadline.clear()
             return
-        self.deadline.set(getattr(self.settings, setting), lambda: self._missed(setting))
+        held_up = setting == "data_seconds" and self._held_up()
+        missed = self._stalled if held_up else lambda: self._missed(setting)
+        self.deadline.set(getattr(self.settings, setting), missed)
 
     def _held_up(self) -> bool:
         """
         Whether the server has yet to take content, so that the client may not be able to go on.
 
-        Its time begins when that has left. A server that takes nothing is idle.
+        The client's time begins when that has left.
         """
         if self._taken is None:
             taken = self.session.flushed(SERVER)
@@ -102,11 +136,16 @@ class Dialogue:
         if self._awaited == "data_seconds":
             self.waits(self._awaited)
 
+    def _stalled(self) -> None:
+        """The server took nothing (RFC 5321, section 4.5.3.2.5)."""
+        self.server.fail("the server took no content (setting 'data_seconds')", SLOW)
+
     def _missed(self, setting: str) -> None:
         """
         @raise Denied: the server has the half of something.
         """
         reason = f"the client took too long (setting '{setting}')"
+        self._heard = SILENT.text
         if self.transfer.open:
             raise Denied(reason, SILENT.data())
         self.tell(SILENT)
@@ -143,12 +182,17 @@ class Dialogue:
         self.deadline.clear()
         if self._errors and self.settings.error_delay:
             await pause(self.session, min(self._errors * self.settings.error_delay, MOST_DELAY))
-        self._errors += refused.reply.code >= 500
+        self._errors += refused.counts
+        if not refused.quiet:
+            self.record("denied", refused.reason, refused.reply.text, refused.by)
         if self._errors >= self.settings.errors:
             reason = f"{self._errors} commands were refused, the last one for {refused.reason}"
             raise Denied(reason, refused.reply.data() + b"421 4.7.0 Too many errors\r\n", "errors")
-        self.record("denied", refused.reason, refused.reply.text, refused.by)
         self.tell(refused.reply)
+
+    def forgive(self) -> None:
+        """A message was taken: who makes mistakes now and then is no nuisance."""
+        self._errors = 0
 
     def give_up(self, reply: Reply) -> None:
         """
@@ -162,20 +206,31 @@ class Dialogue:
         self.tell(reply)
         self.session.close(reason)
 
-    def lost(self) -> None:
-        """The server is gone."""
-        reason = "the server broke the connection off"
-        if self.server.doubtful:
+    def lost(self, reason: str) -> None:
+        """The server is gone, or can't be understood any more."""
+        early = self.server.early
+        if early is not None:
+            self.session.deny(f"the server refused the message: {early.text}", early.data())
+        elif self.quit or self.refused:  # it had said all
+            self.session.close(reason, Outcome.PASSED if self.quit else Outcome.FAILED)
+        elif self.server.doubtful:
             reason = f"{reason}, and may have taken the message"
             self.transfer.recorded = True
             self.record("failed", reason)
-        self.server.fail(reason, LOST)
+            self.server.fail(reason, LOST)
+        else:
+            self.server.fail(reason, LOST)
 
     def closed(self, verdict: Verdict) -> None:
         """The session is over: a mail that came to no end leaves a record too."""
-        if self.transaction is not None and not self.transfer.recorded:
-            why = verdict.reason or verdict.outcome.value
-            self.record("failed", why)
+        refused = self.transfer.refused
+        if self.transaction is None or self.transfer.recorded:
+            pass
+        elif refused is not None:
+            reason, by = refused
+            self.record("denied", reason, self._heard, by)
+        else:
+            self.record("failed", verdict.reason or verdict.outcome.value, self._heard)
         self.deadline.clear()
         self.server.forget()
         self._taken = None
@@ -192,11 +247,30 @@ class Dialogue:
         fields: dict[str, Any] = {"helo": self.helo}
         if self.transaction is not None:
             fields["mail_from"] = f"<{self.transaction.sender}>"
-            if self.transaction.recipients:
-                fields["rcpt_to"] = [f"<{each}>" for each in self.transaction.recipients]
+            recipients = self.transaction.recipients or self.transaction.discarded
+            if recipients:
+                fields["rcpt_to"] = [f"<{each}>" for each in recipients]
         return fields
 
-    def trace(self) -> bytes:
+    @property
+    def discard(self) -> Discard | None:
+        """Why nobody is to get the present mail; L{None} if somebody is."""
+        transaction = self.transaction
+        if transaction is None or (transaction.recipients and transaction.discard is None):
+            return None
+        return transaction.discard or transaction.why
+
+    def mail(self) -> Mail:
+        """What is known of the mail whose content comes now."""
+        assert self.transaction is not None
+        others: dict[str, Any] = {}
+        if self.transaction.discarded and self.transaction.recipients:
+            others["discarded"] = [f"<{each}>" for each in self.transaction.discarded]
+        if self.transaction.overshot:
+            others["overshot"] = self.transaction.overshot
+        return Mail(self.envelope(), others, self._trace(), self.discard)
+
+    def _trace(self) -> bytes:
         """The Received field for the next message, if there is to be one."""
         by = self.settings.received_by
         if not by:

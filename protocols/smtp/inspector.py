@@ -12,16 +12,27 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from gateway.inspector import Reader, StreamInspector
-from gateway.interfaces import SERVER, Address, Denied, ISession, Unreachable, Verdict
+from gateway.interfaces import (
+    SERVER,
+    Address,
+    Denied,
+    ISession,
+    Outcome,
+    Side,
+    Unreachable,
+    Verdict,
+)
 from protocols.smtp import mailing, opening
 from protocols.smtp.content.chunk import Chunk
 from protocols.smtp.dialogue import Dialogue, Over
 from protocols.smtp.grammar.command import Command, parse_command
 from protocols.smtp.grammar.refusal import Refusal, refusal
-from protocols.smtp.grammar.reply import Reply, configured
+from protocols.smtp.grammar.reply import configured
+from protocols.smtp.server import Doubtful
 from protocols.smtp.settings import SMTPSettings
 from protocols.smtp.transfer import GREEDY
 
@@ -72,18 +83,30 @@ class SMTPInspector(StreamInspector):
     async def from_server(self, read: Reader) -> None:
         """Greet the client in the server's words, then tell of replies."""
         self._server_read = read
-        self._server.greeting().addCallback(self._greet)
-        unasked = await self._server.listen(read)
+        try:
+            unasked = await self._server.listen(read, lambda: self._dialogue.transfer.flows)
+        except Doubtful as doubtful:
+            self._dialogue.lost(str(doubtful))
+            return
         if unasked is not None:
             self._dialogue.give_up(unasked)
+        elif self._server.early is not None:  # of which the client hears when it has said all
+            await Deferred()
         elif not (self._dialogue.quit or self._dialogue.refused):
-            self._dialogue.lost()
+            self._dialogue.lost("the server broke the connection off")
 
-    def _greet(self, reply: Reply) -> Reply:
-        self._dialogue.tell(reply)
-        self._dialogue.refused = not reply.positive
-        self._dialogue.waits("command_seconds")
-        return reply
+    def lost(self, side: Side, verdict: Verdict) -> None:
+        """
+        One of them is gone. The other one is told, but for a server that has the half of a
+        message: it must not take it for a whole one.
+        """
+        if side is SERVER:
+            self._dialogue.lost(verdict.reason)
+        elif self._dialogue.quit:
+            self.session.close(verdict.reason, Outcome.PASSED)
+        elif self._server.greeted and not (self._dialogue.transfer.open or self._server.doubtful):
+            self.session.send(SERVER, b"QUIT\r\n")
+            self.session.close(verdict.reason, verdict.outcome)
 
     # What the client says
 
@@ -111,8 +134,8 @@ class SMTPInspector(StreamInspector):
         settings, most = self._settings, self._settings.command_bytes
         if "AUTH" in self._dialogue.offered:  # its first line is as long as any (RFC 4954, 4)
             most = max(most, settings.auth_bytes)
-        line = await self._dialogue.line(read, most)
         try:
+            line = await self._dialogue.line(read, most)
             if len(line) > settings.command_bytes and line[:5].upper() != b"AUTH ":
                 raise refusal(500, "5.5.2 Line too long", "a command that is too long")
             command = self._parse(line)
@@ -124,12 +147,13 @@ class SMTPInspector(StreamInspector):
         if _ANOTHER_PROTOCOL.match(line):
             raise Denied(f"not SMTP: {line[:100]!r}", b"421 4.7.0 This is SMTP\r\n")
         try:
-            command = parse_command(line)
+            command = parse_command(line, self._settings.addresses == "lenient")
         except Refusal as refused:
             if line[:4].upper() == b"BDAT":  # what follows is content, and how much nobody knows
                 raise Denied(refused.reason, refused.reply.data()) from None
             raise
-        if not line.isascii() and "SMTPUTF8" not in self._dialogue.offered:
+        named = command.verb in ("EHLO", "HELO")
+        if not (line.isascii() or named or "SMTPUTF8" in self._dialogue.offered):
             raise refusal(500, "5.5.2 ASCII only", f"{command.verb} beyond ASCII without SMTPUTF8")
         return command
 

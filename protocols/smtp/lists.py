@@ -67,9 +67,9 @@ class AddressList:
 def _candidates(mailbox: Mailbox) -> Iterator[str]:
     domain = canonical(mailbox.domain)
     yield mailbox.canonical
+    yield f"{written_local(mailbox.local.lower())}@"
     if not domain:
         return
-    yield f"{written_local(mailbox.local.lower())}@"
     yield domain
     while "." in domain:
         domain = domain.partition(".")[2]

@@ -8,14 +8,13 @@ from gateway.inspector import Reader
 from gateway.interfaces import Denied
 from protocols.smtp.content.chunk import Chunk
 from protocols.smtp.content.content import too_large
-from protocols.smtp.content.dotted import Dotted
 from protocols.smtp.dialogue import Dialogue, Over
 from protocols.smtp.grammar.command import Command
 from protocols.smtp.grammar.parameter import MAIL, RCPT, Parameter
-from protocols.smtp.grammar.refusal import refusal
+from protocols.smtp.grammar.refusal import Refusal, refusal
 from protocols.smtp.grammar.reply import Reply
 from protocols.smtp.permission import check_recipient, check_sender
-from protocols.smtp.transaction import Transaction
+from protocols.smtp.transaction import Discard, Transaction
 
 GO_AHEAD = Reply.of(354, "End the message with <CR><LF>.<CR><LF>")
 
@@ -27,11 +26,11 @@ async def begin(dialogue: Dialogue, command: Command, read: Reader) -> None:
     _check_parameters(dialogue, command, MAIL)
     if int(command.parameter("SIZE") or 0) > dialogue.settings.message_bytes:
         raise too_large(dialogue.settings.message_bytes)
-    check_sender(command.path, dialogue.settings)
+    discard = check_sender(command.path, dialogue.settings)
     reply = await dialogue.forward(command)
     if reply.positive:
         international = command.parameter("SMTPUTF8") is not None
-        dialogue.transaction = Transaction(command.path.mailbox, international)
+        dialogue.transaction = Transaction(command.path.mailbox, international, discard)
         dialogue.transfer.recorded = False
 
 
@@ -70,19 +69,44 @@ async def address(dialogue: Dialogue, command: Command, read: Reader) -> None:
     if transaction.chunked:
         raise refusal(503, "5.5.1 RCPT after BDAT")
     _check_parameters(dialogue, command, RCPT)
-    _check_recipient(dialogue, command, transaction)
+    discard = _check_recipient(dialogue, command, transaction)
+    if discard is not None:
+        transaction.discarded.append(command.path.mailbox)
+        transaction.why = transaction.why or discard
+        dialogue.tell(Reply.of(250, "2.1.5 Ok"))
+        return
     reply = await dialogue.forward(command)
     if reply.positive:
         transaction.recipients.append(command.path.mailbox)
 
 
-def _check_recipient(dialogue: Dialogue, command: Command, transaction: Transaction) -> None:
+def _check_recipient(
+    dialogue: Dialogue, command: Command, transaction: Transaction
+) -> Discard | None:
     assert command.path is not None
     most = dialogue.settings.recipients_per_message
-    if len(transaction.recipients) >= most:
-        reason = f"more than {most} recipients"
-        raise refusal(452, "4.5.3 Too many recipients", reason, "recipients_per_message")
-    check_recipient(command.path, dialogue.session.client.host, dialogue.settings)
+    if len(transaction.recipients) + len(transaction.discarded) >= most:
+        raise _overshot(dialogue, transaction, most)
+    return check_recipient(command.path, dialogue.session.client.host, dialogue.settings)
+
+
+def _overshot(dialogue: Dialogue, transaction: Transaction, most: int) -> Exception:
+    """
+    One recipient too many (RFC 5321, section 4.5.3.1.10). That is no error: a client
+    sends the message to those that it could name, and then to the others.
+    """
+    transaction.overshot += 1
+    if transaction.overshot > dialogue.settings.recipients_overshoot:
+        enough = b"421 4.7.0 So many recipients are too many\r\n"
+        reason = f"more than {most} recipients, {transaction.overshot} times"
+        return Denied(reason, enough, "recipients_overshoot")
+    return Refusal(
+        Reply.of(452, "4.5.3 Too many recipients"),
+        f"more than {most} recipients",
+        "recipients_per_message",
+        counts=False,
+        quiet=transaction.overshot > 1,
+    )
 
 
 def _begun(dialogue: Dialogue, verb: str) -> Transaction:
@@ -93,7 +117,7 @@ def _begun(dialogue: Dialogue, verb: str) -> Transaction:
 
 def _addressed(dialogue: Dialogue, verb: str) -> Transaction:
     transaction = _begun(dialogue, verb)
-    if not transaction.recipients:
+    if not (transaction.recipients or transaction.discarded):
         raise refusal(503, "5.5.1 No valid recipients", f"{verb} without recipients")
     return transaction
 
@@ -102,15 +126,13 @@ async def send(dialogue: Dialogue, command: Command, read: Reader) -> None:
     """DATA (section 4.1.1.4). Where the message is held, the server hears of it later."""
     if _addressed(dialogue, "DATA").chunked:
         raise refusal(503, "5.5.1 DATA after BDAT")
-    settings = dialogue.settings
-    held = settings.holds
+    held = dialogue.settings.holds or dialogue.discard is not None
     if held:
         dialogue.tell(GO_AHEAD)
-    elif (await dialogue.forward(command)).code != 354:
+    elif not (await dialogue.forward(command)).goes_on:
         return
-    envelope, trace = dialogue.envelope(), dialogue.trace()
-    source = Dotted(read, settings.bare_newline == "repair", settings.line_bytes, dialogue.waits)
-    reply = await dialogue.transfer.dotted(source, envelope, trace, begun=not held)
+    mail = dialogue.mail()
+    reply = await dialogue.transfer.dotted(read, dialogue.waits, mail, begun=not held)
     _answered(dialogue, reply)
 
 
@@ -119,8 +141,7 @@ async def send_chunk(dialogue: Dialogue, command: Command, read: Reader) -> None
     transaction = _addressed(dialogue, "BDAT")
     transaction.chunked = True
     chunk = Chunk(read, command.size, dialogue.waits)
-    envelope, trace = dialogue.envelope(), dialogue.trace()
-    reply = await dialogue.transfer.chunk(chunk, command.last, envelope, trace)
+    reply = await dialogue.transfer.chunk(chunk, command.last, dialogue.mail())
     if command.last or not reply.positive:
         _answered(dialogue, reply)
     else:
@@ -131,6 +152,8 @@ def _answered(dialogue: Dialogue, reply: Reply) -> None:
     """A message came to its end."""
     dialogue.messages += 1
     dialogue.end_transaction()
+    if reply.positive:
+        dialogue.forgive()
     dialogue.tell(reply)
     if reply.code == 421:
         dialogue.session.close(f"the server ended the session: {reply.text}")

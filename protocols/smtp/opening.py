@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 
+from attrs import evolve
+
 from gateway.inspector import Reader
 from gateway.interfaces import Denied
 from protocols.smtp.dialogue import Dialogue
-from protocols.smtp.grammar.command import Command, is_base64
+from protocols.smtp.grammar.command import Command, is_base64, is_word
 from protocols.smtp.grammar.extension import EXTENSIONS, Offer
-from protocols.smtp.grammar.refusal import refusal
+from protocols.smtp.grammar.refusal import Refusal, refusal
 from protocols.smtp.grammar.reply import Reply
 from protocols.smtp.permission import check_hello
 from protocols.smtp.server import CONTINUATION
 from protocols.smtp.settings import SMTPSettings
+from protocols.smtp.trace import written_host
 
 _TLS = re.compile(rb"\x16\x03[\x00-\x04]")
 
@@ -22,7 +25,7 @@ async def hello(dialogue: Dialogue, command: Command, read: Reader) -> None:
     """EHLO and HELO (RFC 5321, section 4.1.1.1)."""
     check_hello(command.argument, dialogue.settings)
     dialogue.end_transaction()
-    reply = await dialogue.ask(command.verb, command.line())
+    reply = await dialogue.ask(command.verb, _named(dialogue, command).line())
     if reply.positive:
         dialogue.helo = command.argument
         dialogue.extended = command.verb == "EHLO"
@@ -30,6 +33,13 @@ async def hello(dialogue: Dialogue, command: Command, read: Reader) -> None:
         dialogue.offered = offer.extensions if dialogue.extended else {}
         reply = offer.reply() if dialogue.extended else Reply.of(250, reply.lines[0])
     dialogue.tell(reply)
+
+
+def _named(dialogue: Dialogue, command: Command) -> Command:
+    """As the server hears it: with the client's address if the client has not said a word."""
+    if is_word(command.argument) and command.argument.isascii():
+        return command
+    return evolve(command, argument=written_host(dialogue.session.client.host))
 
 
 def _offer(reply: Reply, settings: SMTPSettings) -> Offer:
@@ -49,15 +59,29 @@ async def authenticate(dialogue: Dialogue, command: Command, read: Reader) -> No
     if mechanism not in dialogue.offered["AUTH"].split():
         raise refusal(504, "5.5.4 Not with this mechanism", "AUTH with another mechanism")
     reply = await dialogue.forward(command)
-    while reply.code == 334:
-        line = await dialogue.line(read, dialogue.settings.auth_bytes)
-        if line != b"*" and not is_base64(line.decode("latin-1")):
-            raise Denied("an AUTH line that is not base64", b"421 4.5.0 Not base64\r\n")
+    while reply.goes_on:
+        line = await _response(dialogue, read)
         reply = await dialogue.ask(CONTINUATION, line + b"\r\n")
         dialogue.tell(reply)
-    dialogue.authenticated = reply.code == 235
+    dialogue.authenticated = reply.done
     gateway = {"auth": mechanism, "answer": reply.text}
     dialogue.session.record("smtp", gateway, helo=dialogue.helo)
+
+
+async def _response(dialogue: Dialogue, read: Reader) -> bytes:
+    """
+    The client's next line.
+
+    @raise Refusal: it is none; the exchange is cancelled (RFC 4954, section 4).
+    """
+    try:
+        line = await dialogue.line(read, dialogue.settings.auth_bytes)
+        if line != b"*" and not is_base64(line.decode("latin-1")):
+            raise refusal(501, "5.5.2 Not base64", "an AUTH line that is not base64")
+    except Refusal:
+        await dialogue.ask(CONTINUATION, b"*\r\n")
+        raise
+    return line
 
 
 async def secure(dialogue: Dialogue, command: Command, read: Reader) -> None:
@@ -65,20 +89,23 @@ async def secure(dialogue: Dialogue, command: Command, read: Reader) -> None:
     STARTTLS (RFC 3207): TLS passes blindly. What came in plaintext behind it would be
     taken for protected by a careless server (CVE-2011-0411), so it is denied.
     """
-    if not read.empty:
-        raise Denied("plaintext behind STARTTLS", b"421 4.7.0 Nothing may follow STARTTLS\r\n")
     if dialogue.settings.starttls == "refuse":
         raise refusal(454, "4.7.0 TLS is not available", "STARTTLS", "starttls")
     if dialogue.transaction is not None:
         raise refusal(503, "5.5.1 STARTTLS within a transaction")
     reply = await dialogue.forward(command)
-    if reply.code == 220:
-        await _begin(dialogue, read)
+    if reply.done:
+        dialogue.tls = await _beginning(dialogue, read)
 
 
-async def _begin(dialogue: Dialogue, read: Reader) -> None:
+async def _beginning(dialogue: Dialogue, read: Reader) -> bytes:
+    """
+    The first bytes of what the client says next, whenever it said them.
+
+    @raise Denied: they are not TLS.
+    """
     dialogue.waits("command_seconds")
     beginning = await read.exactly(3, 3)
     if not _TLS.fullmatch(beginning):
-        raise Denied(f"{beginning!r} after STARTTLS, which is not TLS")
-    dialogue.tls = beginning
+        raise Denied("plaintext behind STARTTLS", b"421 4.7.0 Nothing may follow STARTTLS\r\n")
+    return beginning

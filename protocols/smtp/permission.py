@@ -11,6 +11,7 @@ from protocols.smtp.grammar.refusal import Refusal, refusal
 from protocols.smtp.grammar.reply import configured
 from protocols.smtp.rules import AddressRule
 from protocols.smtp.settings import SMTPSettings
+from protocols.smtp.transaction import Discard
 
 
 def check_hello(name: str, settings: SMTPSettings) -> None:
@@ -25,21 +26,23 @@ def check_hello(name: str, settings: SMTPSettings) -> None:
         raise refusal(501, "5.5.4 Say your full host name", f"EHLO {name[:100]!r}", "helo")
 
 
-def check_sender(path: Path, settings: SMTPSettings) -> None:
+def check_sender(path: Path, settings: SMTPSettings) -> Discard | None:
     """
     Decide upon the path of MAIL.
 
+    @return: why what it sends is to be discarded; L{None} if it is not.
     @raise Refusal: it is refused.
     """
     _check_route(path, settings)
-    _check_rules("sender", path.mailbox, settings.senders)
+    return _check_rules("sender", path.mailbox, settings.senders)
 
 
-def check_recipient(path: Path, client: str, settings: SMTPSettings) -> None:
+def check_recipient(path: Path, client: str, settings: SMTPSettings) -> Discard | None:
     """
     Decide upon the path of RCPT.
 
     @param client: the address of who sends it.
+    @return: why what it would get is to be discarded; L{None} if it is not.
     @raise Refusal: it is refused.
     """
     mailbox = path.mailbox
@@ -58,8 +61,9 @@ def check_recipient(path: Path, client: str, settings: SMTPSettings) -> None:
             f"recipient {mailbox} of another domain",
             "recipient_domains",
         )
-    if not mailbox.postmaster:
-        _check_rules("recipient", mailbox, settings.recipients)
+    if mailbox.postmaster:
+        return None
+    return _check_rules("recipient", mailbox, settings.recipients)
 
 
 def _check_route(path: Path, settings: SMTPSettings) -> None:
@@ -67,14 +71,17 @@ def _check_route(path: Path, settings: SMTPSettings) -> None:
         raise refusal(550, "5.7.1 No source routes", f"a source route to {path}", "rerouting")
 
 
-def _check_rules(what: str, mailbox: Mailbox, rules: Iterable[AddressRule]) -> None:
+def _check_rules(what: str, mailbox: Mailbox, rules: Iterable[AddressRule]) -> Discard | None:
     for rule in rules:
         why = _matching(mailbox, rule)
         if why:
+            reason, by = f"{what} {mailbox.canonical!r} {why}", rule.by or f"{what}s"
             if rule.action == "reject":
-                reason = f"{what} {mailbox.canonical!r} {why}"
-                raise Refusal(configured(rule.reply), reason, rule.by or f"{what}s")
-            return
+                raise Refusal(configured(rule.reply), reason, by)
+            if rule.action == "discard":
+                return Discard(reason, by)
+            return None
+    return None
 
 
 def _matching(mailbox: Mailbox, rule: AddressRule) -> str:

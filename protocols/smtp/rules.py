@@ -38,7 +38,11 @@ class AddressRule:
         (),
         file=read_addresses,
     )
-    action: Literal["reject", "accept"] = option("What to do.", "reject")
+    action: Literal["reject", "discard", "accept"] = option(
+        'What to do: "reject" the command; "discard": take the message, and let nobody have it, '
+        "or not this recipient.",
+        "reject",
+    )
     place: str = written_at()
 
     @property

@@ -49,9 +49,16 @@ class SMTPSettings(ContentSettings):
         read=extensions,
     )
     helo: Literal["any", "host", "full"] = option(
-        'What EHLO and HELO must name: "any" word, a "host" name or address literal, or a "full" '
-        "name with a domain, or address literal.",
+        'What EHLO and HELO must name: "any" thing, a "host" name or address literal, or a "full" '
+        "name with a domain, or address literal. In place of what is no word, the server hears "
+        "the client's address.",
         "any",
+    )
+    addresses: Literal["lenient", "strict"] = option(
+        'Which addresses are taken: "strict" ones, of the standard\'s grammar; or "lenient"ly '
+        "what mail servers take too: dots where there should be none, more than 64 characters, no "
+        "angle brackets, no domain. They are written as the standard has them.",
+        "lenient",
     )
     starttls: Literal["hide", "refuse", "pass", "require"] = option(
         'TLS within the session: "hide" that the server has it; "refuse" it for now; "pass" it, '
@@ -103,6 +110,12 @@ class SMTPSettings(ContentSettings):
         minimum=1,
         precedent="Postfix: smtpd_recipient_limit",
     )
+    recipients_overshoot: int = option(
+        "How many more may be tried in one message; then the client is answered 421.",
+        1000,
+        minimum=0,
+        precedent="Postfix: smtpd_recipient_overshoot_limit",
+    )
     messages_per_session: int = option(
         "How many; then the client is answered 421.",
         1000,
@@ -124,6 +137,11 @@ class SMTPSettings(ContentSettings):
         maximum=65536,
         precedent="Postfix: smtp_line_length_limit; Sendmail: MAXLINE",
     )
+    long_lines: Literal["repair", "deny"] = option(
+        "What becomes of a message with a line of more than line_bytes: denied, or, where it is "
+        "base64, in which that changes nothing, made several lines.",
+        "repair",
+    )
     command_bytes: int = option(
         "The longest command. Longer parameters come with extensions.",
         2048,
@@ -140,7 +158,8 @@ class SMTPSettings(ContentSettings):
         maximum=65536,
     )
     errors: int = option(
-        "How many commands of a session may be refused; then the client is answered 421.",
+        "How many commands may be refused since the session began or a message was taken, for "
+        "now or for good; then the client is answered 421.",
         20,
         minimum=1,
         precedent="Postfix: smtpd_hard_error_limit",
@@ -164,7 +183,7 @@ class SMTPSettings(ContentSettings):
     )
     data_seconds: int = option(
         "How long a client may take for the next lines of a message, when the server has taken "
-        "all before.",
+        "all before; and how long the server may take none of them.",
         180,
         unit="seconds",
         minimum=1,

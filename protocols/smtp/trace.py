@@ -10,6 +10,11 @@ from protocols.smtp.grammar.address import is_domain
 from protocols.smtp.grammar.command import is_literal
 
 
+def written_host(address: str) -> str:
+    """An address as a literal (RFC 5321, section 4.1.3)."""
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+
 def received(session: ISession, by: str, helo: str, protocol: str, number: int) -> bytes:
     """
     The field, with its line breaks.
@@ -18,8 +23,7 @@ def received(session: ISession, by: str, helo: str, protocol: str, number: int) 
     @param protocol: how the message came, in the words of RFC 3848 and RFC 6531, section 4.3.
     @param number: of the message in its session.
     """
-    host = session.client.host
-    literal = f"[IPv6:{host}]" if ":" in host else f"[{host}]"
+    literal = written_host(session.client.host)
     # What is no host name might be half a comment.
     name = helo if is_literal(helo) or (is_domain(helo) and helo.isascii()) else literal
     date = format_datetime(datetime.fromtimestamp(int(session.date()), UTC))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from protocols.smtp.grammar.address import Mailbox
-from protocols.smtp.grammar.reply import Reply
+from protocols.smtp.grammar.refusal import Refusal
+from protocols.smtp.grammar.reply import DISCARDED, Reply
 
 # What servers call the message that they have just taken: Postfix and Sendmail; Exim; OpenSMTPD
 # and others that begin with it.
@@ -18,17 +19,42 @@ _QUEUED = re.compile(
 )
 
 
+@frozen
+class Discard:
+    """
+    A rule has it that nobody is to get a mail, and that its client does not hear of it.
+
+    @ivar reason: for the operator.
+    @ivar by: where the rule is, see L{ISession.record}.
+    """
+
+    reason: str
+    by: str
+
+    def refusal(self) -> Refusal:
+        """To be raised where the mail would leave."""
+        return Refusal(DISCARDED, f"{self.reason}: discarded", self.by)
+
+
 @define
 class Transaction:
     """
     What the server has agreed to.
 
+    @ivar discard: why nobody is to get it, by its sender.
+    @ivar recipients: those that the server has taken.
+    @ivar discarded: those that only the client believes to be taken, and C{why}.
+    @ivar overshot: how many recipients there were too many.
     @ivar chunked: a first chunk came, so the content comes in chunks.
     """
 
     sender: Mailbox
     international: bool = False
+    discard: Discard | None = None
     recipients: list[Mailbox] = field(factory=list)
+    discarded: list[Mailbox] = field(factory=list)
+    why: Discard | None = None
+    overshot: int = 0
     chunked: bool = False
 
 

@@ -10,32 +10,48 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import frozen
+
 from gateway.envelope import Envelope, SmtpEnvelope
+from gateway.inspector import Reader
 from gateway.interfaces import Denied, ISession
 from protocols.smtp.chunked import Chunked
 from protocols.smtp.content.chunk import Chunk
 from protocols.smtp.content.content import Content
 from protocols.smtp.content.dotted import Dotted
+from protocols.smtp.deadline import Waits
 from protocols.smtp.grammar.refusal import Refusal
 from protocols.smtp.grammar.reply import Reply
 from protocols.smtp.outgoing import Outgoing
 from protocols.smtp.server import Server
 from protocols.smtp.settings import SMTPSettings
-from protocols.smtp.transaction import queue_id
+from protocols.smtp.transaction import Discard, queue_id
 
 GREEDY = 4
 """After a refusal, so many times the limit is still read, so that the client hears of it."""
 
 
-def _told(envelope: dict[str, Any]) -> Envelope:
+@frozen
+class Mail:
     """
-    What a stacked inspector is told.
+    What is known of a message before its content comes.
 
-    @param envelope: audit fields.
+    @ivar envelope: fields of its audit record, and C{others}: the gateway's own.
+    @ivar trace: a field for the top of its header.
+    @ivar discard: why nobody will get it.
     """
-    sender, recipients = envelope["mail_from"][1:-1], envelope.get("rcpt_to", ())
-    told = SmtpEnvelope(envelope["helo"], sender, tuple(each[1:-1] for each in recipients))
-    return Envelope(protocol="smtp", media_type="message/rfc822", smtp=told)
+
+    envelope: dict[str, Any]
+    others: dict[str, Any]
+    trace: bytes = b""
+    discard: Discard | None = None
+
+    def told(self) -> Envelope:
+        """What a stacked inspector is told."""
+        sender, recipients = self.envelope["mail_from"][1:-1], self.envelope.get("rcpt_to", ())
+        helo = self.envelope["helo"]
+        told = SmtpEnvelope(helo, sender, tuple(each[1:-1] for each in recipients))
+        return Envelope(protocol="smtp", media_type="message/rfc822", smtp=told)
 
 
 class Transfer:
@@ -43,6 +59,7 @@ class Transfer:
     The messages of one session, one after the other.
 
     @ivar recorded: there is an audit record of the present one.
+    @ivar refused: why the present one is refused, of which the client has yet to hear, and by what.
     """
 
     def __init__(
@@ -54,58 +71,66 @@ class Transfer:
         self._settings: SMTPSettings = session.settings
         self._server = server
         self.recorded = False
+        self.refused: tuple[str, str] | None = None
         self._outgoing: Outgoing | None = None
         self._chunked: Chunked | None = None
 
     @property
     def open(self) -> bool:
         """Whether a message has begun, and its end has not been sent to the server."""
-        return self._chunked is not None or (self._outgoing is not None and self._outgoing.open)
+        return self._chunked is not None or self.flows
 
-    async def dotted(
-        self, source: Dotted, envelope: dict[str, Any], trace: bytes, begun: bool
-    ) -> Reply:
+    @property
+    def flows(self) -> bool:
+        """Whether one flows behind DATA, so that the server may refuse it before its end."""
+        return self._outgoing is not None and self._outgoing.open
+
+    async def dotted(self, read: Reader, waits: Waits, mail: Mail, begun: bool) -> Reply:
         """
         What follows DATA.
 
-        @param envelope: audit fields.
-        @param trace: a field for the top of the header.
         @param begun: the server has agreed to DATA; else the message is held.
         @return: the answer: the server's, or to a message that was refused in
             good time the gateway's.
         @raise Denied: the message is refused, or has no end.
         """
-        content = Content(self._session, trace, _told(envelope))
-        outgoing = Outgoing(self._session, self._server, self._settings.hold_bytes, begun)
+        content = Content(self._session, mail.trace, mail.told())
+        source = Dotted(read, content.rules, waits)
+        hold = self._settings.hold_bytes
+        outgoing = Outgoing(self._session, self._server, hold, begun, mail.discard)
         self._outgoing = outgoing
         try:
             while block := await source.block():
-                await outgoing.put(await content.feed(block))
+                for piece in outgoing.pieces(block):
+                    await outgoing.put(await content.feed(piece))
             last = await content.end()
             while piece := await content.rest():
-                await outgoing.put(last)
-                await outgoing.flushed()
+                await outgoing.put_rest(last)
                 last = piece
             reply = await outgoing.end(last)
         except Refusal as refused:
-            self._record(envelope, content, refused.reply, refused)
-            reply = await self._refuse(source, outgoing, refused)
+            reply = await self._refuse(source, outgoing, content, mail, refused)
         else:
-            self._record(envelope, content, reply)
+            self._record(mail, content, reply)
         finally:
             content.cancel()
             self._outgoing = None
         return reply
 
-    async def _refuse(self, source: Dotted, outgoing: Outgoing, refused: Refusal) -> Reply:
+    async def _refuse(
+        self, source: Dotted, outgoing: Outgoing, content: Content, mail: Mail, refused: Refusal
+    ) -> Reply:
         """
         @raise Denied: nothing can follow: the server has a part of the message,
             or nobody knows where it ends.
         """
+        self.refused = refused.reason, refused.by
         ended = await source.skip(GREEDY * self._settings.message_bytes)
         if outgoing.open or not ended:
+            self._record(mail, content, refused.reply, refused)
             raise Denied(refused.reason, refused.reply.data())
         await self._take_back(refused.reply)
+        self._record(mail, content, refused.reply, refused)
         return refused.reply
 
     async def _take_back(self, reply: Reply) -> None:
@@ -117,9 +142,7 @@ class Transfer:
             reason = f"the server ended the session: {answer.text}"
             raise Denied(reason, reply.data() + answer.data())
 
-    async def chunk(
-        self, chunk: Chunk, last: bool, envelope: dict[str, Any], trace: bytes
-    ) -> Reply:
+    async def chunk(self, chunk: Chunk, last: bool, mail: Mail) -> Reply:
         """
         One chunk of a message (RFC 3030, section 2), all of which is read.
 
@@ -128,31 +151,28 @@ class Transfer:
         """
         chunked = self._chunked
         if chunked is None:
-            chunked = self._chunked = Chunked(
-                Content(self._session, trace, _told(envelope)), self._server, self._settings
-            )
+            content = Content(self._session, mail.trace, mail.told())
+            chunked = self._chunked = Chunked(content, self._server, mail.discard)
         try:
             await chunked.take(chunk)
             if not last:
                 return Reply.of(250, f"2.0.0 {chunk.size} octets received")
             reply = await chunked.end()
-            self._record(envelope, chunked.content, reply)
+            self._record(mail, chunked.content, reply)
         except Refusal as refused:
-            self._record(envelope, chunked.content, refused.reply, refused)
+            self.refused = refused.reason, refused.by
             await chunk.skip(refused, GREEDY * self._settings.message_bytes)
             reply = refused.reply
             await self._take_back(reply)
+            self._record(mail, chunked.content, reply, refused)
         self.forget()
         return reply
 
     def _record(
-        self,
-        envelope: dict[str, Any],
-        content: Content,
-        reply: Reply,
-        refused: Refusal | None = None,
+        self, mail: Mail, content: Content, reply: Reply, refused: Refusal | None = None
     ) -> None:
-        gateway: dict[str, Any] = {"answer": reply.text}
+        """Of a message whose client hears this now."""
+        gateway: dict[str, Any] = {**mail.others, "answer": reply.text}
         if refused is not None:
             gateway |= {"verdict": "denied", "reason": refused.reason}
         else:
@@ -162,13 +182,14 @@ class Transfer:
         if content.verdict():
             gateway["stacked"] = content.verdict()
         self.recorded = True
-        self._session.record("smtp", gateway, refused.by if refused else "", **envelope)
+        self._session.record("smtp", gateway, refused.by if refused else "", **mail.envelope)
         email, own = content.record()
         if email or own:
             self._session.record("email", own, **email)
 
     def forget(self) -> None:
         """The transaction is over."""
+        self.refused = None
         if self._chunked is not None:
             self._chunked.content.cancel()
         self._chunked = None

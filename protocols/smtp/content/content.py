@@ -9,9 +9,10 @@ from gateway.envelope import NO_ENVELOPE, Envelope
 from gateway.interfaces import ISession
 from protocols.mime.message import Message
 from protocols.mime.objection import Kind, Objection
+from protocols.smtp.content.lines import Rules
 from protocols.smtp.content.stacked import Stacked
 from protocols.smtp.grammar.refusal import Refusal, refusal
-from protocols.smtp.grammar.reply import configured
+from protocols.smtp.grammar.reply import DISCARDED, configured
 from protocols.smtp.rules import AttachmentRule, HeaderRule
 from protocols.smtp.settings import SMTPSettings
 
@@ -24,6 +25,8 @@ _CODES: Mapping[Kind, tuple[int, str]] = {
 
 def _refused(objection: Objection) -> Refusal:
     rule = objection.rule
+    if rule is not None and rule.action == "discard":
+        return Refusal(DISCARDED, f"{objection.reason}: discarded", objection.by)
     if isinstance(rule, HeaderRule | AttachmentRule):
         return Refusal(configured(rule.reply), objection.reason, objection.by)
     code, status = _CODES[objection.kind]
@@ -54,6 +57,16 @@ class Content:
         self._message = Message(self._settings, trace)
         stack = self._settings.stack
         self._stacked = Stacked(session, self._settings, envelope) if stack else None
+
+    @property
+    def rules(self) -> Rules:
+        """What its lines may be."""
+        settings = self._settings
+        folds = self._folds if settings.long_lines == "repair" else lambda: False
+        return Rules(settings.bare_newline == "repair", settings.line_bytes, folds)
+
+    def _folds(self) -> bool:
+        return self._message.base64
 
     async def feed(self, block: bytes) -> bytes:
         """

@@ -9,22 +9,47 @@ leaves has no CR and no LF but in CRLF, and no NUL, which some leave out (RFC
 5321, section 2.3.1, has 1 to 127): there is nothing to disagree about.
 
 Within the gateway, content comes in blocks: whole lines, each with its CRLF,
-without dots that were added for the way.
+without dots that were added for the way. What is wrong with a line matters when
+the lines before it have been judged, however they came.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+
+from attrs import frozen
 
 from protocols.smtp.grammar.refusal import Refusal, refusal
 
 BLOCK = 65536
 """Bytes of a block, about."""
 
+WIDTH = 76
+"""Characters of a line of base64 that is folded (RFC 2045, section 6.8)."""
+
 _LONE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
+_NOT_SOUND = re.compile(rb"\r(?!\n)|(?<!\r)\n|\0")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/=]*")
 
 END = b".\r\n"
 """What follows the last block."""
+
+
+@frozen
+class Rules:
+    """
+    What lines may be.
+
+    @ivar repair: whether a lone CR or LF becomes a CRLF, and NULs are left out.
+    @ivar limit: bytes of a line, CRLF not counted.
+    @ivar folds: whether a longer line may be cut at this place, as it is base64, in
+        which that changes nothing.
+    """
+
+    repair: bool
+    limit: int
+    folds: Callable[[], bool] = lambda: False
 
 
 def sound(lines: bytes) -> bool:
@@ -52,19 +77,54 @@ def long_line(limit: int) -> Refusal:
     return refusal(554, "5.6.0 A line of the message is too long", reason, "line_bytes")
 
 
-def check_lengths(lines: bytes, limit: int) -> None:
+def good(lines: bytes, rules: Rules) -> int:
     """
-    From line end to line end, as far as a line may be: most lines are passed over.
+    How many bytes of whole lines are as they may be; the line behind them is not.
 
-    @param lines: whole lines.
-    @param limit: bytes of a line, CRLF not counted.
-    @raise Refusal: one is longer.
+    @param lines: whole lines, each with a LF at its end.
     """
+    end = _short(lines, rules.limit)
+    if not rules.repair and not sound(lines):
+        found = _NOT_SOUND.search(lines, 0, end)
+        if found is not None:
+            return lines.rfind(b"\n", 0, found.start()) + 1
+    return end
+
+
+def _short(lines: bytes, limit: int) -> int:
+    """From line end to line end, as far as a line may be: most lines are passed over."""
     at, end = 0, len(lines)
     while at < end:
-        at = lines.rfind(b"\n", at, at + limit + 2) + 1
+        begin, at = at, lines.rfind(b"\n", at, at + limit + 2) + 1
         if not at:
-            raise long_line(limit)
+            return begin
+    return end
+
+
+class Fold:
+    """One line of base64 that is too long, on lines of the usual length."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._rest = b""
+
+    def feed(self, text: bytes) -> bytes:
+        """
+        A piece of the line.
+
+        @raise Refusal: it is not base64.
+        """
+        if not _BASE64.fullmatch(text):
+            raise long_line(self._limit)
+        text = self._rest + text
+        most = len(text) // WIDTH * WIDTH
+        self._rest = text[most:]
+        return b"".join(text[at : at + WIDTH] + b"\r\n" for at in range(0, most, WIDTH))
+
+    def end(self) -> bytes:
+        """What is left of the line."""
+        rest, self._rest = self._rest, b""
+        return rest + b"\r\n" if rest else b""
 
 
 class Whole:
@@ -73,36 +133,73 @@ class Whole:
     (RFC 3030), and of what a stacked inspector makes of a message.
     """
 
-    def __init__(self, repair: bool, limit: int) -> None:
-        self._repair = repair
-        self._limit = limit
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._fold: Fold | None = None
         self._rest = b""
+        self._came = b""
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes) -> None:
+        """Some bytes have come."""
+        self._came += data
+
+    def block(self) -> bytes:
         """
-        The lines that are complete now.
+        Lines that are complete; empty if there are none. What the rules say of
+        the next ones may depend on what becomes of these.
 
         @raise Refusal: a line is too long, or has a lone CR or LF, or a NUL.
         """
-        data = self._rest + data
-        cut = data.rfind(b"\n") + 1
-        self._rest = data[cut:]
-        if len(self._rest) > self._limit + 1:
-            raise long_line(self._limit)
-        return self._lines(data[:cut])
+        if self._fold is not None:
+            out = self._folded(self._fold)
+            if out or self._fold is not None:
+                return out
+        data, self._came = self._rest + self._came, b""
+        whole = data.rfind(b"\n") + 1
+        end = good(data[:whole], self._rules) if whole else 0
+        self._rest, self._came = (b"", data[end:]) if end < whole else (data[whole:], b"")
+        if end:
+            return self._sound(data[:end])
+        if self._came or len(self._rest) > self._rules.limit + 1:
+            return self._bad()
+        return b""
+
+    def _bad(self) -> bytes:
+        """The next line is none that may be."""
+        line, self._rest = self._rest + self._came, b""
+        end = line.find(b"\n") + 1 or len(line)
+        self._came = line
+        if end <= self._rules.limit + 2 and line[:end].endswith(b"\n"):
+            raise bare_newline()
+        if not self._rules.folds():
+            raise long_line(self._rules.limit)
+        self._fold = Fold(self._rules.limit)
+        return self._folded(self._fold)
+
+    def _folded(self, fold: Fold) -> bytes:
+        """More of a line that is folded; what comes behind it is for the next call."""
+        text, newline, rest = self._came.partition(b"\n")
+        self._came = rest
+        out = fold.feed(text.removesuffix(b"\r") if newline else text.replace(b"\r", b""))
+        if newline:
+            self._fold = None
+            out += fold.end()
+        return out
 
     def end(self) -> bytes:
         """The last line, with its CRLF, if there is one without."""
+        fold, self._fold = self._fold, None
+        if fold is not None:
+            return fold.end()
         rest, self._rest = self._rest, b""
-        return self._lines(rest.removesuffix(b"\r") + b"\r\n") if rest else b""
+        return self._sound(rest.removesuffix(b"\r") + b"\r\n") if rest else b""
 
-    def _lines(self, lines: bytes) -> bytes:
-        if not sound(lines):
-            if not self._repair:
-                raise bare_newline()
-            lines = repaired(lines)
-        check_lengths(lines, self._limit)
-        return lines
+    def _sound(self, lines: bytes) -> bytes:
+        if sound(lines):
+            return lines
+        if not self._rules.repair:
+            raise bare_newline()
+        return repaired(lines)
 
 
 def stuffed(block: bytes) -> bytes:

@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from gateway.envelope import Envelope
 from gateway.interfaces import ISession, ISink, Outcome
-from protocols.smtp.content.lines import Whole
+from protocols.smtp.content.lines import Rules, Whole
 from protocols.smtp.grammar.refusal import Refusal
 from protocols.smtp.grammar.reply import Reply, configured
 from protocols.smtp.settings import SMTPSettings
@@ -36,7 +36,7 @@ class Stacked:
     """
 
     def __init__(self, session: ISession, settings: SMTPSettings, envelope: Envelope) -> None:
-        self._whole = Whole(True, settings.line_bytes)
+        self._whole = Whole(Rules(True, settings.line_bytes))
         self.verdict = ""
         self._service = settings.stack
         self._sums = [1, 1]  # of what went in, and what came out
@@ -102,8 +102,9 @@ class Stacked:
     def _take(self) -> bytes:
         if self._refused is not None:
             raise self._refused
-        ready, self._ready = b"".join(self._ready), []
-        return self._whole.feed(ready)
+        ready, self._ready = self._ready, []
+        self._whole.feed(b"".join(ready))
+        return b"".join(iter(self._whole.block, b""))
 
     # For the stacked inspector
 

@@ -8,6 +8,14 @@ Paths and addresses (RFC 5321, section 4.1.2; international: RFC 6531, section 3
     <"a b"@[192.0.2.1]>         a quoted local part, an address literal
     <@a.example,@b:bob@c>       a source route, which is parsed and left out
     <Postmaster>                a recipient without a domain, the only one
+
+Taken too, if told, as mail servers do; and written as the standard has it, so
+that nobody reads it differently::
+
+    <a..b@c>  <a.@c>            written <"a..b"@c>, <"a."@c>
+    <a_b@c_d>  <a@b.>           domains as they are in some networks; without the root's dot
+    a@b                         written <a@b>
+    <root>                      somebody at the server itself
 """
 
 from __future__ import annotations
@@ -26,13 +34,23 @@ LOCAL_OCTETS = 64
 DOMAIN_OCTETS = 255
 """Section 4.5.3.1.2."""
 
+LENIENT_CHARACTERS = 512
+LENIENT_OCTETS = 256
+"""
+What addresses are in the wild that have others in them, with a hash (VERP, SRS, BATV). Postfix
+sets no limit but that of a line.
+"""
+
 # RFC 5322, section 3.2.3, and every character beyond ASCII but controls (RFC 6531, section 3.3).
 _WIDE = "\u00a0-\ud7ff\ue000-\U0010ffff"
 _ATOM = f"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~{_WIDE}-]+"
 _DOT_STRING = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
+_LOOSE = re.compile(rf"(?:{_ATOM}|\.)+")
 _QUOTED = re.compile(rf'"(?:[ !#-\[\]-~{_WIDE}]|\\[ -~])*"')
 _LABEL = f"[A-Za-z0-9{_WIDE}](?:[A-Za-z0-9{_WIDE}-]*[A-Za-z0-9{_WIDE}])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_LOOSE_LABEL = f"[A-Za-z0-9_{_WIDE}-]+"
+_LOOSE_DOMAIN = re.compile(rf"{_LOOSE_LABEL}(?:\.{_LOOSE_LABEL})*")
 _ROUTE = re.compile(rf"@{_LABEL}(?:\.{_LABEL})*(?:,@{_LABEL}(?:\.{_LABEL})*)*:")
 
 
@@ -97,53 +115,72 @@ class Path:
         return f"<{self.mailbox}>"
 
 
-def parse_path(text: str) -> tuple[Path, str]:
+def parse_path(text: str, lenient: bool = False) -> tuple[Path, str]:
     """
     Read a path at the beginning of C{text}.
 
+    @param lenient: whether to take what mail servers take too.
     @return: the path, and what comes after it.
     @raise AddressError: there is none.
     """
     if not text.startswith("<"):
-        raise AddressError("an address has to stand in angle brackets")
+        return _bare_path(text, lenient)
     route = _ROUTE.match(text, 1)
     at = route.end() if route else 1
     if text[at : at + 1] == ">" and route is None:
         return Path(NULL), text[at + 1 :]
-    mailbox, at = _mailbox(text, at)
+    mailbox, at = _mailbox(text, at, lenient)
     if text[at : at + 1] != ">":
         raise AddressError("an address has to end in an angle bracket")
-    if len(text[: at + 1]) > PATH_CHARACTERS:
-        raise AddressError(f"an address of more than {PATH_CHARACTERS} characters")
+    most = LENIENT_CHARACTERS if lenient else PATH_CHARACTERS
+    if len(text[: at + 1]) > most:
+        raise AddressError(f"an address of more than {most} characters")
     hosts = tuple(route[0][1:-1].split(",@")) if route else ()
     return Path(mailbox, hosts), text[at + 1 :]
 
 
+def _bare_path(text: str, lenient: bool) -> tuple[Path, str]:
+    """A path without its brackets, which ends at a space."""
+    if not (lenient and text):
+        raise AddressError("an address has to stand in angle brackets")
+    mailbox, at = _mailbox(text, 0, lenient)
+    if text[at : at + 1] not in ("", " "):
+        raise AddressError("an address has to stand in angle brackets")
+    return Path(mailbox), text[at:]
+
+
 def parse_mailbox(text: str) -> Mailbox:
     """
-    Read a mailbox that has a domain.
+    Read a mailbox that has a domain, as leniently as can be.
 
     @raise AddressError: it is none.
     """
-    mailbox, at = _mailbox(text, 0)
+    mailbox, at = _mailbox(text, 0, True)
     if at != len(text) or not mailbox.domain:
         raise AddressError("not an address")
     return mailbox
 
 
-def _mailbox(text: str, at: int) -> tuple[Mailbox, int]:
-    found = _DOT_STRING.match(text, at) or _QUOTED.match(text, at)
+def _mailbox(text: str, at: int, lenient: bool) -> tuple[Mailbox, int]:
+    found = (_LOOSE if lenient else _DOT_STRING).match(text, at) or _QUOTED.match(text, at)
     if found is None:
         raise AddressError("an address without a local part")
-    local = _unquoted(found[0])
-    if len(local.encode()) > LOCAL_OCTETS:
-        raise AddressError(f"a local part of more than {LOCAL_OCTETS} octets")
-    if text[found.end() : found.end() + 1] != "@":
-        if local.lower() != "postmaster":
+    local, end = _unquoted(found[0]), found.end()
+    _check_local(local, lenient)
+    if text[end : end + 1] != "@":
+        if text[end : end + 1] == "." or text[at : at + 1] == ".":
+            raise AddressError("dots that begin or end a local part, or follow each other")
+        if not lenient and local.lower() != "postmaster":
             raise AddressError("an address without a domain")
-        return Mailbox(local), found.end()
-    domain = _domain(text, found.end() + 1)
-    return Mailbox(local, domain), found.end() + 1 + len(domain)
+        return Mailbox(local), end
+    domain, end = _domain(text, end + 1, lenient)
+    return Mailbox(local, domain), end
+
+
+def _check_local(local: str, lenient: bool) -> None:
+    most = LENIENT_OCTETS if lenient else LOCAL_OCTETS
+    if len(local.encode()) > most:
+        raise AddressError(f"a local part of more than {most} octets")
 
 
 def _unquoted(local: str) -> str:
@@ -162,16 +199,19 @@ def written_local(local: str) -> str:
     return '"' + re.sub(r'(["\\])', r"\\\1", local) + '"'
 
 
-def _domain(text: str, at: int) -> str:
+def _domain(text: str, at: int, lenient: bool) -> tuple[str, int]:
+    """A domain, or an address literal, and where it ends; the root's dot is not written again."""
     if text[at : at + 1] == "[":
         end = text.find("]", at)
-        return literal(text[at : end + 1] if end > 0 else text[at:])
-    found = _DOMAIN.match(text, at)
-    if found is None:
+        found = literal(text[at : end + 1] if end > 0 else text[at:])
+        return found, at + len(found)
+    name = (_LOOSE_DOMAIN if lenient else _DOMAIN).match(text, at)
+    if name is None:
         raise AddressError("an address without a domain after its @")
-    if not is_domain(found[0]):
+    if not _fits(name[0]):
         raise AddressError("a domain that is too long")
-    return found[0]
+    end = name.end()
+    return name[0], end + (lenient and text[end : end + 1] == ".")
 
 
 def canonical(domain: str) -> str:
@@ -186,12 +226,12 @@ def canonical(domain: str) -> str:
 
 def is_domain(text: str) -> bool:
     """Whether it is a domain name, by its form (section 4.1.2, RFC 1035, section 2.3.4)."""
-    return (
-        _DOMAIN.fullmatch(text) is not None
-        and len(text.encode()) <= DOMAIN_OCTETS
-        and all(
-            len(label.encode()) <= 63 * (1 if label.isascii() else 4) for label in text.split(".")
-        )
+    return _DOMAIN.fullmatch(text) is not None and _fits(text)
+
+
+def _fits(text: str) -> bool:
+    return len(text.encode()) <= DOMAIN_OCTETS and all(
+        len(label.encode()) <= 63 * (1 if label.isascii() else 4) for label in text.split(".")
     )
 
 

@@ -11,7 +11,15 @@ from collections.abc import Callable, Mapping
 
 from attrs import frozen
 
-from protocols.smtp.grammar.address import AddressError, Path, is_domain, literal, parse_path
+from gateway.interfaces import PROTOCOL
+from protocols.smtp.grammar.address import (
+    AddressError,
+    Mailbox,
+    Path,
+    is_domain,
+    literal,
+    parse_path,
+)
 from protocols.smtp.grammar.parameter import (
     MAIL,
     RCPT,
@@ -61,18 +69,14 @@ class Command:
         return (values[name] or "") if name in values else None
 
 
-def parse_command(line: bytes) -> Command:
+def parse_command(line: bytes, lenient: bool = False) -> Command:
     """
     Read a command, without its CRLF.
 
+    @param lenient: whether to take addresses that mail servers take too.
     @raise Refusal: it is none; with the reply that the RFC has for it.
     """
-    try:
-        text = line.decode("utf-8").rstrip(" ")
-    except UnicodeDecodeError:
-        raise refusal(
-            500, "5.5.2 Not UTF-8", f"a command that is not UTF-8: {line[:100]!r}"
-        ) from None
+    text = _decoded(line).rstrip(" ")
     found = _LINE.fullmatch(text)
     if found is None or _CONTROL.search(text):
         raise refusal(500, "5.5.2 Syntax error", f"not a command: {line[:100]!r}")
@@ -80,7 +84,19 @@ def parse_command(line: bytes) -> Command:
     rule = RULES.get(verb)
     if rule is None:
         raise refusal(500, "5.5.1 Command unknown", f"unknown command {verb}")
+    if verb in _PATHS:
+        return _with_path(verb, argument, lenient)
     return rule(verb, argument)
+
+
+def _decoded(line: bytes) -> str:
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        if line[:5].upper() in (b"EHLO ", b"HELO "):  # a name like any other
+            return line.decode("utf-8", "replace")
+        reason = f"a command that is not UTF-8: {line[:100]!r}"
+        raise refusal(500, "5.5.2 Not UTF-8", reason) from None
 
 
 def _wrong(verb: str, what: str, argument: str) -> Exception:
@@ -108,42 +124,61 @@ def _somebody(verb: str, argument: str) -> Command:
 
 def _hello(verb: str, argument: str) -> Command:
     """A domain or an address literal; who says less is decided upon elsewhere (4.1.1.1)."""
-    if not _TOKEN.fullmatch(argument) and not is_domain(argument):
+    if not argument:
         raise _wrong(verb, "takes the name of a host", argument)
     return Command(verb, argument)
 
 
-def _with_path(word: str, table: Mapping[str, Parameter]) -> Callable[[str, str], Command]:
-    def parse(verb: str, argument: str) -> Command:
-        if argument[: len(word)].upper() != word:
-            raise _wrong(verb, f"takes {word}<address>", argument)
-        try:
-            # Spaces after the colon are wrong and common (Postfix and Exim take them).
-            path, rest = parse_path(argument[len(word) :].lstrip(" "))
-            parameters = parse_parameters(rest, table)
-        except AddressError as error:
-            raise refusal(501, f"5.1.3 {error}", f"{verb} {argument[:300]!r}: {error}") from None
-        except ParameterError as error:
-            raise refusal(555, f"5.5.4 {error}", f"{verb} {argument[:300]!r}: {error}") from None
-        return Command(verb, f"{word}{path}{written(parameters)}", path, parameters)
-
-    return parse
+def is_word(text: str) -> bool:
+    """Whether it may be sent as a name, whatever it is one of."""
+    return _TOKEN.fullmatch(text) is not None or is_domain(text)
 
 
-def _mail(verb: str, argument: str) -> Command:
-    command = _with_path("FROM:", MAIL)(verb, argument)
-    assert command.path is not None
-    if not command.path.mailbox.domain and not command.path.mailbox.null:
-        raise refusal(501, "5.1.7 A sender without a domain", f"MAIL {argument[:300]!r}")
-    return command
+_PATHS: Mapping[str, tuple[str, Mapping[str, Parameter]]] = {
+    "MAIL": ("FROM:", MAIL),
+    "RCPT": ("TO:", RCPT),
+}
 
 
-def _rcpt(verb: str, argument: str) -> Command:
-    command = _with_path("TO:", RCPT)(verb, argument)
-    assert command.path is not None
-    if command.path.mailbox.null:
-        raise refusal(501, "5.1.3 A recipient without an address", f"RCPT {argument[:300]!r}")
-    return command
+def _path(verb: str, argument: str) -> Command:
+    """Sections 4.1.1.2 and 4.1.1.3."""
+    return _with_path(verb, argument, False)
+
+
+def _with_path(verb: str, argument: str, lenient: bool) -> Command:
+    word, table = _PATHS[verb]
+    if argument[: len(word)].upper() != word:
+        raise _wrong(verb, f"takes {word}<address>", argument)
+    # Spaces after the colon are wrong and common (Postfix and Exim take them).
+    text = argument[len(word) :].lstrip(" ")
+    try:
+        path, rest = parse_path(text, lenient)
+        parameters = parse_parameters(rest, table)
+    except AddressError as error:
+        by = "addresses" if not lenient and _is_path(text) else PROTOCOL
+        reason = f"{verb} {argument[:300]!r}: {error}"
+        raise refusal(501, f"5.1.3 {error}", reason, by) from None
+    except ParameterError as error:
+        raise refusal(555, f"5.5.4 {error}", f"{verb} {argument[:300]!r}: {error}") from None
+    _check_somebody(verb, argument, path.mailbox, lenient)
+    return Command(verb, f"{word}{path}{written(parameters)}", path, parameters)
+
+
+def _is_path(text: str) -> bool:
+    """Whether it would be one where they are taken leniently."""
+    try:
+        parse_path(text, lenient=True)
+    except AddressError:
+        return False
+    return True
+
+
+def _check_somebody(verb: str, argument: str, mailbox: Mailbox, lenient: bool) -> None:
+    reason = f"{verb} {argument[:300]!r}"
+    if verb == "RCPT" and mailbox.null:
+        raise refusal(501, "5.1.3 A recipient without an address", reason)
+    if verb == "MAIL" and not (mailbox.domain or mailbox.null or lenient):
+        raise refusal(501, "5.1.7 A sender without a domain", reason, "addresses")
 
 
 def _bdat(verb: str, argument: str) -> Command:
@@ -189,8 +224,8 @@ def is_literal(text: str) -> bool:
 RULES: Mapping[str, Callable[[str, str], Command]] = {
     "HELO": _hello,
     "EHLO": _hello,
-    "MAIL": _mail,
-    "RCPT": _rcpt,
+    "MAIL": _path,
+    "RCPT": _path,
     "DATA": _alone,
     "BDAT": _bdat,
     "RSET": _alone,

