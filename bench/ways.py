@@ -33,8 +33,8 @@ interfaces = ["{interface}"]
 [limits]
 sessions = {sessions}
 sessions_per_client = 0
-[log]
-audit = "{folder}/audit.json"
+[audit]
+file = "{folder}/audit.json"
 [tls]
 root = "root.pem"
 system_roots = false
@@ -249,7 +249,7 @@ class Before(Gateway):
         self.network.filter(NOT_PAST_IT)
         config = self.folder / "conf"
         (config / "services").mkdir(parents=True)
-        text = GATEWAY.partition("[tls]")[0]
+        text = GATEWAY.partition("[tls]")[0].replace("[audit]\nfile", "[log]\naudit")
         (config / "gateway.toml").write_text(
             text.format(interface=CLIENT_INTERFACE, sessions=self.sessions, folder=self.folder)
         )

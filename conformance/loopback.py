@@ -24,8 +24,8 @@ GATEWAY = """
 interfaces = ["lo"]
 [limits]
 sessions_per_client = 0
-[log]
-audit = "{audit}"
+[audit]
+file = "{audit}"
 """
 
 SERVICES = Path(__file__).with_name("services")

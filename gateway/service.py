@@ -113,7 +113,7 @@ class Gateway(Service):
         self._ticker = Ticker(reactor, monotonic)
         self._poller = Poller(reactor)
         self._audit = Audit(
-            policy.log, reactor.seconds, reactor.callFromThread, self._audit_changed
+            policy.audit, reactor.seconds, reactor.callFromThread, self._audit_changed
         )
         self._metrics.audit_dropped = lambda: self._audit.dropped
         self._metrics.audit_waiting = lambda: self._audit.waiting

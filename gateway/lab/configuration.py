@@ -11,8 +11,8 @@ from typing import Any
 
 GATEWAY = "gateway.toml"
 
-_AUDIT = re.compile(r"^(?P<key>\s*audit\s*=\s*).*$", re.MULTILINE)
-_LOG = re.compile(r"^\s*\[log\]\s*(#.*)?$", re.MULTILINE)
+_AUDIT = re.compile(r"^[ \t]*\[audit\][ \t]*(?:#.*)?$(?P<keys>(?:\n(?![ \t]*\[).*)*)", re.MULTILINE)
+_FILE = re.compile(r"^[ \t]*file[ \t]*=.*$", re.MULTILINE)
 
 
 def shadow(config: Path, folder: Path, audit: Path, authority: Path) -> None:
@@ -33,13 +33,16 @@ def shadow(config: Path, folder: Path, audit: Path, authority: Path) -> None:
 
 
 def with_audit(text: str, audit: Path) -> str:
-    """The text of a gateway.toml whose C{log.audit} is the given file."""
-    setting = f'audit = "{audit}"'
-    if _AUDIT.search(text):
-        return _AUDIT.sub(lambda _: setting, text, count=1)
-    if table := _LOG.search(text):
-        return f"{text[: table.end()]}\n{setting}{text[table.end() :]}"
-    return f"{text.rstrip()}\n\n[log]\n{setting}\n".lstrip()
+    """The text of a gateway.toml whose C{audit.file} is the given file."""
+    setting = f'file = "{audit}"'
+    table = _AUDIT.search(text)
+    if table is None:
+        return f"{text.rstrip()}\n\n[audit]\n{setting}\n".lstrip()
+    if _FILE.search(table["keys"]):
+        keys = _FILE.sub(lambda _: setting, table["keys"], count=1)
+    else:
+        keys = f"\n{setting}{table['keys']}"
+    return f"{text[: table.start('keys')]}{keys}{text[table.end() :]}"
 
 
 _TLS = re.compile(r"^\s*\[tls\]\s*(#.*)?$", re.MULTILINE)

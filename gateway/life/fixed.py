@@ -24,7 +24,7 @@ def check_fixed(former: Policy, policy: Policy) -> None:
     changed = [
         *_changed("divert", DIVERT, former.divert, policy.divert),
         *(["metrics"] if policy.metrics != former.metrics else []),
-        *(["log"] if policy.log != former.log else []),
+        *(["audit"] if policy.audit != former.audit else []),
         *_changed("tls", SIGNER, former.tls, policy.tls),
     ]
     if changed:

@@ -11,8 +11,8 @@ from gateway.observe.identity import Identity, Upstream
 from gateway.observe.log import PrintableLogger
 from gateway.observe.record import Records
 from gateway.observe.writer import Writer
+from gateway.policy.audit import AuditSettings
 from gateway.policy.connection import Protocol
-from gateway.policy.log import Log
 
 RESERVE = 16
 """
@@ -36,7 +36,7 @@ class Audit:
     Takes records and has them written by a thread. Never blocks, never raises for a disk.
 
     Records wait in memory while they can't be written. When more than
-    C{log.buffer} bytes wait, the audit is L{full}: with C{when_full =
+    C{audit.buffer} bytes wait, the audit is L{full}: with C{when_full =
     "refuse"} it is then L{refusing}, and C{changed} is called so that no new
     session is admitted; with C{"drop"}, records are dropped, counted, and the
     count is written as a record of its own once there is room.
@@ -51,7 +51,7 @@ class Audit:
 
     def __init__(
         self,
-        log: Log,
+        settings: AuditSettings,
         clock: Callable[[], float],
         from_thread: Callable[[Callable[[], object]], object],
         changed: Callable[[bool], object] = _ignore,
@@ -59,20 +59,20 @@ class Audit:
     ) -> None:
         self.dropped = 0
         self.full = False
-        self._enabled = bool(log.audit)
-        self._limit = log.buffer
-        self._refuses = log.when_full == REFUSE
-        self._most = log.buffer * (RESERVE if self._refuses else 1)
+        self._enabled = bool(settings.file)
+        self._limit = settings.buffer
+        self._refuses = settings.when_full == REFUSE
+        self._most = settings.buffer * (RESERVE if self._refuses else 1)
         self._clock = clock
         self._from_thread = from_thread
         self._changed = changed
         self._records = Records()
         self._unreported = 0
         self._first_dropped = self._last_dropped = 0.0
-        self._file = AuditFile(log.audit, standard_output)
+        self._file = AuditFile(settings.file, standard_output)
         self._writer = Writer(
             self._file,
-            log.buffer // 2,
+            settings.buffer // 2,
             failed=self._on_failed,
             recovered=self._on_recovered,
             reopened=self._on_reopened,
@@ -112,7 +112,7 @@ class Audit:
         if self._file.path == STANDARD_OUTPUT and self._file.is_null:
             self._log.warn(
                 "audit records go to /dev/null: a process in the background has no standard "
-                "output. Name a file as 'audit' in the [log] table of gateway.toml"
+                "output. Name a file as 'file' in the [audit] table of gateway.toml"
             )
         self._writer.start()
 

@@ -165,5 +165,5 @@ def _advice(path: str, error: OSError) -> str:
         hint = f"look at the file system of {folder}"
     return (
         f"the audit file {path} can't be opened: {error.strerror}. Either {hint}; "
-        "or change 'audit' in the [log] table of gateway.toml"
+        "or change 'file' in the [audit] table of gateway.toml"
     )

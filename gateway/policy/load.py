@@ -103,7 +103,7 @@ class _Loader:
         policy = Policy(
             divert=gateway.divert,
             limits=gateway.limits,
-            log=gateway.log,
+            audit=gateway.audit,
             metrics=gateway.metrics,
             release=gateway.release,
             spool=gateway.spool,

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
+from gateway.policy.audit import AuditSettings, MetricsSettings
 from gateway.policy.classifier import Classifier
 from gateway.policy.connection import Connection
 from gateway.policy.divert import Divert
 from gateway.policy.limits import Limits
-from gateway.policy.log import Log, Metrics
 from gateway.policy.problem import Problem
 from gateway.policy.release import Release
 from gateway.policy.rule import Rule
@@ -34,8 +34,8 @@ class Policy:
 
     divert: Divert = field(factory=Divert)
     limits: Limits = field(factory=Limits)
-    log: Log = field(factory=Log)
-    metrics: Metrics = field(factory=Metrics)
+    audit: AuditSettings = field(factory=AuditSettings)
+    metrics: MetricsSettings = field(factory=MetricsSettings)
     release: Release = field(factory=Release)
     spool: SpoolSettings = field(factory=SpoolSettings)
     tls: Tls = field(factory=Tls)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 
 from attrs import frozen
@@ -45,7 +45,13 @@ class PolicyError(Exception):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown word: the known one closest to it, if any is close."""
-    close = get_close_matches(word, list(known), 1)
+RENAMED: Mapping[str, str] = {"log": "audit", "audit": "file"}
+"""What tables and keys were called before 0.1.0, and what they are called now."""
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """The end of a message about an unknown word: its new name, or the known one closest to it."""
+    if RENAMED.get(word) in known:
+        return f'; its name is "{RENAMED[word]}" now'
+    close = get_close_matches(word, known, 1)
     return f'; did you mean "{close[0]}"?' if close else ""

@@ -14,7 +14,7 @@ from gateway.policy.service import Action, Service
 from gateway.policy.written import GatewayFile
 
 NOT_FILES = ("", "-")
-"""What C{log.audit} may be besides a file."""
+"""What C{audit.file} may be besides a file."""
 
 
 def warn_of_gateway(entry: Entry, gateway: GatewayFile, present: Collection[str] | None) -> None:
@@ -25,9 +25,9 @@ def warn_of_gateway(entry: Entry, gateway: GatewayFile, present: Collection[str]
     """
     for index, name in enumerate(gateway.divert.interfaces):
         warn_of_interface(entry.at("divert", "interfaces", index), name, present)
-    audit = gateway.log.audit
+    audit = gateway.audit.file
     if audit not in NOT_FILES and not PurePath(audit).is_absolute():
-        entry.at("log", "audit").warn(
+        entry.at("audit", "file").warn(
             f'"{audit}" is relative to the folder that the gateway happens to be started in: '
             "write the whole path"
         )

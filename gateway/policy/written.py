@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 from attrs import Factory, frozen
 
+from gateway.policy.audit import AuditSettings, MetricsSettings
 from gateway.policy.connection import Protocol
 from gateway.policy.divert import Divert
 from gateway.policy.limits import Limits, ServiceLimits
-from gateway.policy.log import Log, Metrics
 from gateway.policy.notation import read_interface, read_source
 from gateway.policy.release import Release
 from gateway.policy.service import Action, Reply, Source
@@ -38,8 +38,8 @@ class GatewayFile:
     )
     divert: Divert = option("What the kernel brings to the gateway, and how.", Factory(Divert))
     limits: Limits = option("How much of everything.", Factory(Limits))
-    log: Log = option("Where audit records go.", Factory(Log))
-    metrics: Metrics = option("Where metrics can be had.", Factory(Metrics))
+    audit: AuditSettings = option("Where audit records go.", Factory(AuditSettings))
+    metrics: MetricsSettings = option("Where metrics can be had.", Factory(MetricsSettings))
     release: Release = option(
         "What becomes of sessions of which nothing is left to inspect.", Factory(Release)
     )

@@ -220,7 +220,7 @@ class Sessions:
         self._refused(identity, refusal, Verdict(Outcome.DENIED, why))
 
     def _refused(self, identity: Identity, refusal: Refusal, verdict: Verdict) -> bool:
-        most = self.policy.log.refused_per_minute
+        most = self.policy.audit.refused_per_minute
         return self._refusals.add(identity, refusal, verdict, most)
 
     def not_admitted(self, client: Address, server: Address, protocol: connection.Protocol) -> None:

@@ -146,10 +146,10 @@ class ConfigurationTests(SynchronousTestCase):
     def test_audit_is_redirected(self) -> None:
         """Audit records go to the laboratory's file, and no line moves."""
         for text, wanted in (
-            ('[log]\naudit = "/x"  # here\nbuffer = 1\n', '[log]\naudit = "/y"\nbuffer = 1\n'),
-            ("[log]\nbuffer = 1\n", '[log]\naudit = "/y"\nbuffer = 1\n'),
-            ("[divert]\n", '[divert]\n\n[log]\naudit = "/y"\n'),
-            ("", '[log]\naudit = "/y"\n'),
+            ('[audit]\nfile = "/x"  # here\nbuffer = 1\n', '[audit]\nfile = "/y"\nbuffer = 1\n'),
+            ("[audit]\nbuffer = 1\n", '[audit]\nfile = "/y"\nbuffer = 1\n'),
+            ("[divert]\n", '[divert]\n\n[audit]\nfile = "/y"\n'),
+            ("", '[audit]\nfile = "/y"\n'),
         ):
             self.assertEqual(configuration.with_audit(text, Path("/y")), wanted)
 

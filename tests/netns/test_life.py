@@ -351,7 +351,7 @@ class SecondInstanceTests(LifeCase):
         """Another gateway with another configuration in the same namespace."""
         folder = self.scene.folder / "second"
         (folder / "services").mkdir(parents=True, exist_ok=True)
-        (folder / "gateway.toml").write_text(f'[divert]\n{gateway}[log]\naudit = ""\n')
+        (folder / "gateway.toml").write_text(f'[divert]\n{gateway}[audit]\nfile = ""\n')
         daemon = Daemon(self.router, folder, self.scene.folder / "second.log")
         self.addCleanup(daemon.kill)
         return daemon

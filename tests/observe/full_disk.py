@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from gateway.observe.audit import Audit
-from gateway.policy.log import Log
+from gateway.policy.audit import AuditSettings
 from tests.observe.reading import flows_amiss, read_records
 from tests.observe.sessions import Reactor, write_flows
 
@@ -31,7 +31,7 @@ class Disk:
         mount("-t", "tmpfs", "-o", f"size={SMALL}", "none", str(folder))
         (folder / "ballast").write_bytes(b"x" * 20480)
         self.audit = Audit(
-            Log(audit=str(self.file), buffer=8192, when_full=when_full),
+            AuditSettings(file=str(self.file), buffer=8192, when_full=when_full),
             time.time,
             self.reactor.from_thread,
             self.states.append,

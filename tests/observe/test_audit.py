@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from gateway.observe.audit import Audit
 from gateway.observe.file import AuditError
 from gateway.observe.log import PrintableLogger
-from gateway.policy.log import Log
+from gateway.policy.audit import AuditSettings
 from tests.observe.reading import flows_amiss, read_records
 from tests.observe.sessions import Reactor, identity, write_flows
 
@@ -33,7 +33,7 @@ class AuditTestCase(SynchronousTestCase):
 
     def audit(self, audit: str | None = None, standard_output: int = 1, **log: Any) -> Audit:
         made = Audit(
-            Log(audit=str(self.file) if audit is None else audit, **log),
+            AuditSettings(file=str(self.file) if audit is None else audit, **log),
             time.time,
             self.reactor.from_thread,
             self.states.append,

@@ -27,14 +27,14 @@ class GoodTests(LoadCase):
         """gateway.toml's tables have their types."""
         policy = self.load(
             gateway='[divert]\ninterfaces = ["lan0"]\nmark = "0x10/0xf0"\nwhen_down = "pass"\n'
-            '[limits]\nstop_seconds = 3\n[log]\naudit = "eve.json"\n'
+            '[limits]\nstop_seconds = 3\n[audit]\nfile = "eve.json"\n'
             '[metrics]\nlisten = "[::1]:9180"\n'
         )
         self.assertEqual(policy.divert.interfaces, ("lan0",))
         self.assertEqual(policy.divert.mark, Mark(0x10, 0xF0))
         self.assertIs(policy.divert.when_down, WhenDown.PASS)
         self.assertEqual(repr(policy.limits.stop_seconds), "3.0")
-        self.assertEqual((policy.log.audit, policy.metrics.listen), ("eve.json", "[::1]:9180"))
+        self.assertEqual((policy.audit.file, policy.metrics.listen), ("eve.json", "[::1]:9180"))
 
     def test_plugin_path(self) -> None:
         """Folders of plugins are relative to the configuration folder."""

@@ -51,7 +51,9 @@ GATEWAY = {
     "[limits]\nsessions_per_client = -1": "2:1: limits.sessions_per_client: must be at least 0, "
     "not -1",
     "[limits]\nstop_seconds = nan": "2:1: limits.stop_seconds: must be a finite number",
-    "[log]\nwhen_full = 'wait'": '2:1: log.when_full: must be one of "refuse", "drop", not "wait"',
+    '[log]\naudit = "-"': '1:1: log: unknown table; its name is "audit" now',
+    '[audit]\naudit = "-"': '2:1: audit.audit: unknown key; its name is "file" now',
+    "[audit]\nwhen_full = 'on'": '2:1: audit.when_full: must be one of "refuse", "drop", not "on"',
     "[metrics]\nlisten = ':9180'": '2:1: metrics.listen: "" is not an IP address',
     "plugin_path = ['services', 'no/such']": "1:28: plugin_path: there is no folder ",
 }

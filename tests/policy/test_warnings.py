@@ -188,10 +188,10 @@ class UselessTests(WarningCase):
 
     def test_relative_audit(self) -> None:
         """An audit file in the folder where the gateway happens to be started."""
-        (warning,) = self.warned({"gateway.toml": '[log]\naudit = "eve.json"\n'})
-        self.assertTrue(warning.startswith("gateway.toml:2:1: warning: log.audit: "), warning)
+        (warning,) = self.warned({"gateway.toml": '[audit]\nfile = "eve.json"\n'})
+        self.assertTrue(warning.startswith("gateway.toml:2:1: warning: audit.file: "), warning)
         for audit in ("", "-", "/var/log/eve.json"):
-            self.assertEqual(self.warned({"gateway.toml": f'[log]\naudit = "{audit}"\n'}), ())
+            self.assertEqual(self.warned({"gateway.toml": f'[audit]\nfile = "{audit}"\n'}), ())
 
 
 class RefusedTests(WarningCase):

@@ -24,8 +24,8 @@ from gateway.kernel import sockets
 from gateway.observe.audit import Audit
 from gateway.observe.eve import records_amiss
 from gateway.observe.metrics import Metrics
+from gateway.policy.audit import AuditSettings
 from gateway.policy.limits import Limits, ServiceLimits
-from gateway.policy.log import Log
 from gateway.policy.policy import Policy
 from gateway.policy.service import Service, Source
 from gateway.session.connector import Connector
@@ -64,7 +64,9 @@ class Scene:
     ) -> None:
         self.case = case
         self.audit_file = case.mktemp()
-        self.audit = Audit(Log(audit=self.audit_file), reactor.seconds, reactor.callFromThread)
+        self.audit = Audit(
+            AuditSettings(file=self.audit_file), reactor.seconds, reactor.callFromThread
+        )
         self.metrics = Metrics()
         self.ticker = Ticker(reactor)
         main = service(making, limits=limits or ServiceLimits(), **fields)

@@ -12,9 +12,9 @@ from twisted.trial.unittest import TestCase
 from gateway.interfaces import Address
 from gateway.kernel import sockets
 from gateway.observe.metrics import Refusal
+from gateway.policy.audit import AuditSettings
 from gateway.policy.connection import Protocol
 from gateway.policy.limits import ServiceLimits
-from gateway.policy.log import Log
 from gateway.policy.policy import Policy
 from gateway.policy.service import Source, Target
 from gateway.session.datagram import DatagramListener, DatagramSession
@@ -113,7 +113,7 @@ class DatagramTests(TestCase):
     def refusing(self, most: int) -> tuple[Scene, DatagramListener]:
         """A scene with no rule for datagrams."""
         scene, listener = self.scene(**self.fixed())
-        scene.sessions.policy = Policy(log=Log(refused_per_minute=most))
+        scene.sessions.policy = Policy(audit=AuditSettings(refused_per_minute=most))
         return scene, listener
 
     def test_flood(self) -> None:
@@ -137,7 +137,7 @@ class DatagramTests(TestCase):
         real = sockets.receive_datagram
         came = iter([(b"x", Address("10.0.0.1", 1), Address("192.0.2.1", 53))] * 5)
         self.patch(sockets, "receive_datagram", lambda *a: next(came, None) or real(*a))
-        scene.sessions.policy = Broken(log=Log(refused_per_minute=3))
+        scene.sessions.policy = Broken(audit=AuditSettings(refused_per_minute=3))
         listener.doRead()
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 3)
         scene.sessions.stop()

@@ -13,8 +13,8 @@ from gateway.interfaces import Address, Outcome, Verdict
 from gateway.observe.audit import Audit
 from gateway.observe.identity import Identity
 from gateway.observe.metrics import Metrics, Refusal
+from gateway.policy.audit import AuditSettings
 from gateway.policy.connection import Protocol
-from gateway.policy.log import Log
 from gateway.session.connector import Connector
 from gateway.session.equipment import Equipment
 from gateway.session.names import Names
@@ -31,7 +31,9 @@ class RefusalsTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.file = Path(self.mktemp())
-        self.audit = Audit(Log(audit=str(self.file)), self.clock.seconds, lambda call: call())
+        self.audit = Audit(
+            AuditSettings(file=str(self.file)), self.clock.seconds, lambda call: call()
+        )
         self.audit.start()
         self.addCleanup(self.audit.close)
         poller: Any = None

@@ -11,10 +11,10 @@ from gateway.policy.settings import option
 
 
 @frozen
-class Log:
-    """The C{[log]} table of gateway.toml."""
+class AuditSettings:
+    """The C{[audit]} table of gateway.toml."""
 
-    audit: str = option(
+    file: str = option(
         'The file for audit records, one JSON object a line. "-": standard output; '
         '"": none. Opened again on SIGHUP and SIGUSR1.',
         "-",
@@ -43,7 +43,7 @@ class Log:
 
 
 @frozen
-class Metrics:
+class MetricsSettings:
     """The C{[metrics]} table of gateway.toml."""
 
     listen: str = option(
