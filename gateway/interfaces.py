@@ -536,6 +536,81 @@ class ISession(Interface):
         """
 
 
+class IDatagramInspector(Interface):
+    """
+    Protocol knowledge for one session of datagrams (UDP): what comes between one port of a client
+    and one of a server. What its methods raise means the same as in L{IInspector}.
+    """
+
+    def started() -> None:
+        """A first datagram of the client has come, which is told next; nothing is connected."""
+
+    def received(side: Side, datagram: bytes) -> Deferred[Any] | None:
+        """
+        C{side} sent a datagram.
+
+        @return: L{None}, or a Deferred, whose failure is like an exception. Nobody waits for it:
+            datagrams that come meanwhile are told as well.
+        """
+
+    def closed(verdict: Verdict) -> None:
+        """See L{IInspector.closed}."""
+
+
+class IDatagramSession(Interface):
+    """
+    The datagrams between two ports, as an inspector sees them: with the words of L{ISession}, but
+    that nothing is ordered, certain, or ever at its end. Who needs several datagrams to decide
+    keeps them, and sends them then; how many, is for a setting to say.
+    """
+
+    id: int = Attribute("see ISession")
+    service: str = Attribute("see ISession")
+    client: Address = Attribute("see ISession")
+    server: Address = Attribute("see ISession")
+    settings: Any = Attribute("see ISession")
+    shared: Any = Attribute("see ISession")
+    now: float = Attribute("see ISession")
+
+    def connect() -> Deferred[Address]:
+        """
+        Open the server's side, as the service says. That takes no time, and does not mean that
+        anybody is there.
+
+        @return: has fired with the server's address, or fails with L{Unreachable}.
+        @raise RuntimeError: it was asked to already.
+        """
+
+    def send(side: Side, data: bytes) -> None:
+        """Send a datagram. It may get lost, and does so where the side is not connected."""
+
+    def release() -> None:
+        """Nothing is left to inspect: all datagrams pass as they are."""
+
+    def deny(reason: str, reply: bytes = b"") -> None:
+        """
+        End the session as denied; C{reply} is a last datagram for the client. If it sends another
+        one, that is the first of a new session.
+        """
+
+    def close(reason: str, outcome: Outcome = Outcome.CLOSED) -> None:
+        """End the session on purpose."""
+
+    def after(seconds: float, call: Callable[[], Any]) -> ITimer:
+        """See L{ISession.after}."""
+
+    def date() -> float:
+        """See L{ISession.date}."""
+
+    def probe(*, name: str = "", alpn: Sequence[str] = (), terms: Any = None) -> Deferred[Agreed]:
+        """Ask the server for its certificate, by TCP, at the same port; see L{ISession.probe}."""
+
+    def record(
+        event: str, gateway: Mapping[str, Any] = ..., denied_by: str = "", **fields: Any
+    ) -> None:
+        """See L{ISession.record}."""
+
+
 class IInspectorMaker(Interface):
     """
     A protocol that service files can name: what a Twisted plugin provides.
@@ -547,6 +622,9 @@ class IInspectorMaker(Interface):
     name: str = Attribute("what service files write after 'inspector ='")
     description: str = Attribute("one line for the operator")
     keeps: bool = Attribute("whether a body passes as it is, or not at all: L{ISession.keeps}")
+    transports: frozenset[str] = Attribute(
+        "what it inspects: {'tcp'}, {'udp'} (make() then gets an IDatagramSession), or both"
+    )
 
     def settings() -> type | None:
         """

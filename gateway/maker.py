@@ -13,7 +13,7 @@ instead of its name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from importlib import import_module
@@ -35,12 +35,16 @@ class InspectorMaker:
         attribute C{Settings}, if it has one, is the attrs class of its settings,
         and C{Shared} is called with these for what all sessions of a service share.
         C{keeps} says that it never changes a body.
+    @ivar transports: C{"tcp"}, or C{"udp"}, for an inspector of datagrams, or both.
     """
 
-    def __init__(self, name: str, target: str | type, description: str) -> None:
+    def __init__(
+        self, name: str, target: str | type, description: str, transports: Iterable[str] = ("tcp",)
+    ) -> None:
         self.name = name
         self.target = target
         self.description = description
+        self.transports = frozenset(transports)
 
     def __repr__(self) -> str:
         return f"InspectorMaker({self.name!r}, {self._where()!r})"

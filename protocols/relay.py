@@ -1,9 +1,9 @@
 """
 Relay: no inspection.
 
-The connection is made and both sides' bytes run as they are. What is left of
+The connection is made and both sides' bytes, or datagrams, run as they are. What is left of
 the gateway is the decision which connections there are, their limits and their
-audit record. Services for UDP use it too.
+audit record.
 """
 
 from __future__ import annotations

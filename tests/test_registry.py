@@ -34,7 +34,20 @@ class {name}Inspector(Inspector):
 {name} = InspectorMaker("{name}", {name}Inspector, "A test")
 """
 
-OWN = ("clamd", "finger", "ftp", "http", "lines", "relay", "smtp", "ssh", "telnet", "tls", "whois")
+OWN = (
+    "clamd",
+    "finger",
+    "ftp",
+    "http",
+    "lines",
+    "quic",
+    "relay",
+    "smtp",
+    "ssh",
+    "telnet",
+    "tls",
+    "whois",
+)
 """The inspectors that come with the gateway."""
 
 

@@ -81,6 +81,7 @@ EVE: Mapping[str, Mapping[str, Kind]] = {
         **dict.fromkeys(("client_alpns", "server_alpns", "subjectaltname"), _texts),
         "session_resumed": _flag,
     },
+    "quic": dict.fromkeys(("sni", "version", "ja4"), _text),
     "ssh": {"client": _ssh_end, "server": _ssh_end},
     "smtp": {"helo": _text, "mail_from": _text, "rcpt_to": _texts},
     "email": {

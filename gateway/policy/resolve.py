@@ -39,7 +39,7 @@ It raises L{LookupError}, with a message for the operator, if there is none.
 """
 
 RELAY = "relay"
-"""The name of the inspector that inspects nothing: the only one that can do UDP."""
+"""The name of the inspector that inspects nothing."""
 
 SETTINGS = "settings"
 """The table for an inspector that has no name of its own: C{"package.module:Class"}."""
@@ -310,11 +310,17 @@ class ServiceResolver:
     def _check_protocol(
         self, maker: IInspectorMaker, rules: Collection[Rule], written: int, entry: Entry
     ) -> None:
-        places = {rule.place for rule in rules if rule.protocol is Protocol.UDP}
+        able = ", ".join(each.upper() for each in sorted(maker.transports))
+        unable = {
+            rule.place: rule.protocol.value
+            for rule in rules
+            if rule.protocol in WITH_PORTS and rule.protocol.value not in maker.transports
+        }
         for index in range(written):
-            if entry.at("rule", index).place in places and maker.name != RELAY:
+            asked = unable.get(entry.at("rule", index).place)
+            if asked is not None:
                 entry.at("rule", index, "protocol").complain(
-                    f'inspector "{maker.name}" is for TCP: only "{RELAY}" can do UDP'
+                    f'inspector "{maker.name}" is for {able}, and this rule for {asked.upper()}'
                 )
 
     def _check_action(self, entry: Entry, table: ServiceFile) -> None:

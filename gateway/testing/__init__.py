@@ -2,6 +2,7 @@
 The kit for authors of inspectors: test a protocol without a network.
 
   - L{FakeSession}: a session that records what an inspector asks for;
+  - L{FakeDatagrams}: the same for inspectors of datagrams;
   - L{Conversation} and L{converse}: what two peers say, and what comes of it;
   - L{every_split}: the ways in which a network may cut what they say;
   - L{hostile}: what nobody should say;
@@ -12,6 +13,7 @@ C{docs/writing-an-inspector.md} shows them at work.
 
 from gateway.testing.body import FakeBody
 from gateway.testing.conversation import END, Conversation, converse
+from gateway.testing.datagrams import FakeDatagrams
 from gateway.testing.dialing import FakeDialing
 from gateway.testing.expectation import FakeExpectation
 from gateway.testing.hostile import hostile
@@ -23,6 +25,7 @@ __all__ = [
     "END",
     "Conversation",
     "FakeBody",
+    "FakeDatagrams",
     "FakeDialing",
     "FakeExpectation",
     "FakeSession",

@@ -10,5 +10,7 @@ message, in pieces that may come in any order.
   - L{protocols.quic.keys}: the keys of first packets;
   - L{protocols.quic.frame}: what is in them;
   - L{protocols.quic.stream}: the pieces, in their order again;
-  - L{protocols.quic.flight}: a client's first flight, until its hello is whole.
+  - L{protocols.quic.flight}: a client's first flight, until its hello is whole;
+  - L{protocols.quic.close}: how a client is told that there is no connection;
+  - L{protocols.quic.inspector}: what becomes of each.
 """

@@ -12,7 +12,7 @@ from attrs import frozen
 
 from protocols.quic.frame import crypto_frames
 from protocols.quic.keys import Keys
-from protocols.quic.packet import Packet
+from protocols.quic.packet import Packet, Version
 from protocols.quic.stream import Stream
 from protocols.tls.hello import ClientHello
 from protocols.tls.numbers import Alert, HandshakeType
@@ -40,13 +40,14 @@ class Flight:
     The first packets of one connection.
 
     @param first: its first packet; the keys of all come from it.
+    @ivar first: that packet.
     @ivar hello: what the client said, as soon as it is whole.
     """
 
     def __init__(self, first: Packet, limits: Limits) -> None:
+        self.first = first
         self.hello: ClientHello | None = None
-        self._version = first.version
-        self._keys = Keys.of_client(first.version, first.destination)
+        self._keys: dict[int, Keys] = {}
         self._stream = Stream(limits.handshake)
         self._patience = limits.packets
         self._largest = -1
@@ -59,9 +60,7 @@ class Flight:
         @return: whether it is one of this flight.
         @raise Refusal: it is, and the connection is not to be.
         """
-        opened = None
-        if packet.version is self._version:
-            opened = self._keys.open(packet, self._largest)
+        opened = self._keys_of(packet.version).open(packet, self._largest)
         if opened is None:
             return False
         self._largest = max(self._largest, opened.number)
@@ -71,6 +70,14 @@ class Flight:
         if self.hello is None:
             self._wait()
         return True
+
+    def _keys_of(self, version: Version) -> Keys:
+        """A server may go on in another version, with keys of the same origin (RFC 9369, 4.1)."""
+        keys = self._keys.get(version.number)
+        if keys is None:
+            keys = Keys.of_client(version, self.first.destination)
+            self._keys[version.number] = keys
+        return keys
 
     def _wait(self) -> None:
         self._patience -= 1

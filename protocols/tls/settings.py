@@ -8,40 +8,22 @@ from typing import Literal
 from attrs import frozen
 
 from gateway.agreement import Certificate, Invalid
-from gateway.inspector import Addresses, Terms, option, written_at
+from gateway.inspector import Terms, option
 from protocols.hosts import Hosts, read_hosts
+from protocols.tls.conditions import Conditions
 
 Mode = Literal["inspect", "splice", "refuse"]
 Answer = Literal["show", "page", "deny"]
 
 
 @frozen
-class Rule:
-    """A C{[[tls.rule]]}: all of its conditions must hold."""
+class Rule(Conditions):
+    """A C{[[tls.rule]]}: all of its conditions must hold. Inspected servers always prove names."""
 
     mode: Mode = option(
         '"inspect" what is inside, "splice" client and server together, so that nobody looks into '
         'it, or "refuse".',
         needs_root=("inspect",),
-    )
-    name: Hosts | None = option(
-        'The name that the client asks for (SNI): "a.example.org", ".example.org" for it and all '
-        'below, "~regular expression". Left out: any, or none.',
-        None,
-        read=read_hosts,
-    )
-    alpn: frozenset[str] = option(
-        'Protocols of which the client offers one (ALPN), such as "h2". Left out: any, or none.',
-        frozenset(),
-    )
-    ja4: frozenset[str] = option(
-        "Fingerprints of programs (JA4), of which the client has one. Left out: any.", frozenset()
-    )
-    from_: Addresses | None = option(
-        "Zones or networks that the client is in. Left out: any.", None, names_zones=True
-    )
-    to: Addresses | None = option(
-        "Zones or networks that the server is in. Left out: any.", None, names_zones=True
     )
     certificate_name: Hosts | None = option(
         "A name in the server's certificate, which must be one that is to be believed. It is asked "
@@ -64,22 +46,6 @@ class Rule:
         "",
         names_service=True,
     )
-    check_name: bool = option(
-        "Whether a server that is spliced must have a certificate, to be believed, for the name "
-        "that the client asks for. It is asked for likewise. Inspected servers always must.",
-        False,
-    )
-    place: str = written_at()
-
-    def matches(self, name: str, alpn: tuple[str, ...], ja4: str, client: str, server: str) -> bool:
-        """Whether a connection is meant."""
-        return (
-            (self.name is None or (bool(name) and name in self.name))
-            and (not self.alpn or not self.alpn.isdisjoint(alpn))
-            and (not self.ja4 or ja4 in self.ja4)
-            and (self.from_ is None or client in self.from_)
-            and (self.to is None or server in self.to)
-        )
 
     @property
     def asks_server(self) -> bool:

@@ -1,14 +1,15 @@
-"""What all TLS sessions of a service know from each other."""
+"""What all TLS, or QUIC, sessions of a service know from each other."""
 
 from __future__ import annotations
+
+from typing import Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from gateway.agreement import Agreed
-from gateway.interfaces import ISession
+from gateway.interfaces import IDatagramSession, ISession
 from protocols.tls.recent import Recent
-from protocols.tls.settings import TlsSettings
 
 HOUR = 3600.0
 
@@ -21,6 +22,14 @@ _Server = tuple[str, int, str]
 """Address, port, and the name that was asked for."""
 
 
+class Remembering(Protocol):
+    """Settings that say how long something is remembered."""
+
+    @property
+    def probe_seconds(self) -> float:
+        """What certificate a server has."""
+
+
 class Shared:
     """
     What is remembered.
@@ -29,13 +38,15 @@ class Shared:
     @ivar refused: clients that were refused a name, and were recorded.
     """
 
-    def __init__(self, settings: TlsSettings) -> None:
+    def __init__(self, settings: Remembering) -> None:
         self.asking: Recent[bool] = Recent(HOUR, MOST)
         self.refused: Recent[bool] = Recent(TRIES_SECONDS, MOST)
         self._probed: Recent[Agreed] = Recent(settings.probe_seconds, MOST)
         self._asked: dict[_Server, list[Deferred[Agreed]]] = {}
 
-    def probe(self, session: ISession, name: str, alpn: tuple[str, ...]) -> Deferred[Agreed]:
+    def probe(
+        self, session: ISession | IDatagramSession, name: str, alpn: tuple[str, ...]
+    ) -> Deferred[Agreed]:
         """
         What a server says of itself: remembered, or asked by one of those who want to know.
 

@@ -125,6 +125,7 @@ class Maker:
     name: str
     kind: type | None = None
     description: str = "An inspector for tests."
+    transports: frozenset[str] = frozenset({"tcp"})
 
     def settings(self) -> type | None:
         return self.kind
@@ -143,7 +144,7 @@ class BrokenMaker(Maker):
 
 
 MAKERS = {
-    "relay": Maker("relay"),
+    "relay": Maker("relay", transports=frozenset({"tcp", "udp"})),
     "tea": Maker("tea", TeaSettings),
     "house.tea:Tea": Maker("Tea", TeaSettings),
     "party": Maker("party", PartySettings),

@@ -148,7 +148,7 @@ SERVICE = {
     'services/a.toml:2:1 (service "a") has the higher priority 0 (here: -1) and matches all of '
     "it. Raise the priority of this rule, or remove it",
     "inspector = 'tea'\ntea.pot = 'x'\n[[rule]]\n[[rule]]\nprotocol = 'udp'": "5:1: "
-    'rule.protocol: inspector "tea" is for TCP: only "relay" can do UDP',
+    'rule.protocol: inspector "tea" is for TCP, and this rule for UDP',
     RULE + "[[expect]]\nfrom = '10.0.0.1'\nto = '10.0.0.2:80'\nservice = 'b'": "6:1: "
     'expect.service: no service "b"',
     RULE + "[[expect]]\nto = '10.0.0.2:80'": "3:1: expect.from: is missing",

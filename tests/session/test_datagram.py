@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import socket
-from typing import Any
+from typing import Any, ClassVar
 
 from attrs import evolve
 from twisted.internet import reactor
+from twisted.internet.defer import fail
 from twisted.trial.unittest import TestCase
 
-from gateway.interfaces import Address
+from gateway.interfaces import Address, Denied, Outcome, Side, Verdict
 from gateway.kernel import sockets
 from gateway.observe.metrics import Refusal
 from gateway.policy.audit import AuditSettings
@@ -17,8 +18,53 @@ from gateway.policy.connection import Protocol
 from gateway.policy.limits import ServiceLimits
 from gateway.policy.policy import Policy
 from gateway.policy.service import Source, Target
-from gateway.session.datagram import DatagramListener, DatagramSession
+from gateway.session.datagram import DatagramListener
+from gateway.session.datagrams import DatagramSession
 from tests.session.scene import Scene, asynchronous, in_thread, until
+
+
+class Shouting:
+    """An inspector of datagrams that writes them in capitals, but some."""
+
+    def __init__(self, session: Any) -> None:
+        self.session = session
+
+    def started(self) -> None:
+        self.session.connect()
+
+    def closed(self, verdict: Verdict) -> None:
+        if verdict.reason == "no!":
+            self.session.record("shout", denied_by="here")
+
+    def received(self, side: Side, datagram: bytes) -> Any:
+        special = self.SPECIAL.get(datagram)
+        if special is not None:
+            return special(self)
+        self.session.send(side.other, datagram.upper())
+        return None
+
+    def refuse(self) -> None:
+        raise Denied("no!", b"not that")
+
+    def break_(self) -> None:
+        raise ZeroDivisionError
+
+    def fail_later(self) -> Any:
+        return fail(Denied("later"))
+
+    def wait(self) -> None:
+        self.session.after(0.1, lambda: self.session.close("time is up", Outcome.FAILED))
+
+    def ask(self) -> Any:
+        return self.session.probe(name="a.example")
+
+    SPECIAL: ClassVar = {
+        b"no": refuse,
+        b"bug": break_,
+        b"later": fail_later,
+        b"slow": wait,
+        b"probe": ask,
+    }
 
 
 class Broken(Policy):
@@ -110,6 +156,40 @@ class DatagramTests(TestCase):
         (flow,) = scene.records()
         self.assertTrue(flow["gateway"]["upstream"]["port_kept"])
 
+    @asynchronous
+    async def test_inspected(self) -> None:
+        """An inspector hears every datagram, and decides; its last words reach the client."""
+        scene, listener = self.scene(making=Shouting, **self.fixed())
+        client, _ = self.begin(listener, b"first")
+        self.assertEqual((await in_thread(self.server.recvfrom, 100))[0], b"FIRST")
+        client.send(b"no")
+        self.assertEqual(await in_thread(client.recv, 100), b"not that")
+        await until(lambda: not scene.sessions.running)
+        event, flow = scene.records()
+        self.assertEqual((event["event_type"], event["gateway"]["denied_by"]), ("shout", "here"))
+        self.assertEqual((flow["gateway"]["verdict"], flow["gateway"]["reason"]), ("denied", "no!"))
+        self.assertEqual(flow["gateway"]["denied"], 1)
+        client.send(b"again")
+        self.assertEqual(listener._flows, {})
+
+    @asynchronous
+    async def test_inspector_fails(self) -> None:
+        """Whose fault it was decides how the session ends; the next one is not harmed."""
+        scene, listener = self.scene(making=Shouting, **self.fixed())
+        wanted = (
+            (b"bug", "broken", "a bug"),
+            (b"later", "denied", "later"),
+            (b"slow", "failed", "time is up"),
+            (b"probe", "failed", "server unreachable: "),
+        )
+        for data, _, _ in wanted:
+            self.begin(listener, data)
+            await until(lambda: not scene.sessions.running)
+        for flow, (_, verdict, reason) in zip(scene.records(), wanted, strict=True):
+            self.assertEqual(flow["gateway"]["verdict"], verdict)
+            self.assertIn(reason, flow["gateway"]["reason"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
     def refusing(self, most: int) -> tuple[Scene, DatagramListener]:
         """A scene with no rule for datagrams."""
         scene, listener = self.scene(**self.fixed())
@@ -150,7 +230,7 @@ class DatagramTests(TestCase):
         """A session that could not begin has an end, and the next one is taken."""
         scene, listener = self.scene(**self.fixed())
         begun = DatagramSession._open
-        self.patch(DatagramSession, "_open", lambda session: 1 / 0)
+        self.patch(DatagramSession, "_open", lambda *_: 1 / 0)
         self.begin(listener, b"one")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.patch(DatagramSession, "_open", begun)

@@ -12,7 +12,10 @@ tproxygw = ServiceMaker(  # type: ignore[no-untyped-call]
 )
 
 relay = InspectorMaker(
-    "relay", "protocols.relay:RelayInspector", "No inspection: bytes as they are"
+    "relay",
+    "protocols.relay:RelayInspector",
+    "No inspection: bytes, or datagrams, as they are",
+    ("tcp", "udp"),
 )
 finger = InspectorMaker("finger", "protocols.finger:FingerInspector", "Finger, RFC 1288")
 whois = InspectorMaker("whois", "protocols.whois:WhoisInspector", "Whois, RFC 3912")
@@ -23,6 +26,12 @@ http = InspectorMaker("http", "protocols.http.inspector:HttpInspector", "HTTP/1,
 ftp = InspectorMaker("ftp", "protocols.ftp.inspector:FtpInspector", "FTP, RFC 959")
 tls = InspectorMaker(
     "tls", "protocols.tls.inspector:TlsInspector", "TLS: spliced, refused, or inspected; RFC 8446"
+)
+quic = InspectorMaker(
+    "quic",
+    "protocols.quic.inspector:QuicInspector",
+    "QUIC and HTTP/3: spliced by name, or refused; RFC 9000",
+    ("udp",),
 )
 ssh = InspectorMaker("ssh", "protocols.ssh.inspector:SshInspector", "SSH's handshake, RFC 4253")
 lines = InspectorMaker(

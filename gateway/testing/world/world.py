@@ -42,6 +42,7 @@ class Maker:
     name: str
     making: Callable[[ISession], IInspector]
     description: str = ""
+    transports: frozenset[str] = frozenset({"tcp", "udp"})
 
     @property
     def keeps(self) -> bool:

@@ -71,7 +71,7 @@ def packet(
     pair.setup_initial(
         destination if keyed_by is None else keyed_by, is_client=True, version=version
     )
-    payload = payload.ljust(size - 17 - len(destination) - len(SOURCE) - 16 - 4, b"\0")
+    payload = payload.ljust(size - 12 - len(destination) - len(SOURCE) - 16, b"\0")
     header = bytes((0xC1 | first | _INITIAL[version] << 4,)) + version.to_bytes(4, "big")
     header += bytes((len(destination),)) + destination + bytes((len(SOURCE),)) + SOURCE
     header += b"\0" + (0x4000 | len(payload) + 2 + 16).to_bytes(2, "big")

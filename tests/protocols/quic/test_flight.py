@@ -95,13 +95,20 @@ class ReadTests(SynchronousTestCase):
         """A packet with other keys belongs to another connection, and says nothing of this one."""
         (first,) = packets(packet(crypto(0, HELLO)))
         (other,) = packets(packet(crypto(0, HELLO), destination=b"other id"))
-        (changed,) = packets(packet(crypto(0, HELLO), 1, V2))
+        (changed,) = packets(packet(crypto(0, HELLO), 1, V2, destination=b"other id"))
         (later,) = packets(packet(b"\x01", 1, destination=b"server's", keyed_by=DESTINATION))
         reader = Flight(first, LIMITS)
         self.assertEqual(
             [reader.takes(each) for each in (first, other, changed, later)],
             [True, False, False, True],
         )
+
+    def test_changed_version(self) -> None:
+        """A server may go on in another version, and its client with it (RFC 9369, 4.1)."""
+        (first,) = packets(packet(crypto(0, HELLO)))
+        (later,) = packets(packet(b"\x01", 1, V2, destination=b"server's", keyed_by=DESTINATION))
+        reader = Flight(first, LIMITS)
+        self.assertEqual([reader.takes(each) for each in (first, later)], [True, True])
 
 
 class RefusedTests(SynchronousTestCase):

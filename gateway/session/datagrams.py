@@ -1,0 +1,418 @@
+"""
+DatagramSession: the datagrams between one client's port and one server's port.
+
+Two connected sockets stand for it: one bound to the server's address and connected
+to the client, one bound to the client's address and connected to the server. The
+kernel brings every datagram but the first to one of them. A datagram that can't be
+sent at once is dropped, as any router would.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, cast
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from gateway.agreement import Agreed, Insecure
+from gateway.interfaces import (
+    CLIENT,
+    SERVER,
+    Address,
+    IDatagramInspector,
+    IDatagramSession,
+    Outcome,
+    Side,
+    Unreachable,
+    Verdict,
+)
+from gateway.kernel import sockets
+from gateway.kernel.sockets import Socket
+from gateway.observe.audit import NOTHING
+from gateway.observe.identity import Identity, Upstream
+from gateway.observe.log import PrintableLogger
+from gateway.policy.policy import Policy
+from gateway.policy.service import Service
+from gateway.policy.tls import Terms
+from gateway.session import guard
+from gateway.session.connector import origin
+from gateway.session.equipment import Equipment
+from gateway.session.patience import Patience
+from gateway.session.probe import Probe
+from gateway.session.refusals import BROKEN
+from gateway.session.timer import Timer
+from gateway.tls.credentials import Whom
+
+log = PrintableLogger()
+
+LARGEST = 65535
+"""Bytes of a datagram, at most."""
+
+AT_ONCE = 64
+"""Datagrams that are taken from one socket before the others have their turn."""
+
+TERMS = Terms()
+
+_buffer = bytearray(LARGEST)
+_view = memoryview(_buffer)
+
+
+class Home(Protocol):
+    """Who is told that a session is over."""
+
+    def over(self, session: Any) -> None:
+        """It is."""
+
+
+@implementer(IReadDescriptor)
+class _Leg:
+    """One of the two connected sockets of a session."""
+
+    __slots__ = ("_fd", "_reactor", "_session", "_socket", "sent", "side")
+
+    def __init__(
+        self, reactor: IReactorFDSet, sock: Socket, side: Side, session: DatagramSession
+    ) -> None:
+        self._reactor = reactor
+        self._socket = sock
+        self._fd = sock.fileno()
+        self._session = session
+        self.side = side
+        self.sent = 0
+        reactor.addReader(self)
+
+    def send(self, data: bytes | memoryview) -> None:
+        """Send a datagram, or drop it if the kernel doesn't take it now."""
+        if self._fd < 0:
+            return
+        try:
+            self.sent += self._socket.send(data)
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self._session.lost(self.side, error)
+
+    def doRead(self) -> None:
+        """The reactor: there are datagrams, or an ICMP error."""
+        for _ in range(AT_ONCE):
+            if self._fd < 0:
+                return
+            try:
+                size = self._socket.recv_into(_buffer)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._session.lost(self.side, error)
+                return
+            self._session.received(self.side, _view[:size])
+
+    def close(self) -> None:
+        """No more."""
+        if self._fd >= 0:
+            self._reactor.removeReader(self)
+            self._fd = -1
+            self._socket.close()
+
+    def fileno(self) -> int:
+        """The descriptor, or -1 when closed."""
+        return self._fd
+
+    def logPrefix(self) -> str:
+        """What Twisted's log calls us."""
+        return "datagrams"
+
+    def connectionLost(self, reason: Failure) -> Any:
+        """The reactor saw an error first."""
+        if self._fd >= 0:
+            code = sockets.connect_error(self._socket)
+            self._session.lost(self.side, OSError(code, os.strerror(code)))
+
+
+@implementer(IDatagramSession)
+class DatagramSession:
+    """
+    One session.
+
+    @param homes: who is told that it is over.
+    """
+
+    def __init__(
+        self,
+        equipment: Equipment,
+        policy: Policy,
+        service: Service,
+        identity: Identity,
+        homes: Sequence[Home],
+    ) -> None:
+        assert service.maker is not None
+        self.identity = identity
+        self.timers: frozenset[Timer] = frozenset()
+        self._homes = homes
+        self._service = service
+        self._policy = policy
+        self._equipment = equipment
+        self._started = equipment.clock.seconds()
+        self.active = equipment.ticker.wake()
+        self._patience = Patience(equipment.ticker, service.limits, self)
+        self._legs: dict[Side, _Leg] = {}
+        self._upstream: Upstream | None = None
+        self._released = False
+        self._denied = 0
+        self._verdict: Verdict | None = None
+        self._inspector: IDatagramInspector | None = None
+
+    def start(self, data: bytes) -> None:
+        """The client's first datagram has come."""
+        equipment, identity = self._equipment, self.identity
+        try:
+            towards_client = sockets.open_datagrams(
+                identity.server, identity.client, equipment.listener_mark
+            )
+        except OSError as error:
+            self._finish(Outcome.FAILED, f"client unreachable: {error.strerror}")
+            return
+        self._legs[CLIENT] = _Leg(equipment.reactor, towards_client, CLIENT, self)
+        self._patience.watch()
+        assert self._service.maker is not None
+        inspector = self._service.maker.make(cast(Any, self))
+        self._inspector = cast(IDatagramInspector, inspector)
+        guard.call(self, inspector.started)
+        self.received(CLIENT, data)
+
+    # What the inspector asks
+
+    @property
+    def id(self) -> int:
+        """See L{IDatagramSession}."""
+        return self.identity.id
+
+    @property
+    def service(self) -> str:
+        """See L{IDatagramSession}."""
+        return self._service.name
+
+    @property
+    def client(self) -> Address:
+        """See L{IDatagramSession}."""
+        return self.identity.client
+
+    @property
+    def server(self) -> Address:
+        """See L{IDatagramSession}."""
+        return self.identity.server
+
+    @property
+    def settings(self) -> Any:
+        """See L{IDatagramSession}."""
+        return self._service.settings
+
+    @property
+    def shared(self) -> Any:
+        """See L{IDatagramSession}."""
+        return self._service.shared
+
+    @property
+    def now(self) -> float:
+        """See L{IDatagramSession}."""
+        return self._equipment.ticker.wake()
+
+    def date(self) -> float:
+        """See L{IDatagramSession}."""
+        return self._equipment.clock.seconds()
+
+    def after(self, seconds: float, call: Callable[[], Any]) -> Timer:
+        """See L{IDatagramSession.after}."""
+        timer = Timer(self, self._equipment.ticker, seconds, call)
+        if self.ending:
+            timer.cancel()
+        return timer
+
+    def connect(self) -> Deferred[Address]:
+        """See L{IDatagramSession.connect}."""
+        if self.ending:
+            return Deferred()
+        if SERVER in self._legs:
+            raise RuntimeError("the session was asked to connect twice")
+        server = self._target
+        try:
+            leg, kept = self._open(server)
+        except OSError as error:
+            reached: Deferred[Address] = fail(Unreachable(str(error.strerror)))
+        else:
+            self._legs[SERVER] = _Leg(self._equipment.reactor, leg, SERVER, self)
+            self._upstream = Upstream(server, sockets.name_of(leg), kept, 0.0)
+            reached = succeed(server)
+        return guard.watched(reached, self, self._equipment.clock)
+
+    @property
+    def _target(self) -> Address:
+        """Where the server is."""
+        server, targets = self.identity.server, self._service.targets
+        return Address(targets[0].host, targets[0].port or server.port) if targets else server
+
+    def _open(self, server: Address) -> tuple[Socket, bool]:
+        """The server's leg, and whether it has the client's port."""
+        wanted = origin(self._service.source, self.identity.client)
+        source, mark = wanted.towards(server), self._equipment.upstream_mark
+        if source is None or not source.port:
+            return sockets.open_datagrams(source, server, mark), False
+        try:
+            return sockets.open_datagrams(source, server, mark), True
+        except OSError as error:
+            if wanted.strict or error.errno not in sockets.IN_USE:
+                raise
+        self._equipment.metrics.fallback(self._service.name)
+        return sockets.open_datagrams(Address(source.host, 0), server, mark), False
+
+    def send(self, side: Side, data: bytes | memoryview) -> None:
+        """See L{IDatagramSession.send}."""
+        leg = self._legs.get(side)
+        if leg is not None:
+            leg.send(data)
+
+    def release(self) -> None:
+        """See L{IDatagramSession.release}."""
+        self._released = True
+
+    def deny(self, reason: str, reply: bytes = b"") -> None:
+        """See L{IDatagramSession.deny}."""
+        if not self.ending:
+            if reply:
+                self.send(CLIENT, reply)
+            self._finish(Outcome.DENIED, reason)
+
+    def close(self, reason: str, outcome: Outcome = Outcome.CLOSED) -> None:
+        """See L{IDatagramSession.close}."""
+        self._finish(outcome, reason)
+
+    def probe(
+        self, *, name: str = "", alpn: Sequence[str] = (), terms: Terms | None = None
+    ) -> Deferred[Agreed]:
+        """See L{IDatagramSession.probe}."""
+        if self.ending:
+            return Deferred()
+        equipment, server = self._equipment, self.identity.server
+        whom = Whom(self.client.host, str(server), self.service, name or server.host, tuple(alpn))
+        probe = Probe(equipment, equipment.credentials(self._policy), whom, terms or TERMS)
+        wanted = origin(self._service.source, self.client).with_port(0)
+        return guard.watched(probe.ask((self._target,), wanted, name), self, self._equipment.clock)
+
+    def record(
+        self,
+        event: str,
+        gateway: Mapping[str, Any] = NOTHING,
+        denied_by: str = "",
+        **fields: Any,
+    ) -> None:
+        """See L{IDatagramSession.record}."""
+        if not self._homes:
+            return
+        if denied_by:
+            place = self._service.written.get(denied_by, denied_by)
+            self._denied += 1
+            self._equipment.metrics.denied(self.service, event, place)
+            gateway = {**gateway, "denied_by": place}
+        self._equipment.audit.event(event, self.identity, fields, gateway)
+
+    # What the legs tell
+
+    def received(self, side: Side, data: bytes | memoryview) -> None:
+        """C{side} sent a datagram."""
+        if self.ending:
+            return
+        self.active = self._equipment.ticker.now
+        if self._released:
+            self.send(side.other, data)
+        elif self._inspector is not None:
+            decision = guard.call(self, self._inspector.received, side, bytes(data))
+            if decision is not None:
+                decision.addErrback(guard.failed, self)
+
+    def lost(self, side: Side, error: OSError) -> None:
+        """
+        An ICMP error came from C{side}, or the kernel can't send there.
+
+        Nothing is certain in UDP: a server that was not there may come back,
+        and a datagram that is too big says nothing about the next one. Only
+        a refusal ends the session, so that the client's next datagram begins
+        a new one.
+        """
+        if isinstance(error, ConnectionRefusedError):
+            self._finish(Outcome.RESET, f"port unreachable, says the {side.value}'s host")
+
+    # What time tells
+
+    def ran_out(self, limit: str, seconds: float) -> None:
+        """To be idle is the ordinary end: UDP has no other."""
+        if limit == "idle_seconds":
+            self._finish(Outcome.PASSED, f"idle for {seconds:g} seconds")
+        else:
+            self._finish(Outcome.FAILED, f"time limit: {limit} = {seconds:g}")
+
+    def connect_ran_out(self) -> None:
+        """To connect takes no time in UDP."""
+
+    def lingered(self) -> None:
+        """Nobody says goodbye in UDP."""
+
+    # The end
+
+    @property
+    def ending(self) -> bool:
+        """Whether its verdict is known already."""
+        return self._verdict is not None
+
+    def give_up(self, error: Unreachable | Insecure) -> None:
+        """The inspector did not handle it."""
+        missed = isinstance(error, Unreachable)
+        self._finish(Outcome.FAILED, f"server unreachable: {error}" if missed else str(error))
+
+    def break_off(self, failure: Failure) -> None:
+        """A bug."""
+        log.failure("{session}: a bug in the inspector", failure, session=self.identity)
+        self._finish(Outcome.BROKEN, BROKEN.reason)
+
+    def stopping(self) -> None:
+        """The only end of its own would be to be idle: not worth waiting for."""
+        self.stop()
+
+    def stop(self) -> None:
+        """The gateway stops."""
+        self._finish(Outcome.CLOSED, "the gateway was stopped")
+
+    def _finish(self, outcome: Outcome, why: str) -> None:
+        if self.ending:
+            return
+        verdict = self._verdict = Verdict(outcome, why)
+        self._patience.over()
+        for timer in self.timers:
+            timer.cancel()
+        for leg in self._legs.values():
+            leg.close()
+        inspector, self._inspector = self._inspector, None
+        if inspector is not None:
+            guard.call(self, inspector.closed, verdict)
+        self._record_flow(verdict)
+        homes, self._homes = self._homes, ()
+        for home in homes:
+            home.over(self)
+
+    def _record_flow(self, verdict: Verdict) -> None:
+        equipment = self._equipment
+        sent = {side: leg.sent for side, leg in self._legs.items()}
+        to_server, to_client = sent.get(SERVER, 0), sent.get(CLIENT, 0)
+        equipment.audit.flow(
+            self.identity,
+            verdict,
+            self._started,
+            equipment.clock.seconds(),
+            to_server,
+            to_client,
+            self._upstream,
+            self._denied,
+        )
+        equipment.metrics.ended(self.identity.service, verdict.outcome, to_server, to_client)
