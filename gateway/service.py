@@ -118,6 +118,7 @@ class Gateway(Service):
         self._metrics.audit_dropped = lambda: self._audit.dropped
         self._metrics.audit_waiting = lambda: self._audit.waiting
         self._metrics.divert_installed = lambda: self._heartbeat.installed
+        self._metrics.divert_lost = lambda: self._heartbeat.lost
         self._metrics.policy_current = lambda: not self._loaded.broken
         self._metrics.policy = lambda: self._sessions.policy
         self._room = room(reactor, policy.spool, self._metrics.scans)

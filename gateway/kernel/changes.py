@@ -41,7 +41,7 @@ LOOPBACK = 1
 
 _GEN_PROC_PID, _GEN_PROC_NAME = 2, 3
 
-_FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
+FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
 _LOST = -1
 
 
@@ -84,7 +84,7 @@ def _filter_changes(news: socket) -> Iterator[Change]:
         if kind == _LOST:
             touched.add(None)
         elif kind & 0xFF != NFT_MSG_NEWGEN:
-            touched.add(f"{_FAMILIES.get(body[0], body[0])} {found[TABLE][:-1].decode()}")
+            touched.add(f"{FAMILIES.get(body[0], body[0])} {found[TABLE][:-1].decode()}")
         else:
             yield from (Change(table, _program(found)) for table in touched)
             touched.clear()

@@ -17,7 +17,6 @@ from gateway.kernel.claim import Claim
 from gateway.kernel.errors import KernelError
 from gateway.kernel.filter.ruleset import Ruleset, make_ruleset
 from gateway.kernel.netfilter import IptablesFilter, NftablesFilter
-from gateway.kernel.probe import probe
 from gateway.policy.divert import Backend
 from gateway.policy.policy import Policy
 
@@ -183,18 +182,6 @@ class KernelDivert:
     def is_installed(self) -> bool:
         """Whether rules and routes of ours should be in force."""
         return self._installed is not None and self._installed.divert.backend is not Backend.NONE
-
-    def lost(self) -> str:
-        """
-        From where diverted packets don't get here although rules and routes are as they should
-        be, and why: the kernel is asked. Empty: all is well.
-
-        @raise KernelError: it can't be asked.
-        """
-        if self._installed is None or not self.is_installed:
-            return ""
-        found = probe(self._installed.divert)
-        return "; ".join(f"{one.interface} (IPv{one.version}): {one.why}" for one in found)
 
     def in_force(self, policy: Policy) -> bool:
         """Whether rules with the port of C{policy} are there, whoever has put them there."""

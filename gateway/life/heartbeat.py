@@ -26,6 +26,8 @@ class Heartbeat:
     @param ask: asks the keeper.
     @param install: has it install our rules again, if it says that there should be none.
     @param lost: told when the keeper is gone for good.
+    @ivar installed: whether the rules are in force.
+    @ivar lost: how many kinds of first packets don't get here although they are.
     """
 
     def __init__(
@@ -40,11 +42,12 @@ class Heartbeat:
         self._ask = ask
         self._install = install
         self._lost = lost
-        self._seen = Kept(State.INSTALLED, 0, "", "", 0)
+        self._seen = Kept(State.INSTALLED, 0, "", (), 0)
         self._silent = False
         self._beats: Any = LoopingCall(self._beat)
         self._beats.clock = clock
         self.installed = False
+        self.lost = 0
 
     def start(self) -> None:
         """The rules are installed: go on looking."""
@@ -74,6 +77,8 @@ class Heartbeat:
             )
         self._tell_trouble(kept.trouble, before.trouble)
         self._tell_lost(kept.lost, before.lost)
+        if (kept.trouble, kept.lost) != (before.trouble, before.lost):
+            self._systemd.status(_status(kept))
         if kept.state is State.NOT_INSTALLED:
             return self._install()
         return None
@@ -85,18 +90,18 @@ class Heartbeat:
                 "uninspected: {trouble}",
                 trouble=trouble,
             )
-        if trouble != before:
-            self._systemd.status(f"NOT INSPECTING: {trouble}" if trouble else "Inspecting")
 
-    def _tell_lost(self, lost: str, before: str) -> None:
-        if lost and lost != before:
-            log.error(
-                "diverted packets don't get to the gateway, so that clients time out: {lost}; "
-                "see: tproxygw doctor",
-                lost=lost,
-            )
-        elif before and not lost:
-            log.info("diverted packets get to the gateway again")
+    def _tell_lost(self, lost: tuple[str, ...], before: tuple[str, ...]) -> None:
+        self.lost = len(lost)
+        for one in lost:
+            if one not in before:
+                log.error(
+                    "this host loses what should be inspected, so that clients time out: {lost}; "
+                    "see: tproxygw doctor",
+                    lost=one,
+                )
+        if before and not lost:
+            log.info("nothing that should be inspected is lost any more")
 
     def _not_looked(self, failure: Any) -> None:
         """The rules are as they were at the last look, as far as anybody knows."""
@@ -107,3 +112,12 @@ class Heartbeat:
         elif not self._silent:
             log.error("the keeper can't be asked: {error}", error=failure.value)
         self._silent = True
+
+
+def _status(kept: Kept) -> str:
+    """What C{systemctl status} shows."""
+    if kept.trouble:
+        return f"NOT INSPECTING: {kept.trouble}"
+    if kept.lost:
+        return f"Inspecting, but this host loses {'; '.join(kept.lost)}"
+    return "Inspecting"

@@ -102,6 +102,7 @@ class Metrics:
     """
 
     divert_installed: Callable[[], bool] = _unknown
+    divert_lost: Callable[[], int] = _none
     policy_current: Callable[[], bool] = _unknown
     audit_dropped: Callable[[], int] = _none
     audit_waiting: Callable[[], int] = _none
@@ -269,6 +270,11 @@ class _Collector(Collector):
             "tproxygw_divert_installed",
             "1 if the kernel's rules are installed.",
             int(self._metrics.divert_installed()),
+        )
+        yield GaugeMetricFamily(
+            "tproxygw_divert_lost",
+            "Kinds of first packets that this host drops although they should be inspected.",
+            self._metrics.divert_lost(),
         )
         yield GaugeMetricFamily(
             "tproxygw_policy_current",

@@ -12,6 +12,8 @@ from tests.kernel.namespaces import ROOT, Namespace, Route, namespace, route
 EXAMINE = """
 import json, sys
 from ipaddress import ip_network
+from gateway.interfaces import Address
+from gateway.kernel import sockets
 from gateway.kernel.doctor.examine import examine
 from gateway.kernel.divert import KernelDivert
 from gateway.policy.connection import Protocol
@@ -25,6 +27,16 @@ if "backend" in divert:
     divert["backend"] = Backend(divert["backend"])
 made = policy(rules, **divert)
 running = KernelDivert()
+listeners = []
+
+def run():
+    # as the gateway does: install, then listen
+    running.install(made)
+    for host in ("0.0.0.0", "::"):
+        address, mark = Address(host, made.divert.port), made.divert.listener_mark.value
+        listeners.append(sockets.listen(address, mark, 10))
+        listeners.append(sockets.listen_datagrams(address, mark))
+
 exec(sys.argv[2])
 print(json.dumps([(f.topic, f.severity.value, f.text, f.mend) for f in examine(made)]))
 """
@@ -80,7 +92,7 @@ class RouterTests(DoctorCase):
     def test_well(self) -> None:
         """Nothing is found on a host that is set up well, nor while a gateway runs on it."""
         self.assertEqual(self.bad(), {})
-        self.assertEqual(self.bad("running.install(made)"), {})
+        self.assertEqual(self.bad("run()"), {})
         self.assertEqual(self.bad(backend="iptables"), {})
 
     def test_forwarding(self) -> None:
@@ -94,7 +106,7 @@ class RouterTests(DoctorCase):
         """Row 4: the kernel looks the way back up with the mark, which our rules cure."""
         self.host.sysctl("net.ipv4.conf.all.src_valid_mark", 1)
         self.host.sysctl("net.ipv4.conf.all.rp_filter", 1)
-        run = "running.install(made); import os; "
+        run = "run(); import os; "
         self.assertEqual(self.bad(run), {})
         found = self.bad(f"{run}os.system('ip rule del iif lo fwmark 1/1 goto 1001')")
         self.assertEqual(found["way to the gateway"][0], "trouble")
@@ -103,7 +115,7 @@ class RouterTests(DoctorCase):
     def test_way_taken(self) -> None:
         """Row 17, for IPv6, by a rule for some packets only."""
         rule = "ip -6 rule add priority 7 from fd77:1::/64 blackhole"
-        found = self.bad(f"running.install(made); import os; os.system('{rule}')")
+        found = self.bad(f"run(); import os; os.system('{rule}')")
         self.assertEqual(found["way to the gateway"][0], "trouble")
 
     def test_strict(self) -> None:
@@ -159,7 +171,7 @@ class RouterTests(DoctorCase):
 
     def test_flushed(self) -> None:
         """A gateway runs, and its rules are gone."""
-        flushed = "running.install(made); import os; os.system('nft flush ruleset')"
+        flushed = "run(); import os; os.system('nft flush ruleset')"
         bad = self.bad(flushed, owned=False)
         self.assertEqual(bad["installed rules"][0], "trouble")
 

@@ -133,7 +133,7 @@ class RequestTests(KeeperCase):
         )
         self.assertEqual(len(said), 2)
         for line in said:
-            self.assertIn("0000000000003004", line)
+            self.assertIn("0000008000003004", line)
 
     def test_second(self) -> None:
         """A second gateway is told that the first is there."""

@@ -55,7 +55,7 @@ class DoctorTests(SceneCase):
         """Somebody else's policy route for the same mark comes before the gateway's (row 17)."""
         self.router.ip("rule add fwmark 0x1/0x1 table main priority 0")
         self.addCleanup(self.router.ip, "rule del fwmark 0x1/0x1 table main priority 0")
-        self.assertFound("leads them elsewhere", "ip rule")
+        self.assertFound("leads it elsewhere", "ip rule")
 
     def test_accept_inherits_marks(self) -> None:
         """tcp_fwmark_accept (row 5) is no trouble, as listeners carry a mark of their own."""

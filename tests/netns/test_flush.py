@@ -88,15 +88,3 @@ class IptablesToldTests(ToldTests):
 
     gateway = 'backend = "iptables"\n'
     flush = ("iptables", "-t", "mangle", "-F")
-
-
-class LostTests(FlushCase):
-    """All rules are in force, and still nothing gets here."""
-
-    def test_told(self) -> None:
-        """Within seconds the log says which interface it is about, and why; and when it is over."""
-        self.router.sysctl("net.ipv4.conf.lan0.rp_filter=1")
-        self.router.ip("route delete 10.1.0.0/16 dev lan0")
-        self.wait(lambda: "clients time out: lan0 (IPv4)" in self.scene.daemon.said, "silence", 20)
-        self.router.ip("route add 10.1.0.0/16 dev lan0")
-        self.wait(lambda: "get to the gateway again" in self.scene.daemon.said, "silence", 20)

@@ -16,6 +16,7 @@ from tests.netns.case import (
     hear,
     reset,
 )
+from tests.netns.examined import examined
 from tests.netns.test_kernel import random_sequence
 
 RULES = Path(__file__).parent / "hosts"
@@ -31,7 +32,10 @@ class HostCase(SceneCase):
     @cvar later: they come when the gateway is there already.
     """
 
-    services = {"relay": RELAY, "datagrams": RELAY_UDP}
+    services = {
+        "relay": f"{RELAY}ports = [{PORT}]\n",
+        "datagrams": f"{RELAY_UDP}ports = [{PORT}]\n",
+    }
     later = False
     gateway = ""
 
@@ -106,6 +110,11 @@ class HostTests:
             self.assertEqual(peer, ours.getsockname())
             theirs.sendto(b"answer", peer)
             self.assertEqual(ours.recvfrom(100), (b"answer", theirs.getsockname()))
+
+    def test_doctor(self: HostCase) -> None:
+        """So the doctor, who tries it out, has nothing to say about the way to the gateway."""
+        (found,) = examined(self.router, self.scene.config)
+        self.assertIn("the kernel brought 4 first packets", found.text)
 
 
 class FirewalldTests(HostTests, HostCase):

@@ -81,6 +81,20 @@ class NotifyTests(SceneCase):
         self.told.settimeout(20)
         self.next("WATCHDOG")
 
+    def test_lost(self) -> None:
+        """What the host's firewall drops is said, and that it does not any more."""
+        self.scene.daemon.start()
+        self.next("READY")
+        rules = "table inet guard {\nchain odd {\ntype filter hook input priority 5;\n"
+        self.router.run("nft", "-f", "-", input=f"{rules}tcp dport 443 drop\n}}\n}}\n")
+        said = self.next("STATUS")["STATUS"]
+        self.assertIn("tcp port 443, from lan0: the rule", said)
+        self.assertIn("chain odd in the table inet guard drops it (tcp dport 443 drop)", said)
+        self.assertIn("clients time out", self.scene.daemon.said)
+        self.router.run("nft", "delete", "table", "inet", "guard")
+        self.assertEqual(self.next("STATUS")["STATUS"], "Inspecting")
+        self.assertIn("is lost any more", self.scene.daemon.said)
+
     def test_stop(self) -> None:
         """It says that it stops before sessions have their time."""
         self.scene.daemon.start()

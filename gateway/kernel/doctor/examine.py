@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from gateway.kernel.doctor import filters, limits, policies, routes, sysctls
+from gateway.kernel.doctor import filters, firewalls, limits, policies, routes, sysctls
 from gateway.kernel.doctor.finding import Finding, warning
 from gateway.kernel.doctor.host import Host
 from gateway.kernel.errors import KernelError
@@ -27,12 +27,12 @@ CHECKS: dict[str, Check] = {
     "interfaces": routes.interfaces,
     "policy routing": routes.taken,
     "policy routing order": routes.order,
-    "way to the gateway": routes.way,
     "servers on the client's segment": routes.same_segment,
     "packet filter": filters.trial,
     "installed rules": filters.installed,
     "other interception": filters.others,
-    "firewall": filters.firewall,
+    "way to the gateway": firewalls.way,
+    "firewall": firewalls.firewall,
     "listeners": limits.ports,
     "local UDP services": limits.udp_services,
     "UDP answers": policies.datagram_replies,

@@ -12,6 +12,8 @@ from gateway.kernel import claim, routing
 from gateway.kernel.command import find, run
 from gateway.kernel.filter import nftables
 from gateway.kernel.lookup import Lookup
+from gateway.kernel.probe.probe import Probed, probe
+from gateway.policy.policy import Policy
 
 _LISTEN = "0A"
 
@@ -36,6 +38,7 @@ class Host:
 
     def __init__(self) -> None:
         self._sysctls: dict[str, str | None] = {}
+        self._probed: Probed | None = None
 
     def sysctl(self, name: str) -> str | None:
         """The setting C{net/ipv4/ip_forward} and the like; L{None}: this kernel hasn't got it."""
@@ -95,6 +98,14 @@ class Host:
     def held(self) -> set[str]:
         """What running gateways claim."""
         return claim.held()
+
+    def probed(self, policy: Policy) -> Probed | None:
+        """What came of a probe; L{None}: no gateway with C{policy} is running."""
+        if f"port/{policy.divert.port}" not in self.held:
+            return None
+        if self._probed is None:
+            self._probed = probe(policy)
+        return self._probed
 
     @cached_property
     def tables(self) -> dict[str, str]:

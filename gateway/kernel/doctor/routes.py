@@ -8,8 +8,7 @@ from gateway.kernel import routing
 from gateway.kernel.doctor.finding import Finding, ok, trouble, warning
 from gateway.kernel.doctor.host import Host
 from gateway.kernel.errors import KernelError
-from gateway.kernel.probe import probe
-from gateway.policy.divert import Backend, Divert
+from gateway.policy.divert import Divert
 from gateway.policy.policy import Policy
 from gateway.policy.rule import Rule
 from gateway.policy.service import Action
@@ -69,26 +68,6 @@ def _moving(divert: Divert) -> str:
     if divert.rule_priority:
         return "set rule_priority = 0 in the [divert] table of gateway.toml"
     return "ip rule   # give it another priority than 0"
-
-
-def way(host: Host, policy: Policy) -> Iterator[Finding]:
-    """Row 4, 17, and what nobody has thought of: the kernel is asked."""
-    topic = "way to the gateway"
-    divert = policy.divert
-    if divert.backend is Backend.NONE or f"port/{divert.port}" not in host.held:
-        yield ok(topic, "the kernel is asked for it while a gateway runs")
-        return
-    lost = probe(divert)
-    if not lost:
-        yield ok(topic, "the kernel says that diverted packets get here, from all interfaces")
-    for one in lost:
-        yield trouble(
-            topic,
-            f"IPv{one.version} packets that come in by {one.interface} and are diverted don't "
-            f"reach the gateway: {one.why}",
-            "ip rule; ip -6 rule; sysctl -a | grep -e rp_filter -e src_valid_mark   # compare "
-            "with: tproxygw rules --as ip",
-        )
 
 
 def same_segment(host: Host, policy: Policy) -> Iterator[Finding]:

@@ -26,17 +26,22 @@ from gateway.kernel.keeper.desk import Desk
 from gateway.kernel.keeper.held import Held
 from gateway.kernel.keeper.loop import Loop
 from gateway.kernel.keeper.packets import send
+from gateway.kernel.keeper.probing import Probing
 from gateway.kernel.keeper.supervision import supervise
 from gateway.kernel.keeper.watch import ERROR, WARNING, Watch
 from gateway.kernel.lastgood import LastGood
 from gateway.kernel.netfilter import NftablesFilter
 from gateway.kernel.netlink import Netfilter
+from gateway.kernel.probe.probe import probe
 from gateway.policy.divert import Backend
 from gateway.policy.policy import Policy
 from gateway.systemd import Systemd, kept
 
 NEEDED = frozenset({"CAP_NET_ADMIN", "CAP_NET_RAW"})
-"""The iptables tools want raw sockets too. The configuration may be somebody else's file."""
+"""The iptables tools want raw sockets too."""
+
+WANTED = frozenset({"CAP_DAC_READ_SEARCH", "CAP_BPF"})
+"""The configuration may be somebody else's file. A probe's packets are put in by BPF."""
 
 
 NETFILTER = "netfilter"
@@ -77,9 +82,10 @@ class Process:
         own = {Backend.NFTABLES: lambda: NftablesFilter(self._held.netfilter)}
         divert = KernelDivert({**FILTERS, **own})
         changes = Changes()
-        watch = Watch(divert, changes, say, monotonic)
-        desk = Desk(self._directory, self._kept, divert, watch, self._load, self._held)
-        self._take_over(divert)
+        probing = Probing(probe, say, monotonic)
+        watch = Watch(divert, changes, say, monotonic, probing.hear)
+        desk = Desk(self._directory, self._kept, divert, watch, probing, self._load, self._held)
+        self._take_over(divert, probing)
         loop = Loop(desk.answer, watch, changes)
         if self.is_service:
             loop.accept_at(self._endpoint)
@@ -95,7 +101,7 @@ class Process:
             changes.close()
             divert.release()
 
-    def _take_over(self, divert: KernelDivert) -> None:
+    def _take_over(self, divert: KernelDivert, probing: Probing) -> None:
         """What a predecessor, or the guard, has put in force is ours."""
         if not self._kept.configuration.is_dir():
             return
@@ -103,6 +109,7 @@ class Process:
             policy = self._load(self._kept.configuration)
             if self._held.installed or (self.is_service and divert.in_force(policy)):
                 divert.install(policy)
+                probing.begin(policy)
                 self._held.installed = True
         except Exception as error:
             # the next request to install is as good
@@ -144,7 +151,7 @@ def keep(directory: Path, state: Path, endpoint: socket.socket) -> None:
 
 def _shed() -> None:
     """Keep no more privileges than changing rules needs."""
-    wanted = NEEDED | {"CAP_DAC_READ_SEARCH"}
+    wanted = NEEDED | WANTED
     drop_to(wanted - set(missing(wanted)))
 
 

@@ -51,8 +51,8 @@ class Kept:
     trouble: str
     """Why rules that are missing can't be put back; empty if none are."""
 
-    lost: str
-    """From where diverted packets don't get to the gateway although all that is in force."""
+    lost: tuple[str, ...]
+    """What should be inspected and does not get here, though the rules are in force, and why."""
 
     restarts: int
     """How often it was killed, and started again, since we know it."""
@@ -169,7 +169,7 @@ class Keeper:
         """
         answer = self._ask("look", seconds)
         state, restored = State(answer["state"]), answer["restored"]
-        return Kept(state, restored, answer["trouble"], answer["lost"], self._restarts)
+        return Kept(state, restored, answer["trouble"], tuple(answer["lost"]), self._restarts)
 
     def close(self) -> None:
         """Leave, without a word: what is installed stays."""

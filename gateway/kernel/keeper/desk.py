@@ -11,6 +11,7 @@ from gateway.kernel.divert import KernelDivert
 from gateway.kernel.errors import KernelError, Taken
 from gateway.kernel.fingerprint import load_same
 from gateway.kernel.keeper.held import Held
+from gateway.kernel.keeper.probing import Probing
 from gateway.kernel.keeper.watch import Watch
 from gateway.kernel.lastgood import LastGood
 from gateway.policy.policy import Policy
@@ -29,6 +30,7 @@ class Desk:
         kept: LastGood,
         divert: KernelDivert,
         watch: Watch,
+        probing: Probing,
         load: Callable[[Path], Policy],
         held: Held,
     ) -> None:
@@ -36,6 +38,7 @@ class Desk:
         self._kept = kept
         self._divert = divert
         self._watch = watch
+        self._probing = probing
         self._load = load
         self._held = held
         self._answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
@@ -76,22 +79,25 @@ class Desk:
             self._divert.install(policy)
         self._held.installed = True
         self._watch.look()
+        self._probing.begin(policy)
         return {}
 
     def _stopped(self, request: dict[str, Any]) -> dict[str, Any]:
         stay = self._divert.stopped()
         self._held.installed = stay
         self._watch.look()
+        self._probing.end()
         return {"stay": stay}
 
     def _look(self, request: dict[str, Any]) -> dict[str, Any]:
         watch = self._watch
         watch.settle()
+        self._probing.settle()
         return {
             "state": watch.state.value,
             "restored": watch.restored,
             "trouble": watch.trouble,
-            "lost": watch.lost,
+            "lost": self._probing.lost,
         }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from gateway.kernel.changes import Changes
+from gateway.kernel.changes import Change, Changes
 from gateway.kernel.divert import KernelDivert, Part, State
 from gateway.kernel.errors import KernelError
 
@@ -30,26 +30,31 @@ class Watch:
     """
     Looks whether the rules and routes are as they were installed.
 
+    @param heard: is told of all changes, too.
     @ivar state: how they were at the last look.
     @ivar restored: how often something had to be put back.
     @ivar trouble: why what is missing can't be put back.
-    @ivar lost: from where diverted packets don't get here all the same.
     """
 
     def __init__(
-        self, divert: KernelDivert, changes: Changes, say: Say, clock: Callable[[], float]
+        self,
+        divert: KernelDivert,
+        changes: Changes,
+        say: Say,
+        clock: Callable[[], float],
+        heard: Callable[[list[Change]], object],
     ) -> None:
         self._divert = divert
         self._changes = changes
         self._say = say
         self._clock = clock
+        self._heard = heard
         self._suspects: dict[Part, set[str]] = {}
         self._due = dict.fromkeys(Part, clock())
         self._rested = dict.fromkeys(Part, clock())
         self.state = State.NOT_INSTALLED
         self.restored = 0
         self.trouble = ""
-        self.lost = ""
 
     @property
     def seconds(self) -> float:
@@ -58,7 +63,9 @@ class Watch:
 
     def hear(self) -> None:
         """Take note of what the kernel tells."""
-        for change in self._changes.read():
+        changes = self._changes.read()
+        self._heard(changes)
+        for change in changes:
             for part in self._divert.concerned(change.table):
                 self._suspects.setdefault(part, set()).add(change.who)
                 self._due[part] = min(self._due[part], self._rested[part])
@@ -89,8 +96,6 @@ class Watch:
         who = self._suspects.pop(part, set())
         try:
             restored = self._divert.restore(part)
-            if part is Part.ROUTING:
-                self.lost = self._divert.lost()
         finally:
             ended = self._clock()
             rests = self._divert.is_shared(part) and not restored

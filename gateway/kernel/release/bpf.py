@@ -45,6 +45,7 @@ class Command(IntEnum):
     PROG_LOAD = 5
     OBJ_PIN = 6
     OBJ_GET = 7
+    PROG_TEST_RUN = 10
     OBJ_GET_INFO_BY_FD = 15
     LINK_CREATE = 28
     LINK_UPDATE = 29
@@ -77,15 +78,20 @@ _SCHED_CLS = 3
 
 _ELEMENT = Struct("=IIQQQ")
 _MAP_INFO = Struct("=IIIII")
+_TEST = Struct("=IiIIQQI4x")
 
 
 def _call(command: Command, attributes: bytes) -> int:
     """@raise OSError: the kernel refuses."""
-    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+    return _call_with(command, ctypes.create_string_buffer(attributes, len(attributes)))
+
+
+def _call_with(command: Command, attributes: ctypes.Array[ctypes.c_char]) -> int:
+    """The same, of attributes in which the kernel answers."""
     number = _NUMBER.get(platform.machine())
     if number is None:
         raise OSError(0, f"bpf(2) has no known number on {platform.machine()}")
-    result = int(_libc.syscall(number, int(command), buffer, len(attributes)))
+    result = int(_libc.syscall(number, int(command), attributes, len(attributes)))
     if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
@@ -265,6 +271,23 @@ def replace(link: int, program: int) -> None:
     _call(Command.LINK_UPDATE, pack("=IIII", link, program, 0, 0))
 
 
+def run(program: int, packet: bytes) -> int:
+    """
+    Run a program once, now, on a packet that is given to it.
+
+    @param packet: from its Ethernet header on.
+    @return: what the program returns, as a signed number.
+    @raise OSError: the kernel refuses.
+    """
+    given = ctypes.create_string_buffer(packet, len(packet))
+    attributes = ctypes.create_string_buffer(
+        _TEST.pack(program, 0, len(packet), 0, _address(given), 0, 1), _TEST.size
+    )
+    _call_with(Command.PROG_TEST_RUN, attributes)
+    _, returned, *_ = _TEST.unpack_from(attributes)
+    return int(returned)
+
+
 def pin(descriptor: int, path: str) -> None:
     """
     Let a file of a BPF file system keep a map, program or link.
@@ -288,5 +311,5 @@ def pinned(path: str) -> int:
 
 def _explained(what: str, error: OSError) -> str:
     if error.errno == EPERM:
-        return f"{what} can't be made: releasing sessions into the kernel needs CAP_BPF"
+        return f"{what} can't be made: that needs CAP_BPF and CAP_NET_ADMIN"
     return f"{what} can't be made: {error}"
