@@ -105,6 +105,7 @@ class KernelDivert:
         """
         ruleset = self._installed
         if ruleset is None or ruleset.divert.backend is Backend.NONE:
+            self._installed = None
             self._claim.release()
             return False
         if not ruleset.divert.stays:
@@ -177,6 +178,11 @@ class KernelDivert:
             packet_filter.install(ruleset, set())
             self._imprint = packet_filter.imprint(ruleset.divert.port)
         return changed
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether a policy was installed, be it one that leaves the kernel to the operator."""
+        return self._installed is not None
 
     @property
     def is_installed(self) -> bool:

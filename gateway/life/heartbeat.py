@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from gateway.kernel.divert import State
+from gateway.kernel.errors import KernelError
 from gateway.kernel.keeper import KeeperLost, Kept
 from gateway.systemd import Systemd
 
@@ -52,7 +54,9 @@ class Heartbeat:
     def start(self) -> None:
         """The rules are installed: go on looking."""
         self.installed = True
-        self._beats.start(SECONDS)
+        beats = self._beats.start(SECONDS)
+        # without it the watchdog ends us
+        beats.addErrback(lambda failure: log.failure("the heartbeat has stopped", failure))
 
     def stop(self) -> None:
         """Look no more."""
@@ -63,9 +67,35 @@ class Heartbeat:
         return self._ask().addCallbacks(self._looked, self._not_looked)
 
     def _looked(self, kept: Kept) -> Any:
+        if kept.state is State.NOT_INSTALLED:
+            self.installed = False
+            return self._install().addCallbacks(
+                lambda _: self._installed_again(kept), self._not_installed
+            )
+        self._compare(kept)
+        return None
+
+    def _installed_again(self, kept: Kept) -> None:
+        """It was another keeper, and found nothing in force that it could have taken over."""
+        log.error(
+            "the keeper was killed, and the rules were removed meanwhile: connections may have "
+            "passed uninspected; they are installed again"
+        )
+        self._seen = evolve(self._seen, restarts=kept.restarts, restored=kept.restored)
+        self._compare(evolve(kept, state=State.INSTALLED))
+
+    def _not_installed(self, failure: Any) -> None:
+        """It is tried again with the next beat."""
+        if failure.check(KeeperLost) or not failure.check(KernelError):
+            self._not_looked(failure)
+        else:
+            self._compare(evolve(self._seen, state=State.MISSING, trouble=str(failure.value)))
+
+    def _compare(self, kept: Kept) -> None:
+        """Say what is new."""
         before, self._seen = self._seen, kept
         self._silent = False
-        self.installed = kept.state is not State.MISSING
+        self.installed = kept.state is State.INSTALLED
         if self.installed:
             self._systemd.alive()
         if kept.restarts != before.restarts:
@@ -79,9 +109,6 @@ class Heartbeat:
         self._tell_lost(kept.lost, before.lost)
         if (kept.trouble, kept.lost) != (before.trouble, before.lost):
             self._systemd.status(_status(kept))
-        if kept.state is State.NOT_INSTALLED:
-            return self._install()
-        return None
 
     def _tell_trouble(self, trouble: str, before: str) -> None:
         if trouble and trouble != before:

@@ -144,6 +144,19 @@ class RequestTests(KeeperCase):
         self.assertIn("another gateway", said)
 
 
+class NoneTests(KeeperCase):
+    """C{backend = "none"}: rules are the operator's."""
+
+    gateway = 'backend = "none"\n'
+
+    def test_look(self) -> None:
+        """Nothing is installed, and that is as it should be."""
+        before = self.everything()
+        said = self.keep("print(keeper.look().state.value)")
+        self.assertEqual(said, ["installed"])
+        self.assertEqual(self.everything(), before)
+
+
 class BlockTests(KeeperCase):
     """C{when_stopped = "block"}, the default."""
 

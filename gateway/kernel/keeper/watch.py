@@ -84,7 +84,7 @@ class Watch:
             self.state = State.MISSING
             self._complain(str(error))
         else:
-            self.state = State.INSTALLED if self._divert.is_installed else State.NOT_INSTALLED
+            self.state = State.INSTALLED if self._divert.is_asked else State.NOT_INSTALLED
             self.trouble = ""
 
     def _overdue(self) -> set[Part]:
