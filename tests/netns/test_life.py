@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from time import monotonic
 
 from gateway.lab.daemon import READY, TWISTD, Daemon
 from gateway.lab.waiting import wait_until
@@ -24,6 +25,7 @@ from tests.netns.case import (
     hear,
     reset,
 )
+from tests.netns.probes import PORT, SERVICE, Probes
 
 CAP_NET_BIND_SERVICE, CAP_NET_RAW = 10, 13
 KEPT = 1 << CAP_NET_BIND_SERVICE | 1 << CAP_NET_RAW
@@ -445,6 +447,35 @@ class BackgroundTests(LifeCase):
         os.kill(int(file.read_text()), signal.SIGTERM)
         self.wait(lambda: not self.router.processes(), "not ended", 20)
         self.assertEqual(self.rules(), before)
+
+
+class MemoryTests(LifeCase):
+    """Running out of memory."""
+
+    services = {"probe": SERVICE}
+    gateway = ""
+
+    def test_none_left(self) -> None:
+        """Without any to spare, sessions are refused or wait, or it dies: nothing passes."""
+        with Probes(self.client, self.server) as probes:
+            self.wait(lambda: probes.inspected_since(0), "nothing is inspected")
+            process = self.scene.daemon.pid
+            before = resource.prlimit(process, resource.RLIMIT_AS)
+            resource.prlimit(process, resource.RLIMIT_AS, (1 << 20, before[1]))
+            begin = monotonic()
+            held = [self.client.socket() for _ in range(200)]
+            for ours in held:
+                self.addCleanup(ours.close)
+                ours.setblocking(False)
+                ours.connect_ex((SERVER, PORT))
+            self.wait(lambda: probes.since(begin) > 300, "too few probes", 20)
+            if self.scene.daemon.ended:
+                self.scene.daemon.start()
+            else:
+                resource.prlimit(process, resource.RLIMIT_AS, before)
+            again = monotonic()
+            self.wait(lambda: probes.inspected_since(again), "nothing is inspected again", 20)
+        self.assertEqual(probes.reached, [])
 
 
 class DescriptorTests(LifeCase):
