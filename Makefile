@@ -12,7 +12,7 @@ ENVIRONMENT := .venv
 BIN := $(ENVIRONMENT)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: lab quick test pythons check lint layout types news format docs bench conformance deb deb-test lock clean
+.PHONY: lab quick test pythons check lint layout types news api format docs bench conformance deb deb-test lock clean
 
 lab: .make/runtime
 	@$(BIN)/tproxygw lab demonstrate
@@ -38,6 +38,10 @@ layout: .make/environment
 
 types: .make/environment
 	$(BIN)/mypy
+
+# Pages about every module, class and function of gateway/: build/api/index.html. A link that leads nowhere fails.
+api: .make/environment
+	$(BIN)/pydoctor
 
 # What is to be in CHANGELOG.md at the next release.
 news: .make/environment

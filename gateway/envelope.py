@@ -78,7 +78,7 @@ class Envelope:
     @ivar user: who sends or gets it, if that is known.
     @ivar filename: its last part only: never a path; empty if it has none.
     @ivar media_type: what its sender says that it is; in small letters, without parameters.
-    @ivar size: what its sender says; L{None} if that is not known.
+    @ivar size: what its sender says; C{None} if that is not known.
     """
 
     protocol: str = ""

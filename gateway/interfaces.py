@@ -144,7 +144,7 @@ class IInspector(Interface):
         """
         C{side} sent C{data}.
 
-        @return: L{None}, or a Deferred: that side is not read again before it
+        @return: C{None}, or a Deferred: that side is not read again before it
             has fired, so that a decision can be awaited.
         """
 
@@ -152,7 +152,7 @@ class IInspector(Interface):
         """
         C{side} will send no more. Usually asks C{session.end(side.other)}.
 
-        @return: L{None}, or a Deferred, whose failure is like an exception: a
+        @return: C{None}, or a Deferred, whose failure is like an exception: a
             decision may still be awaited at the end.
         """
 
@@ -263,7 +263,7 @@ class ISession(Interface):
     source: Address = Attribute("the address that the server sees; before, the client's own")
     settings: Any = Attribute("the inspector's Settings, from the table of its name")
     envelope: Envelope = Attribute("what a stacked body belongs to; elsewhere, nothing is in it")
-    tools: Any = Attribute("of a stacked body, an L{ITools<gateway.tools.ITools>}; else L{None}")
+    tools: Any = Attribute("of a stacked body, an L{ITools<gateway.tools.ITools>}; else C{None}")
     shared: Any = Attribute("what all sessions of the service share: IInspectorMaker.share")
     now: float = Attribute("seconds, for differences only; a quarter of one coarse, and free")
 
@@ -438,7 +438,7 @@ class ISession(Interface):
         session is not idle.
 
         @param service: the name of a service, or a callable that takes the new
-            L{ISession} and returns its L{IInspector}. L{None}: it becomes no
+            L{ISession} and returns its L{IInspector}. C{None}: it becomes no
             session, but the server side of one that will L{join} it.
         @return: fires with an L{IExpectation} as soon as the gateway listens:
             from then on the announcement may be passed on.
@@ -549,7 +549,7 @@ class IDatagramInspector(Interface):
         """
         C{side} sent a datagram.
 
-        @return: L{None}, or a Deferred, whose failure is like an exception. Nobody waits for it:
+        @return: C{None}, or a Deferred, whose failure is like an exception. Nobody waits for it:
             datagrams that come meanwhile are told as well.
         """
 
@@ -628,7 +628,7 @@ class IInspectorMaker(Interface):
 
     def settings() -> type | None:
         """
-        The attrs class of the inspector's settings, or L{None} if there are none.
+        The attrs class of the inspector's settings, or C{None} if there are none.
 
         @raise Exception: whatever the import of the plugin raises.
         """
@@ -637,7 +637,7 @@ class IInspectorMaker(Interface):
         """
         What all sessions of a service with these settings share, such as what was once looked up:
         settings are data and keep nothing. Made once for each service and policy; a reload makes
-        another one. L{None} if there is nothing.
+        another one. C{None} if there is nothing.
         """
 
     def make(session: ISession) -> IInspector:

@@ -51,7 +51,7 @@ class InspectorMaker:
 
     def settings(self) -> type | None:
         """
-        The attrs class of the inspector's settings, or L{None} if there are none.
+        The attrs class of the inspector's settings, or C{None} if there are none.
 
         @raise Exception: whatever the import of the inspector's module raises.
         """
@@ -73,7 +73,7 @@ class InspectorMaker:
 
     def foretell(self, settings: Any, connection: Any, said: Any) -> Any:
         """
-        What the inspector would do with a connection, by what its client says first; L{None} if
+        What the inspector would do with a connection, by what its client says first; C{None} if
         it does not go by that. See L{gateway.policy.foretelling}.
         """
         foretell = getattr(self.inspector, "foretell", None)
@@ -128,9 +128,9 @@ def _module(name: str, target: str) -> Any:
 @contextmanager
 def importing(what: str) -> Iterator[None]:
     """
-    Keep a plugin's own L{KeyError} from looking like a name that was not found.
+    Keep a plugin's own C{KeyError} from looking like a name that was not found.
 
-    @raise ImportError: its cause is the L{LookupError} of the plugin's code.
+    @raise ImportError: its cause is the C{LookupError} of the plugin's code.
     """
     try:
         yield

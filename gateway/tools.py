@@ -29,7 +29,7 @@ class Unavailable(Exception):
 def let_go(error: BaseException) -> None:
     """
     An exception of an awaited Deferred was caught, and nobody wants it any more. It knows its
-    L{Failure<twisted.python.failure.Failure>}, which knows it, and the frames that it came
+    C{Failure}, which knows it, and the frames that it came
     through: they would keep each other alive until a collector comes.
     """
     error.__traceback__ = None

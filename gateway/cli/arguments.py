@@ -37,7 +37,7 @@ class Notation(click.ParamType):  # type: ignore[type-arg]  # older click's is n
     """
     An argument that is written as in the configuration.
 
-    @param read: reads it, or raises L{ValueError} with a sentence for the operator.
+    @param read: reads it, or raises C{ValueError} with a sentence for the operator.
     """
 
     name = "text"

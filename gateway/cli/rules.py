@@ -66,8 +66,7 @@ def command(directory: Path, script: str | None) -> None:
     nft        a script for `nft -f -`
     iptables   a script for a shell, by iptables-restore and ip6tables-restore
     ip         the commands for the policy routing, for a shell
-    table      the same for people: who gets which inspector where; of the
-               rules that match a connection, the first one in the table wins
+    table      the same for people: who gets what where; the first one that matches wins
     """
     policy = load_policy(directory)
     if script == TABLE:

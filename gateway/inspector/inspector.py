@@ -16,7 +16,7 @@ class Inspector:
     Connects at the start, relays both ways, passes half-closes on.
 
     @cvar Settings: the attrs class of the settings, made with L{option};
-        L{None} if there are none.
+        C{None} if there are none.
     """
 
     Settings: ClassVar[type | None] = None

@@ -117,7 +117,7 @@ class StreamInspector(Inspector):
                 client.close()
 
     def _direction(self, side: Side) -> Direction | None:
-        """The coroutine and reader of a side; L{None} if it is just relayed."""
+        """The coroutine and reader of a side; C{None} if it is just relayed."""
         if self._released or not self._written[side]:
             return None
         start = self.from_client if side is CLIENT else self.from_server

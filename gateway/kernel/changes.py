@@ -50,7 +50,7 @@ class Change:
     """
     Something that may concern us.
 
-    @ivar table: the table of nftables, such as C{"inet filter"}. L{None}: routing; or, if there
+    @ivar table: the table of nftables, such as C{"inet filter"}. C{None}: routing; or, if there
         were so many changes that the kernel did not tell them all, anything.
     @ivar who: the program that did it, if the kernel tells.
     """

@@ -76,7 +76,7 @@ def held() -> set[str]:
 
 
 def _bound(name: str) -> socket.socket | None:
-    """A socket that holds C{name}, or L{None} if somebody else does."""
+    """A socket that holds C{name}, or C{None} if somebody else does."""
     claimed = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
         claimed.bind(f"\0{_PREFIX}/{name}")

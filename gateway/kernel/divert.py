@@ -198,7 +198,7 @@ class KernelDivert:
         """
         What a change may be about.
 
-        @param table: the table of nftables that was changed; L{None}: routing, or anything.
+        @param table: the table of nftables that was changed; C{None}: routing, or anything.
         """
         if not self.is_installed:
             return set()

@@ -4,7 +4,7 @@ The laboratory: a client, the gateway and a server in network namespaces.
 It is where an operator tries a policy and an author tries a plugin, and what
 the end-to-end tests are built on. All of it happens in namespaces of its own:
 links are made inside of them, settings are changed inside of them, and the
-host's own network is never touched.
+host's own network is never touched::
 
     client 10.1.2.3 --- lan0 gateway wan0 --- server 198.51.100.7
 

@@ -96,7 +96,7 @@ class Namespace:
         return _run([*self.prefix, *command], input, seconds)
 
     def start(self, *command: str, **options: Any) -> subprocess.Popen[bytes]:
-        """Start a program in it. The options are those of L{subprocess.Popen}."""
+        """Start a program in it. The options are those of C{subprocess.Popen}."""
         return subprocess.Popen([*self.prefix, *command], **options)
 
     @property

@@ -13,7 +13,7 @@ class Identity(NamedTuple):
     """
     What is the same in every audit record and every message of one session.
 
-    C{server} is the original destination. C{rule} is L{None} for a session
+    C{server} is the original destination. C{rule} is C{None} for a session
     that no rule brought: a connection that another session announced, whose
     id is then C{parent}.
     """

@@ -41,7 +41,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 class PrintableLogger(Logger):
-    """A L{Logger} whose messages are safe to show, whatever is formatted into them."""
+    """A C{Logger} whose messages are safe to show, whatever is formatted into them."""
 
     def emit(self, level: NamedConstant, format: str | None = None, **values: object) -> None:
         super().emit(level, format, **{name: _safe(name, v) for name, v in values.items()})

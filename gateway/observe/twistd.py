@@ -22,7 +22,7 @@ def observer(options: Any) -> ILogObserver | None:
     """
     Where C{twistd} with these options writes its log, safe to show.
 
-    @return: L{None} if the operator has given an observer of his own (C{--logger}).
+    @return: C{None} if the operator has given an observer of his own (C{--logger}).
     """
     if options.get("logger"):
         return None

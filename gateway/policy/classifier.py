@@ -62,7 +62,7 @@ class Classifier:
 
     def first(self, connection: Connection) -> Rule | None:
         """
-        The first rule that matches, or L{None}.
+        The first rule that matches, or C{None}.
 
         @raise ValueError: an address of the connection is none.
         """
@@ -101,7 +101,7 @@ class Classifier:
         )
 
     def _by_interface(self, name: str | None) -> int:
-        """The mask of the rules for an interface. L{None}: for one that no rule names."""
+        """The mask of the rules for an interface. C{None}: for one that no rule names."""
         return self._other if name is None else self._interfaces.get(name, self._other)
 
 

@@ -37,7 +37,7 @@ class Connection(NamedTuple):
     """
     Who wants to go where.
 
-    C{interface} is the name of the network interface it came in by. L{None}
+    C{interface} is the name of the network interface it came in by. C{None}
     means: one that is diverted and that no rule names, which is all that a
     listener knows and all that matters for the decision.
     """

@@ -21,7 +21,7 @@ MARK = "\ufeff"
 """What some editors put in front of UTF-8."""
 
 POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
-"""How L{tomllib} ends its messages."""
+"""How C{tomllib} ends its messages."""
 
 
 Networks = Callable[["Entry", Sequence[str]], tuple[Network, ...]]
@@ -62,7 +62,7 @@ class Entry:
         return Place(self.file, *self.positions.position(self.path))
 
     def at(self, *path: str | int) -> Entry:
-        """What is below this. A value that is not there is L{None}."""
+        """What is below this. A value that is not there is C{None}."""
         value = self.value
         for step in path:
             try:
@@ -126,7 +126,7 @@ def _written(key: str) -> str:
 
 
 def _text(folder: FilePath, file: str) -> str:
-    """The text of a file, with line ends as LF: L{tomllib} finds none to make so once more."""
+    """The text of a file, with line ends as LF: C{tomllib} finds none to make so once more."""
     path = folder / file
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe would not end

@@ -40,13 +40,13 @@ class Foretells(Protocol):
         self, settings: Any, connection: Connection, said: Said
     ) -> tuple[str, str, str] | None:
         """
-        What becomes of a connection, as the fields of L{Foretold}; L{None} if the inspector does
+        What becomes of a connection, as the fields of L{Foretold}; C{None} if the inspector does
         not go by such words.
         """
 
 
 def foretold(service: Service, connection: Connection, said: Said) -> Foretold | None:
-    """What a service's inspector would do; L{None} if it does not go by what clients say first."""
+    """What a service's inspector would do; C{None} if it does not go by what clients say first."""
     maker: Any = service.maker
     if not isinstance(maker, Foretells):
         return None

@@ -58,7 +58,7 @@ def load(directory: Path, find: Find, interfaces: Collection[str] | None = None)
     Load the configuration in a folder.
 
     @param find: finds the inspectors that service files name.
-    @param interfaces: those that this host has, to warn of others; L{None}: not known.
+    @param interfaces: those that this host has, to warn of others; C{None}: not known.
     @raise PolicyError: it is wrong; all that was found is in its C{problems}.
     @raise Exception: an inspector that is there can't be imported; this is
         whatever its import raised.
@@ -138,7 +138,7 @@ class _Loader:
             raise PolicyError(self.problems)
 
     def _read(self, file: str, networks: Networks | None = None) -> Entry | None:
-        """A file, or L{None} if it can't be read."""
+        """A file, or C{None} if it can't be read."""
         try:
             return read_document(self.directory, file, self.problems, self.files, networks)
         except PolicyError as error:

@@ -1,8 +1,8 @@
 """
 Where each key of a TOML document is written.
 
-L{tomllib} tells what a document says, but not where. This is a scanner for
-documents that L{tomllib} accepted: so it need not recognize errors, only
+C{tomllib} tells what a document says, but not where. This is a scanner for
+documents that C{tomllib} accepted: so it need not recognize errors, only
 where keys and values begin and end. (TOML 1.0.0, U{https://toml.io/en/v1.0.0}.)
 """
 
@@ -62,7 +62,7 @@ def locate(text: str) -> Positions:
     """
     Scan a document.
 
-    @param text: what L{tomllib} accepted, with its line ends as LF.
+    @param text: what C{tomllib} accepted, with its line ends as LF.
     """
     scanner = _Scanner(text)
     scanner.document()

@@ -1,7 +1,7 @@
 """
 How networks, addresses, ports and names are written.
 
-Each function reads one value, and raises L{ValueError} with a sentence for
+Each function reads one value, and raises C{ValueError} with a sentence for
 the operator.
 """
 

@@ -68,7 +68,7 @@ class Policy:
 
     def decide(self, connection: Connection) -> Rule | None:
         """
-        The rule that wins, or L{None}: the gateway is not concerned, and the
+        The rule that wins, or C{None}: the gateway is not concerned, and the
         kernel does with the connection what it would do without the gateway.
         """
         if (

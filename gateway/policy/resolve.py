@@ -35,7 +35,7 @@ Find = Callable[[str, tuple[Path, ...]], IInspectorMaker]
 """
 Finds an inspector by what a service file says, and the folders of C{plugin_path}.
 
-It raises L{LookupError}, with a message for the operator, if there is none.
+It raises C{LookupError}, with a message for the operator, if there is none.
 """
 
 RELAY = "relay"
@@ -89,7 +89,7 @@ class RuleResolver:
     interfaces: tuple[str, ...]
     """C{divert.interfaces}"""
     present: Collection[str] | None = None
-    """The interfaces of this host; L{None}: not known."""
+    """The interfaces of this host; C{None}: not known."""
     _networks: dict[tuple[str, ...], tuple[Network, ...]] = field(factory=dict)
 
     def resolve(self, service: str, entry: Entry, inspected: bool = True) -> tuple[Rule, ...]:

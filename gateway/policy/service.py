@@ -69,7 +69,7 @@ class Target(NamedTuple):
     """
     A fixed server to connect to instead of the original destination.
 
-    C{host} is an address or a name. C{port} is L{None} for the port that the
+    C{host} is an address or a name. C{port} is C{None} for the port that the
     client wanted.
     """
 
@@ -85,7 +85,7 @@ class Service:
     C{source} is a L{Source}, or the address to use, as text.
     C{targets} is empty for the original destination; with several, they are
     tried in turn.
-    C{maker} is L{None} unless the action is L{Action.INSPECT}.
+    C{maker} is C{None} unless the action is L{Action.INSPECT}.
     C{shared} is what the inspectors of all sessions share (L{IInspectorMaker.share}).
     C{written} says where each of the inspector's settings is written, if it is:
     C{"services/web.toml:12"}, by its key, with dots for those in tables.

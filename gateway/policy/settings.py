@@ -43,7 +43,7 @@ def option(
     @param unit: what a number counts: C{"seconds"}, C{"bytes"}, …
     @param precedent: who chose the same limit before.
     @param read: turns the TOML value into the field's value; raises
-        L{ValueError} with a sentence for the operator. The TOML value is
+        C{ValueError} with a sentence for the operator. The TOML value is
         already of the type that C{read} annotates its parameter with; without
         an annotation, of the field's type if that is one of the types above.
     @param file: the TOML value is the name of a file, relative to the
@@ -60,7 +60,7 @@ def option(
         address; the field's value is the L{Addresses<gateway.policy.addresses.Addresses>} that
         they add up to.
     @param in_silence: a time limit, in seconds, within which nobody may have sent
-        a byte when it runs out (0 or L{None}: there is none). The service's
+        a byte when it runs out (0 or C{None}: there is none). The service's
         C{idle_seconds} has to be more, which is checked when the policy is loaded,
         and is so by itself where nobody has set it.
     @param needs_root: values for which certificates of our own are signed: only with a

@@ -54,7 +54,7 @@ def structure(kind: type[T], entry: Entry, besides: Collection[str] = ()) -> T |
 
     @param kind: an attrs class.
     @param besides: keys that the table may have, and that somebody else reads.
-    @return: L{None} if it can't be made at all.
+    @return: C{None} if it can't be made at all.
     """
     try:
         made: T = _table(kind, entry, besides)
@@ -209,7 +209,7 @@ def type_hints(kind: type) -> dict[str, Any]:
 def class_within(attribute: Attribute[Any], hint: Any) -> type | None:
     """
     The settings class of a table, one that may be left out (C{T | None}), or an array of
-    them. L{None} if the key is something else, though something with fields may be made of it.
+    them. C{None} if the key is something else, though something with fields may be made of it.
     """
     if any(attribute.metadata.get(name) for name in ("read", "file", "names_zones")):
         return None

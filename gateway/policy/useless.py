@@ -21,7 +21,7 @@ def warn_of_gateway(entry: Entry, gateway: GatewayFile, present: Collection[str]
     """
     Warn of what gateway.toml says in vain.
 
-    @param present: the interfaces of this host; L{None}: not known.
+    @param present: the interfaces of this host; C{None}: not known.
     """
     for index, name in enumerate(gateway.divert.interfaces):
         warn_of_interface(entry.at("divert", "interfaces", index), name, present)

@@ -1,6 +1,6 @@
 """
 What judges bodies has its room, its daemons and its programs here: the tools behind
-L{gateway.tools}, which is all that an inspector sees of them.
+L{gateway.tools}, which is all that an inspector sees of them::
 
     spool      room for a body: memory, then a file without a name
     address    where a daemon is

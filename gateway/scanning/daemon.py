@@ -59,7 +59,7 @@ class Daemon:
     def line(self, fresh: bool) -> Deferred[Line]:
         """
         @param fresh: none that was used before.
-        @return: fails with L{OSError}: it is not there.
+        @return: fails with C{OSError}: it is not there.
         @raise Busy: it has no room for one more, and does not say when.
         """
         if self._idle and not fresh:

@@ -56,7 +56,7 @@ class Line:
     # For who uses it
 
     def connected(self) -> Deferred[Line]:
-        """@return: fires with this line; fails with L{OSError}."""
+        """@return: fires with this line; fails with C{OSError}."""
         if self._connected:
             return succeed(self)
         self.made = Deferred(lambda _: self.close())
@@ -94,7 +94,7 @@ class Line:
 
     def rest(self, ended: Callable[[], None] | None) -> None:
         """
-        Nobody uses it; L{None}: somebody does.
+        Nobody uses it; C{None}: somebody does.
 
         @param ended: is called if the daemon ends, or speaks without being asked.
         """

@@ -43,9 +43,9 @@ class Expectation:
 
     @param accept: takes the next connection from C{sock}.
     @param initiator: the only host that may connect.
-    @param sock: listens at the announced address; L{None} if the ordinary
+    @param sock: listens at the announced address; C{None} if the ordinary
         listener will get the connection.
-    @param taker: takes the connection; L{None}: whoever joins it does.
+    @param taker: takes the connection; C{None}: whoever joins it does.
     @param stranger: is told who else connected.
     @param gone: is called once, when it is not expected any more.
     @ivar came: the connection is there.

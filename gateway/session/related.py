@@ -69,7 +69,7 @@ class Home(Protocol):
         """
         Begin the session of a connection that C{session} announced.
 
-        @param source: where its server's side comes from; L{None}: as the service says.
+        @param source: where its server's side comes from; C{None}: as the service says.
         """
 
 

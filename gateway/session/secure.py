@@ -120,7 +120,7 @@ class SecureWire:
 
     @property
     def endpoint(self) -> Endpoint | None:
-        """The end of the connection that is ours; L{None} before it begins."""
+        """The end of the connection that is ours; C{None} before it begins."""
         return self._endpoint
 
     @property

@@ -266,7 +266,7 @@ class Sessions:
         """
         Begin the session of a connection that C{session} announced.
 
-        @param source: where its server's side comes from; L{None}: as the service says.
+        @param source: where its server's side comes from; C{None}: as the service says.
         """
         related = Session(self, session.policy, service, identity, sock, (), make)
         if source is not None:

@@ -30,7 +30,7 @@ class Conversation:
     @ivar name: what it is a sample of.
     @ivar steps: who says what, in order; L{END} in place of bytes.
     @ivar outcome: how the session has to end.
-    @ivar settings: the inspector's; L{None} for the defaults.
+    @ivar settings: the inspector's; C{None} for the defaults.
     @ivar replays: whether what the far side got can be put through again and
         comes out the same. Not so where addresses are rewritten.
     """

@@ -52,17 +52,17 @@ class FakeSession(Asked):
     @ivar shared: by default, what the class's C{Shared} makes of them.
     @ivar envelope: what its bytes belong to, if it is a stacked one.
     @ivar tools: what it works with then.
-    @ivar reachable: whether L{connect} succeeds; L{None}: the test says so
+    @ivar reachable: whether L{connect} succeeds; C{None}: the test says so
         later, with L{reach} or L{refuse}.
     @ivar source: the address that the server sees.
     @ivar slow: sides that do not take what is sent before the test calls L{flush}.
-    @ivar names: the addresses of host names; L{None} for one that can't be looked up.
+    @ivar names: the addresses of host names; C{None} for one that can't be looked up.
     @ivar agrees: what TLS with a side comes to; left out, that it is agreed.
     @ivar probed: what a probe of the server comes to.
     @ivar probes: with what they were asked for.
     @ivar truncated: sides whose TLS ends without close_notify.
     @ivar elsewhere: whether the policy permits other servers than the original destination.
-    @ivar now: the time; L{advance} lets it pass.
+    @ivar now: the time; L{FakeSession.advance} lets it pass.
 
     @ivar connected: where to, each time it was asked.
     @ivar ports: the ports that it should come from, likewise.

@@ -91,7 +91,7 @@ class FakeTools:
     """
     The tools of a stacked session.
 
-    @ivar answer: the daemon; L{None}: there is none.
+    @ivar answer: the daemon; C{None}: there is none.
     @ivar lines: those that were asked for.
     @ivar spools: likewise.
     @ivar verdicts: what was said for the metrics.

@@ -51,7 +51,7 @@ def read(der: bytes) -> Certificate:
 
 
 def load(der: bytes) -> x509.Certificate | None:
-    """The certificate, or L{None} if it is not one."""
+    """The certificate, or C{None} if it is not one."""
     return _or(lambda: x509.load_der_x509_certificate(der), None)
 
 

@@ -65,7 +65,7 @@ class Credentials:
 
     @param settings: the C{[tls]} table of gateway.toml.
     @param system: a file with the certificates of the authorities that this host believes.
-    @param minter: L{None} if there is no root.
+    @param minter: C{None} if there is no root.
     @param clock: seconds since the beginning of 1970.
     """
 
@@ -203,7 +203,7 @@ def _to_server(
 
 
 def _kept(endpoint: Endpoint) -> _Session | None:
-    """What another connection may go on with; L{None} if there is nothing."""
+    """What another connection may go on with; C{None} if there is nothing."""
     session = endpoint.connection.get_session()
     if session is None or not endpoint.agreed or endpoint.broken is not None:
         return None

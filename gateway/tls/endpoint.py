@@ -47,7 +47,7 @@ class Endpoint:
     @ivar connection: pyOpenSSL's, for what is asked for once only.
     @ivar agreed: the handshake is over, well.
     @ivar ended: the peer said close_notify.
-    @ivar broken: why nothing can be said or heard any more; L{None} if it can.
+    @ivar broken: why nothing can be said or heard any more; C{None} if it can.
     @ivar finished: we said it.
     @ivar held: bytes that wait for the handshake to be over.
     """

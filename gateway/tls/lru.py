@@ -22,7 +22,7 @@ class Lru(Generic[K, V]):
         return len(self._values)
 
     def get(self, key: K) -> V | None:
-        """The value, which counts as used now; L{None} if it is not there."""
+        """The value, which counts as used now; C{None} if it is not there."""
         if key not in self._values:
             return None
         self._values.move_to_end(key)

@@ -8,7 +8,7 @@ the same binding, into one buffer for the process.
 
 The private names that this depends on are tested (C{tests/tls/test_raw.py}). If
 a later pyOpenSSL renames them, L{gateway.tls.public} does the same by public
-methods, slower: see L{gateway.tls.calls}.
+methods, slower (C{Calls} in L{gateway.tls.endpoint}).
 """
 
 from __future__ import annotations

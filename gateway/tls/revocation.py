@@ -123,7 +123,7 @@ def _must_staple(certificate: x509.Certificate) -> bool:
 def _status(
     certificate: x509.Certificate, issuer: x509.Certificate, staple: bytes, when: datetime
 ) -> ocsp.OCSPCertStatus | None:
-    """What a response says; L{None} if it is not about this, not for now, or not to be believed."""
+    """What a response says; C{None} if it is not about this, not for now, or not to be believed."""
     try:
         response = ocsp.load_der_ocsp_response(staple)
         if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:

@@ -118,7 +118,7 @@ class Desk:
         self._key: Any = None
 
     def answer(self, packet: bytes) -> bytes | None:
-        """The answer to one packet; L{None} if no gateway has sent it."""
+        """The answer to one packet; C{None} if no gateway has sent it."""
         try:
             request = json.loads(packet)
             number = request["number"]

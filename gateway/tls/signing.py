@@ -53,7 +53,7 @@ class Signing:
     Asks the signer for one certificate at a time.
 
     @param reactor: watches the connection.
-    @param again: connects anew to a signer that is a service of its own; L{None} if it ends with
+    @param again: connects anew to a signer that is a service of its own; C{None} if it ends with
         this process.
     """
 

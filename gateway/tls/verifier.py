@@ -40,7 +40,8 @@ class Verifier:
     """
     Says what is wrong with a server's certificate.
 
-    @param clock: seconds since the beginning of 1970.
+    @param trust: the roots that are believed.
+    @param revoked: the certificates that are believed no more, although a root says so.
     """
 
     def __init__(self, trust: Trust, revoked: Revoked) -> None:

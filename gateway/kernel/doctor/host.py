@@ -41,7 +41,7 @@ class Host:
         self._probed: Probed | None = None
 
     def sysctl(self, name: str) -> str | None:
-        """The setting C{net/ipv4/ip_forward} and the like; L{None}: this kernel hasn't got it."""
+        """The setting C{net/ipv4/ip_forward} and the like; C{None}: this kernel hasn't got it."""
         if name not in self._sysctls:
             path = Path("/proc/sys") / name
             self._sysctls[name] = path.read_text().strip() if path.exists() else None
@@ -100,7 +100,7 @@ class Host:
         return claim.held()
 
     def probed(self, policy: Policy) -> Probed | None:
-        """What came of a probe; L{None}: no gateway with C{policy} is running."""
+        """What came of a probe; C{None}: no gateway with C{policy} is running."""
         if f"port/{policy.divert.port}" not in self.held:
             return None
         if self._probed is None:

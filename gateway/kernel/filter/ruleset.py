@@ -46,7 +46,7 @@ class Deny:
 
 
 Verdict = Inspect | Forward | Deny
-"""What becomes of a first packet. That no rule matches is L{None}."""
+"""What becomes of a first packet. That no rule matches is C{None}."""
 
 
 class Dimension(IntEnum):
@@ -70,7 +70,7 @@ class Clause:
 class Branch:
     """
     What is decided about the first packets of one family and protocol that
-    came in by C{interface}; L{None}: by any that no rule names.
+    came in by C{interface}; C{None}: by any that no rule names.
     """
 
     family: Family
@@ -89,7 +89,7 @@ class Ruleset:
     Everything that a packet filter must know of the policy.
 
     C{classes} are the interfaces that have a listener of their own, in the
-    order of the listeners; the first is L{None}, for all others.
+    order of the listeners; the first is C{None}, for all others.
     """
 
     divert: Divert

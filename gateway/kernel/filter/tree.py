@@ -125,7 +125,7 @@ class _Tree:
         return Step(tuple((d, clause.sets[d]) for d in sorted(asked)), clause.verdict)
 
     def _split(self, state: State) -> Split | None:
-        """C{state}, cut where it helps most; L{None}: it does not help, or is too dear."""
+        """C{state}, cut where it helps most; C{None}: it does not help, or is too dear."""
         if len(state) <= self._short:
             return None
         cuts = [_Cut(self._branch, state, dimension) for dimension in _asked(state)]

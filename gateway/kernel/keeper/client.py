@@ -66,7 +66,7 @@ class Keeper:
     A keeper that is killed is started again by its supervisor. What was asked is asked again
     then, which is no harm: a request says what is to be so, and not what is to be changed.
 
-    @param connect: makes a new connection when this one has ended; L{None}: nobody can.
+    @param connect: makes a new connection when this one has ended; C{None}: nobody can.
     """
 
     def __init__(

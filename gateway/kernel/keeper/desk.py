@@ -49,7 +49,7 @@ class Desk:
         }
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any] | None:
-        """The answer to C{request}, or L{None} if no gateway would ask that."""
+        """The answer to C{request}, or C{None} if no gateway would ask that."""
         try:
             do, number = self._answers[request["ask"]], request["number"]
         except (KeyError, TypeError):

@@ -1,5 +1,5 @@
 """
-The carrier's process, put together.
+The carrier's process, put together::
 
     python -m gateway.kernel.release --config FOLDER --runtime FOLDER [--listen SOCKET]
 

@@ -21,7 +21,7 @@ def send(
     """
     Send one packet.
 
-    @raise OSError: the connection is broken, or takes nothing now (L{BlockingIOError}).
+    @raise OSError: the connection is broken, or takes nothing now (C{BlockingIOError}).
     """
     data = json.dumps(message, separators=(",", ":")).encode()
     if descriptors:
@@ -35,7 +35,7 @@ def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
     The next packet, and the descriptors that came with it, which are the caller's to close.
 
     @raise EOFError: the connection has ended.
-    @raise OSError: the connection is broken, or there is nothing now (L{BlockingIOError}).
+    @raise OSError: the connection is broken, or there is nothing now (C{BlockingIOError}).
     @raise ValueError: it is not a JSON object; what came with it is closed.
     """
     data, descriptors, _, _ = socket.recv_fds(connection, LONGEST, DESCRIPTORS)

@@ -21,7 +21,7 @@ class Pins:
     """
     A folder of pins.
 
-    @param folder: L{None}: nothing is pinned.
+    @param folder: C{None}: nothing is pinned.
     """
 
     def __init__(self, folder: Path | None) -> None:

@@ -71,7 +71,7 @@ class Released:
         return max(self.since, self.count.heard)
 
     def how(self, now: float) -> How | None:
-        """How it has ended; L{None}: it has not."""
+        """How it has ended; C{None}: it has not."""
         if self.is_reset:
             return How.RESET if self.is_again or now - self.active >= SILENCE else None
         seen = [Seen(side.seen) for side in self._sides()]

@@ -61,7 +61,7 @@ class Stories:
         new.rename(self._path(index))
 
     def get(self, index: int) -> Story | None:
-        """The story of a session; L{None} if nobody can tell it."""
+        """The story of a session; C{None} if nobody can tell it."""
         try:
             return Story.read(self._path(index).read_text())
         except (OSError, ValueError):

@@ -62,7 +62,7 @@ class SimulatedNetwork:
     """
     All sockets of one simulated host, and whoever they talk to.
 
-    @ivar asked: is told of each L{Attempt}. It may answer, also with an L{OSError}, or leave that
+    @ivar asked: is told of each L{Attempt}. It may answer, also with an C{OSError}, or leave that
         for later. By default nobody answers.
     @ivar there: what there is, by descriptor. A free one is taken again at once, as Linux does.
     @ivar taken: addresses that can't be bound to.
@@ -84,7 +84,7 @@ class SimulatedNetwork:
         return cast(Socket, sock), Peer(sock.link, client, server)
 
     def calls(self, source: Address, address: Address) -> Peer | None:
-        """C{source} connects to C{address}, where the gateway may listen; L{None} if not."""
+        """C{source} connects to C{address}, where the gateway may listen; C{None} if not."""
         for listener in self.there.values():
             if isinstance(listener, SimulatedListener) and listener.local == address:
                 sock = self._socket(address)

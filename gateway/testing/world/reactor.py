@@ -29,15 +29,15 @@ class SimulatedReactor(Clock):
         self._readers: dict[IReadDescriptor, None] = {}
 
     def addReader(self, reader: IReadDescriptor) -> None:
-        """See L{IReactorFDSet}."""
+        """See C{IReactorFDSet}."""
         self._readers[reader] = None
 
     def removeReader(self, reader: IReadDescriptor) -> None:
-        """See L{IReactorFDSet}."""
+        """See C{IReactorFDSet}."""
         self._readers.pop(reader, None)
 
     def callFromThread(self, call: Callable[..., Any], *arguments: Any) -> None:
-        """See L{IReactorFromThreads}."""
+        """See C{IReactorFromThreads}."""
         self.callLater(0, call, *arguments)
 
     def settle(self) -> None:

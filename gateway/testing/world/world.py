@@ -76,7 +76,7 @@ class World:
     One gateway. The rules of its first service are for everybody.
 
     @ivar services: what it has.
-    @ivar chance: puts what is ready in any order; L{None}: in one order, always.
+    @ivar chance: puts what is ready in any order; C{None}: in one order, always.
     @ivar descriptors: how many sockets its sessions may have.
     """
 
