@@ -12,7 +12,7 @@ ENVIRONMENT := .venv
 BIN := $(ENVIRONMENT)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: lab quick test pythons check lint layout types news api format docs bench conformance deb deb-test lock clean
+.PHONY: lab quick test pythons check lint layout types news api format docs bench conformance fuzz deb deb-test lock clean
 
 lab: .make/runtime
 	@$(BIN)/tproxygw lab demonstrate
@@ -58,6 +58,12 @@ docs: .make/environment
 # Other people's test suites, driven through the gateway: up to fifteen minutes.
 conformance: .make/environment
 	$(BIN)/python -m conformance
+
+# A coverage-guided fuzzer over every inspector and the policy loader, a minute each; FUZZ="--minutes 10 http" for more of one.
+# What it found new is in build/fuzz, and the next run begins with it.
+fuzz: .make/environment
+	$(PIP) --editable '.[fuzz]'
+	$(BIN)/python -m fuzz $(FUZZ)
 
 # Plain forwarding, HAProxy, Squid, mitmproxy and the gateway side by side.
 bench: .make/environment .make/packages-bench .make/mitmproxy

@@ -63,7 +63,7 @@ def progress(data: bytes, limits: Limits) -> Progress:
     @raise Refusal: it is no ClientHello, and won't become one.
     """
     message = b""
-    announced = end = 0
+    announced = 0
     for number, (begin, end) in enumerate(_records(data)):
         if number == limits.records:
             raise Refusal(f"a ClientHello in more than {limits.records} records")
@@ -75,8 +75,9 @@ def progress(data: bytes, limits: Limits) -> Progress:
         if len(message) == length:
             return Progress(message[_MESSAGE_HEADER:], end)
         if end > len(data):
-            return Progress(None, end)
-    return Progress(None, end + _HEADER)
+            # Each octet of a header may be the wrong one.
+            return Progress(None, len(data) + 1 if length is None else end)
+    return Progress(None, len(data) + 1)
 
 
 def _records(data: bytes) -> Iterator[tuple[int, int]]:

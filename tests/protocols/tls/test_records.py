@@ -16,11 +16,13 @@ MESSAGE = message(BODY)
 
 def arrived(data: bytes, limits: Limits = LIMITS) -> tuple[bytes | None, int]:
     """What is known when one byte after the other has come, and how many were looked at."""
-    for count in range(1, len(data) + 1):
+    count = 1
+    while count <= len(data):
         known = progress(data[:count], limits)
         if known.body is not None:
             return known.body, count
         assert known.wanted > count, "it waits for what is there"
+        count = known.wanted
     return None, len(data)
 
 
@@ -50,7 +52,7 @@ class WholeTests(SynchronousTestCase):
         self.assertEqual(known.wanted, len(records(MESSAGE)))
 
     def test_wanted(self) -> None:
-        """Whoever waits for as much as is wanted looks as often as there are records."""
+        """Each octet of a header is looked at as it comes, a record's content when it is whole."""
         data = records(MESSAGE, 10, 20)
         looks = [0]
         while looks[-1] <= len(data):
@@ -58,7 +60,8 @@ class WholeTests(SynchronousTestCase):
             if known.body is not None:
                 break
             looks.append(known.wanted)
-        self.assertEqual(looks, [0, 5, 15, 20, 30, 35, len(data)])
+        first, second, third = range(10), range(15, 21), range(30, 36)
+        self.assertEqual(looks, [*first, *second, *third, len(data)])
 
 
 class RefusedTests(SynchronousTestCase):
@@ -68,7 +71,7 @@ class RefusedTests(SynchronousTestCase):
         """C{data} is refused when C{after} bytes of it have come, and not before."""
         if after > 1:
             self.assertIsNone(progress(data[: after - 1], limits).body)
-        refusal = self.assertRaises(Refusal, progress, data[:after], limits)
+        refusal = self.assertRaises(Refusal, arrived, data[:after], limits)
         self.assertEqual(refusal.alert, alert)
         self.assertEqual(refusal.reply, bytes((21, 3, 3, 0, 2, 2, alert)))
         self.assertRaises(Refusal, progress, data, limits)

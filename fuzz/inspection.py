@@ -1,0 +1,76 @@
+"""An inspector as a target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from fuzz.script import read, written
+from gateway.interfaces import Outcome
+from gateway.testing.conversation import Conversation, Course, Step, converse
+from gateway.testing.split import bytewise
+
+SHORT = 3000
+"""A conversation of more bytes is not said byte by byte as well: that takes too long."""
+
+
+class Bug(Exception):
+    """The inspector did what no inspector may do."""
+
+
+class Inspection:
+    """
+    Has conversations through an inspector.
+
+    @param samples: conversations to begin with; their settings are used.
+    @param ends_alike: whether what is hostile ends alike, however it is cut.
+    """
+
+    def __init__(self, inspector: Any, samples: Sequence[Conversation], ends_alike: bool) -> None:
+        self._inspector = inspector
+        self._samples = samples[:256]
+        self._ends_alike = ends_alike
+
+    def seeds(self) -> Iterable[bytes]:
+        """The samples."""
+        return (written(number, sample.steps) for number, sample in enumerate(self._samples))
+
+    def shown(self, data: bytes) -> str:
+        """Who says what."""
+        sample, steps = read(data, self._samples)
+        said = "\n".join(f"    {side.value}: {text!r}" for side, text in steps)
+        return f"with the settings of {sample.name!r}: {sample.settings}\n{said}"
+
+    def judge(self, data: bytes) -> None:
+        """Whole, byte by byte, and put through again."""
+        sample, steps = read(data, self._samples)
+        whole = self._converse(sample, steps)
+        verdict = whole.session.verdict
+        if verdict is None or verdict.outcome is Outcome.BROKEN:
+            raise Bug(f"ended as {verdict}")
+        passed = verdict.outcome is Outcome.PASSED
+        if (passed or self._ends_alike) and len(data) < SHORT:
+            cut = converse(self._inspector, steps, sample.settings, bytewise)
+            _same(whole.result(), cut.result())
+        if passed and sample.replays:
+            again = self._converse(sample, whole.passed)
+            if again.passed != whole.passed:
+                raise Bug(f"what passed is read otherwise: {whole.passed} {again.passed}")
+
+    def _converse(self, sample: Conversation, steps: Sequence[Step]) -> Course:
+        course = converse(self._inspector, steps, sample.settings)
+        if course.session.late:
+            raise Bug(f"asked for after the end: {course.session.late}")
+        return course
+
+
+def _same(whole: dict[str, Any], cut: dict[str, Any]) -> None:
+    """How far the other side had come before a denial may depend on the cut; nothing else may."""
+    if whole["verdict"].outcome is not Outcome.PASSED:
+        for what in ("to the client", "to the server", "recorded"):
+            first, second = sorted((whole.pop(what), cut.pop(what)), key=len)
+            if second[: len(first)] != first:
+                raise Bug(f"{what}: {first!r}, cut otherwise {second!r}")
+    for what, value in whole.items():
+        if cut[what] != value:
+            raise Bug(f"{what}: {value!r}, cut otherwise {cut[what]!r}")

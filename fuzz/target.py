@@ -1,0 +1,54 @@
+"""The targets: one for each inspector that has a generic suite, and one for policies."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from fuzz.inspection import Inspection
+from fuzz.policy import Policies
+from gateway.testing import InspectorSuite
+
+TESTS = Path(__file__).resolve().parent.parent / "tests"
+
+
+class Target(Protocol):
+    """What can be fuzzed."""
+
+    def seeds(self) -> Iterable[bytes]:
+        """Valid input, to begin with."""
+        ...
+
+    def judge(self, data: bytes) -> None:
+        """
+        See what comes of some bytes.
+
+        @raise Exception: a bug.
+        """
+        ...
+
+    def shown(self, data: bytes) -> str:
+        """What the bytes mean, for people."""
+        ...
+
+
+def targets() -> Mapping[str, Target]:
+    """All targets by their names, an inspector's by its own."""
+    for module in sorted((TESTS / "protocols").rglob("test_*.py")):
+        if "InspectorSuite" in module.read_text():
+            parts = module.relative_to(TESTS.parent).with_suffix("").parts
+            importlib.import_module(".".join(parts))
+    found: dict[str, Target] = {"policy": Policies()}
+    for suite in _suites(InspectorSuite):
+        if getattr(suite, "conversations", ()):
+            name = suite.__name__.removesuffix("Suite").lower()
+            found[name] = Inspection(suite.inspector, suite.conversations, suite.ends_alike)
+    return dict(sorted(found.items()))
+
+
+def _suites(kind: type[Any]) -> Iterable[type[Any]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _suites(each)

@@ -1,0 +1,82 @@
+"""What the fuzzer judges by: bytes mean conversations, and what no inspector may do is seen."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from fuzz.inspection import Bug, Inspection
+from fuzz.policy import Policies
+from fuzz.script import read, written
+from fuzz.target import targets
+from gateway.inspector import Inspector
+from gateway.interfaces import CLIENT, SERVER
+from gateway.testing import END, Conversation
+
+SAMPLES = (
+    Conversation("short", [(CLIENT, b"a")]),
+    Conversation("long", [(CLIENT, b"ask"), (SERVER, b"x" * 70_000), (SERVER, END), (CLIENT, END)]),
+)
+
+
+class Echoing(Inspector):
+    """Passes everything on, but has three faults."""
+
+    def received(self, side: object, data: bytes) -> None:
+        if data == b"raise":
+            raise KeyError(data)
+        self.session.record("line", gateway={"verdict": "passed", "line": repr(data)})
+
+
+class ScriptTests(SynchronousTestCase):
+    """A conversation as bytes, and back."""
+
+    def test_there_and_back(self) -> None:
+        """The same is said, in pieces of which each has room; the sample is known again."""
+        for number, sample in enumerate(SAMPLES):
+            found, steps = read(written(number, sample.steps), SAMPLES)
+            self.assertIs(found, sample)
+            for side in (CLIENT, SERVER):
+                said = [text for who, text in steps if who is side]
+                wanted = [text for who, text in sample.steps if who is side]
+                self.assertEqual(b"".join(filter(None, said)), b"".join(filter(None, wanted)))
+                self.assertEqual(END in said, END in wanted)
+
+    def test_anything(self) -> None:
+        """All bytes mean some conversation."""
+        for data in (b"", b"\xff", b"\x01\x03", b"\x00\x00\xff\xffabc"):
+            read(data, SAMPLES)
+
+
+class JudgeTests(SynchronousTestCase):
+    """Faults of an inspector are seen; what is well is not called one."""
+
+    def judge(self, *said: bytes) -> None:
+        inspection = Inspection(Echoing, SAMPLES, ends_alike=True)
+        inspection.judge(written(0, [(CLIENT, text) for text in said]))
+
+    def test_raised(self) -> None:
+        """An exception that is not the peer's fault."""
+        self.assertRaises(KeyError, self.judge, b"raise")
+
+    def test_depends_on_the_cut(self) -> None:
+        """Records that say how the network cut the bytes."""
+        self.assertRaises(Bug, self.judge, b"ab")
+        self.judge(b"a")
+
+
+class TargetTests(SynchronousTestCase):
+    """What is fuzzed."""
+
+    def test_seeds(self) -> None:
+        """Every inspector's samples, and the project's own policy, are judged to be well."""
+        found = targets()
+        self.assertIn("http", found)
+        for name in ("finger", "lines", "relay"):
+            for seed in found[name].seeds():
+                found[name].judge(seed)
+
+    def test_policy(self) -> None:
+        """A mistake in a file is the operator's, and no name makes the loader import a module."""
+        policies = Policies()
+        policies.judge(next(iter(policies.seeds())))
+        policies.judge(b"[divert]\nport = 'x'\0\0inspector = 'tests.nowhere:Anything'\n")
