@@ -6,6 +6,7 @@ the data connections that are agreed on there.
   - L{protocols.ftp.verbs}: which commands there are, and what each may look like;
   - L{protocols.ftp.login}: which command may follow which;
   - L{protocols.ftp.settings}, L{protocols.ftp.rights}: what the operator allows;
+  - L{protocols.ftp.protection}: what is encrypted;
   - L{protocols.ftp.target}: which server, if the client may say so;
   - L{protocols.ftp.texts}, L{protocols.ftp.patience}: what it reads, how long it takes;
   - L{protocols.ftp.channel}: what the two agree on for data;

@@ -37,7 +37,7 @@ class Answering:
             while await read.more():
                 await self._next(read)
         except Denied as denied:
-            if not self._dialogue.encrypting:
+            if not self._dialogue.protection.encrypting:
                 denied.reply = denied.reply or _WRONG
             raise
         self._ended()
@@ -56,8 +56,10 @@ class Answering:
             self._dialogue.part(_LOST, verdict.reason, verdict.outcome)
 
     async def _next(self, read: Reader) -> None:
-        if self._dialogue.encrypting:
+        protection = self._dialogue.protection
+        if protection.encrypting and self._dialogue.settings.auth == "release":
             raise Denied("the server sent plaintext after it had agreed to encrypt")
+        await protection.settled()
         reply = await self._reply(read)
         if self._exchanges:
             await self._take(self._exchanges.answered_by(reply), reply, read)
@@ -105,6 +107,7 @@ class Answering:
         """The last reply to a command."""
         dialogue, command = self._dialogue, exchange.command
         dialogue.login.answered(command, reply)
+        dialogue.protection.answered(command, reply)
         if command.verb in ANNOUNCING:
             reply = await dialogue.channel.answered(reply)
             exchange.port = dialogue.channel.port if reply.completed else 0
@@ -116,7 +119,7 @@ class Answering:
         if exchange.instead is None or not exchange.silent:
             exchange.record(self._session, PASSED)
         if command.verb == "AUTH" and reply.completed:
-            self._encrypt()
+            self._check_plaintext()
         if dialogue.rights.wants_directory and command.verb in _MOVING and reply.completed:
             dialogue.rights.directory = await self._directory(read)
         self._exchanges.remove(exchange)
@@ -151,12 +154,11 @@ class Answering:
         else:
             patience.wait()
 
-    def _encrypt(self) -> None:
+    def _check_plaintext(self) -> None:
         """@raise Denied: the client has sent plaintext already, to be taken for encrypted."""
         client = self._dialogue.client
         if client is not None and not client.empty:
             raise Denied(BEHIND_AUTH)
-        self._dialogue.encrypting = True
 
     async def _transferred(self, exchange: Exchange, transfer: Transfer, reply: Reply) -> Reply:
         """The reply does not overtake the data."""

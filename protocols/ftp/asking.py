@@ -12,19 +12,15 @@ from protocols.ftp.exchanges import INTERRUPTING, PROBE
 from protocols.ftp.login import MOST
 from protocols.ftp.reply import Reply
 from protocols.ftp.rights import Refused
-from protocols.ftp.verbs import AUTH, REFUSED, SECURITY, VERBS
+from protocols.ftp.verbs import REFUSED, SECURE, VERBS
 
 _UNKNOWN = Reply(500, b"That is no command.")
-_NOT_HERE = Reply(502, b"That command is not allowed here.")
-_NO_TLS = Reply(534, b"Encryption is not allowed here.")
-_AUTH_FIRST = Reply(503, b"Please send AUTH first.")
 _SYNTAX = Reply(501, b"That is no argument for this command.")
 _UNSUPPORTED = Reply(504, b"That is not supported here.")
-_GOODBYE = b"421 That is not allowed here; goodbye.\r\n"
 _BYE = Reply(221, b"Goodbye.")
 _SILENT = Reply(421, b"That server does not answer.")
 
-_PARAMETERS = frozenset({"TYPE", "STRU", "MODE", "OPTS", "AUTH"})
+_PARAMETERS = frozenset({"TYPE", "STRU", "MODE", "OPTS", "AUTH", "PROT"})
 
 BEHIND_AUTH = "the client sent plaintext behind AUTH, to be taken for encrypted"
 
@@ -39,20 +35,24 @@ class Asking:
         self._exchanges = dialogue.exchanges
         self._spoken = False
 
-    async def commands(self, read: Reader) -> None:
+    async def commands(self, read: Reader) -> bool:
         """
-        Until the client has gone, and got what it had asked for before; or until the two speak TLS.
+        Until the client has gone, and got what it had asked for before; or until TLS begins.
 
+        @return: whether TLS begins.
         @raise Denied: something ends the session.
         """
-        while await read.more() and not self._dialogue.encrypting:
+        protection = self._dialogue.protection
+        while await read.more() and not protection.encrypting:
             command = self._parse(await read.line(self._settings.command_bytes))
             self._check_plaintext()
             await self._exchanges.turn(command, self._settle)
             await self._take(command)
-        if not self._dialogue.encrypting:
-            await self._exchanges.turn(None, self._settle)
-            self._session.done()
+        if protection.encrypting:
+            return True
+        await self._exchanges.turn(None, self._settle)
+        self._session.done()
+        return False
 
     def _parse(self, line: bytes) -> Command | None:
         """@raise Denied: it is something else than FTP. An empty line may be anything."""
@@ -87,48 +87,34 @@ class Asking:
             self._dialogue.tell(_BYE)
             self._session.close("the client quit before it had named a server")
             return
-        sent = command
-        if command.verb in VERBS or self._may_encrypt(command):
+        protection, sent = self._dialogue.protection, command
+        if command.verb in VERBS or protection.passes(command):
             sent = target.named(command)
         self._check(sent)
         if target.there or await self._reach():
-            await self._pass(sent, command)
+            await self._pass(protection.sent(sent), command)
 
     # What is allowed
 
     def _check(self, command: Command) -> None:
         """@raise Refused: it is answered here."""
-        if command.verb not in VERBS and not self._may_encrypt(command):
-            raise self._refusal(command)
-        verb = VERBS.get(command.verb, AUTH)
+        protection, secures = self._dialogue.protection, command.verb in SECURE
+        if command.verb not in VERBS and not protection.passes(command):
+            raise protection.refusal(command)
+        verb = SECURE[command.verb] if secures else VERBS[command.verb]
         if not verb.fits(command.argument):
             known = command.argument is not None and command.verb in _PARAMETERS
             wrong = _UNSUPPORTED if known else _SYNTAX
             raise Refused(wrong, f"not an argument of {command}")
         if command.verb == "REST" and int(command.argument or b"0") >= MOST:
             raise Refused(_SYNTAX, "no file is that long")
-        if verb is AUTH:
+        protection.check(command)
+        if secures:
             return
         out_of_order = self._dialogue.login.refusal(command)
         if out_of_order is not None:
             raise Refused(out_of_order)
         self._dialogue.rights.check(command)
-
-    def _may_encrypt(self, command: Command) -> bool:
-        return command.verb == "AUTH" and self._settings.auth == "release"
-
-    def _refusal(self, command: Command) -> Refused:
-        if command.verb not in REFUSED:
-            return Refused(_UNKNOWN)
-        if command.verb not in SECURITY:
-            return Refused(_NOT_HERE, "never allowed")
-        if self._settings.auth == "hide":
-            return Refused(_UNKNOWN, "encryption is not allowed", "auth")
-        if command.verb != "AUTH":
-            return Refused(_AUTH_FIRST)
-        if self._settings.auth == "deny":
-            raise Denied("the client wants to encrypt", _GOODBYE, "auth")
-        return Refused(_NO_TLS, "encryption is not allowed", "auth")
 
     # What passes
 
@@ -139,7 +125,8 @@ class Asking:
             command = await dialogue.channel.ask(command)
         exchange = Exchange(command, asked, instead=self._exchanges.doubt)
         if exchange.verb.flow is not None:
-            exchange.transfer = dialogue.channel.begin(command, dialogue.login.restart)
+            protected = dialogue.protection.for_data
+            exchange.transfer = dialogue.channel.begin(command, dialogue.login.restart, protected)
             dialogue.transfers.add(exchange.transfer)
         if command.verb == "ABOR":
             self._abort()

@@ -37,6 +37,7 @@ from protocols.ftp.data import DataInspector
 from protocols.ftp.reply import Reply
 from protocols.ftp.rights import Refused
 from protocols.ftp.transfer import Quota, Transfer
+from protocols.tls.upgrade import Pair
 
 _ONLY_EPSV = Reply(501, b"EPSV ALL was agreed on.")
 _NO_ALL = Reply(504, b"EPSV ALL can't be agreed on here.")
@@ -305,16 +306,17 @@ class DataChannel:
         inspector = _inspecting(transfer)
         return lambda: self._session.dial(SERVER, address, inspector)
 
-    def begin(self, command: Command, offset: int) -> Transfer:
+    def begin(self, command: Command, offset: int, protected: Pair | None) -> Transfer:
         """
         The server is about to be asked for a transfer.
 
+        @param protected: the TLS of the control connection, if data are to be encrypted.
         @raise Refused: no data connection was agreed on, or it was used.
         """
         if self._transfer is None:
             raise Refused(_NO_CHANNEL)
         transfer, self._transfer = self._transfer, None
-        transfer.begin(command, offset)
+        transfer.begin(command, offset, protected)
         return transfer
 
     def abandon(self) -> None:

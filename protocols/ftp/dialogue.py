@@ -15,12 +15,14 @@ from protocols.ftp.exchange import Exchange
 from protocols.ftp.exchanges import Exchanges
 from protocols.ftp.login import Login
 from protocols.ftp.patience import Patience
+from protocols.ftp.protection import Protection
 from protocols.ftp.reply import Reply
 from protocols.ftp.rights import Refused, Rights
 from protocols.ftp.settings import FtpSettings
 from protocols.ftp.target import Target
 from protocols.ftp.texts import Texts
 from protocols.ftp.transfer import Transfer
+from protocols.tls.upgrade import Pair
 
 PASSED, DENIED, FAILED = Outcome.PASSED.value, Outcome.DENIED.value, Outcome.FAILED.value
 
@@ -35,7 +37,6 @@ class Dialogue:
 
     @ivar transfers: those that were begun, and whose last reply the client has not got.
     @ivar client: what the client has sent; L{None} before it did.
-    @ivar encrypting: the two have agreed to speak TLS.
     """
 
     def __init__(self, session: ISession) -> None:
@@ -46,12 +47,12 @@ class Dialogue:
         self.texts = Texts(settings, self.rights)
         self.login = Login()
         self.channel = DataChannel(session)
-        self.patience = Patience(session, settings)
+        self.protection = Protection(settings)
+        self.patience = Patience(session, settings, self.protection)
         self.target = Target(session, settings)
         self.exchanges = Exchanges()
         self.transfers: set[Transfer] = set()
         self.client: Reader | None = None
-        self.encrypting = False
         self._refused = 0
 
     # Answers of the gateway's own
@@ -85,11 +86,18 @@ class Dialogue:
         """A command, or what was answered to it, ends the session."""
         Exchange(command or _UNKNOWN).record(self.session, DENIED, denied.reason, denied.by)
 
+    def secure(self, agreed: Pair) -> None:
+        """The two speak TLS: whoever has logged in before has to do so again (RFC 2228)."""
+        self.login = Login()
+        self.patience.begin()
+        self.channel.abandon()
+        self.protection.secure(agreed)
+
     # The end
 
     def part(self, reply: Reply, reason: str, outcome: Outcome = Outcome.FAILED) -> None:
         """Say why, and end the session; who waits for TLS can't be told in plain text."""
-        if not self.encrypting:
+        if not self.protection.encrypting:
             self.tell(reply)
         self.over(reason)
         self.session.close(reason, outcome)

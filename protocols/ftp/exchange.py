@@ -10,12 +10,12 @@ from gateway.interfaces import ISession
 from protocols.ftp.command import Command
 from protocols.ftp.reply import Reply
 from protocols.ftp.transfer import Transfer
-from protocols.ftp.verbs import AUTH, GREETING, VERBS, Verb
+from protocols.ftp.verbs import GREETING, SECURE, VERBS, Verb
 
 GREETED = "(greeting)"
 """In place of a verb: what the server's first reply answers."""
 
-_VERBS = {**VERBS, "AUTH": AUTH}
+_VERBS = {**VERBS, **SECURE}
 _ANNOUNCEMENTS = {227: "PASV", 228: "", 229: "EPSV"}
 
 

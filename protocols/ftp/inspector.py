@@ -15,14 +15,26 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from gateway.inspector import Reader, StreamInspector
-from gateway.interfaces import CLIENT, SERVER, Denied, ISession, Side, Unreachable, Verdict
+from gateway.interfaces import (
+    CLIENT,
+    SERVER,
+    Address,
+    Denied,
+    ISession,
+    Outcome,
+    Side,
+    Unreachable,
+    Verdict,
+)
 from protocols.ftp.answering import Answering
 from protocols.ftp.asking import Asking
 from protocols.ftp.command import Command
 from protocols.ftp.dialogue import Dialogue
 from protocols.ftp.exchange import GREETED, Exchange
+from protocols.ftp.reply import Reply
 from protocols.ftp.settings import FtpSettings
 from protocols.ftp.target import GREETING
+from protocols.tls.upgrade import Reach, Unsafe, Upgrade
 
 AHEAD = 4096
 """
@@ -49,6 +61,9 @@ class FtpInspector(StreamInspector):
         """The server speaks first; where nobody knows yet which one, the gateway does."""
         dialogue = self._dialogue
         dialogue.patience.begin()
+        if dialogue.settings.implicit:
+            dialogue.exchanges.add(Exchange(Command(GREETED)))
+            return
         if dialogue.target.wanted:
             dialogue.tell(dialogue.texts.greeting(GREETING))
             return
@@ -65,12 +80,44 @@ class FtpInspector(StreamInspector):
         """Commands."""
         self._dialogue.client = read
         try:
-            await self._asking.commands(read)
+            await self._hear(read)
         except Denied as denied:
             self._dialogue.over(denied.reason)
             raise
-        if self._dialogue.encrypting:
-            await self._let_go(read)
+
+    async def _hear(self, read: Reader) -> None:
+        """@raise Denied: something ends the session."""
+        settings = self._dialogue.settings
+        if settings.implicit:
+            await self._encrypt(read, "implicit", self._reach)
+        while await self._asking.commands(read):
+            if settings.auth == "release":
+                await self._let_go(read)
+                return
+            await self._encrypt(read, "auth")
+
+    def _reach(self) -> Deferred[Address]:
+        return self.session.connect().addCallback(self._asking.reached)
+
+    async def _encrypt(self, read: Reader, place: str, reach: Reach | None = None) -> None:
+        """
+        Speak TLS with both.
+
+        @param place: the setting that has it so.
+        @param reach: connects to the server, if that is not there yet.
+        @raise Denied: the policy has no such server, or the client does not speak TLS.
+        """
+        dialogue = self._dialogue
+        dialogue.patience.wait()
+        upgrade = Upgrade(self.session, dialogue.settings.tls, place, ("ftp",))
+        try:
+            dialogue.secure(await upgrade.agree(read, reach))
+        except Unsafe as unsafe:
+            dialogue.protection.secure(None)
+            reply = Reply(421, unsafe.reason.encode("ascii", "backslashreplace"))
+            if unsafe.outcome is Outcome.DENIED:
+                raise Denied(unsafe.reason, reply.written(), unsafe.by) from None
+            dialogue.part(reply, unsafe.reason)
 
     async def _let_go(self, read: Reader) -> None:
         """The two have agreed to encrypt, and the policy is to let them."""

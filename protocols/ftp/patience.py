@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gateway.interfaces import CLIENT, ISession, ITimer, Outcome
+from protocols.ftp.protection import Protection
 from protocols.ftp.reply import Reply
 from protocols.ftp.settings import FtpSettings
 
@@ -15,8 +16,9 @@ PARTING = 5.0
 class Patience:
     """The time limits of one control connection, beside those that every session has."""
 
-    def __init__(self, session: ISession, settings: FtpSettings) -> None:
+    def __init__(self, session: ISession, settings: FtpSettings, protection: Protection) -> None:
         self._session = session
+        self._protection = protection
         self._settings = settings
         self._login: ITimer | None = None
         self._turn: ITimer | None = None
@@ -25,7 +27,7 @@ class Patience:
 
     def begin(self) -> None:
         """The client is there; it has to log in."""
-        self._login = self._after("login_seconds", b"Login took too long; goodbye.")
+        self._login = self._login or self._after("login_seconds", b"Login took too long; goodbye.")
 
     def logged_in(self) -> None:
         """It has."""
@@ -83,7 +85,8 @@ class Patience:
             return None
 
         def ran_out() -> None:
-            self._session.send(CLIENT, Reply(421, text).written())
+            if not self._protection.encrypting:
+                self._session.send(CLIENT, Reply(421, text).written())
             self._session.close(f"time limit: {limit} = {seconds:g}", Outcome.FAILED)
 
         timer: ITimer = self._session.after(seconds, ran_out)

@@ -184,7 +184,7 @@ class Rights:
             return False
         name = found[1].decode("ascii").upper()
         if name in _SECURE_FEATURES:
-            return self._settings.auth == "release"
+            return self._settings.auth == "release" or self._settings.speaks_tls
         if name not in self._settings.features:
             return False
         needed = _NEEDED.get(name, name)

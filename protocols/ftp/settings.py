@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from attrs import frozen
+from attrs import Factory, frozen
 
 from gateway.inspector import option, pattern
 from protocols.ftp.verbs import VERBS
+from protocols.tls.encryption import Encryption
 
 Decision = Literal["pass", "refuse", "deny"]
 """For a command: it passes, it is answered by the gateway, or it ends the session."""
@@ -18,6 +19,9 @@ Profile = Literal[
 ]
 
 _REPLY = re.compile(r"(?:([A-Z]{3,4}) )?([1-5][0-9]{2})")
+
+INSPECTED = ("inspect", "require")
+"""Of C{auth}: TLS is spoken with the gateway."""
 
 FEATURES = frozenset(
     {
@@ -133,12 +137,30 @@ class FtpSettings:
         None,
         read=pattern,
     )
-    auth: Literal["refuse", "hide", "deny", "release"] = option(
+    auth: Literal["refuse", "hide", "deny", "release", "inspect", "require"] = option(
         "What a client gets that wants to encrypt (AUTH): an answer that it can't, so that it "
         "may go on without ('refuse'); the same as for a command that there is not ('hide'); the "
-        "end of the session ('deny'); or encryption with the server, of which nothing is "
-        "inspected any more, nor are data connections let through ('release').",
+        "end of the session ('deny'); encryption with the server, of which nothing is "
+        "inspected any more, nor are data connections let through ('release'); or TLS with the "
+        "gateway, and the gateway's with the server, so that all is inspected as before "
+        "('inspect'). 'require' is 'inspect', and nobody logs in without.",
         "refuse",
+        needs_root=INSPECTED,
+    )
+    implicit: bool = option(
+        "Clients speak TLS from the first byte on, as is usual on port 990. It is inspected.",
+        False,
+        needs_root=(True,),
+    )
+    data_protection: Literal["keep", "require"] = option(
+        "Whether data are encrypted where control connections are: as the client wants it (PROT), "
+        "or always, so that there is no transfer without.",
+        "keep",
+        precedent="vsftpd's force_local_data_ssl: required",
+    )
+    tls: Encryption = option(
+        "What must be agreed in TLS that is inspected, and whose servers are believed.",
+        Factory(Encryption),
     )
     download_bytes: int = option(
         "The largest file or listing that may be read. 0: no limit.", 0, unit="bytes", minimum=0
@@ -252,3 +274,19 @@ class FtpSettings:
         minimum=64,
         maximum=1048576,
     )
+
+    def __attrs_post_init__(self) -> None:
+        """
+        Whether the settings go together.
+
+        @raise ValueError: they don't.
+        """
+        if self.implicit and self.user_servers is not None:
+            raise ValueError('"implicit" and "user_servers": before TLS, nobody can name a server')
+        if self.data_protection == "require" and not self.speaks_tls:
+            raise ValueError('"data_protection": there is no TLS with "auth" as it is')
+
+    @property
+    def speaks_tls(self) -> bool:
+        """Whether clients may speak TLS with the gateway."""
+        return self.implicit or self.auth in INSPECTED

@@ -9,6 +9,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
+from gateway.agreement import Agreed
 from gateway.envelope import Envelope, FtpEnvelope
 from gateway.interfaces import (
     CLIENT,
@@ -27,6 +28,8 @@ from protocols.ftp.command import Command
 from protocols.ftp.reply import Reply
 from protocols.ftp.settings import FtpSettings
 from protocols.ftp.verbs import VERBS, Flow
+from protocols.tls.story import terms_of
+from protocols.tls.upgrade import Pair
 
 _WORDS = 400
 """Bytes of a stacked inspector's words, at most."""
@@ -68,6 +71,9 @@ class Transfer:
     @ivar far: as soon as it listens for the server too.
     @ivar command: what is transferred; L{None} before that is known.
     @ivar offset: where in the file it begins.
+    @ivar protected: the TLS of the control connection, if the data connection has to have some.
+    @ivar agreed: what was agreed there, with the control connection's sides.
+    @ivar cut: the sender's TLS ended without close_notify: nobody knows whether that was all.
     @ivar data: the data connection's session, if it has come.
     @ivar linked: it has both sides.
     @ivar size: bytes that came, and may pass as far as their number is concerned.
@@ -90,6 +96,9 @@ class Transfer:
         self.far: IExpectation | None = None
         self.command: Command | None = None
         self.offset = 0
+        self.protected: Pair | None = None
+        self.agreed: dict[Side, Agreed] = {}
+        self.cut = False
         self.data: ISession | None = None
         self.linked = False
         self.size = self.passed = 0
@@ -106,10 +115,11 @@ class Transfer:
 
     # What the control connection says
 
-    def begin(self, command: Command, offset: int) -> None:
+    def begin(self, command: Command, offset: int, protected: Pair | None = None) -> None:
         """The server is about to be asked for C{command}: bytes may flow."""
         self.command = command
         self.offset = offset
+        self.protected = protected
         if self.flow is Flow.UPLOAD:
             self._quota = Quota(self.settings.upload_bytes, "upload_bytes")
         else:
@@ -251,8 +261,12 @@ class Transfer:
 
     def ended(self, side: Side) -> None:
         """One of the data connection's sides will send no more."""
-        if (side is CLIENT) is (self.initiator is CLIENT):
+        if self.who(side) is CLIENT:
             self.client_ended = True
+
+    def who(self, side: Side) -> Side:
+        """Which of the control connection's sides one of the data connection's is."""
+        return side if self.initiator is CLIENT else side.other
 
     def delivered(self) -> None:
         """Everything has left for whom it is meant."""
@@ -337,4 +351,8 @@ class Transfer:
             fields["server_mode"] = self.mode
         if self.data is not None:
             fields["data_flow_id"] = self.data.id
+        if self.protected is not None:
+            fields["tls"] = {who.value: terms_of(each) for who, each in self.agreed.items()}
+        if self.cut:
+            fields["cut"] = True
         return fields

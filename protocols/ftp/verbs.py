@@ -135,10 +135,14 @@ VERBS: dict[str, Verb] = {
 """Commands that are understood."""
 
 SECURITY = frozenset({"AUTH", "ADAT", "PROT", "PBSZ", "CCC", "MIC", "CONF", "ENC"})
-"""RFC 2228. Of these, only AUTH can be let through (C{auth}), and nothing is read after it."""
+"""RFC 2228."""
 
-AUTH = Verb(_any(rb"TLS(?:-[CP])?|SSL"), replies="245", early=True)
-"""As RFC 4217 has it, and some before it."""
+SECURE = {
+    "AUTH": Verb(_any(rb"TLS(?:-[CP])?|SSL"), early=True),
+    "PBSZ": Verb(_any(rb"[0-9]{1,10}"), early=True),
+    "PROT": Verb(_any(rb"[CSEP]"), early=True),
+}
+"""Of those, what can be let through (C{auth}): as RFC 4217 has it, and some before it."""
 
 REFUSED = frozenset(
     {

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NoReturn
 
 from twisted.internet.defer import Deferred
 
-from gateway.agreement import Agreed, Insecure, Invalid
+from gateway.agreement import Agreed, Insecure
 from gateway.inspector import Reader, StreamInspector, Terms
 from gateway.interfaces import CLIENT, SERVER, Denied, ISession, Outcome, Unreachable
 from protocols.http.reply import plain_page, reply
@@ -22,16 +22,13 @@ from protocols.tls.decision import Decision, Said, candidates, foretold
 from protocols.tls.hello import ClientHello
 from protocols.tls.ja4 import ja4
 from protocols.tls.numbers import Alert
-from protocols.tls.records import Limits, progress
+from protocols.tls.opening import opening
+from protocols.tls.records import Limits
 from protocols.tls.refusal import Refusal, alert_record
 from protocols.tls.settings import Rule, TlsSettings
 from protocols.tls.shared import Shared
 from protocols.tls.story import Story
-
-ALL = frozenset(Invalid)
-
-SHOWN_AS_IT_IS = frozenset({Invalid.EXPIRED, Invalid.NAME})
-"""Flaws that a client sees for itself, in a certificate with the true dates and names."""
+from protocols.tls.upgrade import ALL, SHOWN_AS_IT_IS
 
 
 class TlsInspector(StreamInspector):
@@ -75,7 +72,8 @@ class TlsInspector(StreamInspector):
         """The hello; what follows is somebody else's."""
         if not await read.more():
             return
-        hello = await self._hello(read)
+        limits = Limits(self._settings.hello_bytes, self._settings.hello_records)
+        hello = await opening(read, limits)
         self._timer.cancel()
         story = await self._story(hello)
         mode = story.decision.mode
@@ -85,21 +83,6 @@ class TlsInspector(StreamInspector):
             await self._splice(story)
         else:
             await self._inspect(story, read)
-
-    async def _hello(self, read: Reader) -> ClientHello:
-        """
-        The client's first message. It stays unread.
-
-        @raise Denied: it is none.
-        """
-        limits = Limits(self._settings.hello_bytes, self._settings.hello_records)
-        wanted = 1
-        while await read.more(than=wanted - 1):
-            found = progress(read.peek(read.unread), limits)
-            if found.body is not None:
-                return ClientHello.parse(found.body)
-            wanted = found.wanted
-        raise Denied("the client ended before it had said what it wants")
 
     async def _story(self, hello: ClientHello) -> Story:
         client, server = self.session.client.host, self.session.server.host

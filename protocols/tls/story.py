@@ -75,18 +75,19 @@ class Story:
         yield "mode", self.decision.mode
         yield "rule", self.decision.place
         if self.server is not None:
-            yield "server", _agreed(self.server)
+            yield "server", terms_of(self.server)
             if self.server.flaws:
                 yield "flaws", [str(flaw) for flaw in self.server.flaws]
         if self.client is not None:
-            yield "client", _agreed(self.client)
+            yield "client", terms_of(self.client)
         if self.trusted is not None:
             yield "root", "trusted" if self.trusted else "untrusted"
         if self.alert:
             yield "alert", self.alert
 
 
-def _agreed(agreed: Agreed) -> dict[str, Any]:
+def terms_of(agreed: Agreed) -> dict[str, Any]:
+    """What was agreed with one side, for its record."""
     found: dict[str, Any] = {"version": agreed.version, "cipher": agreed.cipher}
     if agreed.group:
         found["group"] = agreed.group

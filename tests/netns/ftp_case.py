@@ -32,11 +32,13 @@ class FtpCase(SceneCase):
     A gateway with FTP, and real servers behind it.
 
     @cvar servers: their names.
+    @cvar pem: a key and its certificates, for servers that are to demand TLS.
     """
 
     services: ClassVar[dict[str, str]] = {"ftp": FTP}
     gateway = "[limits]\nstop_seconds = 1.0\n"
     servers: ClassVar[tuple[str, ...]] = ()
+    pem: ClassVar[bytes] = b""
 
     def prepare(self) -> None:
         chosen = [SERVERS[name] for name in self.servers]
@@ -47,8 +49,12 @@ class FtpCase(SceneCase):
             root = server.prepare(self.scene.folder)
             (root / "file").write_bytes(CONTENT)
             (root / "empty").write_bytes(b"")
+        pem = self.scene.folder / "server.pem" if self.pem else None
+        if pem:
+            pem.write_bytes(self.pem)
+            pem.chmod(0o600)
         for server in chosen:
-            server.start(self.server, self.scene.folder)
+            server.start(self.server, self.scene.folder, pem)
         for server in chosen:
             for host in server.hosts.values():
                 self.wait_for(host)

@@ -40,6 +40,28 @@ max_per_ip=0
 max_clients=0
 """
 
+VSFTPD_TLS = """
+ssl_enable=YES
+ssl_tlsv1=YES
+allow_anon_ssl=YES
+force_anon_logins_ssl=YES
+force_anon_data_ssl=YES
+rsa_cert_file={pem}
+strict_ssl_read_eof=NO
+"""
+"""Its default stays: data connections have to go on with the control connection's session."""
+
+PROFTPD_TLS = """
+ModulePath {modules}
+LoadModule mod_tls.c
+TLSEngine on
+TLSRequired on
+TLSECCertificateFile {pem}
+TLSECCertificateKeyFile {pem}
+TLSCertificateChainFile {pem}
+TLSLog {log}
+"""
+
 PROFTPD = """
 ServerName proftpd
 ServerType standalone
@@ -98,23 +120,26 @@ class Server:
         (root / "in").chmod(0o777)
         return root
 
-    def start(self, namespace: Namespace, folder: Path) -> list[subprocess.Popen[bytes]]:
+    def start(
+        self, namespace: Namespace, folder: Path, pem: Path | None = None
+    ) -> list[subprocess.Popen[bytes]]:
         """
         Start it.
 
         @param folder: has its root, and is for its configuration and log.
+        @param pem: a key and its certificates: it demands TLS, on data connections too.
         """
         own = folder / f"{self.name}-files"
         own.mkdir()
         own.chmod(0o755)
-        commands = _COMMANDS[self.name](self, folder / self.name, own)
+        commands = _COMMANDS[self.name](self, folder / self.name, own, pem)
         with (own / "log").open("ab") as log:
             quiet: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             return [namespace.start(*command, **quiet) for command in commands]
 
 
-def _vsftpd(server: Server, root: Path, own: Path) -> Iterator[tuple[str, ...]]:
-    """One for each IP version: it listens on one address only."""
+def _vsftpd(server: Server, root: Path, own: Path, pem: Path | None) -> Iterator[tuple[str, ...]]:
+    """One for each IP version: it listens on one address only. With TLS, one for port 990 too."""
     empty = own / "nothing"
     empty.mkdir()
     for version, host in server.hosts.items():
@@ -125,17 +150,28 @@ def _vsftpd(server: Server, root: Path, own: Path) -> Iterator[tuple[str, ...]]:
             VSFTPD.format(
                 v4=v4, v6=v6, listen_address=listen_address, host=host, root=root, empty=empty
             )
+            + (VSFTPD_TLS.format(pem=pem) if pem else "")
         )
         yield ("/usr/sbin/vsftpd", str(settings))
+        if pem:
+            implicit = own / f"vsftpd{version}-implicit.conf"
+            implicit.write_text(settings.read_text() + "listen_port=990\nimplicit_ssl=YES\n")
+            yield ("/usr/sbin/vsftpd", str(implicit))
 
 
-def _proftpd(server: Server, root: Path, own: Path) -> Iterator[tuple[str, ...]]:
+def _proftpd(server: Server, root: Path, own: Path, pem: Path | None) -> Iterator[tuple[str, ...]]:
     users = own / "users"
     users.write_text(f"{_entry(server)}::{root}:/bin/false\n")
     users.chmod(0o600)
     settings = own / "proftpd.conf"
     hosts = " ".join(server.hosts.values())
-    settings.write_text(PROFTPD.format(hosts=hosts, users=users, log=own / "system", folder=own))
+    tls = ""
+    if pem:
+        modules = UNPACKED / "proftpd-mod-crypto/usr/lib/proftpd"
+        tls = PROFTPD_TLS.format(modules=modules, pem=pem, log=own / "tls")
+    settings.write_text(
+        tls + PROFTPD.format(hosts=hosts, users=users, log=own / "system", folder=own)
+    )
     program = UNPACKED / "proftpd-core/usr/sbin/proftpd"
     yield (str(program), "--nodaemon", "--config", str(settings))
 
@@ -146,19 +182,25 @@ def _entry(server: Server) -> str:
     return f"{server.user}:{secret}:{NOBODY}:{NOBODY}"
 
 
-def _pure_ftpd(server: Server, root: Path, own: Path) -> Iterator[tuple[str, ...]]:
+def _pure_ftpd(
+    server: Server, root: Path, own: Path, pem: Path | None
+) -> Iterator[tuple[str, ...]]:
     passwords, database = own / "passwords", own / "database"
     passwords.write_text(f"{_entry(server)}::{root}/./::::::::::::\n")
     maker = UNPACKED / "pure-ftpd/usr/bin/pure-pw"
     subprocess.run([maker, "mkdb", database, "-f", passwords], check=True)
     program = UNPACKED / "pure-ftpd/usr/sbin/pure-ftpd"
     options = ("-l", f"puredb:{database}", "-A", "-E", "-H", "-u", "1", "-c", "500", "-C", "500")
+    if pem:
+        options += ("-Y", "3", "-2", str(pem))
     for version, host in server.hosts.items():
         process = ("-g", str(own / f"pid{version}"))
         yield (str(program), *options, f"-{version}", "-S", f"{host},21", *process)
 
 
-def _pyftpdlib(server: Server, root: Path, own: Path) -> Iterator[tuple[str, ...]]:
+def _pyftpdlib(
+    server: Server, root: Path, own: Path, pem: Path | None
+) -> Iterator[tuple[str, ...]]:
     script = str(Path(__file__).with_name("ftp_pyftpdlib.py"))
     yield ("/usr/bin/python3", script, str(root), *server.hosts.values())
 

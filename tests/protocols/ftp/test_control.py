@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import CLIENT, SERVER, Address, Outcome
 from protocols.ftp.settings import FtpSettings, commands, replies
-from protocols.ftp.verbs import REFUSED, SECURITY, VERBS, Access
+from protocols.ftp.verbs import REFUSED, SECURE, SECURITY, VERBS, Access
 from tests.protocols.ftp.speak import PATIENT, READ_WRITE, WRONG, Control
 
 READ_ONLY = FtpSettings()
@@ -256,7 +256,8 @@ class EveryCommandTests(SynchronousTestCase):
             writes = kind.access is Access.WRITE
             self.assertEqual(told.pop(verb), ["refuse" if writes else "pass", "pass"], verb)
         for verb in REFUSED:
-            self.assertEqual(told.pop(verb), ["never", "never"], verb)
+            wanted = "as `auth` says" if verb in SECURE else "never"
+            self.assertEqual(told.pop(verb), [wanted, wanted], verb)
         self.assertEqual(set(told), {"commands", "---", "anything else"})
 
     def test_oversized(self) -> None:

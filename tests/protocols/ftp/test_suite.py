@@ -13,7 +13,9 @@ from protocols.ftp.data import DataInspector
 from protocols.ftp.inspector import FtpInspector
 from protocols.ftp.settings import FtpSettings
 from protocols.ftp.transfer import Quota, Transfer
+from tests.protocols.tls.hellos import body, message, records
 
+HELLO = records(message(body([])))
 READ_WRITE = FtpSettings(profile="read-write")
 PATHS = FtpSettings(profile="read-write", write_paths=re.compile("/in/.*"))
 
@@ -242,6 +244,36 @@ class FtpSuite(InspectorSuite, SynchronousTestCase):
             [*LOGIN, (CLIENT, b"PASV\r\n"), (SERVER, b"227 (198,51,100,3,156,64)\r\n")],
             outcome=Outcome.DENIED,
             settings=FtpSettings(pasv_address="deny"),
+        ),
+    )
+
+
+class EncryptedSuite(InspectorSuite, SynchronousTestCase):
+    """With TLS; where that begins, a fake session can't tell what is plaintext."""
+
+    inspector = FtpInspector
+    ends_alike = False
+    conversations = (
+        Conversation(
+            "inspected TLS",
+            [
+                (SERVER, b"220 ready\r\n"),
+                (CLIENT, b"AUTH TLS\r\n"),
+                (SERVER, b"234 go on\r\n"),
+                (CLIENT, HELLO),
+                (CLIENT, b"USER a\r\n"),
+                (SERVER, b"230 in\r\n"),
+                *talk((b"PBSZ 0", b"200 fine"), (b"PROT P", b"200 fine")),
+                *QUIT,
+            ],
+            settings=FtpSettings(auth="inspect"),
+            replays=False,
+        ),
+        Conversation(
+            "TLS from the first byte on",
+            [(CLIENT, HELLO), *LOGIN, *QUIT],
+            settings=FtpSettings(implicit=True),
+            replays=False,
         ),
     )
 
