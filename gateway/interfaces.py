@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from zope.interface import Attribute, Interface
 
@@ -38,6 +38,13 @@ class Side(Enum):
 
 Side.CLIENT.other = Side.SERVER
 Side.SERVER.other = Side.CLIENT
+
+CONTRACT: Final = (1, 0)
+"""
+The version of what is between sessions and inspectors: this module and L{gateway.inspector}. The
+second number grows when something is added, the first one when an inspector that worked may work
+no more; the plugin guide says what counts as that.
+"""
 
 CLIENT = Side.CLIENT
 SERVER = Side.SERVER
@@ -625,6 +632,8 @@ class IInspectorMaker(Interface):
     transports: frozenset[str] = Attribute(
         "what it inspects: {'tcp'}, {'udp'} (make() then gets an IDatagramSession), or both"
     )
+
+    contract: tuple[int, int] = Attribute("the version of the contract that it was written for")
 
     def settings() -> type | None:
         """

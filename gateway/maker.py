@@ -22,7 +22,7 @@ from typing import Any, cast
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from gateway.interfaces import IInspector, IInspectorMaker, ISession
+from gateway.interfaces import CONTRACT, IInspector, IInspectorMaker, ISession
 
 
 @implementer(IInspectorMaker, IPlugin)
@@ -36,15 +36,23 @@ class InspectorMaker:
         and C{Shared} is called with these for what all sessions of a service share.
         C{keeps} says that it never changes a body.
     @ivar transports: C{"tcp"}, or C{"udp"}, for an inspector of datagrams, or both.
+    @ivar contract: the version of the contract that it was written for. One that is given is
+        checked when the policy is loaded: L{gateway.interfaces.CONTRACT}.
     """
 
     def __init__(
-        self, name: str, target: str | type, description: str, transports: Iterable[str] = ("tcp",)
+        self,
+        name: str,
+        target: str | type,
+        description: str,
+        transports: Iterable[str] = ("tcp",),
+        contract: tuple[int, int] = CONTRACT,
     ) -> None:
         self.name = name
         self.target = target
         self.description = description
         self.transports = frozenset(transports)
+        self.contract = contract
 
     def __repr__(self) -> str:
         return f"InspectorMaker({self.name!r}, {self._where()!r})"

@@ -28,7 +28,7 @@ from typing import Any
 from twisted.plugin import getPlugins
 
 import twisted.plugins
-from gateway.interfaces import IInspectorMaker
+from gateway.interfaces import CONTRACT, IInspectorMaker
 from gateway.maker import InspectorMaker, importing
 
 
@@ -79,7 +79,24 @@ def _only(name: str, found: list[IInspectorMaker]) -> IInspectorMaker:
             f"{len(found)} plugins are called {name!r}: {', '.join(map(repr, found))}; "
             "remove all but one of them"
         )
+    _check_contract(found[0])
     return found[0]
+
+
+def _check_contract(maker: IInspectorMaker) -> None:
+    """
+    Check that this gateway keeps the contract that the inspector was written for.
+
+    @raise LookupError: it does not.
+    """
+    (major, minor), wanted = CONTRACT, maker.contract
+    if wanted[0] != major or wanted[1] > minor:
+        newer = wanted > CONTRACT
+        raise LookupError(
+            f"the inspector {maker.name!r} is written for version {wanted[0]}.{wanted[1]} of the "
+            f"inspectors' contract, and this gateway has {major}.{minor}: "
+            + ("install a newer gateway" if newer else "ask its author for a newer one")
+        )
 
 
 def _unknown(name: str, files: dict[str, list[Path]]) -> Exception:

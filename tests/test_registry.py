@@ -11,7 +11,7 @@ from textwrap import dedent
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from gateway.interfaces import IInspectorMaker
+from gateway.interfaces import CONTRACT, IInspectorMaker
 from gateway.maker import InspectorMaker
 from gateway.registry import find, makers
 from gateway.testing import FakeSession
@@ -119,6 +119,19 @@ class FindTests(SynchronousTestCase):
         self.assertEqual(maker.settings().__name__, "Settings")  # type: ignore[union-attr]
         self.assertIs(self.find("redis"), maker)
         self.assertEqual([path.name for path in self.folder.iterdir()], ["redis.py"])
+
+    def test_contract(self) -> None:
+        """A plugin for a contract that this gateway does not keep is refused, and the way out said."""
+        major, minor = CONTRACT
+        for wanted, way in (
+            ((major, minor + 1), "install a newer gateway"),
+            ((major + 1, 0), "install a newer gateway"),
+            ((major - 1, 9), "ask its author"),
+        ):
+            self.put("redis", GOOD.replace('"A test"', f'"A test", contract={wanted}'))
+            self.assertIn(way, str(self.assertRaises(LookupError, self.find, "redis")))
+        self.put("redis", GOOD.replace('"A test"', f'"A test", contract=({major}, 0)'))
+        self.assertEqual(self.find("redis").contract, (major, 0))
 
     def test_changed_file(self) -> None:
         """A file that was changed is loaded again, as a reload should."""

@@ -11,7 +11,7 @@ from attrs import field, frozen, validators
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from gateway.interfaces import IInspector, IInspectorMaker, ISession
+from gateway.interfaces import CONTRACT, IInspector, IInspectorMaker, ISession
 from gateway.policy.load import load
 from gateway.policy.policy import Policy
 from gateway.policy.problem import PolicyError
@@ -126,6 +126,7 @@ class Maker:
     kind: type | None = None
     description: str = "An inspector for tests."
     transports: frozenset[str] = frozenset({"tcp"})
+    contract: tuple[int, int] = CONTRACT
 
     def settings(self) -> type | None:
         return self.kind

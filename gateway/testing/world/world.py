@@ -9,7 +9,7 @@ from typing import Any, cast
 from attrs import define, field
 from zope.interface import implementer
 
-from gateway.interfaces import Address, IInspector, IInspectorMaker, ISession
+from gateway.interfaces import CONTRACT, Address, IInspector, IInspectorMaker, ISession
 from gateway.observe.audit import Audit
 from gateway.observe.metrics import Metrics
 from gateway.policy.limits import Limits
@@ -43,6 +43,7 @@ class Maker:
     making: Callable[[ISession], IInspector]
     description: str = ""
     transports: frozenset[str] = frozenset({"tcp", "udp"})
+    contract: tuple[int, int] = CONTRACT
 
     @property
     def keeps(self) -> bool:
