@@ -34,6 +34,8 @@ class KeeperServiceTests(RestartCase):
 
     def start_keeper(self) -> None:
         """What tproxygw-keeper.service does."""
+        # a former one's is no sign that this one is ready
+        self.listening.unlink(missing_ok=True)
         daemon = self.scene.daemon
         folders = ("--config", str(self.scene.config), "--state", str(daemon.state))
         log = daemon.log.open("ab")
@@ -103,7 +105,6 @@ class KeeperServiceTests(RestartCase):
         """The keeper is started again, as in an upgrade: it takes over what is in force."""
         self.keeper.terminate()
         self.keeper.wait()
-        self.listening.unlink()
         self.assertTrue(self.is_there())
         self.start_keeper()
         self.assertSaid("the keeper was killed")
@@ -115,7 +116,6 @@ class KeeperServiceTests(RestartCase):
         self.keeper.terminate()
         self.keeper.wait()
         self.flush()
-        self.listening.unlink()
         self.start_keeper()
         there = wait_until(self.is_there, 10, progress=self.keepers_work)
         self.assertTrue(there, f"the router stays open:\n{self.scene.daemon.said}")
