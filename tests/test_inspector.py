@@ -709,6 +709,21 @@ class ReaderTests(SynchronousTestCase):
             for pieces in ([said], [said[at : at + 1] for at in range(len(said))]):
                 self.assertIn(why, str(self.read(lambda read: read.lines(6), *pieces)), said)
 
+    def test_line_after_a_read_that_ends_in_cr(self) -> None:
+        """A body's last byte makes no line end of a LF that follows it, whole or in pieces."""
+
+        async def body_and(read: Reader, line: Any) -> bytes:
+            await read.exactly(2, 2)
+            return bytes(await line(9))
+
+        for said in (b"x\r\n", b"x\r\ncommand\r\n", b"x\r\na\r\n\r\n"):
+            for pieces in ([said], [said[:2], said[2:]], [said[at : at + 1] for at in range(9)]):
+                for line in (
+                    lambda read: body_and(read, read.line),
+                    lambda read: body_and(read, read.lines),
+                ):
+                    self.assertIn("lone", str(self.read(line, *filter(None, pieces))), said)
+
     def test_lone_end(self) -> None:
         """Who wants to say where it is can look: nothing was read."""
 

@@ -121,7 +121,7 @@ class FindTests(SynchronousTestCase):
         self.assertEqual([path.name for path in self.folder.iterdir()], ["redis.py"])
 
     def test_contract(self) -> None:
-        """A plugin for a contract that this gateway does not keep is refused, and the way out said."""
+        """A plugin for a contract that is not kept is refused, and the way out is said."""
         major, minor = CONTRACT
         for wanted, way in (
             ((major, minor + 1), "install a newer gateway"),

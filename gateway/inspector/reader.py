@@ -250,6 +250,9 @@ class Reader:
 
         @raise LoneEnd: something does.
         """
+        if begin == 0 and self._buffer[self._at : self._at + 1] == b"\n":
+            # The expression looks back over the first unread byte, at a CR that was read already.
+            raise LoneEnd(self.side, 0)
         lone = LONE.search(self._buffer, self._at + begin, self._at + end)
         if lone is not None:
             raise LoneEnd(self.side, lone.start() - self._at)
