@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 
 from gateway.inspector import LoneEnd, Reader
-from gateway.interfaces import CLIENT, SERVER, Denied, ISession, Outcome, Verdict
+from gateway.interfaces import CLIENT, SERVER, Denied, ISession, Outcome, Side, Verdict
 from protocols.smtp.deadline import Deadline, pause
-from protocols.smtp.grammar.command import Command
+from protocols.smtp.grammar.command import Command, is_word
 from protocols.smtp.grammar.refusal import Refusal, refusal
 from protocols.smtp.grammar.reply import Reply
+from protocols.smtp.known import Known
 from protocols.smtp.server import LOST, SLOW, Server
 from protocols.smtp.settings import SMTPSettings
-from protocols.smtp.trace import received
+from protocols.smtp.trace import received, written_host
 from protocols.smtp.transaction import Discard, Transaction
 from protocols.smtp.transfer import Mail, Transfer
 
@@ -38,10 +39,8 @@ class Dialogue:
     """
     What the client's commands have in common.
 
-    @ivar helo: what the client calls itself; empty before EHLO.
-    @ivar extended: it said EHLO, not HELO.
-    @ivar offered: the extensions that it heard of.
-    @ivar authenticated: it logged in.
+    @ivar known: what was said by EHLO, and since.
+    @ivar encrypted: who speaks TLS with the gateway.
     @ivar transaction: the mail that has begun.
     @ivar messages: how many were answered to by the server.
     @ivar refused: the server wants no mail in this session.
@@ -55,10 +54,8 @@ class Dialogue:
         self.deadline = Deadline(session)
         self.server = Server(session, self.deadline, self._greet)
         self.transfer = Transfer(session, self.server)
-        self.helo = ""
-        self.extended = False
-        self.offered: Mapping[str, str] = {}
-        self.authenticated = False
+        self.known = Known()
+        self.encrypted: frozenset[Side] = frozenset()
         self.transaction: Transaction | None = None
         self.messages = 0
         self.refused = False
@@ -167,6 +164,12 @@ class Dialogue:
             raise Over
         return reply
 
+    def introduction(self, command: Command) -> bytes:
+        """EHLO as the server hears it: with the client's address if it has not said a word."""
+        if is_word(command.argument) and command.argument.isascii():
+            return command.line()
+        return evolve(command, argument=written_host(self.session.client.host)).line()
+
     async def forward(self, command: Command) -> Reply:
         """Ask the server, and answer with its words."""
         reply = await self.ask(command.verb, command.line())
@@ -244,7 +247,7 @@ class Dialogue:
 
     def envelope(self) -> dict[str, Any]:
         """What is known of the transaction, as audit fields."""
-        fields: dict[str, Any] = {"helo": self.helo}
+        fields: dict[str, Any] = {"helo": self.known.helo}
         if self.transaction is not None:
             fields["mail_from"] = f"<{self.transaction.sender}>"
             recipients = self.transaction.recipients or self.transaction.discarded
@@ -276,12 +279,9 @@ class Dialogue:
         if not by:
             return b""
         assert self.transaction is not None
-        protocol = "UTF8SMTP" if self.transaction.international else "SMTP"
-        if protocol == "SMTP" and self.extended:
-            protocol = "ESMTP"
-        if self.authenticated:
-            protocol += "A"
-        return received(self.session, by, self.helo, protocol, self.messages + 1)
+        known, tls = self.known, CLIENT in self.encrypted
+        how = known.protocol(self.transaction.international, tls)
+        return received(self.session, by, known.helo, how, self.messages + 1)
 
     def end_transaction(self) -> None:
         """No mail has begun any more."""

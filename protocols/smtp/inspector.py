@@ -26,7 +26,7 @@ from gateway.interfaces import (
     Unreachable,
     Verdict,
 )
-from protocols.smtp import mailing, opening
+from protocols.smtp import mailing, opening, protection
 from protocols.smtp.content.chunk import Chunk
 from protocols.smtp.dialogue import Dialogue, Over
 from protocols.smtp.grammar.command import Command, parse_command
@@ -59,9 +59,16 @@ class SMTPInspector(StreamInspector):
         self._dialogue = Dialogue(session)
         self._server = self._dialogue.server
         self._server_read: Reader | None = None
+        self._agreeing: Deferred[None] | None = Deferred() if self._settings.implicit else None
 
     def started(self) -> None:
-        """Connect: the server speaks first."""
+        """Connect: the server speaks first, unless there is TLS before."""
+        if self._agreeing is None:
+            self._connect()
+        else:
+            self._dialogue.waits("command_seconds")
+
+    def _connect(self) -> None:
         self.session.connect().addCallbacks(self._connected, self._unreachable)
 
     def _connected(self, address: Address) -> None:
@@ -83,6 +90,8 @@ class SMTPInspector(StreamInspector):
     async def from_server(self, read: Reader) -> None:
         """Greet the client in the server's words, then tell of replies."""
         self._server_read = read
+        if self._agreeing is not None:
+            await self._agreeing
         try:
             unasked = await self._server.listen(read, lambda: self._dialogue.transfer.flows)
         except Doubtful as doubtful:
@@ -113,7 +122,9 @@ class SMTPInspector(StreamInspector):
     async def from_client(self, read: Reader) -> None:
         """One command after the other, until QUIT."""
         try:
-            if not self._server.greeted and await read.more():
+            if self._agreeing is not None:
+                await self._agree(read)
+            if await read.more() and not self._server.greeted:
                 await self._server.greeting()
             while not self._dialogue.quit and await self._more(read):
                 await self._turn(read)
@@ -125,6 +136,15 @@ class SMTPInspector(StreamInspector):
             raise Denied("the client ended before the last chunk of its message")
         self._dialogue.quit = True
 
+    async def _agree(self, read: Reader) -> None:
+        """Go over to TLS before anything is said, if there is anybody."""
+        self._dialogue.waits(None)
+        await protection.agree(self._dialogue, read, self.session.connect)
+        self._server.wait()
+        agreeing, self._agreeing = self._agreeing, None
+        assert agreeing is not None
+        agreeing.callback(None)
+
     async def _more(self, read: Reader) -> bool:
         """Wait for a command."""
         self._dialogue.waits("command_seconds")
@@ -132,7 +152,7 @@ class SMTPInspector(StreamInspector):
 
     async def _turn(self, read: Reader) -> None:
         settings, most = self._settings, self._settings.command_bytes
-        if "AUTH" in self._dialogue.offered:  # its first line is as long as any (RFC 4954, 4)
+        if "AUTH" in self._dialogue.known.offered:  # its first line is as long as any (RFC 4954, 4)
             most = max(most, settings.auth_bytes)
         try:
             line = await self._dialogue.line(read, most)
@@ -153,7 +173,7 @@ class SMTPInspector(StreamInspector):
                 raise Denied(refused.reason, refused.reply.data()) from None
             raise
         named = command.verb in ("EHLO", "HELO")
-        if not (line.isascii() or named or "SMTPUTF8" in self._dialogue.offered):
+        if not (line.isascii() or named or "SMTPUTF8" in self._dialogue.known.offered):
             raise refusal(500, "5.5.2 ASCII only", f"{command.verb} beyond ASCII without SMTPUTF8")
         return command
 
@@ -174,14 +194,14 @@ class SMTPInspector(StreamInspector):
             reason = f"{verb} is not allowed"
             raise refusal(502, f"5.5.1 {verb} is not available", reason, "commands")
         needed = NEEDS.get(verb)
-        if needed is not None and needed not in self._dialogue.offered:
+        if needed is not None and needed not in self._dialogue.known.offered:
             raise refusal(502, f"5.5.1 {verb} is not available", f"{verb}, which was not offered")
 
     def _go_blind(self, beginning: bytes) -> None:
         assert self._server_read is not None
         if not self._server_read.empty:
             raise Denied("the server sent plaintext after it had agreed to TLS")
-        helo = self._dialogue.helo
+        helo = self._dialogue.known.helo
         gateway = {"starttls": "passed, not inspected from here on"}
         self.session.record("smtp", gateway, helo=helo)
         self._dialogue.quit = True
@@ -206,7 +226,7 @@ _COMMANDS: Mapping[str, Callable[[Dialogue, Command, Reader], Awaitable[Any]]] =
     "HELO": opening.hello,
     "EHLO": opening.hello,
     "AUTH": opening.authenticate,
-    "STARTTLS": opening.secure,
+    "STARTTLS": protection.secure,
     "MAIL": mailing.begin,
     "RCPT": mailing.address,
     "DATA": mailing.send,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from gateway.inspector import Reader
 from gateway.interfaces import Denied
+from protocols.smtp import protection
 from protocols.smtp.content.chunk import Chunk
 from protocols.smtp.content.content import too_large
 from protocols.smtp.dialogue import Dialogue, Over
@@ -22,6 +23,9 @@ GO_AHEAD = Reply.of(354, "End the message with <CR><LF>.<CR><LF>")
 async def begin(dialogue: Dialogue, command: Command, read: Reader) -> None:
     """MAIL (section 4.1.1.2)."""
     assert command.path is not None
+    if not dialogue.known.helo:
+        raise refusal(503, "5.5.1 Say EHLO first")
+    await protection.check(dialogue, "mail")
     _check_may_begin(dialogue)
     _check_parameters(dialogue, command, MAIL)
     if int(command.parameter("SIZE") or 0) > dialogue.settings.message_bytes:
@@ -36,11 +40,7 @@ async def begin(dialogue: Dialogue, command: Command, read: Reader) -> None:
 
 def _check_may_begin(dialogue: Dialogue) -> None:
     settings = dialogue.settings
-    if not dialogue.helo:
-        raise refusal(503, "5.5.1 Say EHLO first")
-    if settings.starttls == "require":
-        raise refusal(530, "5.7.0 Say STARTTLS first", "mail in plaintext", "starttls")
-    if settings.auth_required and not dialogue.authenticated:
+    if settings.auth_required and not dialogue.known.authenticated:
         raise refusal(530, "5.7.0 Say AUTH first", "mail without AUTH", "auth_required")
     if dialogue.messages >= settings.messages_per_session:
         reply = b"421 4.7.0 So many messages are enough; connect again\r\n"
@@ -51,7 +51,7 @@ def _check_may_begin(dialogue: Dialogue) -> None:
 
 def _check_parameters(dialogue: Dialogue, command: Command, table: Mapping[str, Parameter]) -> None:
     for name, _ in command.parameters:
-        if table[name].extension not in dialogue.offered:
+        if table[name].extension not in dialogue.known.offered:
             raise refusal(555, f"5.5.4 {name} is not available", f"{name}, not offered")
     assert command.path is not None
     transaction = dialogue.transaction

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from attrs import frozen
+from attrs import Factory, frozen
 
 from gateway.inspector import option
 from protocols.mime.settings import ContentSettings
@@ -21,6 +21,7 @@ from protocols.smtp.values import (
     networks,
     refusal,
 )
+from protocols.tls.encryption import Encryption
 
 
 @frozen
@@ -60,14 +61,32 @@ class SMTPSettings(ContentSettings):
         "angle brackets, no domain. They are written as the standard has them.",
         "lenient",
     )
-    starttls: Literal["hide", "refuse", "pass", "require"] = option(
+    starttls: Literal["hide", "refuse", "pass", "require", "inspect"] = option(
         'TLS within the session: "hide" that the server has it; "refuse" it for now; "pass" it, '
-        'with all that follows unseen; "require" it before mail, and pass it.',
+        'with all that follows unseen; "require" it before mail, and pass it; "inspect": the '
+        "gateway speaks it with both, and what follows is inspected as before.",
         "hide",
+        needs_root=("inspect",),
+    )
+    implicit: bool = option(
+        "Clients speak TLS from the first byte on, as is usual on port 465. It is inspected.",
+        False,
+        needs_root=(True,),
+    )
+    tls_required: Literal["no", "server", "client"] = option(
+        'Whether there is mail without TLS: "server": it reaches no server in plaintext; for a '
+        "client that does not ask for TLS, the gateway asks the server for it. "
+        '"client": it is taken from no client in plaintext either.',
+        "no",
+        precedent="Postfix: smtp_tls_security_level, smtpd_tls_security_level = may",
+    )
+    tls: Encryption = option(
+        "What must be agreed in TLS that is inspected, and which servers are believed.",
+        Factory(Encryption),
     )
     auth: Literal["never", "tls", "always"] = option(
-        'Whether clients may log in: "tls" is only where the gateway decrypts, which it does not '
-        'do yet, so it is as "never"; "always" lets passwords pass in plaintext.',
+        'Whether clients may log in: "tls" is only within TLS that is inspected; "always" lets '
+        "passwords pass in plaintext.",
         "tls",
     )
     auth_required: bool = option("Whether mail is taken only from clients that logged in.", False)
@@ -232,6 +251,19 @@ class SMTPSettings(ContentSettings):
         "may pass.",
         (),
     )
+
+    def __attrs_post_init__(self) -> None:
+        """
+        Whether the settings go together.
+
+        @raise ValueError: they don't.
+        """
+        if self.implicit and self.starttls != "hide":
+            raise ValueError('"implicit" and "starttls": there is no TLS within TLS')
+        if self.tls_required == "client" and not (self.implicit or self.starttls == "inspect"):
+            raise ValueError('"tls_required": clients have no TLS with "starttls" as it is')
+        if self.tls_required == "server" and self.starttls in ("pass", "require"):
+            raise ValueError('"tls_required": of what passes unseen, nobody knows that it is TLS')
 
     @property
     def holds(self) -> bool:

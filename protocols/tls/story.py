@@ -61,29 +61,41 @@ class Story:
         yield "ja4", self.ja4
         if hello.alpn:
             yield "client_alpns", [name.decode("latin-1") for name in hello.alpn]
-        if server is None:
-            return
-        yield "version", server.version
-        yield "session_resumed", server.resumed
-        if server.alpn:
-            yield "server_alpns", [server.alpn]
-        if server.chain:
-            yield from _certificate(server.chain[0])
+        if server is not None:
+            yield from _fields(server)
 
     def _own(self) -> Iterator[tuple[str, Any]]:
         """What EVE has none for."""
         yield "mode", self.decision.mode
         yield "rule", self.decision.place
         if self.server is not None:
-            yield "server", terms_of(self.server)
-            if self.server.flaws:
-                yield "flaws", [str(flaw) for flaw in self.server.flaws]
+            yield from _own(self.server)
         if self.client is not None:
             yield "client", terms_of(self.client)
         if self.trusted is not None:
             yield "root", "trusted" if self.trusted else "untrusted"
         if self.alert:
             yield "alert", self.alert
+
+
+def described(server: Agreed | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What was agreed with a server, if it was: EVE's fields, and the gateway's own."""
+    return ({}, {}) if server is None else (dict(_fields(server)), dict(_own(server)))
+
+
+def _fields(server: Agreed) -> Iterator[tuple[str, Any]]:
+    yield "version", server.version
+    yield "session_resumed", server.resumed
+    if server.alpn:
+        yield "server_alpns", [server.alpn]
+    if server.chain:
+        yield from _certificate(server.chain[0])
+
+
+def _own(server: Agreed) -> Iterator[tuple[str, Any]]:
+    yield "server", terms_of(server)
+    if server.flaws:
+        yield "flaws", [str(flaw) for flaw in server.flaws]
 
 
 def terms_of(agreed: Agreed) -> dict[str, Any]:

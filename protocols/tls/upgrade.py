@@ -57,6 +57,10 @@ class Unsafe(Exception):
         self.by = by
 
 
+class Unreached(Unsafe):
+    """The server can't be reached."""
+
+
 class Upgrade:
     """
     One session's way to TLS.
@@ -128,7 +132,7 @@ class Upgrade:
                 SERVER, name=name, alpn=alpn, terms=self._terms, accept=ALL
             )
         except Unreachable as error:
-            raise Unsafe(f"server unreachable: {error}") from None
+            raise Unreached(f"server unreachable: {error}") from None
         except Insecure as error:
             story.alert = error.alert
             raise Unsafe(error.reason) from None

@@ -59,13 +59,17 @@ class SmtpCase(SceneCase):
     def prepare(self) -> None:
         """Start the servers."""
         folder = self.scene.folder
-        type(self).certificate = certificate(folder)
+        type(self).certificate = self.make_certificate(folder)
         type(self).running = {}
         for port, server in self.servers.items():
             place = folder / f"{server.name}{port}"
             running = server(self.server, place, SERVER, port, self.certificate)
             self.running[port] = running
             running.start()
+
+    def make_certificate(self, folder: Path) -> Path:
+        """The servers' key and certificate."""
+        return certificate(folder)
 
     def smtp(self, port: int = 25) -> smtplib.SMTP:
         """The standard library's client, on the client's host."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import CLIENT, SERVER, Address, Outcome
@@ -106,6 +107,16 @@ class LimitTests(SynchronousTestCase):
         )
         self.assertTrue(session.sent[CLIENT].endswith(b"does not answer; try again later\r\n"))
         self.assertFalse(session.sent[SERVER].endswith(b".\r\n"))
+
+    def test_record(self) -> None:
+        """That of a refused mail has what its client heard, even if that fell asleep."""
+        settings = evolve(TIMES, headers=(HeaderRule("X", "reject"),))
+        session = talk([*DATA[:-2], (CLIENT, b"DATA\r\nX: y\r\n\r\n")], settings)
+        session.advance(21)
+        (record,) = session.records_of("smtp")
+        self.assertEqual((record["verdict"], record["denied_by"]), ("denied", "headers"))
+        self.assertEqual(record["answer"].encode(), session.sent[CLIENT].splitlines()[-1])
+        self.assertEqual(record["answer"][:3], "421")
 
     def test_server_was_slow(self) -> None:
         """What the server takes while the client is not waited for does not matter."""

@@ -1,0 +1,197 @@
+"""SMTP's TLS, looked into by the real gateway: STARTTLS, port 465, and TLS that is required."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from functools import cache
+from pathlib import Path
+from typing import ClassVar
+
+from gateway.lab.namespace import CommandFailed
+from gateway.tls.key import write_root
+from tests.netns.case import SERVER, hear
+from tests.netns.mail import PASSWORD, USERNAME
+from tests.netns.mail.case import SmtpCase, smtp
+from tests.netns.mail.client import FROM, HELO, TO
+from tests.netns.mail.server import Exim, Postfix
+from tests.netns.scene import ZONES
+from tests.netns.tls_case import TRUST, gateway_root, pem, public, public_root
+from tests.observe.reading import told
+
+NAME = "mail.b.example"
+OPEN, LOGIN, ONWARD, SMTPS, AROUND = 25, 587, 27, 465, 466
+
+DENY = '[smtp.tls]\ninvalid = "deny"\n'
+INSPECT = 'starttls = "inspect"\n'
+
+TLS = """
+inspector = "tls"
+server = "{server}:465"
+[[rule]]
+to = ["internet"]
+ports = [466]
+[tls]
+inside = "inside"
+pages = false
+without_name = "inspect"
+"""
+
+
+@cache
+def server_pem() -> bytes:
+    """The servers' certificate."""
+    return public().issue(NAME).pem
+
+
+class InspectedTests(SmtpCase):
+    """Real clients and servers; the gateway reads all mail, and all of it comes in TLS."""
+
+    servers: ClassVar = {OPEN: Postfix, LOGIN: Exim, SMTPS: Exim}
+    services: ClassVar = {
+        "open": smtp(OPEN, INSPECT),
+        "login": smtp(LOGIN, INSPECT + 'tls_required = "client"\n' + DENY),
+        "onward": f'server = "{SERVER}:{OPEN}"\n' + smtp(ONWARD, 'tls_required = "server"\n'),
+        "smtps": smtp(SMTPS, "implicit = true\n" + DENY),
+        "around": TLS.format(server=SERVER),
+        "inside": 'inspector = "smtp"\n[smtp]\nauth = "always"\n',
+    }
+    gateway = TRUST
+
+    def make_certificate(self, folder: Path) -> Path:
+        """By somebody whom the gateway believes."""
+        path = folder / f"{NAME}.pem"
+        path.write_bytes(server_pem())
+        return path
+
+    def begin(self) -> None:
+        """Write the root and the authorities beside the configuration, then start."""
+        self.scene.configure(self.services, self.gateway, ZONES)
+        write_root(self.scene.config / "root.pem", gateway_root())
+        (self.scene.config / "public.pem").write_bytes(pem(public_root().issued.certificate))
+        self.root.write_bytes(pem(gateway_root().certificate))
+        self.scene.daemon.start()
+
+    @property
+    def root(self) -> Path:
+        """What the clients believe."""
+        return self.scene.folder / "gateway.crt"
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """As a careful program has it."""
+        return ssl.create_default_context(cafile=f"{self.root}")
+
+    def swaks(self, port: int, subject: str, *options: str) -> str:
+        """Send a mail. The whole dialogue is given back."""
+        return self.client.run(
+            *("swaks", "--server", SERVER, "--port", f"{port}", "--from", FROM, "--to", TO),
+            *("--helo", HELO, "--header", f"Subject: {subject}", *options),
+        )
+
+    def verified(self, port: int, subject: str, *options: str) -> str:
+        """The same in TLS, by a client that believes the gateway's root only."""
+        trust = ("--tls-verify", "--tls-ca-path", f"{self.root}", "--tls-sni", NAME)
+        return self.swaks(port, subject, *trust, *options)
+
+    def came_in_tls(self, port: int, subject: str) -> None:
+        """The server has the mail, by TLS; the gateway has read it, and nothing went wrong."""
+        received = self.arrived(self.running[port], subject)["received"]
+        self.assertRegex(received, r"(?i)esmtps")
+        self.record("email", subject=subject)
+        (email,) = (each for each in self.scene.records() if told(each).get("subject") == subject)
+
+        def flows() -> list[str]:
+            flows = (each for each in self.scene.records() if each["event_type"] == "flow")
+            return [told(one)["verdict"] for one in flows if one["flow_id"] == email["flow_id"]]
+
+        self.wait(flows, f"the session of {subject!r} has no end")
+        self.assertEqual(flows(), ["passed"])
+
+    def test_starttls(self) -> None:
+        """swaks, Python, curl; each believes the gateway, and it believes the server."""
+        self.verified(OPEN, "by swaks", "--tls")
+        client = self.smtp(OPEN)
+        with self.client.entered():
+            client._host = NAME  # type: ignore[attr-defined]
+            client.starttls(context=self.context)
+        client.sendmail(FROM, [TO], b"Subject: by Python\r\n\r\nx\r\n")
+        client.quit()
+        self.client.run(
+            *("curl", "-sS", "--crlf", "--ssl-reqd", "--resolve", f"{NAME}:{OPEN}:{SERVER}"),
+            *("--cacert", f"{self.root}", f"smtp://{NAME}:{OPEN}/{HELO}"),
+            *("--mail-from", FROM, "--mail-rcpt", TO, "--upload-file", "-"),
+            input="Subject: by curl\n\nx\n",
+        )
+        for subject in ("by swaks", "by Python", "by curl"):
+            self.came_in_tls(OPEN, subject)
+        told = self.record("tls", sni=NAME)
+        self.assertEqual((told["verdict"], told["tls"]["rule"]), ("passed", "starttls"))
+
+    def test_other_clients(self) -> None:
+        """OpenSSL's and Postfix's own clients say that all is well with the certificate."""
+        said = self.client.run(
+            *("openssl", "s_client", "-starttls", "smtp", "-connect", f"{SERVER}:{OPEN}"),
+            *("-servername", NAME, "-verify_hostname", NAME, "-verify_return_error"),
+            *("-CAfile", f"{self.root}", "-quiet", "-crlf"),
+            input="EHLO c\nQUIT\n",
+        )
+        self.assertIn("CHUNKING", said)
+        self.assertNotIn("STARTTLS", said)
+        said = self.client.run(
+            *("posttls-finger", "-c", "-l", "secure", "-F", f"{self.root}"),
+            *(f"[{SERVER}]:{OPEN}", NAME),
+        )
+        self.assertIn("Verified TLS connection established", said)
+
+    def test_plaintext(self) -> None:
+        """Who wants no TLS needs none, where it is not required."""
+        self.swaks(OPEN, "plain")
+        self.assertNotRegex(self.arrived(self.running[OPEN], "plain")["received"], "(?i)esmtps")
+
+    def test_login(self) -> None:
+        """In TLS, and only there."""
+        login = ("--auth", "PLAIN", "--auth-user", USERNAME, "--auth-password", PASSWORD)
+        self.verified(LOGIN, "in", "--tls", *login)
+        self.came_in_tls(LOGIN, "in")
+        with self.assertRaises(CommandFailed) as caught:
+            self.swaks(LOGIN, "no", *login)
+        self.assertIn("authentication", str(caught.exception))
+        with self.assertRaises(CommandFailed) as caught:
+            self.swaks(LOGIN, "no")
+        self.assertIn("530 5.7.0 Say STARTTLS first", str(caught.exception))
+
+    def test_onward(self) -> None:
+        """A client that knows no TLS, and a server that gets mail in TLS only."""
+        self.assertNotIn("STARTTLS", self.swaks(ONWARD, "onward"))
+        self.came_in_tls(OPEN, "onward")
+        self.assertEqual(self.record("tls")["tls"]["rule"], "tls_required")
+
+    def test_from_the_first_byte(self) -> None:
+        """Port 465: by the inspector of SMTP itself, and by that of TLS."""
+        login = ("--auth", "LOGIN", "--auth-user", USERNAME, "--auth-password", PASSWORD)
+        for port in (SMTPS, AROUND):
+            self.verified(port, f"by {port}", "--tls-on-connect", *login)
+            self.came_in_tls(SMTPS, f"by {port}")
+        with self.client.entered():
+            client = smtplib.SMTP_SSL(
+                SERVER, SMTPS, local_hostname=HELO, timeout=20, context=self.unnamed
+            )
+        client.sendmail(FROM, [TO], b"Subject: no name\r\n\r\nx\r\n")
+        client.quit()
+        self.came_in_tls(SMTPS, "no name")
+
+    @property
+    def unnamed(self) -> ssl.SSLContext:
+        """A client that says no name, as the server's address is none."""
+        context = self.context
+        context.check_hostname = False
+        return context
+
+    def test_injected(self) -> None:
+        """Plaintext behind STARTTLS reaches nobody."""
+        for port in (OPEN, LOGIN):
+            ours = self.dial((SERVER, port))
+            ours.sendall(b"EHLO c\r\nSTARTTLS\r\nEHLO injected\r\nRSET\r\n")
+            self.assertIn(b"\r\n421 4.7.0 Nothing may follow STARTTLS\r\n", hear(ours))
+            self.assertNotIn("injected", self.running[port].log)
