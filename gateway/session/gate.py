@@ -25,18 +25,22 @@ SECURING = 32
 """The side's TLS is about to begin."""
 
 
+def _nothing() -> None:
+    """Nobody is there who could be read."""
+
+
 class Gate:
-    """Decides whether one side is read. C{read} and C{pause} are the wire's."""
+    """Decides whether one side is read, who may not be there yet."""
 
     __slots__ = ("_pause", "_read", "reasons")
 
-    def __init__(self, read: Callable[[], None], pause: Callable[[], None], reasons: int) -> None:
+    def __init__(self, reasons: int) -> None:
         self.reasons = reasons
-        self._read = read
-        self._pause = pause
+        self._read: Callable[[], None] = _nothing
+        self._pause: Callable[[], None] = _nothing
 
-    def rebind(self, read: Callable[[], None], pause: Callable[[], None]) -> None:
-        """The side is read in another way from now on."""
+    def bind(self, read: Callable[[], None], pause: Callable[[], None]) -> None:
+        """From now on the side is read so: C{read} and C{pause} are its wire's."""
         self._read, self._pause = read, pause
         if not self.reasons:
             read()

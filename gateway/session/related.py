@@ -208,9 +208,9 @@ class Related:
 
     def _refused(self, session: Session, limits: ServiceLimits) -> Exception | None:
         """Why no more can be agreed on now. Connections that come so are not admitted as others."""
-        if len(session.expected) >= limits.expectations:
+        if len(session.announced.pending) >= limits.expectations:
             return Denied(f"limits.expectations = {limits.expectations}")
-        if session.announced >= limits.announced:
+        if session.announced.running >= limits.announced:
             return Denied(f"limits.announced = {limits.announced}")
         if not self._home.has_descriptors:
             return Unreachable("no file descriptors are left for it")
@@ -218,11 +218,11 @@ class Related:
 
     def _enter(self, session: Session, pending: Any) -> None:
         self.count += 1
-        session.expected |= {pending}
+        session.announced.pending |= {pending}
 
     def _forget(self, session: Session, pending: Any) -> None:
         self.count -= 1
-        session.expected -= {pending}
+        session.announced.pending -= {pending}
 
     def _begin(
         self,

@@ -42,7 +42,7 @@ from gateway.interfaces import (
 )
 from gateway.kernel.sockets import Socket
 from gateway.observe.audit import NOTHING
-from gateway.observe.identity import Identity, Upstream
+from gateway.observe.identity import Identity
 from gateway.observe.log import PrintableLogger
 from gateway.policy.policy import Policy
 from gateway.policy.service import Service, Target
@@ -50,16 +50,16 @@ from gateway.policy.tls import Terms
 from gateway.scanning.tools import Room
 from gateway.session import gate as reason
 from gateway.session import guard
-from gateway.session.connector import Opening, Origin, Reached, origin
-from gateway.session.dialing import Dialing
+from gateway.session.announced import Announced, Related
+from gateway.session.approach import Approach
+from gateway.session.connector import Origin, origin
 from gateway.session.equipment import Equipment
 from gateway.session.expectation import Expectation
-from gateway.session.gate import Gate
 from gateway.session.handshake import Asked, Handshake
-from gateway.session.joining import Joining
+from gateway.session.inspection import Inspection
+from gateway.session.leg import Leg
 from gateway.session.patience import Patience
 from gateway.session.probe import Probe
-from gateway.session.secure import SecureWire
 from gateway.session.stack import Body, Stacked, inspecting, keeps, stack
 from gateway.session.ticker import Ticker
 from gateway.session.timer import Timer
@@ -74,8 +74,6 @@ FULL = {CLIENT: reason.CLIENT_FULL, SERVER: reason.SERVER_FULL}
 _FILLED = tuple((full, side) for side, full in FULL.items())
 
 _NONE: frozenset[Any] = frozenset()
-
-_NOTHING: Mapping[Side, bytes] = {}
 
 T = TypeVar("T")
 
@@ -144,23 +142,12 @@ class Session:
 
     __slots__ = (
         "__weakref__",
-        "_adopted",
-        "_announced_by",
-        "_connect_started",
-        "_connected",
-        "_early",
-        "_early_size",
-        "_ending_early",
+        "_approach",
         "_equipment",
-        "_flushing",
-        "_former",
-        "_gates",
         "_home",
-        "_inspector",
-        "_limit",
+        "_inspection",
+        "_legs",
         "_make",
-        "_opening",
-        "_origin",
         "_patience",
         "_recorded",
         "_released",
@@ -168,15 +155,11 @@ class Session:
         "_speaking",
         "_stacked",
         "_state",
-        "_targets",
-        "_unread",
-        "_upstream",
         "_verdict",
-        "_wires",
         "active",
+        "announced",
         "client",
         "denied",
-        "expected",
         "id",
         "identity",
         "policy",
@@ -212,50 +195,37 @@ class Session:
         self._home = home
         self._equipment = equipment
         self._service = service
-        self._targets = targets or (identity.server,)
         self._make = make
-        self._limit = service.limits.buffer
         self._state = State.ALONE
         self._verdict: Verdict | None = None
         self._patience = Patience(equipment.ticker, service.limits, self)
-        self._inspector: IInspector | None = None
-        self._opening: Opening | Joining | None = None
-        self._connected: Deferred[Address] | None = None
-        self._connect_started = 0.0
-        self._upstream: Upstream | None = None
-        self._early: list[bytes] = []
-        self._early_size = 0
-        self._ending_early = False
+        self._inspection = Inspection()
+        self._approach = Approach(
+            equipment,
+            service.name,
+            targets or (identity.server,),
+            origin(service.source, identity.client),
+        )
         self._speaking: Side | None = None
         self._recorded = False
         self.denied = 0
         self._released = False
-        self._unread = _NOTHING
+        self.announced = Announced()
         # Most sessions have none of these, so that all share the empty ones.
         self._stacked: frozenset[Stacked] = _NONE
-        self._adopted: frozenset[Session] = _NONE
-        self._flushing: tuple[tuple[Side, Deferred[None]], ...] = ()
-        self.expected: frozenset[Expectation | Dialing] = _NONE
         self.timers: frozenset[Timer] = _NONE
-        self._former: tuple[IInspector, ...] = ()
-        self._origin = origin(service.source, identity.client)
-        self._announced_by: Session | None = None
-        wire = Wire(equipment.poller, equipment.ticker, sock, CLIENT, self)
-        self._wires: dict[Side, Wire | SecureWire] = {CLIENT: wire}
-        self._gates = {CLIENT: Gate(wire.read, wire.pause, reason.STARTING)}
+        limit = service.limits.buffer
+        client = Leg(CLIENT, reason.STARTING, limit)
+        self._legs = {CLIENT: client, SERVER: Leg(SERVER, reason.CONNECTING, limit)}
+        client.attach(Wire(equipment.poller, equipment.ticker, sock, CLIENT, self))
 
     def start(self) -> None:
         """Make the inspector, tell it, and read from the client if it wants to."""
         make = self._make
         del self._make  # it may know whoever knows this session: no circle
-        try:
-            self._inspector = make(self)
-        except Exception:
-            self.break_off(Failure())  # type: ignore[no-untyped-call]
-            return
-        self._await(CLIENT, guard.call(self, self._inspector.started))
+        self._await(CLIENT, self._inspection.begin(self, make))
         if self._state not in _ENDING:
-            self._gates[CLIENT].open(reason.STARTING)
+            self._legs[CLIENT].gate.open(reason.STARTING)
         if self._state is State.ALONE:
             self._patience.begin()
 
@@ -263,65 +233,58 @@ class Session:
 
     def come_from(self, address: Address) -> None:
         """Open the server's side from this address, whatever the service says."""
-        self._origin = Origin(address)
+        self._approach.origin = Origin(address)
 
     def adopt(self, related: Session) -> None:
         """C{related} was announced by this session, which is not idle while that one is not."""
-        self._adopted |= {related}
-        related._announced_by = self
+        self.announced.adopt(related)
+        related.announced.by = self
+
+    def left_by(self, related: Related) -> None:
+        """An announced session is over; what it did last counts."""
+        self.announced.forget(related)
+        self.active = max(self.active, related.active)
 
     @property
-    def announced(self) -> int:
-        """How many announced sessions of this one there are."""
-        return len(self._adopted)
-
-    def _abandon(self, related: Session) -> None:
-        """An announced session is over; what it did last counts."""
-        self._adopted -= {related}
-        self.active = max(self.active, related.active)
+    def peers(self) -> tuple[str, ...]:
+        """Its hosts: where connections that they agree on may go."""
+        upstream = self._approach.upstream
+        reached = () if upstream is None else (upstream.address.host,)
+        return (self.client.host, self.server.host, *reached)
 
     # What the inspector asks for
 
     @property
     def source(self) -> Address:
         """See L{ISession}."""
-        return self.client if self._upstream is None else self._upstream.source
+        upstream = self._approach.upstream
+        return self.client if upstream is None else upstream.source
 
     def connect(self, address: Address | None = None, port: int | None = None) -> Deferred[Address]:
         """See L{ISession.connect}."""
         if self._state in _ENDING:
             return guard.promise()
-        if self._former and self._upstream is not None:
-            return self._watched(succeed(self._upstream.address))
+        approach = self._approach
+        if self._inspection.followed and approach.upstream is not None:
+            return self._watched(succeed(approach.upstream.address))
         self._check_alone()
         if address is not None and not self.permits(address):
             return self._watched(
                 fail(Denied(f"the policy has no connection to {address} by {self.service}"))
             )
         if port is not None:
-            self._origin = self._origin.with_port(port)
-        connected = self._begin_to_connect()
+            approach.origin = approach.origin.with_port(port)
+        self._begin_to_connect()
         self._patience.connecting()
-        self._opening = self._equipment.connector.open(
-            self._targets if address is None else (address,),
-            self._origin,
-            self._reached,
-            self._unreachable,
-        )
-        return connected
+        return approach.begin(self, address)
 
     def permits(self, address: Address) -> bool:
         """See L{ISession.permits}."""
-        announced_by = self._announced_by
-        if announced_by is not None and address.host in announced_by._hosts:
-            return True
-        return address.host == self.server.host or self._home.permits(self, address)
-
-    @property
-    def _hosts(self) -> tuple[str, ...]:
-        """Its peers: where connections that they agree on may go."""
-        reached = () if self._upstream is None else (self._upstream.address.host,)
-        return (self.client.host, self.server.host, *reached)
+        return (
+            self.announced.permits(address)
+            or address.host == self.server.host
+            or self._home.permits(self, address)
+        )
 
     def resolve(self, name: str) -> Deferred[tuple[str, ...]]:
         """See L{ISession.resolve}."""
@@ -334,13 +297,8 @@ class Session:
         if self._state in _ENDING:
             return guard.promise()
         self._check_alone()
-        connected = self._begin_to_connect()
-        self._origin = Origin(None)
-        opening = Joining(expectation, self._reached, self._unreachable)
-        opening.start()
-        if self._connected is not None:
-            self._opening = opening
-        return connected
+        self._begin_to_connect()
+        return self._approach.join(self, expectation)
 
     def _check_alone(self) -> None:
         """
@@ -353,55 +311,30 @@ class Session:
         """Whatever the inspector gets: its failure is somebody's business."""
         return guard.watched(result, self, self._equipment.clock)
 
-    def _begin_to_connect(self) -> Deferred[Address]:
+    def _begin_to_connect(self) -> None:
         self._state = State.CONNECTING
-        self._gates[CLIENT].shut(reason.CONNECTING)
-        connected = self._connected = guard.promise()
-        self._connect_started = self._equipment.clock.seconds()
-        return connected
+        self._legs[CLIENT].gate.shut(reason.CONNECTING)
 
     def send(self, side: Side, data: bytes) -> None:
         """See L{ISession.send}."""
-        if self._state in _ENDING:
-            return
-        wire = self._wires.get(side)
-        if wire is None:
-            self._keep_early(data)
-            return
-        wire.send(data)
-        if wire.waiting > self._limit:
+        if self._state not in _ENDING and self._legs[side].send(data):
             self._fill(side)
 
     def urge(self, side: Side, data: bytes) -> None:
         """See L{ISession.urge}."""
-        wire = self._wires.get(side)
-        if self._state in _ENDING or not isinstance(wire, Wire):
-            self.send(side, data)
-        else:
-            wire.urge(data)
+        if self._state not in _ENDING and self._legs[side].urge(data):
+            self._fill(side)
 
     def _fill(self, side: Side) -> None:
         """Too much waits for C{side}: whoever caused that has to wait."""
-        filler = self._gates.get(self._speaking or side.other)
-        if filler is not None:
-            filler.shut(FULL[side])
-
-    def _keep_early(self, data: bytes) -> None:
-        self._early.append(data)
-        self._early_size += len(data)
-        if self._early_size > self._limit:
-            self._gates[CLIENT].shut(reason.SERVER_FULL)
+        self._legs[self._speaking or side.other].gate.shut(FULL[side])
 
     def flushed(self, side: Side) -> Deferred[None]:
         """See L{ISession.flushed}."""
         if self._state in _ENDING:
             return guard.promise()
-        wire = self._wires.get(side)
-        if wire is not None and not wire.waiting:
-            return self._watched(succeed(None))
-        flushed = guard.promise()
-        self._flushing += ((side, flushed),)
-        return flushed
+        leg = self._legs[side]
+        return self._watched(leg.when_flushed()) if leg.flushed else leg.when_flushed()
 
     def compute(self, function: Callable[[], Any]) -> Deferred[Any]:
         """See L{ISession.compute}."""
@@ -437,7 +370,7 @@ class Session:
         if given.called or self._state in _ENDING:
             return
         for full, waited in _FILLED:
-            if self._gates[side].reasons & full:
+            if self._legs[side].gate.reasons & full:
                 self.flushed(waited).addCallback(lambda _: self._go_on(side, given))
                 return
         self._speaking = side
@@ -454,13 +387,7 @@ class Session:
         """See L{ISession.end}."""
         if self._state in _ENDING:
             return
-        wire = self._wires.get(side)
-        if wire is None:
-            self._ending_early = True
-        elif isinstance(wire, SecureWire) and self.cut(side.other):
-            wire.cut_off()
-        else:
-            wire.end()
+        self._legs[side].end(cut=self.cut(side.other))
 
     def deny(self, why: str, reply: bytes = b"") -> None:
         """See L{ISession.deny}."""
@@ -472,8 +399,9 @@ class Session:
             return
         self._state = State.LEAVING
         self._verdict = verdict  # whatever becomes of the reply
-        self._drop_server()
-        self._wires[CLIENT].send(reply)
+        self._approach.abandon()
+        self._legs[SERVER].reset()  # what it has is not all
+        self._legs[CLIENT].send(reply)
         if self._state is not State.OVER:
             self._leave(verdict)
 
@@ -487,11 +415,10 @@ class Session:
         if self._state in _ENDING:
             return
         verdict = Verdict(Outcome.PASSED)
-        for wire in self._wires.values():
-            if wire.waiting or not isinstance(wire, Wire):  # TLS says goodbye
-                self._leave(verdict)
-                return
-        self._finish(verdict)
+        if all(leg.silent for leg in self._legs.values()):
+            self._finish(verdict)
+        else:
+            self._leave(verdict)
 
     def secure(
         self,
@@ -509,16 +436,12 @@ class Session:
         """See L{ISession.secure}."""
         if self._state in _ENDING:
             return Deferred()
-        wire = self._wires.get(side)
-        assert self._inspector is not None
-        if self._unread.get(side) or self._inspector.unread(side):
+        if self._inspection.has_unread(side):
             raise Denied(f"the {side.value} sent plaintext after it had agreed to TLS")
-        if not isinstance(wire, Wire):
-            raise RuntimeError(f"the {side.value}'s side can't be secured: it is not there, or is")
         later = partial(self._equipment.clock.callLater, 0)
-        secured = self._wires[side] = SecureWire(wire, self, later)
-        self._gates[side].rebind(secured.read, secured.pause)
-        reached = self.server if self._upstream is None else self._upstream.address
+        secured = self._legs[side].secure(self, later)
+        upstream = self._approach.upstream
+        reached = self.server if upstream is None else upstream.address
         whom = Whom(self.client.host, str(reached), self.service, name or reached.host, tuple(alpn))
         accepted = frozenset(accept)
         asked = Asked(side, hello, name, whom, terms or TERMS, accepted, like, trusted, resume)
@@ -535,13 +458,13 @@ class Session:
         equipment, server = self._equipment, self.server
         whom = Whom(self.client.host, str(server), self.service, name or server.host, tuple(alpn))
         probe = Probe(equipment, equipment.credentials(self.policy), whom, terms or TERMS)
-        asked = probe.ask(self._targets, self._origin.with_port(0), name)
+        approach = self._approach
+        asked = probe.ask(approach.targets, approach.origin.with_port(0), name)
         return guard.watched(asked, self, equipment.clock)
 
     def cut(self, side: Side) -> bool:
         """See L{ISession.cut}."""
-        wire = self._wires.get(side)
-        return isinstance(wire, SecureWire) and wire.cut
+        return self._legs[side].cut
 
     def expect(
         self,
@@ -552,7 +475,8 @@ class Session:
         """See L{ISession.expect}."""
         if self._state in _ENDING:
             return guard.promise()
-        reached = self._upstream.address if self._upstream is not None else self.server
+        upstream = self._approach.upstream
+        reached = upstream.address if upstream is not None else self.server
         initiator = self.client if side is CLIENT else reached
         expected = self._home.related.expect(self, side, initiator.host, address, service)
         return self._watched(expected)
@@ -563,7 +487,7 @@ class Session:
         """See L{ISession.dial}."""
         if self._state in _ENDING:
             return guard.promise()
-        if address.host not in self._hosts:
+        if address.host not in self.peers:
             return self._watched(fail(Denied(f"{address} is neither peer's address")))
         known_as = self.server if side is CLIENT else self.source
         source = Origin(Address(known_as.host, 0))
@@ -603,38 +527,37 @@ class Session:
         if self._state in _ENDING:
             return
         chosen = inspecting(self.policy, service)
-        assert self._inspector is not None and chosen.maker is not None
+        assert chosen.maker is not None
         self.settings, self.shared = chosen.settings, chosen.shared
         present = chosen.maker.make(cast(ISession, self))
-        self._former += (self._inspector,)
-        self._inspector = present
-        # What an earlier one has left, and nobody has got yet, comes behind.
-        self._unread = {side: unread.get(side, b"") + self._unread.get(side, b"") for side in Side}
-        for gate in self._gates.values():
-            gate.open(reason.DECIDING)  # what a former one awaits does not matter any more
-        started = guard.call(self, self._inspector.started)
+        self._inspection.follow(present, unread)
+        for leg in self._legs.values():
+            leg.gate.open(reason.DECIDING)  # what a former one awaits does not matter any more
+        started = self._inspection.started(self)
         if started is None:
             self._give(present)
             return
-        for gate in self._gates.values():
-            gate.shut(reason.STARTING)
+        for leg in self._legs.values():
+            leg.gate.shut(reason.STARTING)
         started.addCallback(self._handed_over, present)
         started.addErrback(guard.failed, self)
 
     def _handed_over(self, _: Any, present: IInspector) -> None:
         self._give(present)
-        if self._state not in _ENDING and present is self._inspector:
-            for gate in self._gates.values():
-                gate.open(reason.STARTING)
+        if self._state not in _ENDING and present is self._inspection.present:
+            for leg in self._legs.values():
+                leg.gate.open(reason.STARTING)
 
     def _give(self, present: IInspector) -> None:
         """What former inspectors have not used is C{present}'s, unless that hands over as well."""
-        for side, wire in tuple(self._wires.items()):
-            unread = self._unread.get(side) if present is self._inspector else None
+        inspection = self._inspection
+        for side, leg in self._legs.items():
+            if leg.wire is None:
+                continue
+            unread = inspection.take_unread(side) if present is inspection.present else b""
             if unread:
-                self._unread = {**self._unread, side: b""}
                 self.wire_received(side, unread)
-            if wire.ended and present is self._inspector:
+            if leg.ended and present is inspection.present:
                 self.wire_ended(side)
 
     def record(
@@ -665,72 +588,46 @@ class Session:
 
     def _join(self) -> None:
         """Let each wire send what it reads to the other one, if both are plain."""
-        client, server = self._wires[CLIENT], self._wires.get(SERVER)
+        client, server = self._legs[CLIENT].wire, self._legs[SERVER].wire
         if isinstance(client, Wire) and isinstance(server, Wire):
             client.onward = server
             server.onward = client
 
-    # What the connector tells
+    # What the approach tells
 
-    def _reached(self, reached: Reached) -> None:
+    def server_came(self, sock: Socket) -> None:
+        """The server is there; whoever asked has not heard of it yet."""
         equipment = self._equipment
-        seconds = equipment.clock.seconds() - self._connect_started
-        self._opening = None
         self._patience.connected()
-        self._upstream = Upstream(
-            reached.server, reached.source, reached.port_kept, seconds, reached.attempts
-        )
-        if reached.attempts:
-            equipment.metrics.connected(self.service, seconds)
-        if not reached.port_kept and self._origin.wants_port:
-            equipment.metrics.fallback(self.service)
-        wire = Wire(equipment.poller, equipment.ticker, reached.socket, SERVER, self)
-        self._wires[SERVER] = wire
-        self._gates[SERVER] = Gate(wire.read, wire.pause, reason.CONNECTING)
+        self._legs[SERVER].attach(Wire(equipment.poller, equipment.ticker, sock, SERVER, self))
         self._state = State.OPEN
         self.active = equipment.ticker.now
         self._send_early()
         if self._released:
             self._join()
-        connected, self._connected = self._connected, None
-        if connected is not None and self._state is State.OPEN:
-            connected.callback(reached.server)
-            if connected.result is not reached.server:  # somebody has made something of it
-                connected.addErrback(guard.failed, self)
-        if self._state not in _ENDING:
-            self._gates[CLIENT].open(reason.CONNECTING)
-            self._gates[SERVER].open(reason.CONNECTING)
 
     def _send_early(self) -> None:
         """What the inspector sent to the server before there was one."""
-        early, self._early, self._early_size = self._early, [], 0
-        for data in early:
-            self.send(SERVER, data)
-        if self._state not in _ENDING and not self._wires[SERVER].waiting:
-            self._gates[CLIENT].open(reason.SERVER_FULL)
-            self._tell_flushed(SERVER)
-        if self._ending_early:
+        server = self._legs[SERVER]
+        if server.catch_up():
+            self._fill(SERVER)
+        if self._state not in _ENDING and server.flushed:
+            self._legs[CLIENT].gate.open(reason.SERVER_FULL)
+            server.drained(self)
+        if server.ending_early:
             self.end(SERVER)
 
-    def _unreachable(self, why: str) -> None:
-        if self._opening is None:  # at once: whoever asked could not listen to the answer yet
-            self._equipment.clock.callLater(0, self._not_reached, why)
-        else:
-            self._not_reached(why)
-
-    def _not_reached(self, why: str) -> None:
-        if self._state is not State.CONNECTING:
-            return
-        self._opening = None
+    def server_missed(self) -> None:
+        """There is none; whoever asked has not heard of that yet."""
         self._patience.connected()
         self._state = State.ALONE
-        self._equipment.metrics.unreachable(self.service)
-        connected, self._connected = self._connected, None
-        if connected is not None:
-            connected.errback(Unreachable(why))
-            connected.addErrback(guard.failed, self)
-        if self._state is State.ALONE:
-            self._gates[CLIENT].open(reason.CONNECTING)
+
+    def server_told(self) -> None:
+        """Whoever asked for the server has heard what came of it."""
+        if self._state is State.ALONE or self._state is State.OPEN:
+            self._legs[CLIENT].gate.open(reason.CONNECTING)
+        if self._state is State.OPEN:
+            self._legs[SERVER].gate.open(reason.CONNECTING)
 
     def give_up(self, error: Unreachable | Insecure) -> None:
         """The inspector did not handle it."""
@@ -745,13 +642,12 @@ class Session:
         """Tell the inspector; or relay, after a release over TLS; or discard, when leaving."""
         if self._state in _ENDING:
             return
-        inspector = self._inspector
         self._speaking = side
         try:
             if self._released:
                 self.send(side.other, data)
-            elif inspector is not None:
-                decision = guard.call(self, inspector.received, side, data)
+            else:
+                decision = self._inspection.received(self, side, data)
                 if decision is not None:
                     self._await(side, decision)
         finally:
@@ -761,16 +657,17 @@ class Session:
         """Tell the inspector, and see whether that was all."""
         if self._released:
             self.end(side.other)
-        elif self._state not in _ENDING and self._inspector is not None:
-            self._await(side, guard.call(self, self._inspector.ended, side))
-            if self._ending_early and self._state is State.ALONE and not self._deciding:
+        elif self._state not in _ENDING:
+            self._await(side, self._inspection.ended(self, side))
+            alone = self._state is State.ALONE and not self._deciding
+            if alone and self._legs[SERVER].ending_early:
                 # Nobody to talk to, nothing to connect for.
                 self.end(CLIENT)
         self._complete()
 
     @property
     def _deciding(self) -> int:
-        return self._gates[CLIENT].reasons & reason.DECIDING
+        return self._legs[CLIENT].gate.reasons & reason.DECIDING
 
     def wire_lost(self, side: Side, error: OSError) -> None:
         """Pass the reset on, unless the inspector has something to say to that."""
@@ -780,38 +677,28 @@ class Session:
             self._finish(self._verdict)
             return
         verdict = _lost(side, error)
-        self._wires[side].reset()
-        if self._inspector is not None and not self._released:
-            guard.call(self, self._inspector.lost, side, verdict)
+        self._legs[side].reset()
+        if not self._released:
+            self._inspection.lost(self, side, verdict)
         if self._state not in _ENDING:
             self._finish(verdict)
 
     def wire_full(self, side: Side) -> None:
         """A released wire took more than the kernel."""
-        self._gates[side.other].shut(FULL[side])
+        self._legs[side.other].gate.shut(FULL[side])
 
     def wire_choked(self, side: Side) -> None:
         """C{side} does not read what TLS answers: it is not read either."""
-        self._gates[side].shut(FULL[side])
+        self._legs[side].gate.shut(FULL[side])
 
     def wire_drained(self, side: Side) -> None:
         """Whoever filled that side's buffer may be read again."""
         full = FULL[side]
-        for gate in self._gates.values():
-            if gate.reasons & full:
-                gate.open(full)
-        if self._flushing:
-            self._tell_flushed(side)
+        for leg in self._legs.values():
+            if leg.gate.reasons & full:
+                leg.gate.open(full)
+        self._legs[side].drained(self)
         self._complete()
-
-    def _tell_flushed(self, side: Side) -> None:
-        """Whoever waited for this side to have everything."""
-        flushing = self._flushing
-        self._flushing = tuple(one for one in flushing if one[0] is not side)
-        for waited, flushed in flushing:
-            if waited is side:
-                flushed.callback(None)
-                flushed.addErrback(guard.failed, self)
 
     # What the guard tells
 
@@ -823,17 +710,17 @@ class Session:
     def _await(self, side: Side, decision: Deferred[Any] | None) -> None:
         """Do not read C{side} before the inspector has decided."""
         if decision is not None:
-            self._gates[side].shut(reason.DECIDING)
+            self._legs[side].gate.shut(reason.DECIDING)
             decision.addCallbacks(
                 self._decided,
                 guard.failed,
-                callbackArgs=(side, self._former),
+                callbackArgs=(side, self._inspection.present),
                 errbackArgs=(self,),
             )
 
-    def _decided(self, _: Any, side: Side, former: tuple[IInspector, ...]) -> None:
-        if self._state not in _ENDING and former is self._former:
-            self._gates[side].open(reason.DECIDING)
+    def _decided(self, _: Any, side: Side, asked: IInspector) -> None:
+        if self._state not in _ENDING and asked is self._inspection.present:
+            self._legs[side].gate.open(reason.DECIDING)
 
     def break_off(self, failure: Failure) -> None:
         """A bug: the operator gets the traceback, the peers get a reset."""
@@ -845,7 +732,7 @@ class Session:
 
     def ran_out(self, limit: str, seconds: float) -> None:
         """A time limit. But a session is not idle while one that it announced is not."""
-        last = max((one.active for one in self._adopted), default=0.0)
+        last = self.announced.active
         if limit == "idle_seconds" and last > self.active:
             self.active = last
             self._patience.watch()
@@ -854,15 +741,13 @@ class Session:
 
     def connect_ran_out(self) -> None:
         """On to the next target, if there is one."""
-        if self._opening is not None:
-            self._opening.expire()
+        self._approach.expire()
 
     def lingered(self) -> None:
         """Enough of goodbyes. What was sent to its end is for the kernel to deliver."""
         assert self._verdict is not None
-        for wire in self._wires.values():
-            if wire.finished:
-                wire.close()
+        for leg in self._legs.values():
+            leg.close_finished()
         self._finish(self._verdict)
 
     # The end
@@ -875,38 +760,22 @@ class Session:
         if self._state is not State.OVER:
             self._finish(Verdict(Outcome.CLOSED, "the gateway was stopped"))
 
-    def _drop_server(self) -> None:
-        """What the server has is not all, so it gets a reset."""
-        if self._opening is not None:
-            self._opening.abandon()
-            self._opening = None
-        server = self._wires.get(SERVER)
-        if server is not None:
-            server.reset()
-
     def _leave(self, verdict: Verdict) -> None:
         """Send what is to be sent, then goodbye; wait a little for the peers to hear it."""
-        if self._opening is not None:
-            self._drop_server()
+        self._approach.abandon()
         self._state = State.LEAVING
         self._verdict = verdict
         self._patience.leaving()
-        for side, wire in tuple(self._wires.items()):
-            if not wire.closed:
-                wire.detach()
-                self._gates[side].open(-1)
-                if verdict.outcome is Outcome.FAILED and isinstance(wire, SecureWire):
-                    wire.cut_off()  # a message that ends with the connection is not whole
-                else:
-                    wire.end()
+        for leg in self._legs.values():
+            leg.leave(cut=verdict.outcome is Outcome.FAILED)  # what ends with it is not whole
         self._complete()
 
     def _complete(self) -> None:
         """If all sides have said goodbye, and we too, it is over."""
         if self._state in _UNFINISHED:
             return
-        for wire in self._wires.values():
-            if not ((wire.ended and wire.finished) or wire.closed):
+        for leg in self._legs.values():
+            if not leg.over:
                 return
         self._finish(self._verdict or Verdict(Outcome.PASSED))
 
@@ -915,44 +784,21 @@ class Session:
         self._state = State.OVER
         self._verdict = verdict
         self._patience.over()
-        self._drop_opening()
-        self._flushing = ()
-        self._close_wires(verdict)
+        self._approach.abandon()
+        for leg in self._legs.values():
+            leg.close(orderly=verdict.outcome in _ORDERLY)
         for stacked in self._stacked:
             stacked.over(verdict)
-        for expectation in self.expected:
-            expectation.cancel()
-        if self._announced_by is not None:
-            self._announced_by._abandon(self)
+        self.announced.over(self)
         for timer in self.timers:
             timer.cancel()
-        if self._inspector is not None:
-            inspectors = (*self._former, self._inspector)
-            self._inspector, self._former = None, ()
-            for inspector in inspectors:
-                guard.call(self, inspector.closed, verdict)
+        self._inspection.closed(self, verdict)
         self._record(verdict)
         self._home.over(self)
 
-    def _drop_opening(self) -> None:
-        if self._opening is not None:
-            self._opening.abandon()
-            self._opening = None
-        self._connected = None
-        self._early.clear()
-
-    def _close_wires(self, verdict: Verdict) -> None:
-        orderly = verdict.outcome in _ORDERLY
-        for wire in self._wires.values():
-            if orderly or (wire.ended and wire.finished):
-                wire.close()
-            else:
-                wire.reset()
-
     def _record(self, verdict: Verdict) -> None:
         self._recorded = True
-        client, server = self._wires[CLIENT], self._wires.get(SERVER)
-        to_server = 0 if server is None else server.sent
+        to_server, to_client = self._legs[SERVER].sent, self._legs[CLIENT].sent
         equipment = self._equipment
         equipment.audit.flow(
             self.identity,
@@ -960,11 +806,11 @@ class Session:
             self.started,
             equipment.clock.seconds(),
             to_server,
-            client.sent,
-            self._upstream,
+            to_client,
+            self._approach.upstream,
             self.denied,
         )
-        equipment.metrics.ended(self.service, verdict.outcome, to_server, client.sent, self.denied)
+        equipment.metrics.ended(self.service, verdict.outcome, to_server, to_client, self.denied)
 
     def forget(self, stacked: Stacked) -> None:
         """A stacked body came to its end."""

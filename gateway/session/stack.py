@@ -36,6 +36,7 @@ from gateway.policy.policy import Policy
 from gateway.policy.service import Service
 from gateway.scanning.tools import Room, Tools
 from gateway.session import guard
+from gateway.session.inspection import Inspection
 from gateway.session.ticker import Ticker
 from gateway.session.timer import Timer
 
@@ -187,7 +188,7 @@ class Stacked:
         self._written = service.written
         self._policy = policy
         self._sink = sink
-        self._inspector: IInspector | None = None
+        self._inspection = Inspection()
         self._released = False
         self.closed = False
         self.timers: frozenset[Timer] = frozenset()
@@ -196,21 +197,16 @@ class Stacked:
 
     def start(self, make: Callable[[ISession], IInspector]) -> None:
         """Make the inspector and tell it."""
-        try:
-            self._inspector = make(self)
-        except Exception:
-            self.break_off(Failure())  # type: ignore[no-untyped-call]
-            return
-        self._await(guard.call(self, self._inspector.started))
+        self._await(self._inspection.begin(self, make))
 
     def put(self, data: bytes) -> Deferred[Any] | None:
         """The next piece of the body."""
-        if self.closed or self._inspector is None:
+        if self.closed:
             return None
         if self._released:
             self._sink.received(data)
             return None
-        return self._await(guard.call(self, self._inspector.received, CLIENT, data))
+        return self._await(self._inspection.received(self, CLIENT, data))
 
     def _await(self, decision: Deferred[Any] | None) -> Deferred[Any] | None:
         """A decision may be to deny, or fail; whoever stacks need not care."""
@@ -218,12 +214,12 @@ class Stacked:
 
     def put_end(self) -> None:
         """The body is complete."""
-        if self.closed or self._inspector is None:
+        if self.closed:
             return
         if self._released:
             self.end(SERVER)
         else:
-            self._await(guard.call(self, self._inspector.ended, CLIENT))
+            self._await(self._inspection.ended(self, CLIENT))
 
     def over(self, verdict: Verdict) -> None:
         """No more of it, for whatever reason."""
@@ -236,9 +232,7 @@ class Stacked:
         for timer in self.timers:
             timer.cancel()
         del self._sink  # which knows the body: no circle
-        inspector, self._inspector = self._inspector, None
-        if inspector is not None:
-            guard.call(self, inspector.closed, verdict)
+        self._inspection.closed(self, verdict)
         if self._tools is not None:
             self._tools.close()
 

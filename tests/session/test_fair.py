@@ -66,7 +66,7 @@ class FairTests(TestCase):
         scene = Scene(self, Answering, limits=ServiceLimits(buffer=SEGMENT))
         client = scene.connect()
         client.sendall(b"a\r\n" * (SEGMENT // 3))
-        wire = made[0].session._wires[CLIENT]
+        wire = made[0].session._legs[CLIENT].wire
         await until(lambda: wire.waiting > SEGMENT)
         before, most = -1, 0
         while answers != before:  # the kernel takes some megabytes

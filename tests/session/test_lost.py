@@ -101,7 +101,7 @@ class LostTests(TestCase):
         server.sendall(REFUSAL)
         reset(server)
         client.sendall(b"more")
-        session._wires[CLIENT].doRead()
+        session._legs[CLIENT].wire.doRead()
         client.sendall(b"even more")
         self.assertEqual(await receive_all(client), REFUSAL)
         client.close()

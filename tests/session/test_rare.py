@@ -125,7 +125,7 @@ class RareTests(SynchronousTestCase):
         server.slow(PLENTY)
         world.settle()
         (session,) = world.sessions.running.values()
-        self.assertLess(session._wires[SERVER].waiting, 100_000)  # type: ignore[attr-defined]
+        self.assertLess(session._legs[SERVER].waiting, 100_000)  # type: ignore[attr-defined]
 
     def test_asked_while_it_is_answered(self) -> None:
         """An attempt may be abandoned while somebody is asked."""

@@ -242,14 +242,14 @@ class ExpectationTests(TestCase):
         expectation, *_ = await self.announced(scene)
         session = Announcing.made[0].session
         await visit(self, expectation.address)
-        await until(lambda: session.announced == 1)
+        await until(lambda: session.announced.running == 1)
         expectation = await session.expect(CLIENT, Address("127.0.0.2", 0), "data")
         data = await visit(self, expectation.address)
-        await until(lambda: session.announced == 2)
+        await until(lambda: session.announced.running == 2)
         with self.assertRaises(Denied):
             await session.expect(CLIENT, Address("127.0.0.2", 0), "data")
         reset(data)
-        await until(lambda: session.announced == 1)
+        await until(lambda: session.announced.running == 1)
         await session.expect(CLIENT, Address("127.0.0.2", 0), "data")
 
     @asynchronous

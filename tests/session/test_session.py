@@ -185,8 +185,8 @@ class RelayTests(TestCase):
         for _ in range(50):
             sent += self.fill(client)
             await in_thread(lambda: None)
-        wire = session._wires[SERVER]
-        await until(lambda: session._gates[CLIENT].reasons)
+        wire = session._legs[SERVER].wire
+        await until(lambda: session._legs[CLIENT].gate.reasons)
         self.assertLessEqual(wire.waiting, READ_SIZE)
         client.setblocking(True)
         client.settimeout(10)
@@ -207,7 +207,7 @@ class RelayTests(TestCase):
         for _ in range(50):
             sent += self.fill(server)
             await in_thread(lambda: None)
-        await until(lambda: session._gates[SERVER].reasons)
+        await until(lambda: session._legs[SERVER].gate.reasons)
         client.shutdown(socket.SHUT_WR)
         server.setblocking(True)
         server.settimeout(10)
@@ -557,7 +557,7 @@ class InspectedTests(TestCase):
         client, server = await scene.pair()
         client.setblocking(False)
         session = next(iter(scene.sessions.running.values()))
-        gates = session._gates
+        gates = {side: leg.gate for side, leg in session._legs.items()}
 
         def full() -> bool:
             try:
@@ -568,7 +568,7 @@ class InspectedTests(TestCase):
 
         await until(full)
         self.assertEqual(gates[SERVER].reasons, 0)
-        waiting = session._wires[CLIENT].waiting
+        waiting = session._legs[CLIENT].waiting
         self.assertLessEqual(waiting, 65536 + 4 * READ_SIZE)
         await send(server, b"still heard")
         await until(lambda: (SERVER, b"still heard") in made[0].told)
@@ -625,7 +625,7 @@ class InspectedTests(TestCase):
         scene = Scene(self, Urging)
         client, server = await scene.pair()
         server.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
-        await until(lambda: SERVER in made[0]._wires)
+        await until(lambda: made[0]._legs[SERVER].wire)
         made[0].send(SERVER, b"one ")
         made[0].urge(SERVER, b"two")
         made[0].send(SERVER, b" three")

@@ -224,7 +224,7 @@ class StackTests(SynchronousTestCase):
         """A bug in the stacked inspector refuses the body: nothing passes unseen."""
         Refusing.decision = None
         body = self.stack("rewrite")
-        body.stacked._inspector.received = lambda *_: 1 / 0
+        body.stacked._inspection.present.received = lambda *_: 1 / 0
         body.send(b"x")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertEqual(self.sink.got, [("rewrite: a bug: the traceback is in the log", b"")])

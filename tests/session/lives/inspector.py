@@ -353,5 +353,8 @@ class Sink:
     def ended(self) -> None:
         """That was the body."""
 
-    def denied(self, reason: str, reply: bytes) -> None:
+    def denied(self, reason: str, reply: bytes, outcome: Outcome) -> None:
         self.session.deny(reason, reply)
+
+    def flushed(self) -> Deferred[None]:
+        return self.session.flushed(self.side)

@@ -296,5 +296,4 @@ class Life:
 
 def waiting_bytes(session: Any) -> int:
     """What a session holds for its peers."""
-    wires = session._wires.values()
-    return max((wire.waiting for wire in wires), default=0) + session._early_size
+    return max(leg.waiting for leg in session._legs.values())

@@ -1,0 +1,155 @@
+"""
+An Approach is how a session comes to its server.
+
+It knows where the server may be and from where it is to be gone to, makes one attempt at a
+time, or has the server come by itself, and remembers what came of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+
+from gateway.interfaces import Address, Unreachable
+from gateway.kernel.sockets import Socket
+from gateway.observe.identity import Upstream
+from gateway.policy.service import Target
+from gateway.session import guard
+from gateway.session.connector import Opening, Origin, Reached
+from gateway.session.equipment import Equipment
+from gateway.session.expectation import Expectation
+from gateway.session.joining import Joining
+
+
+class Approaching(guard.Guarded, Protocol):
+    """A session that comes to its server."""
+
+    def server_came(self, sock: Socket) -> None:
+        """The server is there; whoever asked has not heard of it yet."""
+
+    def server_missed(self) -> None:
+        """There is none; whoever asked has not heard of that yet."""
+
+    def server_told(self) -> None:
+        """Whoever asked has heard what came of it."""
+
+
+class Approach:
+    """
+    One session's way to its server.
+
+    @param service: the service's name.
+    @ivar targets: where the server may be, if nobody says anything else.
+    @ivar origin: where the connection comes from.
+    @ivar upstream: how the server was reached; L{None}: it is not there.
+    """
+
+    __slots__ = (
+        *("_asked", "_began", "_equipment", "_opening", "_service", "_session"),
+        *("origin", "targets", "upstream"),
+    )
+
+    def __init__(
+        self,
+        equipment: Equipment,
+        service: str,
+        targets: Sequence[Target | Address],
+        origin: Origin,
+    ) -> None:
+        self._equipment = equipment
+        self._service = service
+        self.targets = targets
+        self.origin = origin
+        self.upstream: Upstream | None = None
+        self._opening: Opening | Joining | None = None
+        # Only while it is under way: the session knows its approach.
+        self._asked: Deferred[Address] | None = None
+        self._session: Approaching | None = None
+        self._began = 0.0
+
+    def begin(self, session: Approaching, address: Address | None) -> Deferred[Address]:
+        """
+        Go to C{address}, or to the targets in turn.
+
+        @return: fires with what was reached, or fails with L{Unreachable}, which C{session}
+            handles if nobody else does.
+        """
+        asked = self._ask(session)
+        opening = self._equipment.connector.open(
+            self.targets if address is None else (address,), self.origin, self._came, self._missed
+        )
+        if self._asked is not None:
+            self._opening = opening
+        return asked
+
+    def join(self, session: Approaching, expectation: Expectation) -> Deferred[Address]:
+        """Have the server come by itself, as it was announced; otherwise as L{begin}."""
+        asked = self._ask(session)
+        self.origin = Origin(None)
+        opening = Joining(expectation, self._came, self._missed)
+        opening.start()
+        if self._asked is not None:
+            self._opening = opening
+        return asked
+
+    def _ask(self, session: Approaching) -> Deferred[Address]:
+        asked = self._asked = guard.promise()
+        self._session = session
+        self._began = self._equipment.clock.seconds()
+        return asked
+
+    def expire(self) -> None:
+        """The present attempt has taken too long: on to the next target, if there is one."""
+        if self._opening is not None:
+            self._opening.expire()
+
+    def abandon(self) -> None:
+        """Nobody wants to go there any more. Whoever asked never hears of it."""
+        opening, self._opening = self._opening, None
+        self._asked = self._session = None
+        if opening is not None:
+            opening.abandon()
+
+    def _came(self, reached: Reached) -> None:
+        session = self._session
+        assert session is not None
+        self._opening = None
+        self.upstream = self._measured(reached)
+        session.server_came(reached.socket)
+        asked, self._asked, self._session = self._asked, None, None
+        if asked is not None and not session.ending:
+            asked.callback(reached.server)
+            if asked.result is not reached.server:  # somebody has made something of it
+                asked.addErrback(guard.failed, session)
+        session.server_told()
+
+    def _measured(self, reached: Reached) -> Upstream:
+        metrics = self._equipment.metrics
+        seconds = self._equipment.clock.seconds() - self._began
+        if reached.attempts:
+            metrics.connected(self._service, seconds)
+        if not reached.port_kept and self.origin.wants_port:
+            metrics.fallback(self._service)
+        return Upstream(
+            reached.server, reached.source, reached.port_kept, seconds, reached.attempts
+        )
+
+    def _missed(self, why: str) -> None:
+        if self._opening is None:  # at once: whoever asked could not listen to the answer yet
+            self._equipment.clock.callLater(0, self._tell_missed, why)
+        else:
+            self._tell_missed(why)
+
+    def _tell_missed(self, why: str) -> None:
+        asked, self._asked = self._asked, None
+        session, self._session = self._session, None
+        self._opening = None
+        if asked is None or session is None:
+            return
+        self._equipment.metrics.unreachable(self._service)
+        session.server_missed()
+        asked.errback(Unreachable(why))
+        asked.addErrback(guard.failed, session)
+        session.server_told()

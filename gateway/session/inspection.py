@@ -1,0 +1,107 @@
+"""
+An Inspection is what a session has done by its inspector.
+
+The inspector is told everything under guard; another one may follow it. At the end all
+of them hear of that, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from gateway.interfaces import IInspector, ISession, Side, Verdict
+from gateway.session import guard
+
+Make = Callable[[ISession], IInspector]
+
+_NOTHING: Mapping[Side, bytes] = {}
+
+
+class Inspection:
+    """
+    The inspectors of one session. After its end nobody is told anything.
+
+    Whatever they raise is C{session}'s business, which is not kept here: it knows this.
+
+    @ivar present: the one that is told; L{None} before L{begin}, and after the end.
+    """
+
+    __slots__ = ("_former", "_unread", "present")
+
+    def __init__(self) -> None:
+        self.present: IInspector | None = None
+        self._former: tuple[IInspector, ...] = ()
+        self._unread = _NOTHING
+
+    def begin(self, session: guard.Guarded, make: Make) -> Deferred[Any] | None:
+        """Make the first one, and tell it."""
+        try:
+            self.present = make(cast(ISession, session))
+        except Exception:
+            session.break_off(Failure())  # type: ignore[no-untyped-call]
+            return None
+        return self.started(session)
+
+    def follow(self, inspector: IInspector, unread: Mapping[Side, bytes]) -> None:
+        """
+        From now on C{inspector} is told, which L{started} has to begin with.
+
+        @param unread: what the present one was told and has not used.
+        """
+        assert self.present is not None
+        self._former += (self.present,)
+        self.present = inspector
+        # What an earlier one has left, and nobody has got yet, comes behind.
+        self._unread = {side: unread.get(side, b"") + self._unread.get(side, b"") for side in Side}
+
+    @property
+    def followed(self) -> bool:
+        """Whether the present inspector has followed another one."""
+        return bool(self._former)
+
+    # What is told
+
+    def started(self, session: guard.Guarded) -> Deferred[Any] | None:
+        """See L{IInspector.started}."""
+        assert self.present is not None
+        return guard.call(session, self.present.started)
+
+    def received(self, session: guard.Guarded, side: Side, data: bytes) -> Deferred[Any] | None:
+        """See L{IInspector.received}."""
+        present = self.present
+        return None if present is None else guard.call(session, present.received, side, data)
+
+    def ended(self, session: guard.Guarded, side: Side) -> Deferred[Any] | None:
+        """See L{IInspector.ended}."""
+        present = self.present
+        return None if present is None else guard.call(session, present.ended, side)
+
+    def lost(self, session: guard.Guarded, side: Side, verdict: Verdict) -> None:
+        """See L{IInspector.lost}."""
+        if self.present is not None:
+            guard.call(session, self.present.lost, side, verdict)
+
+    def has_unread(self, side: Side) -> bool:
+        """Whether bytes of C{side} were read and nobody has used them yet."""
+        assert self.present is not None
+        return bool(self._unread.get(side) or self.present.unread(side))
+
+    def take_unread(self, side: Side) -> bytes:
+        """What of C{side} a former inspector has left for the present one."""
+        unread = self._unread.get(side, b"")
+        if unread:
+            self._unread = {**self._unread, side: b""}
+        return unread
+
+    def closed(self, session: guard.Guarded, verdict: Verdict) -> None:
+        """See L{IInspector.closed}."""
+        if self.present is None:
+            return
+        inspectors = (*self._former, self.present)
+        self.present, self._former = None, ()
+        for inspector in inspectors:
+            guard.call(session, inspector.closed, verdict)
