@@ -21,13 +21,13 @@ A life in eight steps, each in one place:
   2. The keeper, a privileged process of its own, makes a ruleset of the policy and
      installs it, as packet filter rules and policy routes (L{gateway.kernel}). What is to be
      forwarded or denied never reaches the gateway: the kernel does it.
-  3. A connection that is to be inspected is diverted to a L{Listener<gateway.session.listener>}.
+  3. A connection that is to be inspected is diverted to a L{Listener<gateway.admission.listener>}.
      Its socket's own name is where the client wanted to go.
-  4. L{Sessions<gateway.session.sessions>} asks the policy again (it may have been reloaded) and
+  4. L{Sessions<gateway.admission.sessions>} asks the policy again (it may have been reloaded) and
      counts against the limits. What is refused gets a reset and a record.
   5. The L{Session<gateway.session.session>} starts its inspector, which usually asks to
-     connect; the L{Connector<gateway.session.connector>} does that, from the client's address.
-  6. Bytes come in by a L{Wire<gateway.session.wire>}, are told to the inspector, and leave by
+     connect; the L{Connector<gateway.wire.connector>} does that, from the client's address.
+  6. Bytes come in by a L{Wire<gateway.wire.wire>}, are told to the inspector, and leave by
      the other wire if the inspector says so. A L{Gate<gateway.session.gate>} for each side holds
      the reasons not to read it: when the other side is slow, its bytes wait in its own kernel.
   7. The session ends with one L{Verdict<gateway.interfaces.Verdict>}: one C{flow} record in the
@@ -39,7 +39,7 @@ What holds it together:
 
   - Sans-I/O inside, I/O at the edge. C{policy} has no sockets, no clock and no Twisted;
     C{protocols} and L{gateway.inspector} see no sockets and no reactor; all socket options are in
-    L{gateway.kernel.sockets}; stream sockets are read and written in L{gateway.session.wire} only.
+    L{gateway.kernel.sockets}; stream sockets are read and written in L{gateway.wire.wire} only.
   - L{gateway.interfaces} is the whole contract between the gateway and its inspectors. Plugin
     authors subclass L{gateway.inspector.StreamInspector} and test with L{gateway.testing}.
   - L{gateway.service} is the only module that composes and the only one that imports the reactor.

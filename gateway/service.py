@@ -29,6 +29,8 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 
 from gateway import control
+from gateway.admission.listeners import Listeners
+from gateway.admission.sessions import Sessions
 from gateway.kernel import capabilities, descriptors
 from gateway.kernel.errors import KernelError
 from gateway.kernel.keeper import Keeper
@@ -48,19 +50,17 @@ from gateway.observe.twistd import observer
 from gateway.policy.policy import Policy
 from gateway.policy.problem import PolicyError
 from gateway.scanning.tools import room
-from gateway.session import names
 from gateway.session.computing import Computing
-from gateway.session.connector import Connector
 from gateway.session.equipment import Equipment
-from gateway.session.listeners import Listeners
-from gateway.session.names import Names
-from gateway.session.poller import Poller
-from gateway.session.sessions import Sessions
 from gateway.session.ticker import Ticker
-from gateway.session.turns import Turns
 from gateway.systemd import Systemd
 from gateway.tls.keyring import Keyring
 from gateway.tls.signing import SignerError
+from gateway.wire import names
+from gateway.wire.connector import Connector
+from gateway.wire.names import Names
+from gateway.wire.poller import Poller
+from gateway.wire.turns import Turns
 
 log = Logger()
 

@@ -61,16 +61,36 @@ MAY_IMPORT = {
         "gateway.policy",
         "gateway.tls",
     ),
+    "gateway.wire": (
+        "gateway.interfaces",
+        "gateway.agreement",
+        "gateway.policy.service",
+        "gateway.policy.tls",
+        "gateway.kernel.sockets",
+        "gateway.observe.log",
+        "gateway.tls",
+        "gateway.wire",
+    ),
     "gateway.session": (
         "gateway.interfaces",
         "gateway.policy",
-        "gateway.kernel",
+        "gateway.kernel.sockets",
         "gateway.observe",
+        "gateway.wire",
         "gateway.session",
         "gateway.agreement",
         "gateway.envelope",
         "gateway.scanning",
         "gateway.tls",
+    ),
+    "gateway.admission": (
+        "gateway.interfaces",
+        "gateway.policy",
+        "gateway.kernel.sockets",
+        "gateway.observe",
+        "gateway.session",
+        "gateway.wire.connector",
+        "gateway.admission",
     ),
     "gateway.scanning": (
         "gateway.tools",
@@ -314,5 +334,8 @@ class ImportTests(SynchronousTestCase):
     def test_plugins_are_light(self) -> None:
         """C{twistd} lists its plugins without importing the gateway or a protocol."""
         loaded = loaded_by("import twisted.plugins.tproxygw_plugin")
-        heavy = ("gateway.service", "gateway.session", "gateway.kernel", "protocols", "pyroute2")
+        heavy = (
+            *("gateway.service", "gateway.admission", "gateway.session", "gateway.wire"),
+            *("gateway.kernel", "protocols", "pyroute2"),
+        )
         self.assertEqual([name for name in loaded if within(name, heavy)], [])

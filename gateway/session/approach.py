@@ -17,10 +17,10 @@ from gateway.kernel.sockets import Socket
 from gateway.observe.identity import Upstream
 from gateway.policy.service import Target
 from gateway.session import guard
-from gateway.session.connector import Opening, Origin, Reached
 from gateway.session.equipment import Equipment
 from gateway.session.expectation import Expectation
 from gateway.session.joining import Joining
+from gateway.wire.connector import Opening, Origin, Reached
 
 
 class Approaching(guard.Guarded, Protocol):

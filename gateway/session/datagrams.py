@@ -39,13 +39,12 @@ from gateway.policy.policy import Policy
 from gateway.policy.service import Service
 from gateway.policy.tls import Terms
 from gateway.session import guard
-from gateway.session.connector import origin
 from gateway.session.equipment import Equipment
 from gateway.session.patience import Patience
 from gateway.session.probe import Probe
-from gateway.session.refusals import BROKEN
 from gateway.session.timer import Timer
 from gateway.tls.credentials import Whom
+from gateway.wire.connector import origin
 
 log = PrintableLogger()
 
@@ -374,7 +373,7 @@ class DatagramSession:
     def break_off(self, failure: Failure) -> None:
         """A bug."""
         log.failure("{session}: a bug in the inspector", failure, session=self.identity)
-        self._finish(Outcome.BROKEN, BROKEN.reason)
+        self._finish(*guard.BROKEN)
 
     def stopping(self) -> None:
         """The only end of its own would be to be idle: not worth waiting for."""

@@ -9,8 +9,8 @@ from twisted.python.failure import Failure
 
 from gateway.interfaces import Address, Unreachable
 from gateway.session import guard
-from gateway.session.connector import Opening, Reached
 from gateway.session.ticker import Bucket, Ticker
+from gateway.wire.connector import Opening, Reached
 
 
 class Dialing:

@@ -17,14 +17,14 @@ from gateway.policy.policy import Policy
 from gateway.policy.spool import SpoolSettings
 from gateway.policy.tls import Tls
 from gateway.scanning.tools import Room, room
-from gateway.session.connector import Connector
-from gateway.session.names import Names
-from gateway.session.poller import Poller
-from gateway.session.sockets import Sockets
 from gateway.session.ticker import Ticker
-from gateway.session.turns import Turns
 from gateway.tls.credentials import Credentials
 from gateway.tls.system import system_roots
+from gateway.wire.connector import Connector
+from gateway.wire.names import Names
+from gateway.wire.poller import Poller
+from gateway.wire.sockets import Sockets
+from gateway.wire.turns import Turns
 
 Compute = Callable[[Callable[[], Any]], "Deferred[Any]"]
 """

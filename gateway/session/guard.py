@@ -11,9 +11,12 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from gateway.agreement import Insecure
-from gateway.interfaces import Denied, Unreachable
+from gateway.interfaces import Denied, Outcome, Unreachable, Verdict
 
 T = TypeVar("T")
+
+BROKEN = Verdict(Outcome.BROKEN, "a bug: the traceback is in the log")
+"""How a session ends whose inspector fails."""
 
 
 class Guarded(Protocol):

@@ -7,12 +7,12 @@ from typing import Any
 
 from gateway.interfaces import Address
 from gateway.kernel.sockets import Socket
-from gateway.session.connector import Reached
 from gateway.session.expectation import Expectation
+from gateway.wire.connector import Reached
 
 
 class Joining:
-    """Takes the place of an L{gateway.session.connector.Opening}."""
+    """Takes the place of an L{gateway.wire.connector.Opening}."""
 
     def __init__(
         self,

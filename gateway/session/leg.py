@@ -13,8 +13,8 @@ from twisted.internet.defer import Deferred, succeed
 from gateway.interfaces import Side
 from gateway.session import guard
 from gateway.session.gate import Gate
-from gateway.session.secure import SecureWire
-from gateway.session.wire import Wire, WireOwner
+from gateway.wire.secure import SecureWire
+from gateway.wire.wire import Wire, WireOwner
 
 Later = Callable[[Callable[[], None]], object]
 

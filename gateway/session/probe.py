@@ -16,11 +16,11 @@ from gateway.agreement import Agreed, Insecure
 from gateway.interfaces import SERVER, Address, Side, Unreachable
 from gateway.policy.service import Target
 from gateway.policy.tls import Terms
-from gateway.session.connector import Opening, Origin, Reached
 from gateway.session.equipment import Equipment
-from gateway.session.secure import SecureWire
-from gateway.session.wire import Wire
 from gateway.tls.credentials import Credentials, Whom
+from gateway.wire.connector import Opening, Origin, Reached
+from gateway.wire.secure import SecureWire
+from gateway.wire.wire import Wire
 
 
 class Probe:

@@ -52,10 +52,8 @@ from gateway.session import gate as reason
 from gateway.session import guard
 from gateway.session.announced import Announced, Related
 from gateway.session.approach import Approach
-from gateway.session.connector import Origin, origin
 from gateway.session.equipment import Equipment
 from gateway.session.expectation import Expectation
-from gateway.session.handshake import Asked, Handshake
 from gateway.session.inspection import Inspection
 from gateway.session.leg import Leg
 from gateway.session.patience import Patience
@@ -63,8 +61,10 @@ from gateway.session.probe import Probe
 from gateway.session.stack import Body, Stacked, inspecting, keeps, stack
 from gateway.session.ticker import Ticker
 from gateway.session.timer import Timer
-from gateway.session.wire import Wire
 from gateway.tls.credentials import Whom
+from gateway.wire.connector import Origin, origin
+from gateway.wire.handshake import Asked, Handshake
+from gateway.wire.wire import Wire
 
 log = PrintableLogger()
 
@@ -726,7 +726,7 @@ class Session:
         """A bug: the operator gets the traceback, the peers get a reset."""
         log.failure("{session}: a bug in the inspector", failure, session=self.identity)
         if self._state is not State.OVER:
-            self._finish(Verdict(Outcome.BROKEN, "a bug: the traceback is in the log"))
+            self._finish(guard.BROKEN)
 
     # What time tells
 

@@ -256,7 +256,7 @@ class Stacked:
             server=self.server,
             service=self.service,
         )
-        self._refuse(Verdict(Outcome.BROKEN, "a bug: the traceback is in the log"), b"")
+        self._refuse(guard.BROKEN, b"")
 
     def _refuse(self, verdict: Verdict, reply: bytes) -> None:
         if not self.closed:

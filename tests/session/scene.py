@@ -19,6 +19,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
+from gateway.admission.sessions import Sessions
 from gateway.interfaces import Address
 from gateway.kernel import sockets
 from gateway.observe.audit import Audit
@@ -28,13 +29,12 @@ from gateway.policy.audit import AuditSettings
 from gateway.policy.limits import Limits, ServiceLimits
 from gateway.policy.policy import Policy
 from gateway.policy.service import Service, Source
-from gateway.session.connector import Connector
 from gateway.session.equipment import Equipment, no_credentials
-from gateway.session.names import Names
-from gateway.session.poller import Poller
-from gateway.session.sessions import Sessions
 from gateway.session.ticker import Ticker
 from gateway.testing.world.world import inspecting
+from gateway.wire.connector import Connector
+from gateway.wire.names import Names
+from gateway.wire.poller import Poller
 from protocols.relay import RelayInspector
 from tests.observe.reading import flows_amiss
 

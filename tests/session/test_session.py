@@ -15,7 +15,7 @@ from gateway.policy.limits import Limits, ServiceLimits
 from gateway.policy.service import Target
 from gateway.session import patience
 from gateway.session.session import Session
-from gateway.session.wire import READ_SIZE
+from gateway.wire.wire import READ_SIZE
 from protocols.relay import RelayInspector
 from tests.session.scene import (
     Scene,

@@ -9,6 +9,7 @@ from typing import Any, cast
 from attrs import define, field
 from zope.interface import implementer
 
+from gateway.admission.sessions import Sessions
 from gateway.interfaces import CONTRACT, Address, IInspector, IInspectorMaker, ISession
 from gateway.observe.audit import Audit
 from gateway.observe.metrics import Metrics
@@ -16,17 +17,16 @@ from gateway.policy.limits import Limits
 from gateway.policy.policy import Policy
 from gateway.policy.rule import Rule
 from gateway.policy.service import Service
-from gateway.session.connector import Connector
 from gateway.session.equipment import Equipment
-from gateway.session.names import Names
-from gateway.session.poller import Poller
-from gateway.session.sessions import Sessions
 from gateway.session.ticker import Ticker
 from gateway.testing.world.epoll import SimulatedEpoll
 from gateway.testing.world.network import SimulatedNetwork
 from gateway.testing.world.peer import Peer
 from gateway.testing.world.reactor import SimulatedReactor
 from gateway.testing.world.records import Flow, KeptRecords
+from gateway.wire.connector import Connector
+from gateway.wire.names import Names
+from gateway.wire.poller import Poller
 
 CLIENT = Address("192.0.2.1", 50001)
 SERVER = Address("198.51.100.2", 7)

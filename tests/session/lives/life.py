@@ -13,11 +13,11 @@ from twisted.logger import LogLevel, globalLogPublisher
 
 from gateway.interfaces import Address, Outcome, Verdict
 from gateway.policy.limits import ServiceLimits
-from gateway.session.wire import READ_SIZE
 from gateway.testing.world.link import PLENTY
 from gateway.testing.world.network import Attempt
 from gateway.testing.world.peer import Peer
 from gateway.testing.world.world import World, inspecting
+from gateway.wire.wire import READ_SIZE
 from tests.session.lives.inspector import (
     LATE,
     Course,

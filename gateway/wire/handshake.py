@@ -19,12 +19,12 @@ from twisted.python.failure import Failure
 from gateway.agreement import Agreed, Insecure, Invalid
 from gateway.interfaces import CLIENT, ITimer, Side
 from gateway.policy.tls import Terms
-from gateway.session.secure import SecureWire
-from gateway.session.turns import Turns
 from gateway.tls.credentials import Credentials, Whom
 from gateway.tls.endpoint import Endpoint
 from gateway.tls.minter import Minted
 from gateway.tls.signing import SignerError
+from gateway.wire.secure import SecureWire
+from gateway.wire.turns import Turns
 
 
 @frozen

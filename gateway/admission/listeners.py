@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 from twisted.logger import Logger
 
+from gateway.admission.datagram import DatagramListener, open_datagram_listener
+from gateway.admission.listener import Listener, open_listener
+from gateway.admission.sessions import Sessions
 from gateway.interfaces import Address
 from gateway.policy.connection import Protocol
 from gateway.policy.policy import Policy
 from gateway.policy.service import Action
-from gateway.session.datagram import DatagramListener, open_datagram_listener
-from gateway.session.listener import Listener, open_listener
-from gateway.session.sessions import Sessions
 
 log = Logger()
 

@@ -15,6 +15,8 @@ from typing import Any, Protocol, cast
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
+from gateway.admission.refusals import BROKEN, Refusals
+from gateway.admission.related import Related
 from gateway.interfaces import Address, IInspector, ISession, Outcome, Verdict
 from gateway.kernel import sockets
 from gateway.kernel.sockets import Socket
@@ -26,8 +28,6 @@ from gateway.policy.connection import Connection
 from gateway.policy.policy import Policy
 from gateway.policy.service import Action, Service, Target
 from gateway.session.equipment import Equipment
-from gateway.session.refusals import BROKEN, Refusals
-from gateway.session.related import Related
 from gateway.session.session import Session
 
 log = PrintableLogger()

@@ -10,6 +10,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import fail
 from twisted.trial.unittest import TestCase
 
+from gateway.admission.datagram import DatagramListener
 from gateway.interfaces import Address, Denied, Outcome, Side, Verdict
 from gateway.kernel import sockets
 from gateway.observe.metrics import Refusal
@@ -18,7 +19,6 @@ from gateway.policy.connection import Protocol
 from gateway.policy.limits import ServiceLimits
 from gateway.policy.policy import Policy
 from gateway.policy.service import Source, Target
-from gateway.session.datagram import DatagramListener
 from gateway.session.datagrams import DatagramSession
 from tests.session.scene import Scene, asynchronous, in_thread, until
 

@@ -19,10 +19,10 @@ from gateway.agreement import Agreed, Insecure, Invalid
 from gateway.inspector import Inspector
 from gateway.interfaces import CLIENT, SERVER, Denied, Side
 from gateway.policy.tls import Terms, Tls
-from gateway.session import secure
-from gateway.session.secure import SecureWire
-from gateway.session.turns import Turns
 from gateway.tls.credentials import Credentials
+from gateway.wire import secure
+from gateway.wire.secure import SecureWire
+from gateway.wire.turns import Turns
 from tests.session.scene import Scene, asynchronous, in_thread, receive, receive_all, send
 from tests.tls.minting import minter
 from tests.tls.peers import Peer, authority, server_context

@@ -9,17 +9,17 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from gateway.admission.refusals import Refusals
 from gateway.interfaces import Address, Outcome, Verdict
 from gateway.observe.audit import Audit
 from gateway.observe.identity import Identity
 from gateway.observe.metrics import Metrics, Refusal
 from gateway.policy.audit import AuditSettings
 from gateway.policy.connection import Protocol
-from gateway.session.connector import Connector
 from gateway.session.equipment import Equipment
-from gateway.session.names import Names
-from gateway.session.refusals import Refusals
 from gateway.session.ticker import Ticker
+from gateway.wire.connector import Connector
+from gateway.wire.names import Names
 
 A, B = Address("192.0.2.1", 1), Address("192.0.2.2", 2)
 TCP, UDP = Protocol.TCP, Protocol.UDP

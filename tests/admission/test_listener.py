@@ -9,6 +9,9 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
+from gateway.admission import sessions as sessions_module
+from gateway.admission.listener import Listener, open_listener
+from gateway.admission.listeners import Place, places
 from gateway.interfaces import Address
 from gateway.kernel import sockets
 from gateway.policy.connection import Protocol
@@ -16,9 +19,6 @@ from gateway.policy.limits import Limits
 from gateway.policy.policy import Policy
 from gateway.policy.rule import Rule
 from gateway.policy.service import Action, Service
-from gateway.session import sessions as sessions_module
-from gateway.session.listener import Listener, open_listener
-from gateway.session.listeners import Place, places
 from tests.session.scene import Scene, asynchronous, receive, until
 
 

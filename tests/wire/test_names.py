@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import Denied, Unreachable
-from gateway.session.names import MOST_WAITING, Names, addresses
+from gateway.wire.names import MOST_WAITING, Names, addresses
 
 
 class AddressesTests(SynchronousTestCase):

@@ -18,9 +18,9 @@ from twisted.python.failure import Failure
 from gateway.interfaces import Address
 from gateway.kernel import sockets
 from gateway.policy.service import Source, Target
-from gateway.session.names import Names
-from gateway.session.poller import Poller
-from gateway.session.sockets import Sockets
+from gateway.wire.names import Names
+from gateway.wire.poller import Poller
+from gateway.wire.sockets import Sockets
 
 _NOWHERE = Address("", 0)
 

@@ -20,8 +20,8 @@ from twisted.internet.defer import Deferred, fail
 
 from gateway.agreement import Insecure
 from gateway.interfaces import Side
-from gateway.session.wire import NOBODY, Wire, WireOwner
 from gateway.tls.endpoint import Endpoint
+from gateway.wire.wire import NOBODY, Wire, WireOwner
 
 Later = Callable[[Callable[[], None]], object]
 """Calls something in the next turn of the reactor."""

@@ -31,11 +31,11 @@ from gateway.policy.connection import Connection
 from gateway.policy.limits import ServiceLimits
 from gateway.policy.policy import Policy
 from gateway.policy.service import Action, Service
-from gateway.session.connector import Origin, Reached
 from gateway.session.dialing import Dialing
 from gateway.session.equipment import Equipment
 from gateway.session.expectation import BACKLOG, Expectation
 from gateway.session.session import Session, Treatment
+from gateway.wire.connector import Origin, Reached
 
 TCP = connection.Protocol.TCP
 

@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 from gateway.interfaces import Side
 from gateway.kernel import sockets
 from gateway.kernel.sockets import Socket
-from gateway.session.poller import Poller
+from gateway.wire.poller import Poller
 
 READ_SIZE = 65536
 """Bytes that are read at once for an inspector, at most."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 from twisted.internet.interfaces import IReactorFDSet
 from twisted.python.failure import Failure
 
+from gateway.admission.listener import ListeningSocket
+from gateway.admission.sessions import UDP, Sessions
 from gateway.interfaces import CLIENT, Address
 from gateway.kernel import sockets
 from gateway.kernel.sockets import Socket
 from gateway.session.datagrams import AT_ONCE, LARGEST, DatagramSession
-from gateway.session.listener import ListeningSocket
-from gateway.session.sessions import UDP, Sessions
 
 
 class DatagramListener(ListeningSocket):

@@ -9,10 +9,10 @@ from attrs import define, field
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import CLIENT, Side
-from gateway.session.poller import Poller
-from gateway.session.wire import Wire
+from gateway.wire.poller import Poller
+from gateway.wire.wire import Wire
 from tests.session.scene import PATIENCE, reset
-from tests.session.test_poller import Reactor
+from tests.wire.test_poller import Reactor
 
 MUCH = 8_000_000
 """Bytes: more than two kernels take."""

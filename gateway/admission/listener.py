@@ -14,11 +14,11 @@ from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from gateway.admission.sessions import TCP, Sessions
 from gateway.interfaces import Address
 from gateway.kernel import sockets
 from gateway.kernel.sockets import Socket
 from gateway.observe.log import PrintableLogger
-from gateway.session.sessions import TCP, Sessions
 
 log = PrintableLogger()
 

@@ -11,9 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from gateway.interfaces import Address, Unreachable
 from gateway.policy.service import Source, Target
-from gateway.session.connector import Connector, Origin, origin
-from gateway.session.names import Names
-from gateway.session.poller import Poller
+from gateway.wire.connector import Connector, Origin, origin
+from gateway.wire.names import Names
+from gateway.wire.poller import Poller
 from tests.session.scene import asynchronous
 
 CLIENT = Address("127.0.0.77", 45678)

@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from gateway.session.poller import Poller
+from gateway.wire.poller import Poller
 
 
 class Reactor:
