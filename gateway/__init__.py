@@ -23,8 +23,8 @@ A life in eight steps, each in one place:
      forwarded or denied never reaches the gateway: the kernel does it.
   3. A connection that is to be inspected is diverted to a L{Listener<gateway.admission.listener>}.
      Its socket's own name is where the client wanted to go.
-  4. L{Sessions<gateway.admission.sessions>} asks the policy again (it may have been reloaded) and
-     counts against the limits. What is refused gets a reset and a record.
+  4. L{Admission<gateway.admission.admission>} asks the policy again (it may have been reloaded)
+     and counts against the limits. What is refused gets a reset and a record.
   5. The L{Session<gateway.session.session>} starts its inspector, which usually asks to
      connect; the L{Connector<gateway.wire.connector>} does that, from the client's address.
   6. Bytes come in by a L{Wire<gateway.wire.wire>}, are told to the inspector, and leave by

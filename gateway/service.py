@@ -29,8 +29,8 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 
 from gateway import control
+from gateway.admission.admission import Admission
 from gateway.admission.listeners import Listeners
-from gateway.admission.sessions import Sessions
 from gateway.kernel import capabilities, descriptors
 from gateway.kernel.errors import KernelError
 from gateway.kernel.keeper import Keeper
@@ -120,14 +120,14 @@ class Gateway(Service):
         self._metrics.divert_installed = lambda: self._heartbeat.installed
         self._metrics.divert_lost = lambda: self._heartbeat.lost
         self._metrics.policy_current = lambda: not self._loaded.broken
-        self._metrics.policy = lambda: self._sessions.policy
+        self._metrics.policy = lambda: self._admission.policy
         self._room = room(reactor, policy.spool, self._metrics.scans)
         self._systemd = Systemd(os.environ)
         self._keyring = Keyring(reactor)
         self._computing = Computing(reactor)
         self._looking_up = Computing(reactor, names.THREADS, names.MOST_WAITING)
-        self._sessions = Sessions(self._equipment(policy), policy, 0)
-        self._listeners = Listeners(reactor, self._sessions)
+        self._admission = Admission(self._equipment(policy), policy, 0)
+        self._listeners = Listeners(reactor, self._admission)
         self._heartbeat = Heartbeat(
             reactor,
             self._systemd,
@@ -174,7 +174,7 @@ class Gateway(Service):
             scarce = descriptors.raise_limit(policy.limits)
             if scarce:
                 log.warn("{scarce}", scarce=scarce)
-            self._sessions.descriptors = descriptors.for_sessions()
+            self._admission.register.descriptors = descriptors.for_sessions()
             self._keeper = self._find_keeper()
             self._kept.install(self._loaded.fingerprint, bool(self._loaded.broken))
             self._listeners.open(policy)
@@ -300,12 +300,12 @@ class Gateway(Service):
         """New sessions get the new policy."""
         policy = loaded.policy
         self._loaded = loaded
-        self._sessions.policy = policy
+        self._admission.policy = policy
         self._room.adopt(policy.spool)
-        self._sessions.equipment.turns.most = policy.tls.handshakes_per_client
+        self._admission.equipment.turns.most = policy.tls.handshakes_per_client
         self._listeners.resume()
         self._listeners.close_unneeded(policy)
-        self._sessions.give_room()
+        self._admission.register.give_room()
         self._begun("reloaded")
 
     def _in_thread(self, called: Any, *arguments: Any) -> Deferred[Any]:
@@ -314,7 +314,7 @@ class Gateway(Service):
 
     def _audit_changed(self, refusing: bool) -> None:
         if not refusing:
-            self._sessions.give_room()
+            self._admission.register.give_room()
 
     @property
     def _kept(self) -> Keeper:
@@ -334,7 +334,7 @@ class Gateway(Service):
             yield port.stopListening()
         self._listeners.stop()
         yield self._drain()
-        self._sessions.stop()
+        self._admission.stop()
         self._room.stop()
         yield self._in_thread(self._computing.stop)
         try:
@@ -352,17 +352,17 @@ class Gateway(Service):
         self._audit.close()
 
     def _drain(self) -> Deferred[None]:
-        seconds = self._sessions.policy.limits.stop_seconds
-        self._sessions.stopping()
-        running = len(self._sessions.running)
+        seconds = self._admission.policy.limits.stop_seconds
+        self._admission.register.stopping()
+        running = len(self._admission.register.running)
         if running:
             log.info(
                 "stopping: {running} sessions have {seconds} seconds to end",
                 running=running,
                 seconds=seconds,
             )
-        drained = self._sessions.drain()
-        call = self._reactor.callLater(seconds, self._sessions.stop)
+        drained = self._admission.register.drain()
+        call = self._reactor.callLater(seconds, self._admission.stop)
 
         def done(result: Any) -> Any:
             if call.active():

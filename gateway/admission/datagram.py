@@ -9,8 +9,8 @@ from __future__ import annotations
 from twisted.internet.interfaces import IReactorFDSet
 from twisted.python.failure import Failure
 
+from gateway.admission.admission import UDP, Admission
 from gateway.admission.listener import ListeningSocket
-from gateway.admission.sessions import UDP, Sessions
 from gateway.interfaces import CLIENT, Address
 from gateway.kernel import sockets
 from gateway.kernel.sockets import Socket
@@ -24,16 +24,16 @@ class DatagramListener(ListeningSocket):
         self,
         reactor: IReactorFDSet,
         sock: Socket,
-        sessions: Sessions,
+        admission: Admission,
         interface: str | None = None,
     ) -> None:
-        super().__init__(reactor, sock, sessions, interface)
+        super().__init__(reactor, sock, admission, interface)
         self._flows: dict[tuple[Address, Address], DatagramSession] = {}
 
     def doRead(self) -> None:
         """The reactor: there are datagrams."""
         for _ in range(AT_ONCE):
-            if not self._sessions.room:
+            if not self._admission.register.room:
                 self.wait()
                 return
             try:
@@ -47,7 +47,7 @@ class DatagramListener(ListeningSocket):
             try:
                 self._admit(client, server, data)
             except Exception:  # else the reactor would stop listening, for everybody
-                self._sessions.not_admitted(client, server, UDP)
+                self._admission.not_admitted(client, server, UDP)
 
     def _admit(self, client: Address, server: Address, data: bytes) -> None:
         """Begin a session, unless there is one: the datagram was underway when it began."""
@@ -55,20 +55,20 @@ class DatagramListener(ListeningSocket):
         if flow is not None:
             flow.received(CLIENT, data)
             return
-        sessions = self._sessions
-        identity, service = sessions.identify(
+        admission = self._admission
+        identity, service = admission.identify(
             client, server, UDP, self.interface, self.address.port
         )
-        refused = sessions.refusal(identity, service)
+        refused = admission.refusal(identity, service)
         if refused is not None:
-            sessions.refuse(identity, *refused)
+            admission.refuse(identity, *refused)
             return
         assert service is not None
         session = DatagramSession(
-            sessions.equipment, sessions.policy, service, identity, (self, sessions)
+            admission.equipment, admission.policy, service, identity, (self, admission)
         )
         self._flows[client, server] = session
-        sessions.enter(session)
+        admission.register.enter(session)
         try:
             session.start(data)
         except Exception:  # it is there, and has to have an end
@@ -83,7 +83,7 @@ def open_datagram_listener(
     reactor: IReactorFDSet,
     address: Address,
     mark: int,
-    sessions: Sessions,
+    admission: Admission,
     interface: str | None = None,
 ) -> DatagramListener:
     """
@@ -91,4 +91,4 @@ def open_datagram_listener(
 
     @raise OSError: the port is taken, or privileges are missing.
     """
-    return DatagramListener(reactor, sockets.listen_datagrams(address, mark), sessions, interface)
+    return DatagramListener(reactor, sockets.listen_datagrams(address, mark), admission, interface)

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from gateway.admission.sessions import TCP, Sessions
+from gateway.admission.admission import TCP, Admission
 from gateway.interfaces import Address
 from gateway.kernel import sockets
 from gateway.kernel.sockets import Socket
@@ -40,13 +40,13 @@ class ListeningSocket:
         self,
         reactor: IReactorFDSet,
         sock: Socket,
-        sessions: Sessions,
+        admission: Admission,
         interface: str | None = None,
     ) -> None:
         self._reactor = reactor
         self._socket = sock
         self._fd = sock.fileno()
-        self._sessions = sessions
+        self._admission = admission
         self.interface = interface
         self.address = sockets.name_of(sock)
 
@@ -58,7 +58,7 @@ class ListeningSocket:
     def wait(self) -> None:
         """Take nothing before there is room."""
         self._reactor.removeReader(self)
-        self._sessions.wait(self)
+        self._admission.register.wait(self)
 
     def stop(self) -> None:
         """Take nothing any more. What is queued is reset, or forgotten, by the kernel."""
@@ -90,9 +90,9 @@ class Listener(ListeningSocket):
 
     def doRead(self) -> None:
         """The reactor: somebody connected."""
-        sessions = self._sessions
+        admission = self._admission
         for _ in range(AT_ONCE):
-            if not sessions.room:
+            if not admission.register.room:
                 self.wait()
                 return
             try:
@@ -106,10 +106,10 @@ class Listener(ListeningSocket):
                     return
                 continue  # that one is gone already
             try:
-                sessions.admit(sock, client, server, self.interface, self.address.port)
+                admission.admit(sock, client, server, self.interface, self.address.port)
             except Exception:  # else the reactor would stop listening, for everybody
                 sockets.reset(sock)
-                sessions.not_admitted(client, server, TCP)
+                admission.not_admitted(client, server, TCP)
 
 
 def open_listener(
@@ -117,7 +117,7 @@ def open_listener(
     address: Address,
     mark: int,
     backlog: int,
-    sessions: Sessions,
+    admission: Admission,
     interface: str | None = None,
 ) -> Listener:
     """
@@ -125,4 +125,4 @@ def open_listener(
 
     @raise OSError: the port is taken, or privileges are missing.
     """
-    return Listener(reactor, sockets.listen(address, mark, backlog), sessions, interface)
+    return Listener(reactor, sockets.listen(address, mark, backlog), admission, interface)

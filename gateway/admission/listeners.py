@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from twisted.logger import Logger
 
+from gateway.admission.admission import Admission
 from gateway.admission.datagram import DatagramListener, open_datagram_listener
 from gateway.admission.listener import Listener, open_listener
-from gateway.admission.sessions import Sessions
 from gateway.interfaces import Address
 from gateway.policy.connection import Protocol
 from gateway.policy.policy import Policy
@@ -38,9 +38,9 @@ class Place(NamedTuple):
 class Listeners:
     """The listeners of one gateway."""
 
-    def __init__(self, reactor: Any, sessions: Sessions) -> None:
+    def __init__(self, reactor: Any, admission: Admission) -> None:
         self._reactor = reactor
-        self._sessions = sessions
+        self._admission = admission
         self._open: dict[Place, Listener | DatagramListener] = {}
 
     def open(self, policy: Policy) -> None:
@@ -64,14 +64,14 @@ class Listeners:
         try:
             if place.protocol is Protocol.UDP:
                 return open_datagram_listener(
-                    self._reactor, place.address, mark, self._sessions, place.interface
+                    self._reactor, place.address, mark, self._admission, place.interface
                 )
             return open_listener(
                 self._reactor,
                 place.address,
                 mark,
                 policy.limits.backlog,
-                self._sessions,
+                self._admission,
                 place.interface,
             )
         except OSError as error:

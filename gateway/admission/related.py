@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, fail, succeed
 
+from gateway.admission.register import Register
 from gateway.interfaces import (
     SERVER,
     Address,
@@ -47,13 +48,6 @@ class Home(Protocol):
     def equipment(self) -> Equipment:
         """The tools of all."""
 
-    @property
-    def has_descriptors(self) -> bool:
-        """Whether there are enough for one more session."""
-
-    def number(self) -> int:
-        """The id of the next session."""
-
     def turn_away(self, sock: Socket, identity: Identity, refusal: Refusal, why: str) -> None:
         """Refuse a connection that was accepted, with a reset."""
 
@@ -77,13 +71,13 @@ class Related:
     """
     All connections that were agreed on and are not there yet.
 
-    @ivar count: how many; each may have a descriptor.
+    @param register: where they are counted, as each may have a descriptor.
     """
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, register: Register) -> None:
         self._home = home
         self._expected: dict[tuple[str, Address], Expectation] = {}
-        self.count = 0
+        self._register = register
 
     def find(self, initiator: str, address: Address) -> Expectation | None:
         """What the divert has brought to an ordinary listener, if somebody waits for it."""
@@ -150,7 +144,7 @@ class Related:
 
         def stranger(sock: Socket, client: Address, server: Address) -> None:
             identity = session.identity._replace(
-                id=self._home.number(), client=client, server=server, parent=session.id
+                id=self._register.number(), client=client, server=server, parent=session.id
             )
             why = f"{server} was announced to {initiator} only"
             self._home.turn_away(sock, identity, Refusal.UNEXPECTED, why)
@@ -212,16 +206,16 @@ class Related:
             return Denied(f"limits.expectations = {limits.expectations}")
         if session.announced.running >= limits.announced:
             return Denied(f"limits.announced = {limits.announced}")
-        if not self._home.has_descriptors:
+        if not self._register.has_descriptors:
             return Unreachable("no file descriptors are left for it")
         return None
 
     def _enter(self, session: Session, pending: Any) -> None:
-        self.count += 1
+        self._register.announced += 1
         session.announced.pending |= {pending}
 
     def _forget(self, session: Session, pending: Any) -> None:
-        self.count -= 1
+        self._register.announced -= 1
         session.announced.pending -= {pending}
 
     def _begin(
@@ -241,7 +235,7 @@ class Related:
             make = chosen.maker.make if chosen.maker is not None else None
         else:
             chosen, make = _service(session), treatment
-        number = self._home.number()
+        number = self._register.number()
         identity = Identity(number, client, server, TCP, chosen.name, None, session.id)
         if make is None:
             self._home.equipment.poller.forget(sock)  # it may be that of an attempt

@@ -5,7 +5,7 @@ The gateway listens, transparently, at the very address that was announced, and
 accepts there one connection, from one host, for a limited time. Where the
 divert brings such a connection to the ordinary listener (a rule for all ports;
 client and server on one host, where the address is taken by the server itself),
-L{Sessions} finds the expectation by its addresses.
+L{Admission<gateway.admission>} finds the expectation by its addresses.
 
 A connection that another session is to join, and that comes first, waits here.
 """

@@ -93,10 +93,10 @@ class DatagramTests(TestCase):
     def scene(self, **arguments: Any) -> tuple[Scene, DatagramListener]:
         scene = Scene(self, **arguments)
         rules = tuple(evolve(rule, protocol=Protocol.UDP) for rule in scene.policy.rules)
-        scene.sessions.policy = Policy(services=scene.policy.services, rules=rules)
+        scene.admission.policy = Policy(services=scene.policy.services, rules=rules)
         sock = self.socket()
         sock.setblocking(False)
-        listener = DatagramListener(reactor, sock, scene.sessions)
+        listener = DatagramListener(reactor, sock, scene.admission)
         self.addCleanup(listener.stop)
         return scene, listener
 
@@ -128,7 +128,7 @@ class DatagramTests(TestCase):
         self.assertEqual(answers, [b"one", b"", b"three"])
         client.send(b"second")
         self.assertEqual((await in_thread(self.server.recvfrom, 100)), (b"second", source))
-        scene.sessions.stop()
+        scene.admission.stop()
         (flow,) = scene.records()
         self.assertEqual(flow["proto"], "UDP")
         self.assertEqual(flow["flow"]["bytes_toserver"], 11)
@@ -152,7 +152,7 @@ class DatagramTests(TestCase):
         listener._admit(Address(*client.getsockname()), believed, b"hello")
         _, source = await in_thread(elsewhere.recvfrom, 100)
         self.assertEqual(source, client.getsockname())
-        scene.sessions.stop()
+        scene.admission.stop()
         (flow,) = scene.records()
         self.assertTrue(flow["gateway"]["upstream"]["port_kept"])
 
@@ -164,7 +164,7 @@ class DatagramTests(TestCase):
         self.assertEqual((await in_thread(self.server.recvfrom, 100))[0], b"FIRST")
         client.send(b"no")
         self.assertEqual(await in_thread(client.recv, 100), b"not that")
-        await until(lambda: not scene.sessions.running)
+        await until(lambda: not scene.register.running)
         event, flow = scene.records()
         self.assertEqual((event["event_type"], event["gateway"]["denied_by"]), ("shout", "here"))
         self.assertEqual((flow["gateway"]["verdict"], flow["gateway"]["reason"]), ("denied", "no!"))
@@ -184,7 +184,7 @@ class DatagramTests(TestCase):
         )
         for data, _, _ in wanted:
             self.begin(listener, data)
-            await until(lambda: not scene.sessions.running)
+            await until(lambda: not scene.register.running)
         for flow, (_, verdict, reason) in zip(scene.records(), wanted, strict=True):
             self.assertEqual(flow["gateway"]["verdict"], verdict)
             self.assertIn(reason, flow["gateway"]["reason"])
@@ -193,7 +193,7 @@ class DatagramTests(TestCase):
     def refusing(self, most: int) -> tuple[Scene, DatagramListener]:
         """A scene with no rule for datagrams."""
         scene, listener = self.scene(**self.fixed())
-        scene.sessions.policy = Policy(audit=AuditSettings(refused_per_minute=most))
+        scene.admission.policy = Policy(audit=AuditSettings(refused_per_minute=most))
         return scene, listener
 
     def test_flood(self) -> None:
@@ -202,7 +202,7 @@ class DatagramTests(TestCase):
         for number in range(1000):
             sender = Address(f"10.0.{number // 250}.{number % 250}", 1000)
             listener._admit(sender, Address("192.0.2.1", 53), b"")
-        scene.sessions.stop()
+        scene.admission.stop()
         *flows, left_out = scene.records()
         self.assertEqual([one["src_ip"] for one in flows], ["10.0.0.0", "10.0.0.1", "10.0.0.2"])
         self.assertEqual(left_out["event_type"], "audit")
@@ -217,10 +217,10 @@ class DatagramTests(TestCase):
         real = sockets.receive_datagram
         came = iter([(b"x", Address("10.0.0.1", 1), Address("192.0.2.1", 53))] * 5)
         self.patch(sockets, "receive_datagram", lambda *a: next(came, None) or real(*a))
-        scene.sessions.policy = Broken(audit=AuditSettings(refused_per_minute=3))
+        scene.admission.policy = Broken(audit=AuditSettings(refused_per_minute=3))
         listener.doRead()
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 3)
-        scene.sessions.stop()
+        scene.admission.stop()
         records = scene.records()
         self.assertEqual([one["event_type"] for one in records], ["flow"] * 3 + ["audit"])
         self.assertEqual(records[0]["gateway"]["verdict"], "broken")
@@ -236,7 +236,7 @@ class DatagramTests(TestCase):
         self.patch(DatagramSession, "_open", begun)
         self.begin(listener, b"two")
         self.assertEqual((await in_thread(self.server.recvfrom, 10))[0], b"two")
-        scene.sessions.stop()
+        scene.admission.stop()
         verdicts = [one["gateway"]["verdict"] for one in scene.records()]
         self.assertEqual(verdicts, ["broken", "closed"])
 
@@ -248,14 +248,14 @@ class DatagramTests(TestCase):
         listener._admit(Address(*client.getsockname()), believed, b"2")
         got = [(await in_thread(self.server.recvfrom, 10))[0] for _ in range(2)]
         self.assertEqual(got, [b"1", b"2"])
-        self.assertEqual(len(scene.sessions.running), 1)
+        self.assertEqual(len(scene.register.running), 1)
 
     @asynchronous
     async def test_idle(self) -> None:
         """A session in which nothing moves ends; that is the ordinary end of UDP."""
         scene, listener = self.scene(**self.fixed(limits=ServiceLimits(idle_seconds=0.3)))
         self.begin(listener, b"x")
-        await until(lambda: not scene.sessions.running)
+        await until(lambda: not scene.register.running)
         (flow,) = scene.records()
         self.assertEqual(flow["gateway"]["verdict"], "passed")
         self.assertIn("idle", flow["gateway"]["reason"])
@@ -267,7 +267,7 @@ class DatagramTests(TestCase):
         scene, listener = self.scene(**self.fixed())
         self.server.close()
         self.begin(listener, b"x")
-        await until(lambda: not scene.sessions.running)
+        await until(lambda: not scene.register.running)
         (flow,) = scene.records()
         self.assertIn("port unreachable", flow["gateway"]["reason"])
 
@@ -277,8 +277,8 @@ class DatagramTests(TestCase):
         scene, listener = self.scene(**self.fixed(limits=ServiceLimits(sessions=1)))
         self.begin(listener, b"1")
         self.begin(listener, b"2")
-        self.assertEqual(len(scene.sessions.running), 1)
-        scene.sessions.stop()
+        self.assertEqual(len(scene.register.running), 1)
+        scene.admission.stop()
         reasons = [one["gateway"]["reason"] for one in scene.records()]
         self.assertIn("limits.sessions = 1 of the service", reasons)
 
@@ -299,4 +299,4 @@ class DatagramTests(TestCase):
         client = self.socket()
         client.sendto(b"direct", listener.address)
         await until(lambda: self.taken(listener))
-        self.assertEqual(scene.sessions.running, {})
+        self.assertEqual(scene.register.running, {})

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
-from gateway.admission import sessions as sessions_module
+from gateway.admission import register as register_module
 from gateway.admission.listener import Listener, open_listener
 from gateway.admission.listeners import Place, places
 from gateway.interfaces import Address
@@ -28,7 +28,7 @@ class ListenerTests(TestCase):
     timeout = 20
 
     def listener(self, scene: Scene) -> Listener:
-        listener = open_listener(reactor, Address("127.0.0.1", 0), 0, 16, scene.sessions)
+        listener = open_listener(reactor, Address("127.0.0.1", 0), 0, 16, scene.admission)
         self.addCleanup(listener.stop)
         listener.resume()
         return listener
@@ -58,8 +58,8 @@ class ListenerTests(TestCase):
         listener = self.listener(scene)
         running, server = await scene.pair()
         waiting = self.connect(listener)
-        await until(lambda: scene.sessions._waiting)
-        self.assertEqual(len(scene.sessions.running), 1)
+        await until(lambda: scene.register._waiting)
+        self.assertEqual(len(scene.register.running), 1)
         running.close()
         server.close()
         with self.assertRaises(ConnectionResetError):  # accepted now, and refused as direct
@@ -70,7 +70,7 @@ class ListenerTests(TestCase):
         """Out of memory or descriptors: accepting is tried again, without anybody telling."""
         scene = Scene(self)
         listener = self.listener(scene)
-        self.patch(sessions_module, "RETRY", 0.3)
+        self.patch(register_module, "RETRY", 0.3)
         real = sockets.accept
         shortages = iter([errno.EMFILE, errno.ENOBUFS])
 
@@ -112,7 +112,7 @@ class ListenerTests(TestCase):
         scene = Scene(self)
         listener = self.listener(scene)
         with self.assertRaises(OSError) as caught:
-            open_listener(reactor, listener.address, 0, 1, scene.sessions)
+            open_listener(reactor, listener.address, 0, 1, scene.admission)
         self.assertEqual(caught.exception.errno, errno.EADDRINUSE)
 
 

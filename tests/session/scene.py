@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from gateway.admission.sessions import Sessions
+from gateway.admission.admission import Admission
 from gateway.interfaces import Address
 from gateway.kernel import sockets
 from gateway.observe.audit import Audit
@@ -81,7 +81,8 @@ class Scene:
             reactor, reactor, self.ticker, connector, self.audit, self.metrics, self.poller
         )
         self.equipment = evolve(equipment, credentials=credentials)
-        self.sessions = Sessions(self.equipment, self.policy, descriptors)
+        self.admission = Admission(self.equipment, self.policy, descriptors)
+        self.register = self.admission.register
         self.audit.start()
         self.door = sockets.listen(Address("127.0.0.1", 0), 0, 100)
         self.door.setblocking(True)
@@ -93,7 +94,7 @@ class Scene:
         case.addCleanup(self._clean)
 
     def _clean(self) -> None:
-        self.sessions.stop()
+        self.admission.stop()
         self.ticker.stop()
         self.poller.stop()
         self.audit.close()
@@ -106,7 +107,7 @@ class Scene:
         client = socket.create_connection(self.door.getsockname(), PATIENCE)
         self.case.addCleanup(client.close)
         sock, address, _ = sockets.accept(self.door)
-        self.sessions.admit(sock, address, self.address, None, 0)
+        self.admission.admit(sock, address, self.address, None, 0)
         return client
 
     def accepted(self) -> Deferred[socket.socket]:
@@ -127,7 +128,7 @@ class Scene:
 
     async def over(self) -> dict[str, Any]:
         """The flow record, when no session is left. There must be exactly one for each."""
-        await self.sessions.drain()
+        await self.register.drain()
         (flow,) = [one for one in self.records() if one["event_type"] == "flow"]
         return flow
 

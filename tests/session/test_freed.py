@@ -41,11 +41,11 @@ class FreedTests(TestCase):
 
     async def goodbye(self, scene: Scene, first: socket.socket, second: socket.socket) -> None:
         """The last session ends, and is gone."""
-        session = weakref.ref(next(iter(scene.sessions.running.values())))
+        session = weakref.ref(next(iter(scene.register.running.values())))
         first.close()
         await receive_all(second)
         second.close()
-        await scene.sessions.drain()
+        await scene.register.drain()
         await until(lambda: session() is None)
         self.assertEqual(self.left(), {})
 
@@ -129,7 +129,7 @@ class FreedTests(TestCase):
         self.assertEqual(await receive_all(near), b"content")
         near.close()
         await self.hear(client, server, b"226 done\r\n")
-        await until(lambda: len(scene.sessions.running) == 1)
+        await until(lambda: len(scene.register.running) == 1)
         await self.goodbye(scene, client, server)
 
     @asynchronous
@@ -145,9 +145,9 @@ class FreedTests(TestCase):
 
         scene = Scene(self, Waits)
         client = scene.connect()
-        session = weakref.ref(next(iter(scene.sessions.running.values())))
+        session = weakref.ref(next(iter(scene.register.running.values())))
         reset(client)
-        await scene.sessions.drain()
+        await scene.register.drain()
         await until(lambda: session() is None)
 
     def data(
@@ -157,7 +157,7 @@ class FreedTests(TestCase):
         near = socket.create_connection(scene.door.getsockname(), 10)
         self.addCleanup(near.close)
         sock, client, _ = sockets.accept(scene.door)
-        scene.sessions.admit(sock, client, address, None, 0)
+        scene.admission.admit(sock, client, address, None, 0)
         far, _ = listener.accept()
         self.addCleanup(far.close)
         far.settimeout(10)

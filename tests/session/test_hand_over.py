@@ -186,7 +186,7 @@ class HandOverTests(TestCase):
         client.sendall(b"half")
         server.sendall(b"line\r\n")
         await receive(server, 0)
-        await until(lambda: scene.sessions.running)
+        await until(lambda: scene.register.running)
         await send(client, b"\r\nwhole")
         self.assertEqual(await receive(server, 5), b"WHOLE")
         await send(server, b"answer")
@@ -235,7 +235,7 @@ class ElsewhereTests(TestCase):
     def scene(self, making: Any, *rules: Rule) -> Scene:
         scene = Scene(self, making)
         web = scene.policy.services["web"]
-        scene.sessions.policy = Policy(
+        scene.admission.policy = Policy(
             services={"web": web, "other": service(name="other")}, rules=rules
         )
         return scene

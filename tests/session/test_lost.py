@@ -97,7 +97,7 @@ class LostTests(TestCase):
         await send(client, PUT)
         server = await scene.accepted()
         await receive(server, len(PUT))
-        (session,) = scene.sessions.running.values()
+        (session,) = scene.register.running.values()
         server.sendall(REFUSAL)
         reset(server)
         client.sendall(b"more")

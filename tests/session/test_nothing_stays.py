@@ -53,14 +53,14 @@ class NothingStaysTests(TestCase):
         gc.disable()
         self.addCleanup(gc.enable)
         client = scene.connect()
-        session = weakref.ref(next(iter(scene.sessions.running.values())))
+        session = weakref.ref(next(iter(scene.register.running.values())))
         if asked:
             await send(client, asked)
         return scene, client, session
 
     async def gone(self, scene: Scene, session: Any, what: object = "") -> None:
         """It is over, and is no more."""
-        await scene.sessions.drain()
+        await scene.register.drain()
         try:
             await until(lambda: session() is None, 2)
         except AssertionError:
@@ -214,5 +214,5 @@ class NothingStaysTests(TestCase):
         """The gateway stops in the middle."""
         scene, _, session = await self.begun(GET)
         await scene.accepted()
-        scene.sessions.stop()
+        scene.admission.stop()
         await self.gone(scene, session)

@@ -45,7 +45,7 @@ def scene_of(case: TestCase, make: Any, **fields: Any) -> Scene:
     """A scene whose policy has nothing but loopback."""
     scene = Scene(case, make, (service(Inspector, "data"),), **fields)
     here = Rule("web", destinations=(read_network("127.0.0.0/8"),))
-    scene.policy = scene.sessions.policy = evolve(scene.policy, rules=(here,))
+    scene.policy = scene.admission.policy = evolve(scene.policy, rules=(here,))
     return scene
 
 

@@ -74,7 +74,7 @@ class RandomTests(TestCase):
             client = Peer(scene.connect(), chance)
             server = Peer((yield scene.accepted()), random.Random(~seed))
             yield gatherResults([deferToThread(client.live), deferToThread(server.live)])
-            yield scene.sessions.drain()
+            yield scene.register.drain()
             for got, sent in ((server.got, client.sent), (client.got, server.sent)):
                 self.assertTrue(sent.startswith(got), f"seed {seed}: bytes were changed")
                 if not (client.abrupt or server.abrupt):
@@ -82,7 +82,7 @@ class RandomTests(TestCase):
         verdicts = [one["gateway"]["verdict"] for one in scene.records()]
         self.assertEqual(len(verdicts), CONVERSATIONS)
         self.assertEqual(set(verdicts), {"passed", "reset"})
-        self.assertEqual(scene.sessions.running, {})
+        self.assertEqual(scene.register.running, {})
 
     def test_released(self) -> Any:
         """

@@ -124,7 +124,7 @@ class RareTests(SynchronousTestCase):
         world.settle()
         server.slow(PLENTY)
         world.settle()
-        (session,) = world.sessions.running.values()
+        (session,) = world.register.running.values()
         self.assertLess(session._legs[SERVER].waiting, 100_000)  # type: ignore[attr-defined]
 
     def test_asked_while_it_is_answered(self) -> None:

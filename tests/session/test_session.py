@@ -111,7 +111,7 @@ class RelayTests(TestCase):
         client, server = await scene.pair()
         server.setblocking(False)
         self.fill(server)
-        await until(lambda: scene.sessions.running)
+        await until(lambda: scene.register.running)
         reset(server)
         with self.assertRaises(ConnectionResetError):
             await receive_all(client)
@@ -180,7 +180,7 @@ class RelayTests(TestCase):
         scene = Scene(self)
         client, server = await scene.pair()
         client.setblocking(False)
-        session = next(iter(scene.sessions.running.values()))
+        session = next(iter(scene.register.running.values()))
         sent = 0
         for _ in range(50):
             sent += self.fill(client)
@@ -202,7 +202,7 @@ class RelayTests(TestCase):
         scene = Scene(self)
         client, server = await scene.pair()
         server.setblocking(False)
-        session = next(iter(scene.sessions.running.values()))
+        session = next(iter(scene.register.running.values()))
         sent = 0
         for _ in range(50):
             sent += self.fill(server)
@@ -267,7 +267,7 @@ class RelayTests(TestCase):
         """A gateway that stops ends its sessions, and each has its record."""
         scene = Scene(self)
         client, _ = await scene.pair()
-        scene.sessions.stop()
+        scene.admission.stop()
         self.assertEqual(await receive_all(client), b"")
         self.assertEqual((await scene.over())["gateway"]["verdict"], "closed")
 
@@ -282,7 +282,7 @@ class AdmissionTests(TestCase):
         client = scene.connect()
         with self.assertRaises(ConnectionResetError):
             await receive(client, 1)
-        scene.sessions.stop()
+        scene.admission.stop()
         reasons = [one["gateway"]["reason"] for one in scene.records()]
         self.assertEqual(len(reasons), 2)
         return reasons[0]
@@ -313,9 +313,9 @@ class AdmissionTests(TestCase):
             client, server = await scene.pair()
             client.close()
             server.close()
-            await scene.sessions.drain()
-        self.assertFalse(scene.sessions._by_client or scene.sessions._by_service)
-        self.assertFalse(scene.sessions._by_both)
+            await scene.register.drain()
+        self.assertFalse(scene.register._by_client or scene.register._by_service)
+        self.assertFalse(scene.register._by_both)
         self.assertEqual(len(scene.records()), 3)
 
     @asynchronous
@@ -331,17 +331,17 @@ class AdmissionTests(TestCase):
     def test_room(self) -> None:
         """Both descriptors of a session are reserved before it is accepted."""
         scene = Scene(self, descriptors=3)
-        self.assertTrue(scene.sessions.room)
+        self.assertTrue(scene.register.room)
         scene.connect()
-        self.assertFalse(scene.sessions.room)
-        scene.sessions.stop()
-        self.assertTrue(scene.sessions.room)
+        self.assertFalse(scene.register.room)
+        scene.admission.stop()
+        self.assertTrue(scene.register.room)
 
     @asynchronous
     async def test_listener_itself(self) -> None:
         """A connection made to the listener, not diverted to it, is refused: no open relay."""
         scene = Scene(self)
-        scene.sessions.admit(*(await self.accept(scene)), None, scene.address.port)
+        scene.admission.admit(*(await self.accept(scene)), None, scene.address.port)
         (record,) = scene.records()
         self.assertIn("not diverted", record["gateway"]["reason"])
 
@@ -490,7 +490,7 @@ class InspectedTests(TestCase):
         client, server = await scene.pair()
         await send(client, b"2")
         self.assertEqual(await receive(server, 1), b"2")
-        scene.sessions.stop()
+        scene.admission.stop()
         outcomes = [one["gateway"]["verdict"] for one in scene.records()]
         self.assertEqual(outcomes, ["broken", "closed"])
 
@@ -510,7 +510,7 @@ class InspectedTests(TestCase):
         self.assertNotIn((CLIENT, b"second"), made[0].told)
         decision.callback(None)
         await until(lambda: (CLIENT, b"second") in made[0].told)
-        scene.sessions.stop()
+        scene.admission.stop()
 
     @asynchronous
     async def test_decision_against(self) -> None:
@@ -535,7 +535,7 @@ class InspectedTests(TestCase):
         client, _ = await scene.pair()
         await send(client, b"?")
         await until(lambda: made[0].told)
-        scene.sessions.stop()
+        scene.admission.stop()
         decision.callback(None)
         session = made[0].session
         session.send(CLIENT, b"x")
@@ -556,7 +556,7 @@ class InspectedTests(TestCase):
         scene = Scene(self, Asking)
         client, server = await scene.pair()
         client.setblocking(False)
-        session = next(iter(scene.sessions.running.values()))
+        session = next(iter(scene.register.running.values()))
         gates = {side: leg.gate for side, leg in session._legs.items()}
 
         def full() -> bool:
@@ -572,7 +572,7 @@ class InspectedTests(TestCase):
         self.assertLessEqual(waiting, 65536 + 4 * READ_SIZE)
         await send(server, b"still heard")
         await until(lambda: (SERVER, b"still heard") in made[0].told)
-        scene.sessions.stop()
+        scene.admission.stop()
 
     @asynchronous
     async def test_sent_before_connected(self) -> None:
@@ -692,7 +692,7 @@ class InspectedTests(TestCase):
         client, server = await scene.pair()
         client.close()
         server.close()
-        await scene.sessions.drain()
+        await scene.register.drain()
         made[0].session.record("web", complete="late")
         kinds = [one["event_type"] for one in scene.records()]
         self.assertEqual(kinds, ["web", "flow"])
@@ -711,7 +711,7 @@ class InspectedTests(TestCase):
         client, server = await scene.pair()
         client.close()
         server.close()
-        await scene.sessions.drain()
+        await scene.register.drain()
         made[0].session.record_prepared("web", '"size":2', '"verdict":"passed"')
         web, flow = scene.records()
         self.assertEqual((web["web"], web["gateway"]["verdict"]), ({"size": 1}, "passed"))
@@ -735,7 +735,7 @@ class InspectedTests(TestCase):
         scene = Scene(self, Denying, written={"methods": "services/web.toml:7"})
         client, _ = await scene.pair()
         client.close()
-        await scene.sessions.drain()
+        await scene.register.drain()
         *pages, flow = scene.records()
         places = ["services/web.toml:7", "other", "services/web.toml:9"]
         self.assertEqual([one["gateway"]["denied_by"] for one in pages], places)

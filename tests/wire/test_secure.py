@@ -140,7 +140,7 @@ class Case(TestCase):
         sending = ensureDeferred(send(server, b"a" * 300_000))
         self.assertEqual(await self.read(client, 300_000), b"A" * 300_000)
         await sending
-        scene.sessions.stop()
+        scene.admission.stop()
 
     async def read(self, sock: Any, size: int) -> bytes:
         def read() -> bytes:
@@ -185,7 +185,7 @@ class SecureTests(Case):
         self.assertEqual((agreed.version, agreed.flaws), ("TLS 1.3", ()))
         self.assertEqual(agreed.chain[0].names, (NAME,))
         self.assertEqual(StartTls.agreed[CLIENT].chain, ())
-        scene.sessions.stop()
+        scene.admission.stop()
 
     @asynchronous
     async def test_resume(self) -> None:
@@ -207,7 +207,7 @@ class SecureTests(Case):
             await self.greeted(data, far)
             self.assertTrue(self.agreed_with(CLIENT).resumed and self.agreed_with(SERVER).resumed)
             self.patch(StartTls, "ways", {})
-            scene.sessions.stop()
+            scene.admission.stop()
 
     async def greeted(self, client: Any, server: Any) -> None:
         """Both sides have heard from each other."""
@@ -229,7 +229,7 @@ class SecureTests(Case):
         connecting, _ = await self.begun(scene, CLIENT)
         connecting = await self.shaken(connecting, server.context, server_side=True)
         self.assertTrue(connecting.session_reused)
-        scene.sessions.stop()
+        scene.admission.stop()
 
     @asynchronous
     async def test_resume_too_late(self) -> None:
@@ -255,7 +255,7 @@ class SecureTests(Case):
         self.assertEqual(server.selected_alpn_protocol(), "http/1.1")
         self.assertEqual(client.selected_alpn_protocol(), "http/1.1")
         self.assertEqual(StartTls.agreed[SERVER].alpn, "http/1.1")
-        scene.sessions.stop()
+        scene.admission.stop()
 
     @asynchronous
     async def test_like(self) -> None:
@@ -384,7 +384,7 @@ class SecureTests(Case):
         StartTls.ways[SERVER] = {"accept": {Invalid.EXPIRED}}
         scene, *_ = await self.started(SERVER)
         self.assertEqual([flaw.kind for flaw in StartTls.agreed[SERVER].flaws], [Invalid.EXPIRED])
-        scene.sessions.stop()
+        scene.admission.stop()
 
     @asynchronous
     async def test_refused_by_the_client(self) -> None:
@@ -478,7 +478,7 @@ class SecureTests(Case):
         await send(client, b"x")
         tls = await self.shaken(client, trusting(), server_hostname=NAME)
         self.assertEqual(await self.read(tls, 9), b"in secret")
-        scene.sessions.stop()
+        scene.admission.stop()
 
     @asynchronous
     async def test_hello(self) -> None:
@@ -496,7 +496,7 @@ class SecureTests(Case):
         tls = await self.shaken(client, trusting(), server_hostname=NAME)
         await in_thread(tls.sendall, b"in secret")
         self.assertEqual(await receive(server, 9), b"in secret")
-        scene.sessions.stop()
+        scene.admission.stop()
 
     @asynchronous
     async def test_unread(self) -> None:
@@ -536,7 +536,7 @@ class SecureTests(Case):
         shaken[1].close()  # whoever goes away gives its turn up
         await waiting[1]
         self.assertIsNotNone(first)
-        scene.sessions.stop()
+        scene.admission.stop()
 
 
 class ProbeTests(Case):
@@ -577,7 +577,7 @@ class ProbeTests(Case):
                 self.assertEqual(await in_thread(tls.recv, 1), b"")
             await send(client, b"untouched")
             self.assertEqual(await receive(own, 9), b"untouched")
-            scene.sessions.stop()
+            scene.admission.stop()
 
     async def sorted(self, servers: tuple[Any, Any]) -> tuple[Any, Any]:
         """First the one that says hello."""
@@ -598,7 +598,7 @@ class ProbeTests(Case):
             error = await probe
             assert isinstance(error, Insecure)
             self.assertIn(reason, error.reason)
-            scene.sessions.stop()
+            scene.admission.stop()
 
 
 class Owner:

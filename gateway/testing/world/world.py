@@ -9,7 +9,8 @@ from typing import Any, cast
 from attrs import define, field
 from zope.interface import implementer
 
-from gateway.admission.sessions import Sessions
+from gateway.admission.admission import Admission
+from gateway.admission.register import Register
 from gateway.interfaces import CONTRACT, Address, IInspector, IInspectorMaker, ISession
 from gateway.observe.audit import Audit
 from gateway.observe.metrics import Metrics
@@ -93,7 +94,7 @@ class World:
     poller: Poller = field(init=False)
     equipment: Equipment = field(init=False)
     policy: Policy = field(init=False)
-    sessions: Sessions = field(init=False)
+    admission: Admission = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         services = tuple(self.services)
@@ -125,12 +126,17 @@ class World:
             names=names,
             sockets=self.network,
         )
-        self.sessions = Sessions(self.equipment, self.policy, self.descriptors)
+        self.admission = Admission(self.equipment, self.policy, self.descriptors)
+
+    @property
+    def register(self) -> Register:
+        """The sessions that are running."""
+        return self.admission.register
 
     def comes(self, client: Address = CLIENT, server: Address = SERVER) -> Peer:
         """A client's connection comes in, and is admitted or refused."""
         sock, peer = self.network.comes(client, server)
-        self.sessions.admit(sock, client, server, None, 0)
+        self.admission.admit(sock, client, server, None, 0)
         return peer
 
     def settle(self) -> None:

@@ -172,7 +172,7 @@ class Life:
         return WORDS[at : at + size]
 
     def check_bounds(self) -> None:
-        for session in self.world.sessions.running.values():
+        for session in self.world.register.running.values():
             waiting = waiting_bytes(session)
             assert waiting <= BOUND + FLOOD * self.course.floods, f"{waiting} bytes wait"
 
@@ -206,7 +206,7 @@ class Life:
         """All say that this is all, take everything, and all decisions are there."""
         self.story.append("-- the end")
         self.calm = self.calm and self.passed < 50
-        self.ending = set(self.world.sessions.running)
+        self.ending = set(self.world.register.running)
         for peer in self.peers:
             peer.ends()
         if self.attempts and self.chance.random() < 0.5:
@@ -218,14 +218,14 @@ class Life:
                 peer.ends()
                 peer.slow(PLENTY)
             if not self.world.reactor.turn():
-                if not self.world.sessions.running:
+                if not self.world.register.running:
                     break
                 self.world.pass_time(1.0)
 
     def judge(self) -> Verdict:
         """What has to hold after every life."""
         world = self.world
-        assert not world.sessions.running, f"still running: {world.sessions.running}"
+        assert not world.register.running, f"still running: {world.register.running}"
         flows = Counter(flow.identity.id for flow in world.flows)
         assert set(flows.values()) == {1}, f"flow records: {flows}"
         seen: set[int] = set()

@@ -74,7 +74,7 @@ class ExpectationTests(TestCase):
 
     async def closed(self, scene: Scene, expectation: Any) -> None:
         """Nobody listens there any more."""
-        await until(lambda: not scene.sessions.related._expected)
+        await until(lambda: not scene.admission.related._expected)
         with self.assertRaises(ConnectionRefusedError):
             await visit(self, expectation.address)
 
@@ -95,8 +95,8 @@ class ExpectationTests(TestCase):
         # The real server would listen there; on loopback the address was ours for one accept.
         with self.assertRaises(OSError):
             await receive(data, 1)
-        await until(lambda: len(scene.sessions.running) == 1)
-        scene.sessions.stop()
+        await until(lambda: len(scene.register.running) == 1)
+        scene.admission.stop()
         flows = {one["gateway"]["service"]: one for one in scene.records()}
         self.assertEqual(flows["data"]["parent_id"], flows["web"]["flow_id"])
         self.assertEqual(flows["data"]["dest_port"], expectation.address.port)
@@ -143,10 +143,10 @@ class ExpectationTests(TestCase):
             await send(data, b"x")
             await receive(far, 1)
             await deferLater(reactor, 0.1, lambda: None)
-        self.assertEqual(len(scene.sessions.running), 2)
+        self.assertEqual(len(scene.register.running), 2)
         data.close()
         far.close()
-        await scene.sessions.drain()
+        await scene.register.drain()
         (control,) = [one for one in scene.records() if "parent_id" not in one]
         self.assertEqual(control["gateway"]["reason"], "time limit: idle_seconds = 1")
 
@@ -179,8 +179,8 @@ class ExpectationTests(TestCase):
         with self.assertRaises(OSError):
             await receive(thief, 1)
         await visit(self, expectation.address)
-        await until(lambda: not scene.sessions.related._expected)
-        scene.sessions.stop()
+        await until(lambda: not scene.admission.related._expected)
+        scene.admission.stop()
         reasons = [one["gateway"]["reason"] for one in scene.records()]
         self.assertIn(f"{expectation.address} was announced to 127.0.0.1 only", reasons)
 
@@ -273,7 +273,7 @@ class ExpectationTests(TestCase):
         first = await session.expect(CLIENT, address, "data")
         second = await session.expect(CLIENT, address, "data")
         first.cancel()
-        self.assertIs(scene.sessions.related.find("127.0.0.1", address), second)
+        self.assertIs(scene.admission.related.find("127.0.0.1", address), second)
 
     @asynchronous
     async def test_address_taken(self) -> None:
@@ -335,12 +335,12 @@ class JoiningTests(TestCase):
         """The client comes, and then the server: their bytes run."""
         scene, near, far = await self.announced()
         client = await visit(self, near.address)
-        await until(lambda: len(scene.sessions.running) == 2)
+        await until(lambda: len(scene.register.running) == 2)
         server = await visit(self, far.address)
         await self.assertMeets(client, server)
         client.close()
-        await until(lambda: len(scene.sessions.running) == 1)
-        scene.sessions.stop()
+        await until(lambda: len(scene.register.running) == 1)
+        scene.admission.stop()
         (flow,) = [one for one in scene.records() if "parent_id" in one]
         upstream = flow["gateway"]["upstream"]
         self.assertEqual(flow["gateway"]["verdict"], "passed")
@@ -355,11 +355,11 @@ class JoiningTests(TestCase):
         server = await visit(self, far.address)
         await send(server, b"early")
         await until(lambda: far.came)
-        self.assertEqual(len(scene.sessions.running), 1)
+        self.assertEqual(len(scene.register.running), 1)
         client = await visit(self, near.address)
         self.assertEqual(await receive(client, 5), b"early")
         await self.assertMeets(server, client)
-        self.assertEqual(scene.sessions.related.count, 0)
+        self.assertEqual(scene.register.announced, 0)
 
     @asynchronous
     async def test_only_one(self) -> None:
@@ -387,7 +387,7 @@ class JoiningTests(TestCase):
         server = await visit(self, far.address)
         with self.assertRaises(ConnectionResetError):
             await receive(server, 1)
-        self.assertEqual(scene.sessions.related.count, 0)
+        self.assertEqual(scene.register.announced, 0)
 
     @asynchronous
     async def test_nobody_comes(self) -> None:
@@ -396,7 +396,7 @@ class JoiningTests(TestCase):
         client = await visit(self, near.address)
         with self.assertRaises(ConnectionResetError):
             await receive(client, 1)
-        scene.sessions.stop()
+        scene.admission.stop()
         (flow,) = [one for one in scene.records() if "parent_id" in one]
         self.assertEqual(flow["gateway"]["verdict"], "failed")
         self.assertIn("nobody came to 127.0.0.3", flow["gateway"]["reason"])
@@ -409,7 +409,7 @@ class JoiningTests(TestCase):
         client = await visit(self, near.address)
         with self.assertRaises(ConnectionResetError):
             await receive(client, 1)
-        scene.sessions.stop()
+        scene.admission.stop()
         (flow,) = [one for one in scene.records() if "parent_id" in one]
         self.assertIn("nobody came to 127.0.0.3", flow["gateway"]["reason"])
 
@@ -424,7 +424,7 @@ class JoiningTests(TestCase):
             Announcing.made[0].session.close("the test is over")
             with self.assertRaises(ConnectionResetError):
                 await receive(peer, 1)
-            self.assertEqual(scene.sessions.related.count, 0)
+            self.assertEqual(scene.register.announced, 0)
 
     @asynchronous
     async def test_diverted(self) -> None:
@@ -433,7 +433,7 @@ class JoiningTests(TestCase):
         found there once; the next one is not taken for it.
         """
         scene, _, far = await self.announced()
-        related = scene.sessions.related
+        related = scene.admission.related
         found = related.find("127.0.0.1", far.address)
         self.assertIs(found, far)
         far.take(socket.socket(), Address("127.0.0.1", 1), far.address)
@@ -494,8 +494,8 @@ class DialingTests(TestCase):
         server.close()
         self.assertEqual(await receive_all(client), b"")
         client.close()
-        await until(lambda: len(scene.sessions.running) == 1)
-        scene.sessions.stop()
+        await until(lambda: len(scene.register.running) == 1)
+        scene.admission.stop()
         (flow,) = [one for one in scene.records() if "parent_id" in one]
         self.assertEqual((flow["src_ip"], flow["src_port"]), far.getsockname())
         self.assertEqual(flow["gateway"]["verdict"], "passed")
@@ -509,8 +509,8 @@ class DialingTests(TestCase):
         listener.close()
         with self.assertRaisesRegex(Unreachable, "connection refused"):
             await session.dial(SERVER, address, Inspector)
-        self.assertEqual(len(scene.sessions.running), 1)
-        self.assertEqual(scene.sessions.related.count, 0)
+        self.assertEqual(len(scene.register.running), 1)
+        self.assertEqual(scene.register.announced, 0)
 
     @asynchronous
     async def test_nobody_inspects(self) -> None:
@@ -522,7 +522,7 @@ class DialingTests(TestCase):
         watched = len(scene.poller._watches)
         await session.dial(SERVER, Address(*self.listener("127.0.0.1").getsockname()), "other")
         self.assertEqual(len(scene.poller._watches), watched)
-        self.assertEqual(len(scene.sessions.running), 1)
+        self.assertEqual(len(scene.register.running), 1)
 
     @asynchronous
     async def test_no_answer(self) -> None:
@@ -545,16 +545,16 @@ class DialingTests(TestCase):
             scene, session = await self.scene()
             listener = self.listener("127.0.0.1")
             dialed = session.dial(SERVER, Address(*listener.getsockname()), Inspector)
-            self.assertEqual(scene.sessions.related.count, 1)
+            self.assertEqual(scene.register.announced, 1)
             dialed.addErrback(lambda failure: failure.trap(CancelledError))
             if end == "cancel":
                 dialed.cancel()
             else:
                 session.deny("over")
                 self.assertFalse(dialed.called)
-            self.assertEqual(scene.sessions.related.count, 0)
+            self.assertEqual(scene.register.announced, 0)
             await deferLater(reactor, 0.05, lambda: None)
-            self.assertLessEqual(len(scene.sessions.running), 1)
+            self.assertLessEqual(len(scene.register.running), 1)
 
     @asynchronous
     async def test_third_party(self) -> None:
@@ -569,8 +569,8 @@ class DialingTests(TestCase):
                 return self.session.connect(Address(*other.getsockname()))
 
         await session.dial(SERVER, Address(*far.getsockname()), Data)
-        await until(lambda: len(scene.sessions.running) == 1)
-        scene.sessions.stop()
+        await until(lambda: len(scene.register.running) == 1)
+        scene.admission.stop()
         (flow,) = [one for one in scene.records() if "parent_id" in one]
         self.assertIn("the policy has no connection to 127.0.0.9", flow["gateway"]["reason"])
 
