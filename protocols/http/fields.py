@@ -4,26 +4,12 @@ Fields: header lines and trailers, understood (RFC 9112, section 5; RFC 9110, se
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
-
 from protocols.http.fault import fault_in
-from protocols.http.grammar import FIELD_LINE, PADDED_FIELD_LINE
+from protocols.http.grammar import FIELD_LINE, FIELD_LINES, PADDED_FIELD_LINE
 from protocols.http.limits import Limits
 from protocols.http.malformed import Malformed
 from protocols.http.message import FRAMING, Field, Headers
 from protocols.http.status import REQUEST_HEADER_FIELDS_TOO_LARGE
-
-SHORT = 128
-"""Characters: header lines that are no longer are remembered, as most come again and again."""
-
-SECRET = re.compile("auth|cookie|token|key|secret|passw|session|signature", re.IGNORECASE)
-"""Names of headers that are not remembered: they outlive the session that they were sent in."""
-
-REMEMBERED = 4096
-"""So many lines, then the memory begins anew: no more than some 2 MiB, whoever sends what."""
-
-_known: dict[str, Field] = {}
 
 
 def parse(lines: str, limits: Limits, offset: int, lenient: bool = False) -> Headers:
@@ -34,56 +20,42 @@ def parse(lines: str, limits: Limits, offset: int, lenient: bool = False) -> Hea
         responses; but not where a message's end depends on it.
     @raise Malformed: they are none, too many or too long.
     """
-    each = lines.split("\r\n")
-    each.pop()  # behind the last CRLF
-    if len(each) > limits.headers:
-        reason = f"more than {limits.headers} headers"
-        place = offset + sum(len(line) + 2 for line in each[: limits.headers])
-        raise Malformed(reason, place, REQUEST_HEADER_FIELDS_TOO_LARGE, by="limits.headers")
-    try:
-        fields = [_known.get(line) or _read_field(line) for line in each]
-    except ValueError:
-        found = _padded(each) if lenient else None
+    count = lines.count("\r\n")
+    if count > limits.headers:
+        raise _too_many(lines, limits.headers, offset)
+    fields = FIELD_LINES.findall(f"\r\n{lines}")
+    if len(fields) != count:
+        found = _padded(lines) if lenient else None
         if found is None:
-            raise fault_in(lines, offset, lenient) from None
+            raise fault_in(lines, offset, lenient)
         fields = found
-    longest = limits.header_line_bytes
-    if len(lines) > longest and max(map(len, each)) > longest:
-        place = offset + lines.index(next(line for line in each if len(line) > longest))
-        reason, status = f"a header of more than {longest} bytes", REQUEST_HEADER_FIELDS_TOO_LARGE
-        raise Malformed(reason, place, status, by="limits.header_line_bytes")
+    elif " \r\n" in lines or "\t\r\n" in lines:
+        fields = [(name, value.rstrip(" \t")) for name, value in fields]
+    if len(lines) > limits.header_line_bytes:
+        _check_longest(lines, limits.header_line_bytes, offset)
     return Headers(fields, lines, offset)
 
 
-def _padded(lines: list[str]) -> list[Field] | None:
+def _too_many(lines: str, most: int, offset: int) -> Malformed:
+    place = offset + sum(len(line) + 2 for line in lines.split("\r\n")[:most])
+    reason, status = f"more than {most} headers", REQUEST_HEADER_FIELDS_TOO_LARGE
+    return Malformed(reason, place, status, by="limits.headers")
+
+
+def _check_longest(lines: str, longest: int, offset: int) -> None:
+    for line in lines.split("\r\n"):
+        if len(line) > longest:
+            what, status = f"a header of more than {longest} bytes", REQUEST_HEADER_FIELDS_TOO_LARGE
+            raise Malformed(what, offset, status, by="limits.header_line_bytes")
+        offset += len(line) + 2
+
+
+def _padded(lines: str) -> list[Field] | None:
     """Headers that may have white space before their colons; L{None} if something else is wrong."""
     fields = []
-    for line in lines:
+    for line in lines.removesuffix("\r\n").split("\r\n"):
         found = FIELD_LINE.fullmatch(line) or PADDED_FIELD_LINE.fullmatch(line)
         if found is None or (found[1].lower() in FRAMING and found.re is PADDED_FIELD_LINE):
             return None
         fields.append((found[1], found[2].strip(" \t")))
     return fields
-
-
-@lru_cache(maxsize=1024)
-def _is_secret(name: str) -> bool:
-    return SECRET.search(name) is not None
-
-
-def _read_field(line: str) -> Field:
-    """
-    A header, by its line without CRLF. It is remembered, unless it may be what somebody proves
-    with who they are.
-
-    @raise ValueError: it is none.
-    """
-    found = FIELD_LINE.fullmatch(line)
-    if found is None:
-        raise ValueError
-    field = found[1], found[2].strip(" \t")
-    if len(line) <= SHORT and not _is_secret(field[0]):
-        if len(_known) >= REMEMBERED:
-            _known.clear()
-        _known[line] = field
-    return field

@@ -41,6 +41,9 @@ TOKEN = re.compile(token)
 FIELD_VALUE = re.compile(r"(?![\t ])[\t\x20-\x7e\x80-\xff]*+(?<![\t ])")
 FIELD_LINE = re.compile(field_line)
 
+# Each of several that follow a CRLF, without the white space before its value.
+FIELD_LINES = re.compile(rf"\r\n({token}):[\t ]*+({field_line_rest})(?=\r\n)")
+
 # RFC 9112, section 5.1: white space before the colon is to be removed from responses.
 PADDED_FIELD_LINE = re.compile(rf"({token})[\t ]*+:({field_line_rest})")
 

@@ -34,7 +34,7 @@ class Headers:
     @ivar repeated: whether any name is there more than once.
     """
 
-    __slots__ = ("_lines", "_offset", "_written", "fields", "first", "repeated")
+    __slots__ = ("_lines", "_offset", "fields", "first", "repeated")
 
     def __init__(self, fields: Iterable[Field] = (), lines: str = "", offset: int = 0) -> None:
         """
@@ -44,19 +44,9 @@ class Headers:
         self.fields = tuple(fields)
         self._lines = lines
         self._offset = offset
-        self._written = ""
         # Backwards, so that the first one of each name is what stays.
         self.first = {name.lower(): value for name, value in self.fields[::-1]}
         self.repeated = len(self.first) != len(self.fields)
-
-    def again(self, lines: str, offset: int) -> Headers | None:
-        """The headers that C{lines} are, if these are what these were read from too."""
-        if not lines or lines != self._lines:
-            return None
-        same = Headers.__new__(Headers)
-        same.fields, same.first, same.repeated = self.fields, self.first, self.repeated
-        same._lines, same._offset, same._written = lines, offset, self._written
-        return same
 
     def __iter__(self) -> Iterator[Field]:
         return iter(self.fields)
@@ -175,9 +165,7 @@ class Headers:
 
     def lines(self) -> str:
         """As they are written, the empty line not included."""
-        if not self._written:
-            self._written = "".join([f"{name}: {value}\r\n" for name, value in self.fields])
-        return self._written
+        return "".join([f"{name}: {value}\r\n" for name, value in self.fields])
 
 
 def _free(name: str) -> str:

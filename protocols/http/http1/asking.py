@@ -26,14 +26,11 @@ from protocols.http.http1.head import read_request, request_at_once
 from protocols.http.http1.transfer import NOTHING, SMALL, Beginning, beginning, transfer
 from protocols.http.http1.ways import Chunks, Held, Measured, reframed
 from protocols.http.malformed import Malformed
-from protocols.http.message import Headers, Request, Response
+from protocols.http.message import Request, Response
 from protocols.http.singular import check_singular
 from protocols.http.stacked import BodyRefused, Outlet, Ways, through
 from protocols.http.target import is_escaped, written_host
 from protocols.http.transaction import DENIED, PASSED, Transaction
-
-SHORT = 4096
-"""Bytes: heads that are no longer are kept until the next one comes, which is often the same."""
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -50,7 +47,6 @@ class Asking:
         self._read = read
         self._route = dialogue.route
         self._refusals = 0
-        self._headers: Headers | None = None
 
     async def run(self) -> None:
         """Until the client ends, or has sent its last request."""
@@ -79,9 +75,8 @@ class Asking:
         transaction = self._dialogue.current = Transaction(self._session.now)
         try:
             limits = self._settings.limits
-            found = request_at_once(self._read, limits, self._headers, self._encodes)
+            found = request_at_once(self._read, limits, self._encodes)
             request, size = found or await read_request(self._read, limits, self._encodes)
-            self._headers = request.headers if size <= SHORT else None
             transaction.request = request
             transaction.request_head = size
             return await self._admitted(transaction, request, size)

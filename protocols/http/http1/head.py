@@ -49,13 +49,10 @@ _MUCH = 1 << 30
 _ANY = Limits(headers=_MUCH, header_line_bytes=_MUCH)
 
 
-def request_at_once(
-    read: Reader, limits: Limits, before: Headers | None, encodes: bool
-) -> tuple[Request, int] | None:
+def request_at_once(read: Reader, limits: Limits, encodes: bool) -> tuple[Request, int] | None:
     """
     Read the head of a request that is there as a whole, and has nothing wrong.
 
-    @param before: the headers of another one of the same client, which often are the same.
     @param encodes: see L{read_request}.
     @return: and how many bytes it was; L{None}: L{read_request} will tell what is the matter.
     """
@@ -64,9 +61,7 @@ def request_at_once(
         return None
     line, lines, size = head
     try:
-        headers = None if before is None else before.again(lines, len(line) + 2)
-        if headers is None:
-            headers = parse(lines, limits, len(line) + 2)
+        headers = parse(lines, limits, len(line) + 2)
         request = _request(_request_line(line, limits, encodes), headers)
     except Malformed:
         return None

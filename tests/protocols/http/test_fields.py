@@ -1,57 +1,47 @@
-"""Fields: what is remembered of them, and what is not."""
+"""Fields: all lines of a head are read at once, and each as if it were alone."""
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from protocols.http import fields
+from protocols.http.fields import parse
+from protocols.http.grammar import FIELD_LINE
 from protocols.http.limits import Limits
 from protocols.http.malformed import Malformed
 
-PLAIN = ("Host: example.org", "Accept: */*", "User-Agent: a browser")
-SECRETS = (
-    "Authorization: Basic dXNlcjpwYXNzd29yZA==",
-    "cookie: id=1234",
-    "Set-Cookie: id=1234; HttpOnly",
-    "Proxy-Authorization: Bearer abc",
-    "X-Api-Key: abc",
-    "X-CSRF-Token: abc",
+PIECES = st.sampled_from(
+    (*("a: b", "c:d", "E-f: g ") * 2, *("\r\n",) * 6, "\n", "\r", " ", "\t", ":", "\0", "\xe9", "x")
 )
 
 
-class RememberedTests(SynchronousTestCase):
-    """Header lines that come again and again are read once in the life of the process."""
+class FieldsTests(SynchronousTestCase):
+    """What is a header, and what its name and value are."""
 
-    def setUp(self) -> None:
-        fields._known.clear()
-        self.addCleanup(fields._known.clear)
+    @given(st.lists(PIECES, max_size=12).map("".join))
+    def test_any(self, text: str) -> None:
+        """Headers pass if each line is one; no line hides in another one."""
+        lines = text.split("\r\n")
+        found = [FIELD_LINE.fullmatch(line) for line in lines]
+        each = tuple((one[1], one[2].strip(" \t")) for one in found if one is not None)
+        try:
+            fields = parse(f"{text}\r\n", Limits(), 0).fields
+        except Malformed:
+            self.assertIn(None, found)
+        else:
+            self.assertEqual(fields, each)
+            self.assertNotIn(None, found)
 
-    def read(self, *lines: str) -> None:
-        """They are understood, and in their order."""
-        text = "".join(f"{line}\r\n" for line in lines)
-        self.assertEqual(
-            fields.parse(text, Limits(), 0).fields,
-            tuple(tuple(line.split(": ", 1)) for line in lines),
-        )
+    def test_none(self) -> None:
+        """There may be none, as in most trailers."""
+        self.assertEqual(parse("", Limits(), 0).fields, ())
 
-    def test_secrets(self) -> None:
-        """What somebody proves with who they are does not stay in memory after their session."""
-        self.read(PLAIN[0], *SECRETS, *PLAIN[1:])
-        self.assertEqual(set(fields._known), set(PLAIN))
-
-    def test_long(self) -> None:
-        """Nor does what is long, so that nobody can fill the memory."""
-        self.read(*PLAIN, f"X-Long: {'x' * fields.SHORT}")
-        self.assertEqual(set(fields._known), set(PLAIN))
-
-    def test_many(self) -> None:
-        """Nor more than a certain number of lines; and all are still understood."""
-        for number in range(fields.REMEMBERED + 1):
-            self.read(f"X-Number: {number}")
-        self.assertEqual(set(fields._known), {f"X-Number: {fields.REMEMBERED}"})
-
-    def test_wrong(self) -> None:
-        """What is no header is not remembered as one."""
-        with self.assertRaises(Malformed):
-            self.read("no header")
-        self.assertEqual(set(fields._known), set())
+    def test_limits(self) -> None:
+        """What is too much is told with its place."""
+        limits = Limits(headers=2, header_line_bytes=8)
+        for lines, place in (("A: b\r\n" * 3, 112), ("A: b\r\nC: 123456\r\n", 106)):
+            with self.assertRaises(Malformed) as raised:
+                parse(lines, limits, 100)
+            self.assertEqual(raised.exception.offset, place)
+        self.assertEqual(len(parse("A: b\r\nC: 12345\r\n", limits, 100)), 2)
