@@ -33,6 +33,8 @@ class Conversation:
     @ivar settings: the inspector's; C{None} for the defaults.
     @ivar replays: whether what the far side got can be put through again and
         comes out the same. Not so where addresses are rewritten.
+    @ivar ends_alike: whether what is hostile in it ends alike however it is cut. Not so where the
+        beginning of a step makes the inspector do something by which the rest is judged.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Conversation:
     outcome: Outcome = field(default=Outcome.PASSED, kw_only=True)
     settings: Any = field(default=None, kw_only=True)
     replays: bool = field(default=True, kw_only=True)
+    ends_alike: bool = field(default=True, kw_only=True)
 
 
 @define

@@ -47,13 +47,11 @@ class InspectorSuite(_TestCase):
         included. At least one has to pass.
     @cvar memory: bytes that one session may hold, whatever it is sent: twice
         the largest limit of a read in the inspector, and four segments.
-    @cvar ends_alike: whether hostile input ends alike however it is cut. It should.
     """
 
     inspector: ClassVar[Any]
     conversations: ClassVar[Sequence[Conversation]]
     memory: ClassVar[int] = 4 * SEGMENT
-    ends_alike: ClassVar[bool] = True
 
     def test_contract(self) -> None:
         """It provides IInspector."""
@@ -106,7 +104,7 @@ class InspectorSuite(_TestCase):
         step of a sample gets a few of what is hostile: all of it, everywhere, takes long.)
         """
         chance = Random(1)
-        for sample in self.conversations if self.ends_alike else ():
+        for sample in (one for one in self.conversations if one.ends_alike):
             for at, (side, said) in enumerate(sample.steps):
                 short = [one for one in hostile([said or b""], count=5) if 0 < len(one) <= SHORT]
                 for data in chance.sample(short, 6):
