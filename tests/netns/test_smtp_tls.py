@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import smtplib
+import socket
 import ssl
 from functools import cache
 from pathlib import Path
+from threading import Thread
 from typing import ClassVar
 
 from gateway.lab.namespace import CommandFailed
@@ -20,7 +22,7 @@ from tests.netns.tls_case import TRUST, gateway_root, pem, public, public_root
 from tests.observe.reading import told
 
 NAME = "mail.b.example"
-OPEN, LOGIN, ONWARD, SMTPS, AROUND = 25, 587, 27, 465, 466
+OPEN, LOGIN, ONWARD, SMTPS, AROUND, BARE = 25, 587, 27, 465, 466, 30
 
 DENY = '[smtp.tls]\ninvalid = "deny"\n'
 INSPECT = 'starttls = "inspect"\n'
@@ -49,7 +51,7 @@ class InspectedTests(SmtpCase):
 
     servers: ClassVar = {OPEN: Postfix, LOGIN: Exim, SMTPS: Exim}
     services: ClassVar = {
-        "open": smtp(OPEN, INSPECT),
+        "open": smtp(f"{OPEN}, {BARE}", INSPECT),
         "login": smtp(LOGIN, INSPECT + 'tls_required = "client"\n' + DENY),
         "onward": f'server = "{SERVER}:{OPEN}"\n' + smtp(ONWARD, 'tls_required = "server"\n'),
         "smtps": smtp(SMTPS, "implicit = true\n" + DENY),
@@ -195,3 +197,38 @@ class InspectedTests(SmtpCase):
             ours.sendall(b"EHLO c\r\nSTARTTLS\r\nEHLO injected\r\nRSET\r\n")
             self.assertIn(b"\r\n421 4.7.0 Nothing may follow STARTTLS\r\n", hear(ours))
             self.assertNotIn("injected", self.running[port].log)
+
+    def asked(self, listener: socket.socket) -> tuple[socket.socket, socket.socket]:
+        """A client that has said STARTTLS, and a server of the test's own that has heard it."""
+        ours = self.dial((SERVER, BARE))
+        theirs, _ = self.accept(listener)
+        theirs.sendall(b"220 hi\r\n")
+        ours.sendall(b"EHLO c\r\n")
+        self.hears(theirs, b"EHLO c\r\n")
+        theirs.sendall(b"250-hi\r\n250 STARTTLS\r\n")
+        self.hears(ours, b"250 STARTTLS\r\n")
+        ours.sendall(b"STARTTLS\r\n")
+        self.hears(theirs, b"STARTTLS\r\n")
+        return ours, theirs
+
+    def test_injected_by_server(self) -> None:
+        """What a server says behind 220 in plaintext does not reach the client, in TLS or not."""
+        listener = self.listen(BARE)
+        ours, theirs = self.asked(listener)
+        theirs.sendall(b"220 go\r\n250 injected\r\n")
+        heard = self.hears_all(ours)
+        self.assertNotIn(b"injected", heard)
+
+        ours, theirs = self.asked(listener)
+        theirs.sendall(b"220 go\r\n")
+        self.assertEqual(self.hears(ours, b"go\r\n"), b"220 go\r\n")
+        secured: list[ssl.SSLSocket] = []
+        shakes = Thread(
+            target=lambda: secured.append(self.context.wrap_socket(ours, server_hostname=NAME))
+        )
+        shakes.start()
+        self.assertEqual(theirs.recv(1), b"\x16")  # the gateway's hello
+        theirs.sendall(b"250 injected\r\n")
+        shakes.join(20)
+        self.addCleanup(secured[0].close)
+        self.assertIn(b"421 4.7.0 TLS with the server", self.hears_all(secured[0]))
