@@ -167,7 +167,7 @@ class Way:
     def between(self) -> None:
         """The kernel alone forwards."""
 
-    def wait(self, seconds: float = 20) -> None:
+    def wait(self, seconds: float = 60) -> None:
         """
         Wait for the first connection to succeed.
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from attrs import frozen
 
 from gateway.policy.files import NamedFile
 from gateway.policy.settings import option
-
-if TYPE_CHECKING:
-    pass
 
 
 def read_certificates(file: NamedFile) -> Any:

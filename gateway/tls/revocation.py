@@ -31,8 +31,9 @@ class Revoked:
     """
     What the operator's CRLs say.
 
-    A chain is checked where there is a CRL of an issuer in it. If that is out of date, or not
-    signed by that issuer, nobody knows: the certificate is refused.
+    A chain is checked where there is a CRL of an issuer in it: the newest one counts. If that is
+    out of date, not signed by that issuer, or not about all of its certificates, nobody knows: the
+    certificate is refused.
     """
 
     def __init__(self, lists: Iterable[x509.CertificateRevocationList] = ()) -> None:
@@ -59,35 +60,44 @@ def _listed(
     when: datetime,
 ) -> str:
     """Why one certificate is refused; empty if it is not."""
-    unusable = "no CRL is signed by its issuer"
-    for each in lists:
-        if not _signed(each, issuer):
-            continue
-        entry = each.get_revoked_certificate_by_serial_number(certificate.serial_number)
-        if entry is not None:
-            return f"revoked by its issuer on {entry.revocation_date_utc:%Y-%m-%d}"
-        if each.next_update_utc is None or each.next_update_utc < when:
-            unusable = "its issuer's CRL is out of date"
-        else:
-            return ""
-    return unusable
+    signed = [each for each in lists if _signed(each, issuer)]
+    if not signed:
+        return "no CRL is signed by its issuer"
+    about_all = [each for each in signed if not _unknown(each)]
+    if not about_all:
+        return f"its issuer's CRL has an extension that is not understood: {_unknown(signed[0])}"
+    newest = max(about_all, key=lambda each: each.last_update_utc)
+    entry = newest.get_revoked_certificate_by_serial_number(certificate.serial_number)
+    if entry is not None:
+        return f"revoked by its issuer on {entry.revocation_date_utc:%Y-%m-%d}"
+    if newest.next_update_utc is None or newest.next_update_utc < when:
+        return "its issuer's CRL is out of date"
+    return ""
 
 
 def _signed(list_: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
+    """Whether an issuer signed it, and may (RFC 5280, section 6.3.3 f)."""
     try:
-        return list_.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
+        return _may_sign(issuer) and list_.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return False
 
 
-def unusable(list_: x509.CertificateRevocationList) -> str:
+def _may_sign(issuer: x509.Certificate) -> bool:
+    try:
+        return issuer.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign
+    except x509.ExtensionNotFound:
+        return True
+
+
+def _unknown(list_: x509.CertificateRevocationList) -> str:
     """
-    Why a CRL can't be used: it is for some certificates only, or tells of changes only. Empty if
-    it can.
+    The first critical extension that is not understood, as lists have that are for some
+    certificates, or tell of changes, only (RFC 5280, sections 5.2.4 and 5.2.5). Empty: none.
     """
     for extension in list_.extensions:
         if extension.critical and not isinstance(extension.value, UNDERSTOOD):
-            return f"its extension {extension.oid.dotted_string} is not understood"
+            return str(extension.oid.dotted_string)
     return ""
 
 

@@ -96,8 +96,8 @@ def _store(trusted: Iterable[X509], system: Path | None, flags: int) -> X509Stor
 
 def _for_servers(store: Any) -> None:
     """
-    Let the store accept certificates for servers only. pyOpenSSL has no public way, so that
-    C{tests/tls/test_trust.py} looks at a certificate for clients.
+    Let the store accept certificates for servers only. pyOpenSSL has no public way; the table in
+    C{tests/tls/chains.py} has certificates for others.
     """
     from OpenSSL.crypto import _lib  # type: ignore[attr-defined]
 

@@ -14,10 +14,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.agreement import Invalid
 from gateway.tls.certificate import read
-from gateway.tls.revocation import Revoked, unusable
+from gateway.tls.revocation import Revoked
 from gateway.tls.trust import Trust
 from gateway.tls.verifier import Verifier
-from tests.tls.pki import DAY, NOW, Authority, Issued, rsa_key
+from tests.tls.pki import DAY, NOW, Authority, Issued, key_usage, rsa_key
 
 NAME = "www.server.example"
 ROOT = Authority.root("Root")
@@ -31,13 +31,14 @@ def crl(
     *revoked: x509.Certificate,
     until: datetime = NOW + DAY,
     key: Any = None,
+    begin: datetime = NOW - 9 * DAY,
     extra: Any = None,
 ) -> x509.CertificateRevocationList:
     """A list of these certificates."""
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(issuer.issued.certificate.subject)
-        .last_update(NOW - 9 * DAY)
+        .last_update(begin)
         .next_update(until)
     )
     for each in revoked:
@@ -114,7 +115,7 @@ class ListTests(SynchronousTestCase):
         """Of an issuer whose list is old nobody knows what is revoked."""
         list_ = crl(MIDDLE, until=NOW - DAY)
         self.assertEqual(found(GOOD, list_), ["its issuer's CRL is out of date"])
-        self.assertEqual(found(GOOD, list_, crl(MIDDLE)), [])
+        self.assertEqual(found(GOOD, list_, crl(MIDDLE, begin=NOW - DAY)), [])
 
     def test_forged(self) -> None:
         """A list that somebody else signed in an issuer's name is none."""
@@ -122,10 +123,26 @@ class ListTests(SynchronousTestCase):
         self.assertEqual(found(GOOD, list_), ["no CRL is signed by its issuer"])
 
     def test_partial(self) -> None:
-        """A list for some certificates, or of changes only, can't be used: that is said at once."""
+        """A list of changes only, or for some certificates only, does not say that one is good."""
         delta = crl(MIDDLE, extra=x509.DeltaCRLIndicator(3))
-        self.assertIn("2.5.29.27", unusable(delta))
-        self.assertEqual(unusable(crl(MIDDLE, extra=x509.CRLNumber(3))), "")
+        some = x509.IssuingDistributionPoint(None, None, True, False, None, False, False)
+        for partial, number in ((delta, "27"), (crl(MIDDLE, extra=some), "28")):
+            (said,) = found(GOOD, partial)
+            self.assertIn(f"not understood: 2.5.29.{number}", said)
+            self.assertEqual(found(GOOD, partial, crl(MIDDLE)), [])
+        self.assertEqual(found(GOOD, crl(MIDDLE, extra=x509.CRLNumber(3))), [])
+
+    def test_newest(self) -> None:
+        """Of several lists the newest counts, whichever file came first."""
+        old, new = crl(MIDDLE), crl(MIDDLE, BAD.certificate, begin=NOW - DAY)
+        for lists in ((old, new), (new, old)):
+            self.assertEqual(len(found(BAD, *lists)), 1)
+
+    def test_may_not_sign(self) -> None:
+        """An issuer that may not sign lists has signed none."""
+        unable = ROOT.below("Unable", usage=key_usage(True, crl_sign=False))
+        (said,) = found(unable.issue(NAME), crl(unable))
+        self.assertIn("no CRL is signed", said)
 
 
 class StapleTests(SynchronousTestCase):
