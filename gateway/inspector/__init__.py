@@ -20,12 +20,14 @@ from gateway.inspector.reader import CutOff, EndOfStream, LoneEnd, Reader
 from gateway.inspector.stream import StreamInspector
 from gateway.policy.addresses import Addresses
 from gateway.policy.settings import option, written_at
-from gateway.policy.tls import Terms
+from gateway.policy.tls import Identified, Identity, Terms, read_identity
 
 __all__ = [
     "Addresses",
     "CutOff",
     "EndOfStream",
+    "Identified",
+    "Identity",
     "Inspector",
     "LoneEnd",
     "Reader",
@@ -33,5 +35,6 @@ __all__ = [
     "Terms",
     "option",
     "pattern",
+    "read_identity",
     "written_at",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 from gateway.policy.files import NamedFile
 from gateway.policy.settings import option
@@ -46,6 +46,29 @@ def read_ciphers(text: str) -> str:
                 f'OpenSSL knows no cipher suite "{text}": see openssl-ciphers(1)'
             ) from None
     return text
+
+
+@frozen
+class Identity:
+    """A certificate of the gateway's own, with those above it, and its key, in PEM."""
+
+    pem: bytes = field(repr=False)
+
+
+def read_identity(file: NamedFile) -> Any:
+    """A PEM file with a key and its certificate, and perhaps those above it."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        key = load_pem_private_key(file.content, None)
+        certificates = x509.load_pem_x509_certificates(file.content)
+    except (ValueError, TypeError):
+        file.complain("must hold a certificate and its key, not encrypted: PEM is wanted")
+        return None
+    if certificates[0].public_key() != key.public_key():
+        file.complain("its first certificate is not that of its key")
+    return Identity(file.content)
 
 
 @frozen
@@ -128,3 +151,10 @@ class Terms:
         precedent="HAProxy's examples: 5; Squid: 30",
         minimum=0.1,
     )
+
+
+@frozen
+class Identified(Terms):
+    """The same, with a server that is shown a certificate of the gateway's own if it asks."""
+
+    identity: Identity = field(kw_only=True)

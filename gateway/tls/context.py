@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import load_pem_x509_certificates
 from OpenSSL import SSL
 
-from gateway.policy.tls import Terms
+from gateway.policy.tls import Identified, Identity, Terms
 from gateway.tls import raw
 from gateway.tls.minter import Minted
 
@@ -70,7 +72,18 @@ def for_server(terms: Terms, key_log: KeyLog | None) -> SSL.Context:
     context.set_verify(SSL.VERIFY_NONE)
     context.set_ocsp_client_callback(_keep_staple)
     raw.on_certificate_request(context, _note_request)
+    if isinstance(terms, Identified):
+        _identify(context, terms.identity)
     return context
+
+
+def _identify(context: SSL.Context, identity: Identity) -> None:
+    own, *above = load_pem_x509_certificates(identity.pem)
+    context.use_certificate(own)
+    for each in above:
+        context.add_extra_chain_cert(each)
+    key: Any = load_pem_private_key(identity.pem, None)
+    context.use_privatekey(key)
 
 
 class Heard:

@@ -86,7 +86,7 @@ class Credentials:
         self._towards_clients: Lru[tuple[str, Terms, str, tuple[str, ...]], SSL.Context] = Lru(
             settings.certificates
         )
-        self._sessions: Lru[Whom, _Session] = Lru(MOST_SESSIONS)
+        self._sessions: Lru[tuple[Whom, SSL.Context], _Session] = Lru(MOST_SESSIONS)
         self._known: Lru[bytes, Certificate] = Lru(MOST_CERTIFICATES)
 
     # Towards servers
@@ -109,7 +109,7 @@ class Credentials:
         context = self._towards_servers.get(key)
         if context is None:
             context = self._towards_servers[key] = for_server(terms, self._key_log)
-        return _to_server(context, whom, server_name, self._sessions.get(whom))
+        return _to_server(context, whom, server_name, self._sessions.get((whom, context)))
 
     def going_on(self, former: Endpoint, whom: Whom, server_name: str) -> Endpoint:
         """
@@ -136,7 +136,8 @@ class Credentials:
         """The connection is about to end: another one may go on with its session."""
         kept = _kept(endpoint)
         if kept is not None:
-            self._sessions.put(whom, kept)
+            context = endpoint.connection.get_context()  # a session belongs to its terms, too
+            self._sessions.put((whom, context), kept)
 
     def _read(self, sent: crypto.X509) -> Certificate:
         der = crypto.dump_certificate(crypto.FILETYPE_ASN1, sent)

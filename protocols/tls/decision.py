@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from gateway.inspector import Identity
 from protocols.tls.settings import Mode, Rule, TlsSettings
 
 
@@ -13,12 +14,14 @@ class Decision(NamedTuple):
     What becomes of a connection.
 
     C{place} is where that is written: of a rule its file, line and column, else the key.
+    C{identity} is what the server is shown if it asks for the client's certificate.
     """
 
     mode: Mode
     inside: str
     place: str
     check_name: bool = False
+    identity: Identity | None = None
 
 
 class Said(NamedTuple):
@@ -43,7 +46,16 @@ def candidates(settings: TlsSettings, said: Said) -> Iterator[tuple[Rule | None,
     for rule in settings.rule:
         if rule.matches(*said):
             inside = rule.inside or settings.inside
-            yield rule, Decision(rule.mode, inside, rule.place or "tls.rule", rule.check_name)
+            yield (
+                rule,
+                Decision(
+                    rule.mode,
+                    inside,
+                    rule.place or "tls.rule",
+                    rule.check_name,
+                    rule.own_certificate,
+                ),
+            )
     if not said.name:
         yield None, Decision(settings.without_name, settings.inside, "tls.without_name")
     yield None, Decision(settings.mode, settings.inside, "tls.mode")

@@ -14,8 +14,8 @@ from typing import Any, ClassVar, NoReturn
 
 from twisted.internet.defer import Deferred
 
-from gateway.agreement import Agreed, Insecure
-from gateway.inspector import Reader, StreamInspector, Terms
+from gateway.agreement import Agreed, Flaw, Insecure
+from gateway.inspector import Identified, Reader, StreamInspector, Terms
 from gateway.interfaces import CLIENT, SERVER, Denied, ISession, Outcome, Unreachable
 from protocols.http.reply import plain_page, reply
 from protocols.tls.decision import Decision, Said, candidates, foretold
@@ -103,7 +103,8 @@ class TlsInspector(StreamInspector):
     def _asked_before(self, decision: Decision, said: Said) -> Decision:
         """A server that has asked for clients' certificates is left alone, if that is wanted."""
         server = (*self.session.server, said.name)
-        wanted = decision.mode == "inspect" and self._settings.client_certificate == "splice"
+        wanted = self._settings.client_certificate == "splice" and decision.identity is None
+        wanted = wanted and decision.mode == "inspect"
         if wanted and self._shared.asking.get(server, self.session.now):
             return Decision("splice", "", "tls.client_certificate", check_name=True)
         return decision
@@ -207,7 +208,7 @@ class TlsInspector(StreamInspector):
                 SERVER,
                 name=story.hello.server_name,
                 alpn=alpn,
-                terms=self._terms(),
+                terms=self._terms_with_server(story.decision),
                 accept=ALL,
             )
         except Unreachable as error:
@@ -234,18 +235,23 @@ class TlsInspector(StreamInspector):
 
         @raise Denied: it may not.
         """
-        if agreed.wants_certificate and self._settings.client_certificate != "none":
+        own = story.decision.identity
+        if agreed.wants_certificate and not own and self._settings.client_certificate != "none":
             server = (*self.session.server, story.hello.server_name)
             self._shared.asking.put(server, True, self.session.now)
             reason = "the server asks for a certificate of the client"
             self._deny(story, reason, Alert.ACCESS_DENIED, "tls.client_certificate")
-        for flaw in agreed.flaws:
-            answer = self._settings.answer(flaw.kind)
-            reason = f"the server's certificate: {flaw}"
-            if answer == "deny":
-                self._deny(story, reason, Alert.ACCESS_DENIED, "tls.invalid")
-            if answer == "page":
-                await self._page(story, read, 502, reason, "tls.invalid")
+        for wanted in ("deny", "page"):
+            for flaw in agreed.flaws:
+                if self._settings.answer(flaw.kind) == wanted:
+                    await self._tell_flaw(story, read, flaw, wanted)
+
+    async def _tell_flaw(self, story: Story, read: Reader, flaw: Flaw, answer: str) -> NoReturn:
+        """The server is not shown to the client, who learns why if the policy says so."""
+        reason = f"the server's certificate: {flaw}"
+        if answer == "page":
+            await self._page(story, read, 502, reason, "tls.invalid")
+        self._deny(story, reason, Alert.ACCESS_DENIED, "tls.invalid")
 
     async def _secure_client(
         self,
@@ -280,3 +286,14 @@ class TlsInspector(StreamInspector):
     def _terms(self) -> Terms:
         settings = self._settings
         return Terms(settings.minimum, settings.ciphers, settings.handshake_seconds)
+
+    def _terms_with_server(self, decision: Decision) -> Terms:
+        if decision.identity is None:
+            return self._terms()
+        settings = self._settings
+        return Identified(
+            settings.minimum,
+            settings.ciphers,
+            settings.handshake_seconds,
+            identity=decision.identity,
+        )

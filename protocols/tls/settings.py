@@ -8,7 +8,7 @@ from typing import Literal
 from attrs import frozen
 
 from gateway.agreement import Certificate, Invalid
-from gateway.inspector import Terms, option
+from gateway.inspector import Identity, Terms, option, read_identity
 from protocols.hosts import Hosts, read_hosts
 from protocols.tls.conditions import Conditions
 
@@ -45,6 +45,13 @@ class Rule(Conditions):
         "The service that inspects what is inside. Left out: that of the table above.",
         "",
         names_service=True,
+    )
+
+    own_certificate: Identity | None = option(
+        "A PEM file with a certificate of the gateway's own and its key: inspected servers that "
+        "ask for the client's certificate get this one. Only for servers that you mean by a name.",
+        None,
+        file=read_identity,
     )
 
     @property
@@ -126,7 +133,7 @@ class TlsSettings(Terms):
         'by somebody else. "none": they get none, and may go on without. "deny": the client is '
         'refused. "splice": so it is, but when it tries again within an hour, it is spliced to '
         "this server. So any server that a client works together with can evade inspection: only "
-        "for names that you trust.",
+        'for names that you trust. A rule\'s "own_certificate" goes before.',
         "none",
     )
     probe_seconds: float = option(
@@ -186,6 +193,10 @@ class TlsSettings(Terms):
         for rule in self.rule:
             if rule.mode == "inspect" and not (rule.inside or self.inside):
                 raise ValueError(f'{rule.place}: to inspect, "inside" is needed here or above')
+            if rule.own_certificate and (rule.mode != "inspect" or not rule.name):
+                raise ValueError(
+                    f'{rule.place}: "own_certificate" is for inspected servers of some "name"'
+                )
         if self.without_name == "inspect" and not self.inside:
             raise ValueError('"without_name" means nothing without "inside"')
 

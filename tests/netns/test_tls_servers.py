@@ -6,6 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
 from tests.netns.tls_case import (
     NGINX,
     SERVED,
@@ -26,6 +29,7 @@ KINDS = {
     "static.example": "ssl_protocols TLSv1.2; ssl_ciphers AES128-SHA256;",
     "mutual.example": "ssl_verify_client on; ssl_client_certificate {folder}/clients.crt;",
     "maybe.example": "ssl_verify_client optional; ssl_client_certificate {folder}/clients.crt;",
+    "partner.example": "ssl_verify_client on; ssl_client_certificate {folder}/clients.crt;",
     "stapled.example": "ssl_stapling on; ssl_stapling_file {folder}/staple.der;",
     "promised.example": "",
     "tickets.example": "ssl_session_tickets on;",
@@ -36,6 +40,12 @@ PORTS = {name: 8440 + number for number, name in enumerate(KINDS)}
 """Each has one of its own: nginx has one protocol, and one curve, for all names of a port."""
 
 LARGE = 100_000_000
+
+
+@cache
+def clients() -> Authority:
+    """Who issues the clients' certificates that some servers want."""
+    return Authority.root("Clients")
 
 
 @cache
@@ -53,14 +63,22 @@ class ServersTests(TlsCase):
     """What each agrees on, and what the client and the records say."""
 
     services: ClassVar = {
-        "web-tls": TLS_SERVICE.replace("[443]", '[443, "8440-8450"]') + 'invalid = "page"\n',
+        "web-tls": TLS_SERVICE.replace("[443]", '[443, "8440-8450"]')
+        + 'invalid = "page"\n'
+        + '[[tls.rule]]\nname = ["partner.example"]\nmode = "inspect"\n'
+        + 'own_certificate = "own.pem"\n',
         "web": WEB,
     }
     port = PORTS["rsa.example"]
 
+    def beside(self) -> dict[str, bytes]:
+        """The gateway's own certificate, for servers that want one."""
+        purposes = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+        return {"own.pem": clients().issue("gateway.example", purposes=purposes).pem}
+
     def nginx(self, folder: Path) -> str:
         """A server of each kind."""
-        (folder / "clients.crt").write_bytes(pem(Authority.root("Clients").issued.certificate))
+        (folder / "clients.crt").write_bytes(pem(clients().issued.certificate))
         said = staple(issued()["stapled.example"], issuer=public())
         (folder / "staple.der").write_bytes(said)
         for name, each in issued().items():
@@ -109,13 +127,17 @@ class ServersTests(TlsCase):
         self.assertEqual(self.agreed("static.example")["cipher"], "AES128-SHA256")
 
     def test_mutual(self) -> None:
-        """A server that wants to know the client says itself that it does not; it is recorded."""
+        """
+        A server that wants to know the client says itself that it does not; it is recorded. One
+        gets a certificate of the gateway's.
+        """
         said = self.fetch("maybe.example", "/")
         self.assertEqual(said, "<p>hello</p>")
         self.assertTrue(self.agreed("maybe.example")["wants_certificate"])
         said = self.fetch("mutual.example", "/")
         self.assertIn("No required SSL certificate was sent", said)
         self.assertTrue(self.agreed("mutual.example")["wants_certificate"])
+        self.assertEqual(self.fetch("partner.example", "/"), "<p>hello</p>")
 
     def test_stapled(self) -> None:
         """A server that staples an answer is believed; one that breaks its promise is not."""

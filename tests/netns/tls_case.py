@@ -168,8 +168,14 @@ class TlsCase(SceneCase):
         write_root(self.scene.config / "root.pem", gateway_root())
         root = pem(public_root().issued.certificate)
         (self.scene.config / "public.pem").write_bytes(root)
+        for name, content in self.beside().items():
+            (self.scene.config / name).write_bytes(content)
         if self.started:
             self.scene.daemon.start()
+
+    def beside(self) -> dict[str, bytes]:
+        """More files of the configuration."""
+        return {}
 
     def curl(self, url: str, *arguments: str, root: str = "gateway.crt") -> str:
         """What curl prints, in the client's namespace; names are all the web server's."""

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.policy.load import load
 from gateway.policy.problem import PolicyError
+from gateway.policy.tls import Identity
 from gateway.registry import find
 from gateway.tls.doctor import examine
 from gateway.tls.issuer import make_root
@@ -132,6 +133,29 @@ class LoadTests(CommandCase):
         tls = load(folder, find).tls
         self.assertEqual(tls.trust, ((authority.issued.certificate,),))
         self.assertEqual(tls.revoked, (list_, list_))
+
+    def test_own_certificate(self) -> None:
+        """A certificate for servers comes with its key, or the policy is refused."""
+        rule = '[[tls.rule]]\nname = ["a.example"]\nmode = "%s"\nown_certificate = "own.pem"\n'
+        folder = self.policy(ROOT, secure=SECURE + rule % "inspect", web=WEB)
+        own, other = Authority.root("A").issue("a.example"), Authority.root("B").issue("b.example")
+        for content, wrong in (
+            (own.certificate_pem, "must hold a certificate and its key"),
+            (other.pem.replace(other.certificate_pem, own.certificate_pem), "not that of its key"),
+            (b"", "must hold a certificate and its key"),
+        ):
+            (folder / "own.pem").write_bytes(content)
+            with self.assertRaises(PolicyError) as refused:
+                load(folder, find)
+            self.assertIn(wrong, str(refused.exception.problems[0]))
+        (folder / "own.pem").write_bytes(own.pem)
+        found = load(folder, find).services["secure"].settings.rule[-1].own_certificate
+        self.assertEqual(found, Identity(own.pem))
+        self.assertNotIn("PRIVATE", repr(found))
+        (folder / "services/secure.toml").write_text(SECURE + rule % "splice")
+        with self.assertRaises(PolicyError) as refused:
+            load(folder, find)
+        self.assertIn('"own_certificate" is for inspected', str(refused.exception.problems[0]))
 
     def test_expected(self) -> None:
         """A policy's own tests go by what a client says, too."""

@@ -6,12 +6,14 @@ import ssl
 from typing import Any
 
 from attrs import evolve
+from cryptography import x509
 from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.agreement import Agreed, Invalid
-from gateway.policy.tls import Terms, Tls
+from gateway.policy.tls import Identified, Identity, Terms, Tls
 from gateway.tls.certificate import read
 from gateway.tls.credentials import Credentials, Whom
 from gateway.tls.endpoint import Endpoint
@@ -26,6 +28,7 @@ from tests.tls.test_revocation import STAPLED, staple
 NAME = "server.example"
 WHOM = Whom("10.0.0.1", "192.0.2.1:443", "web", NAME, ("http/1.1",))
 TERMS = Terms()
+CLIENTS = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
 
 
 def begun(endpoint: Endpoint, peer: Any) -> Pair:
@@ -204,6 +207,64 @@ class ServerTests(Case):
             context.load_verify_locations(cadata=authority().issued.certificate_pem.decode())
             self.assertTrue(self.agreed(self.to_server(context)).wants_certificate)
 
+    def test_own_certificate(self) -> None:
+        """
+        A server that asks is shown the gateway's own certificate, where the policy has one; and
+        such a session goes on only where it has.
+        """
+        ours = authority().issue("gateway.example", purposes=CLIENTS)
+        own = Identified(identity=Identity(ours.pem))
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context = server_context(authority().issue(NAME))
+            context.maximum_version = version
+            context.verify_mode = ssl.CERT_OPTIONAL
+            context.load_verify_locations(cadata=authority().issued.certificate_pem.decode())
+            shown = self.to_server(context, terms=own)
+            self.assertTrue(self.agreed(shown).wants_certificate)
+            self.assertEqual(shown.peer.tls.getpeercert(True), ours.der[0])
+            self.credentials.keep(shown.endpoint, WHOM)
+            other = self.to_server(context)
+            self.assertFalse(self.agreed(other).resumed)
+            self.assertIsNone(other.peer.tls.getpeercert(True))
+            self.assertTrue(self.agreed(self.to_server(context, terms=own)).resumed)
+
+    def test_refused_later(self) -> None:
+        """
+        In TLS 1.3 a server that wants a certificate and got none says so when the handshake is
+        over on our side: that is an end like any other one, with the alert.
+        """
+        context = server_context(authority().issue(NAME))
+        context.verify_mode = ssl.CERT_REQUIRED
+        pair = self.to_server(context)
+        self.assertTrue(pair.endpoint.agreed)
+        assert pair.endpoint.broken is not None
+        self.assertEqual(pair.endpoint.broken.alert, "certificate_required")
+
+    def test_intermediates(self) -> None:
+        """What a server forgets to send is taken from the operator's file."""
+        middle = authority().below("Forgotten")
+        issued = middle.issue(NAME)
+        context = server_context(Issued(issued.certificate, issued.key))
+        trust = ((authority().issued.certificate,),)
+        for between, flaws in (
+            ((), [Invalid.INCOMPLETE]),
+            ((middle.issued.certificate,), []),
+        ):
+            settings = Tls(trust=trust, system_roots=False, intermediates=(between,))
+            self.credentials = self.made(settings)
+            agreed = self.agreed(self.to_server(context))
+            self.assertEqual([flaw.kind for flaw in agreed.flaws], flaws)
+
+    def test_hybrid(self) -> None:
+        """Keys that withstand quantum computers are agreed on with servers that have them."""
+        context = SSL.Context(SSL.TLS_SERVER_METHOD)
+        issued = authority().issue(NAME)
+        context.use_certificate(issued.certificate)
+        context.use_privatekey(issued.key)
+        endpoint = self.credentials.towards_server(WHOM, NAME, TERMS)
+        agreed = self.agreed(begun(endpoint, PyPeer(context, True)))
+        self.assertEqual(agreed.group, "X25519MLKEM768")
+
     def test_terms(self) -> None:
         """What is below the terms is not agreed, and it is said which side refused."""
         context = server_context(authority().issue(NAME))
@@ -265,6 +326,16 @@ class ClientTests(Case):
         Pair(endpoint, peer).run()
         assert endpoint.broken is not None
         self.assertEqual(endpoint.broken.alert, "unknown_ca")
+
+    def test_hybrid(self) -> None:
+        """Keys that withstand quantum computers are agreed on with clients that have them."""
+        minted = self.successResultOf(self.credentials.for_name(NAME, True))
+        endpoint = self.credentials.towards_client(minted, "web", (), TERMS)
+        peer = PyPeer(SSL.Context(SSL.TLS_CLIENT_METHOD), False)
+        peer.put(b"")
+        Pair(endpoint, peer).run()
+        agreed = self.credentials.agreed_with_client(endpoint)
+        self.assertEqual(agreed.group, "X25519MLKEM768")
 
     def test_alpn(self) -> None:
         """A client gets the first protocol of ours that it has; one without it is turned away."""

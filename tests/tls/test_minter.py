@@ -195,6 +195,19 @@ class MinterTests(SynchronousTestCase):
         self.assertIsNot(self.minted(mint.like(server, True, WHEN + KEPT)), first)
         self.assertEqual(signing.asked, 5)
 
+    def test_serial_numbers(self) -> None:
+        """
+        No two certificates of a root share one, not even for the same name; and another root has
+        another key identifier, by which clients tell them apart (RFC 5280, 4.2.1.1).
+        """
+        roots = [make_root("Root", NOW, 900) for _ in range(2)]
+        made = [root.issue(for_name(NAME, WHEN), leaf_key().public_key()) for root in roots * 20]
+        self.assertEqual(len({each.serial_number for each in made}), len(made))
+        self.assertLess(max(each.serial_number.bit_length() for each in made), 160)
+        by = x509.AuthorityKeyIdentifier
+        keys = {each.extensions.get_extension_for_class(by).value.key_identifier for each in made}
+        self.assertEqual(len(keys), 2)
+
     def test_bounded(self) -> None:
         """No more are kept than the operator says; the least used goes first."""
         mint, signing = minter(most=2)

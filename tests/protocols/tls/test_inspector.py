@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.agreement import Agreed, Certificate, Flaw, Insecure, Invalid
-from gateway.inspector import Addresses
+from gateway.inspector import Addresses, Identity
 from gateway.interfaces import CLIENT, SERVER, Address, Outcome, Unreachable
 from gateway.testing import END, Conversation, FakeSession, InspectorSuite
 from protocols.hosts import read_hosts
@@ -470,28 +470,54 @@ class ToldTests(Case):
 
     def test_denied(self) -> None:
         """With "deny", such a server is not shown at all, and which flaw it was is recorded."""
-        for settings in (
-            TlsSettings(inside="web", invalid="deny"),
-            TlsSettings(inside="web", invalid=Answers(weak="deny")),
-        ):
-            session = self.session(settings, agrees={SERVER: flawed(Invalid.WEAK)})
-            session.says(CLIENT, HELLO)
-            self.assertEqual(session.sent[CLIENT], ACCESS_DENIED)
-            own = self.record(session)["gateway"]
-            self.assertEqual(own["reason"], "the server's certificate: weak: so it is")
-            self.assertEqual(own["denied_by"], "tls.invalid")
+        for kind in Invalid:
+            for invalid in ("deny", Answers(**{kind.value: "deny"})):
+                settings = TlsSettings(inside="web", invalid=invalid)
+                session = self.session(settings, agrees={SERVER: flawed(kind)})
+                session.says(CLIENT, HELLO)
+                self.assertEqual(session.sent[CLIENT], ACCESS_DENIED)
+                self.assertNotIn(CLIENT, session.asked_for)
+                own = self.record(session)["gateway"]
+                self.assertEqual(own["reason"], f"the server's certificate: {kind.value}: so it is")
+                self.assertEqual(own["denied_by"], "tls.invalid")
 
     def test_paged(self) -> None:
         """With "page", a page of ours tells, under a certificate that the client believes."""
-        settings = TlsSettings(inside="web", invalid="page")
-        session = self.session(settings, agrees={SERVER: flawed(Invalid.UNTRUSTED)})
+        for kind in Invalid:
+            for invalid in ("page", Answers(**{kind.value: "page"})):
+                settings = TlsSettings(inside="web", invalid=invalid)
+                session = self.session(settings, agrees={SERVER: flawed(kind)})
+                session.says(CLIENT, HELLO)
+                self.assertTrue(session.asked_for[CLIENT]["trusted"])
+                self.assertIsNone(session.asked_for[CLIENT]["like"])
+                session.says(CLIENT, b"GET / HTTP/1.1\r\n\r\n")
+                self.assertIn(b"HTTP/1.1 502 ", session.sent[CLIENT])
+                self.assertIn(f"{kind.value}: so it is".encode(), session.sent[CLIENT])
+                self.assertIsNone(session.handed)
+
+    def test_worst(self) -> None:
+        """Of two flaws, the stricter answer counts, whichever was found first."""
+        settings = TlsSettings(inside="web", invalid=Answers(expired="page", weak="deny"))
+        for kinds in ((Invalid.EXPIRED, Invalid.WEAK), (Invalid.WEAK, Invalid.EXPIRED)):
+            session = self.session(settings, agrees={SERVER: flawed(*kinds)})
+            session.says(CLIENT, HELLO)
+            self.assertEqual(session.sent[CLIENT], ACCESS_DENIED)
+
+    def test_own_certificate(self) -> None:
+        """A server that is meant gets the gateway's own certificate; others get none."""
+        identity = Identity(b"certificate and key")
+        rule = Rule("inspect", name=read_hosts((NAME,)), own_certificate=identity)
+        settings = TlsSettings(inside="web", rule=(rule,), client_certificate="deny")
+        wanting = SERVER_AGREED._replace(wants_certificate=True)
+        agrees = {SERVER: wanting, CLIENT: CLIENT_AGREED}
+        session = self.session(settings, agrees=agrees)
         session.says(CLIENT, HELLO)
-        self.assertTrue(session.asked_for[CLIENT]["trusted"])
-        self.assertIsNone(session.asked_for[CLIENT]["like"])
-        session.says(CLIENT, b"GET / HTTP/1.1\r\n\r\n")
-        self.assertIn(b"HTTP/1.1 502 ", session.sent[CLIENT])
-        self.assertIn(b"untrusted: so it is", session.sent[CLIENT])
-        self.assertIsNone(session.handed)
+        self.assertEqual(session.asked_for[SERVER]["terms"].identity, identity)
+        self.assertFalse(hasattr(session.asked_for[CLIENT]["terms"], "identity"))
+        self.assertIsNotNone(session.handed)
+        other = self.session(settings, agrees=agrees)
+        other.says(CLIENT, hellos.records(message(body([server_name(b"other.example")]))))
+        self.assertIsNone(other.handed)
 
     def test_client_certificate(self) -> None:
         """A server that wants to know the client by a certificate may be refused."""
