@@ -94,6 +94,9 @@ class ILine(Interface):
     def read() -> Deferred[bytes]:
         """@return: fires with what the daemon said next; with nothing, if it has ended."""
 
+    def limit(connections: int) -> None:
+        """The daemon has said that it takes no more than so many lines; 0: any number."""
+
     def keep() -> None:
         """All was said and answered: the next one may go on here."""
 

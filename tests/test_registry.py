@@ -39,6 +39,7 @@ OWN = (
     "finger",
     "ftp",
     "http",
+    "icap",
     "lines",
     "quic",
     "relay",

@@ -31,6 +31,7 @@ class Daemon:
         self.address = address
         self._reactor = reactor
         self._terms = terms
+        self._most = terms.connections
         self._breaker = Breaker(terms.failures, terms.rest_seconds)
         self._open = 0
         self._idle: dict[Line, IDelayedCall] = {}
@@ -67,7 +68,7 @@ class Daemon:
             self._idle.pop(line).cancel()
             line.rest(None)
             return succeed(line)
-        if self._open >= self._terms.connections:
+        if self._open >= self._most:
             if not self._idle:
                 return self._wait()
             self._forget(next(iter(self._idle)))
@@ -96,6 +97,11 @@ class Daemon:
             self._failed(failure.value.strerror or str(failure.value))
         self._next()
         return failure
+
+    def limit(self, connections: int) -> None:
+        """It takes no more than so many; 0: it does not say."""
+        most = self._terms.connections
+        self._most = min(most, connections) if connections else most
 
     # What becomes of a line
 
@@ -147,7 +153,7 @@ class Daemon:
 
     def _next(self) -> None:
         """There is room for a line."""
-        if not self._waiting or self._open >= self._terms.connections:
+        if not self._waiting or self._open >= self._most:
             return
         waiting = self._waiting.popleft()
         try:

@@ -130,6 +130,10 @@ class Borrowed:
         """See L{ILine.read}."""
         return succeed(b"") if self._line is None else self._line.read()
 
+    def limit(self, connections: int) -> None:
+        """See L{ILine.limit}."""
+        self._daemon.limit(connections)
+
     def keep(self) -> None:
         """See L{ILine.keep}."""
         line, self._line = self._line, None

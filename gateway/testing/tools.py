@@ -24,6 +24,7 @@ class FakeLine:
     @ivar sent: all that it was sent.
     @ivar kept: it was given back.
     @ivar dropped: why it was closed, if it was.
+    @ivar limited: how many lines the daemon takes, as it says.
     """
 
     address: str = "/fake"
@@ -33,6 +34,7 @@ class FakeLine:
     sent: bytes = field(init=False, default=b"")
     kept: bool = field(init=False, default=False)
     dropped: str | None = field(init=False, default=None)
+    limited: int = field(init=False, default=0)
     _said: bytes = field(init=False, default=b"")
     _ended: bool = field(init=False, default=False)
     _reading: Deferred[bytes] | None = field(init=False, default=None)
@@ -56,6 +58,10 @@ class FakeLine:
             return succeed(said)
         self._reading = Deferred()
         return self._reading
+
+    def limit(self, connections: int) -> None:
+        """See L{ILine.limit}."""
+        self.limited = connections
 
     def keep(self) -> None:
         """See L{ILine.keep}."""

@@ -161,6 +161,19 @@ class DaemonsTests(TestCase):
         self.assertEqual(fourth.uses, 1)
 
     @inlineCallbacks
+    def test_fewer(self) -> Any:
+        """A daemon that says that it takes fewer gets no more; and never more than the policy's."""
+        first = yield self.ask("first")
+        first.limit(1)
+        second = self.ask("first")
+        self.assertNoResult(second)
+        first.limit(9)
+        first.keep()
+        second = yield second
+        yield self.ask("first")
+        self.assertNoResult(self.ask("first").addErrback(lambda failure: None))
+
+    @inlineCallbacks
     def test_fail_over(self) -> Any:
         """If the first one is not there, the second one is asked; and the first one, when back."""
         yield self.shut(self.address("first"))

@@ -41,3 +41,6 @@ telnet = InspectorMaker("telnet", "protocols.telnet.inspector:TelnetInspector", 
 clamd = InspectorMaker(
     "clamd", "protocols.scanners.clamd.inspector:ClamdInspector", "Bodies judged by ClamAV's daemon"
 )
+icap = InspectorMaker(
+    "icap", "protocols.scanners.icap.inspector:IcapInspector", "Bodies judged by ICAP, RFC 3507"
+)

@@ -1,0 +1,129 @@
+"""
+Answers: what a server says, read by the grammar of HTTP/1.
+
+A scanner reads what attackers wrote, so nothing that it says is trusted more than a server: its
+heads have limits, its bodies too, and two ways to read something are one too many. Only folded
+headers are taken, in its own head: c-icap writes C{X-Violations-Found} over several lines.
+"""
+
+from __future__ import annotations
+
+import re
+
+from attrs import frozen
+
+from gateway.inspector import Reader
+from gateway.interfaces import Denied
+from protocols.http.body import Body
+from protocols.http.fields import parse
+from protocols.http.grammar import REQUEST_LINE, STATUS_LINE
+from protocols.http.http1.body import ChunkedBody, Most
+from protocols.http.limits import Limits
+from protocols.http.message import Headers
+from protocols.scanners.fault import ScannerFault
+
+LIMITS = Limits()
+
+_ICAP_LINE = re.compile(r"ICAP/1\.0 ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
+_FOLD = re.compile(r"[ \t]*\r\n[ \t]+")
+_PARTS = re.compile(r"([a-z-]{1,12})=([0-9]{1,6})")
+
+_ORDERS = frozenset(
+    {
+        ("null-body",),
+        ("req-hdr", "req-body"),
+        ("req-hdr", "null-body"),
+        ("res-hdr", "res-body"),
+        ("res-hdr", "null-body"),
+        ("res-body",),
+        ("opt-body",),
+    }
+)
+"""What may be in an answer (RFC 3507, section 4.4.1)."""
+
+
+@frozen
+class Head:
+    """
+    An answer's own head.
+
+    @ivar parts: what is encapsulated: names, and where each begins.
+    """
+
+    status: int
+    reason: str
+    headers: Headers
+    parts: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def has_body(self) -> bool:
+        """Whether a body follows the encapsulated heads."""
+        return bool(self.parts) and self.parts[-1][0] != "null-body"
+
+
+async def read_head(read: Reader) -> Head:
+    """@raise ScannerFault: it is no head of ICAP's."""
+    try:
+        line = (await read.line(LIMITS.request_line_bytes)).decode("latin-1")
+        found = _ICAP_LINE.fullmatch(line)
+        if found is None:
+            raise ScannerFault(f"not an answer of ICAP: {line[:100]!r}")
+        lines = (await read.lines(LIMITS.head_bytes)).decode("latin-1")
+        headers = parse(_FOLD.sub(" ", lines), LIMITS, len(line) + 2)
+    except Denied as denied:
+        raise ScannerFault(f"ICAP: {denied.reason}") from None
+    return Head(int(found[1]), found[2] or "", headers, _parts(headers))
+
+
+def _parts(headers: Headers) -> tuple[tuple[str, int], ...]:
+    said = headers.every("encapsulated")
+    if not said:
+        return ()
+    parts = []
+    for each in ", ".join(said).split(","):
+        found = _PARTS.fullmatch(each.strip(" \t"))
+        if found is None:
+            raise ScannerFault(f"ICAP: Encapsulated: {each!r}")
+        parts.append((found[1], int(found[2])))
+    offsets = [at for _, at in parts]
+    if tuple(name for name, _ in parts) not in _ORDERS or offsets[0] or offsets != sorted(offsets):
+        raise ScannerFault(f"ICAP: Encapsulated: {', '.join(said)}")
+    return tuple(parts)
+
+
+@frozen
+class Message:
+    """
+    An encapsulated message.
+
+    @ivar status: of a response; 0: it is a request.
+    """
+
+    status: int
+    headers: Headers
+
+
+async def read_message(read: Reader, head: Head) -> Message | None:
+    """
+    The encapsulated head, if there is one.
+
+    @raise ScannerFault: it is none of HTTP's.
+    """
+    if len(head.parts) < 2:
+        return None
+    (kind, _), (_, size) = head.parts
+    try:
+        text = (await read.exactly(size, LIMITS.head_bytes)).decode("latin-1")
+        line, _, lines = text.partition("\r\n")
+        found = (STATUS_LINE if kind == "res-hdr" else REQUEST_LINE).fullmatch(line)
+        if found is None or not lines.endswith("\r\n"):
+            raise ScannerFault(f"ICAP: not the head of a message: {line[:100]!r}")
+        headers = parse(lines[:-2], LIMITS, len(line) + 2)
+    except Denied as denied:
+        raise ScannerFault(f"ICAP: in the encapsulated head: {denied.reason}") from None
+    return Message(int(found[2]) if kind == "res-hdr" else 0, headers)
+
+
+def body_of(read: Reader, most: int) -> Body:
+    """The encapsulated body, of so many bytes at most. Reading it raises L{Denied}."""
+    return ChunkedBody(read, LIMITS, Most(most, ""), 0, lambda headers: headers, lenient=False)

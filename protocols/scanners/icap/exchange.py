@@ -1,0 +1,144 @@
+"""Exchange: what is asked and answered on one connection."""
+
+from __future__ import annotations
+
+import re
+
+from gateway.interfaces import Denied
+from gateway.tools import ILine, ISpool
+from protocols.scanners.fault import ScannerFault
+from protocols.scanners.heard import Heard
+from protocols.scanners.held import BLOCK
+from protocols.scanners.icap.answer import Head, body_of, read_head, read_message
+from protocols.scanners.icap.options import OK, Options, options
+from protocols.scanners.icap.request import LAST, WHOLE, Asked, chunk
+
+CONTINUE = 100
+NO_CONTENT = 204
+
+PAGE = 1048576
+"""Bytes that an answer may have more than the body that it is about."""
+
+_THREAT = re.compile(r"Threat=([^;]+)")
+
+
+class Exchange:
+    """
+    One question after the other.
+
+    @ivar sound: the next one may be asked here.
+    """
+
+    def __init__(self, line: ILine, asked: Asked) -> None:
+        self._line = line
+        self._asked = asked
+        self._read = Heard(line)
+        self._whole = True
+
+    async def options(self, now: float) -> Options:
+        """
+        What the service says of itself.
+
+        @param now: by the clock of records.
+        @raise ScannerFault: nothing that can be understood.
+        """
+        self._line.send(self._asked.options())
+        head = await read_head(self._read)
+        if head.has_body:
+            raise ScannerFault("ICAP: OPTIONS was answered with a body")
+        return options(head, now)
+
+    async def judge(
+        self, heads: bytes, body: ISpool, preview: int | None, status: int
+    ) -> tuple[tuple[str, ...], str]:
+        """
+        Have a body judged.
+
+        @param heads: of the request, and what is encapsulated before the body.
+        @param preview: bytes of the body that are sent first; L{None}: all at once.
+        @param status: of the response whose body it is; 0: it is a request's.
+        @return: the names of what was found, and the answer's tag.
+        @raise ScannerFault: that is not what it says.
+        """
+        head = await self._ask(heads, body, preview)
+        found = _names(head)
+        if head.status == OK:
+            change = await self._change(head, body, status)
+            found = found or change
+        elif head.status != NO_CONTENT:
+            raise ScannerFault(f"ICAP: the service answered {head.status} {head.reason}")
+        return found, head.headers.get("istag") or ""
+
+    def leave(self) -> None:
+        """That was all. Where something is left over, nobody goes on."""
+        if not (self._read.leave() and self._whole):
+            self._line.drop()
+
+    async def _ask(self, heads: bytes, body: ISpool, preview: int | None) -> Head:
+        self._line.send(heads)
+        if not body.size:
+            return await read_head(self._read)
+        sent = 0
+        if preview is not None:
+            await self._send(body, 0, preview, WHOLE if preview == body.size else LAST)
+            head = await read_head(self._read)
+            if head.status != CONTINUE:
+                return head
+            if preview == body.size:
+                raise ScannerFault("ICAP: the service wants more than there is")
+            sent = preview
+        await self._send(body, sent, body.size, LAST)
+        return await read_head(self._read)
+
+    async def _send(self, body: ISpool, begin: int, end: int, last: bytes) -> None:
+        """A part of it. A service that answers before it has all of it wants no more."""
+        while begin < end:
+            if self._read.spoke:
+                self._whole = False
+                return
+            block = body.read(begin, min(BLOCK, end - begin))
+            begin += len(block)
+            self._line.send(chunk(block))
+            await self._read.room()
+        self._line.send(last)
+
+    async def _change(self, head: Head, body: ISpool, status: int) -> tuple[str, ...]:
+        """What the service has made of it; nothing, if that is what it was."""
+        try:
+            message = await read_message(self._read, head)
+            same = await self._same(head, body)
+        except Denied as denied:
+            raise ScannerFault(f"ICAP: in the answer: {denied.reason}") from None
+        answered = 0 if message is None else message.status
+        if answered != status:
+            return (f"refused by the service ({answered})",)
+        return () if same else ("changed by the service",)
+
+    async def _same(self, head: Head, body: ISpool) -> bool:
+        same, at = True, 0
+        if head.has_body:
+            read = body_of(self._read, body.size + PAGE)
+            while piece := await read.piece():
+                same = same and _is_there(body, at, piece)
+                at += len(piece)
+        return same and at == body.size
+
+
+def _is_there(body: ISpool, at: int, piece: bytes) -> bool:
+    """Whether that is what the body has there. It may be given back in parts."""
+    while piece:
+        part = body.read(at, len(piece))
+        if not part or not piece.startswith(part):
+            return False
+        at, piece = at + len(part), piece[len(part) :]
+    return True
+
+
+def _names(head: Head) -> tuple[str, ...]:
+    """What was found, in the words of the headers that services have for it."""
+    threats = _THREAT.findall(head.headers.get("x-infection-found") or "")
+    virus = head.headers.get("x-virus-id")
+    if threats or virus:
+        return tuple(dict.fromkeys(each.strip() for each in (*threats, virus or "") if each))
+    violations = (head.headers.get("x-violations-found") or "0").split(maxsplit=1)[0]
+    return () if violations == "0" else (f"{violations} violations",)
