@@ -41,6 +41,7 @@ OWN = (
     "http",
     "icap",
     "lines",
+    "milter",
     "quic",
     "relay",
     "smtp",

@@ -11,12 +11,17 @@ from protocols.scanners.fault import ScannerFault
 T = TypeVar("T")
 
 
+class Answer(Exception):
+    """What a daemon has said, if that is to end what was asked of it."""
+
+
 async def asked(
     tools: ITools,
     daemons: tuple[str, ...],
     terms: Terms,
     ask: Callable[[ILine], Awaitable[T]],
     late: Callable[[], bool],
+    fresh: bool = False,
 ) -> T:
     """
     What C{ask} says, of the first daemon that does what it should.
@@ -24,12 +29,14 @@ async def asked(
     A line that was kept may have come to its end, so that its failure says nothing of the daemon:
     it is asked again, on a new one.
 
+    An answer that is an exception (L{Answer}) is one, and no failure.
+
+    @param fresh: never on a line that was used before.
     @param late: whether time has run out; then a daemon that has not answered has failed.
     @raise ScannerFault: all fail.
     @raise Unavailable: none is there.
     """
     failed: set[str] = set()
-    fresh = False
     while True:
         line = await tools.line(daemons, terms, fresh, failed)
         try:
@@ -42,6 +49,9 @@ async def asked(
                     raise
             let_go(fault)
             fresh = True
+        except Answer:
+            line.keep()
+            raise
         except BaseException:
             line.drop("no answer in time" if late() else "")
             raise

@@ -13,6 +13,7 @@ class Judgement:
     What a scanner says of a body.
 
     @ivar found: the names of what was found; if there are any, the body does not pass.
+    @ivar refused: why it does not pass though nothing has a name.
     @ivar scanner: who has judged, for the record: program, version, signatures.
     @ivar where: its address.
     @ivar words: the scanner's own, for the receiver; empty: it has none.
@@ -20,7 +21,13 @@ class Judgement:
     """
 
     found: tuple[str, ...] = ()
+    refused: str = ""
     scanner: str = ""
     where: str = ""
     words: str = ""
     instead: ISpool | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why it does not pass; empty if it does."""
+        return f"found: {', '.join(self.found)}" if self.found else self.refused

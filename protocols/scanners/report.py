@@ -23,6 +23,9 @@ class Result(Enum):
 
     CLEAN = "clean"
     FOUND = "found"
+    REFUSED = "refused"
+    """It is not to pass, though nothing in it has a name."""
+
     FAILED = "failed"
     """The scanner could not say."""
 
@@ -63,16 +66,19 @@ class Report:
             scan["found"] = list(found)
         if not whole:
             scan["beginning_only"] = True
+        if judgement.instead is not None:
+            scan["changed"] = True
         for name in found:
             alert: dict[str, Any] = {"action": "blocked", "signature": name, "severity": 1}
             told = {"scan": self._scan(Result.FOUND, scan)}
             self._session.record("alert", told, **alert, category="Malware")
-        if found:
-            reason = f"found: {', '.join(found)}"
-            self._make(Result.FOUND, Outcome.DENIED, scan, reason, PROTOCOL)
+        if judgement.reason:
+            result = Result.FOUND if found else Result.REFUSED
+            self._make(result, Outcome.DENIED, scan, judgement.reason, PROTOCOL)
         else:
-            self._make(Result.CLEAN, Outcome.PASSED, scan)
-        self._session.tools.judged("found" if found else "clean", seconds)
+            result = Result.CLEAN
+            self._make(result, Outcome.PASSED, scan)
+        self._session.tools.judged(result.value, seconds)
 
     def failed(self, why: str, began: float | None, on_error: str) -> None:
         """Nobody could say."""
@@ -116,7 +122,7 @@ class Report:
 
     def _fields(self, result: Result) -> dict[str, Any]:
         held, envelope = self._held, self._session.envelope
-        whole = result in (Result.CLEAN, Result.FOUND, Result.FAILED)
+        whole = result in (Result.CLEAN, Result.FOUND, Result.REFUSED, Result.FAILED)
         fields: dict[str, Any] = {
             "size": held.size,
             "state": "CLOSED" if whole else "TRUNCATED",

@@ -39,7 +39,7 @@ class ScanInspector(Inspector):
     @cvar keeps: whether bodies are never changed: see L{ISession.keeps}.
     """
 
-    Settings = ScanSettings
+    Settings: ClassVar[type[ScanSettings]] = ScanSettings
     keeps: ClassVar[bool] = True
 
     def __init__(self, session: ISession) -> None:
@@ -164,7 +164,7 @@ class ScanInspector(Inspector):
             self._failed(judgement, began)
             return None
         self._report.judged(judgement, began, whole)
-        if judgement.found:
+        if judgement.reason:
             self._refuse(judgement)
         return judgement.instead
 
@@ -189,7 +189,7 @@ class ScanInspector(Inspector):
         """@raise Denied: always."""
         found = ", ".join(judgement.found)
         words = Template(self.settings.words).safe_substitute(found=found) or judgement.words
-        raise Denied(f"found: {found}", words.encode())
+        raise Denied(judgement.reason, words.encode())
 
     def _failed(self, why: str, began: float | None = None) -> None:
         """

@@ -8,7 +8,6 @@ from attrs import frozen
 
 from gateway.inspector import option
 from gateway.tools import Terms
-from protocols.scanners.places import read_places
 
 Larger = Literal["refuse", "pass", "scan-beginning"]
 OnError = Literal["refuse", "pass", "defer"]
@@ -74,12 +73,6 @@ class ScanSettings:
 class DaemonSettings(ScanSettings):
     """And for a scanner that is asked over a connection."""
 
-    servers: tuple[str, ...] = option(
-        'Where it is: "/path/of/its/socket", "192.0.2.1:3310", "[2001:db8::1]:3310". With several, '
-        "the first one that answers is asked.",
-        (),
-        read=read_places,
-    )
     connections: int = option(
         "Connections to each, at most. What comes when all are in use waits.",
         8,

@@ -41,6 +41,11 @@ telnet = InspectorMaker("telnet", "protocols.telnet.inspector:TelnetInspector", 
 clamd = InspectorMaker(
     "clamd", "protocols.scanners.clamd.inspector:ClamdInspector", "Bodies judged by ClamAV's daemon"
 )
+milter = InspectorMaker(
+    "milter",
+    "protocols.scanners.milter.inspector:MilterInspector",
+    "Mail judged and changed by Sendmail's kind of filters",
+)
 icap = InspectorMaker(
     "icap", "protocols.scanners.icap.inspector:IcapInspector", "Bodies judged by ICAP, RFC 3507"
 )
