@@ -42,8 +42,6 @@ async def read_packet(read: Reader) -> tuple[Reply, bytes]:
     """@raise ScannerFault: it is none."""
     try:
         (length,) = unpack(">I", await read.exactly(4, 4))
-        if not length:
-            raise ScannerFault("milter: an empty packet")
         data = await read.exactly(length, ANSWER)
     except Denied as denied:
         raise ScannerFault(f"milter: {denied.reason}") from None
