@@ -7,7 +7,7 @@ from attrs import frozen
 from gateway.tools import ISpool
 
 
-@frozen
+@frozen(kw_only=True)
 class Judgement:
     """
     What a scanner says of a body.

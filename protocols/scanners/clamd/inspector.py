@@ -66,7 +66,8 @@ async def ask(line: ILine, body: ISpool) -> Judgement:
     reply = await talk.reply(number)
     if reply.said is Said.CLEAN or reply.said is Said.FOUND:
         found = (reply.text,) if reply.text else ()
-        return Judgement(found, str(line.notes.get("version", "ClamAV")), line.address)
+        scanner = str(line.notes.get("version", "ClamAV"))
+        return Judgement(found=found, scanner=scanner, where=line.address)
     raise ScannerFault(f"clamd: {reply.text}")
 
 

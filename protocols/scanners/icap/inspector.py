@@ -120,7 +120,8 @@ class IcapInspector(ScanInspector):
         exchange.leave()
         known: Known = self.session.shared
         known.heard(whom, tag)
-        return Judgement(found, " ".join(filter(None, (options.service, tag))), line.address)
+        scanner = " ".join(filter(None, (options.service, tag)))
+        return Judgement(found=found, scanner=scanner, where=line.address)
 
     async def _options(self, line: ILine, exchange: Exchange, whom: Asked) -> Options:
         """What the service has said of itself; it is asked if nobody knows."""
