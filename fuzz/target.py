@@ -44,7 +44,8 @@ def targets() -> Mapping[str, Target]:
     for suite in _suites(InspectorSuite):
         if getattr(suite, "conversations", ()):
             name = suite.__name__.removesuffix("Suite").lower()
-            found[name] = Inspection(suite.inspector, suite.conversations, suite.ends_alike)
+            alike = all(sample.ends_alike for sample in suite.conversations)
+            found[name] = Inspection(suite.inspector, suite.conversations, alike)
     return dict(sorted(found.items()))
 
 
