@@ -160,7 +160,7 @@ SUITES = (
         seconds=300,
     ),
     Suite("curl-smtp", CURL, Runner.CURL, ("SMTP",), SMTP),
-    Suite("aiosmtpd", AIOSMTPD, Runner.PYTEST, ("aiosmtpd/tests",), SMTP),
+    Suite("aiosmtpd", AIOSMTPD, Runner.PYTEST, ("aiosmtpd/tests",), SMTP, seconds=400),
     Suite("pyftpdlib-tls", PYFTPDLIB, Runner.PYTEST, ("tests/test_functional_ssl.py",)),
     Suite(
         "aioftp",
