@@ -10,7 +10,7 @@ import shutil
 from bench import tls
 from bench.network import CLIENT_HOST, CLIENT_INTERFACE, ROOT, SERVER_HOST, run, start
 from bench.server import HTTP_HOST
-from bench.ways import NOT_PAST_IT, Gateway, Way
+from bench.ways import NOT_PAST_IT, Gateway, Released, Way
 
 TPROXY_RULES = f"""
 table inet bench {{
@@ -260,4 +260,5 @@ class Mitmproxy(Peer):
 
 def ways() -> tuple[type[Way], ...]:
     """All that can run here: mitmproxy is not in Debian's list."""
-    return (Way, HAProxy, Squid, Nginx, *([Mitmproxy] if MITMDUMP.exists() else []), Gateway)
+    mitmproxy = [Mitmproxy] if MITMDUMP.exists() else []
+    return (Way, HAProxy, Squid, Nginx, *mitmproxy, Gateway, Released)

@@ -215,9 +215,10 @@ class Gateway(Way):
         self.network.filter(NOT_PAST_IT)
         config = self.folder / "conf"
         (config / "services").mkdir(parents=True)
-        (config / "gateway.toml").write_text(
-            GATEWAY.format(interface=CLIENT_INTERFACE, sessions=self.sessions, folder=self.folder)
+        text = GATEWAY.format(
+            interface=CLIENT_INTERFACE, sessions=self.sessions, folder=self.folder
         )
+        (config / "gateway.toml").write_text(text + self.more)
         for name in ("root.pem", "public.crt"):
             shutil.copy2(self.folder / name, config)
         for name, service in {**self.services(), "secure": TLS}.items():
@@ -227,10 +228,32 @@ class Gateway(Way):
         command = [*twistd, "tproxygw", "--config", str(config), "--state", state, "--control", ""]
         self.process = start(self.network.gateway, command, self.log)
 
+    @property
+    def more(self) -> str:
+        """What gateway.toml says beyond the others'."""
+        return ""
+
     def services(self) -> dict[str, str]:
         """The services that every version has, by their names."""
         mail, content = MAIL.format(port=SMTP_PORT), MAIL.format(port=SMTP_CONTENT_PORT) + CONTENT
         return {"relay": RELAY, "web": WEB, "mail": mail, "content": content, "files": FILES}
+
+
+class Released(Gateway):
+    """The same with a relay whose sessions the kernel has, as soon as it can."""
+
+    name = "released"
+    protocols = ("relay",)
+
+    def between(self) -> None:
+        """A carrier beside it, started by the gateway."""
+        tls.write(self.folder)
+        super().between()
+
+    @property
+    def more(self) -> str:
+        """What gateway.toml says beyond the others'."""
+        return "[release]\nkernel = true\nafter_seconds = 0\n"
 
 
 class Before(Gateway):

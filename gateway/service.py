@@ -7,7 +7,8 @@ parts together. Nobody imports it but Twisted's plugin.
 The order of a start matters::
 
     privileged     limits raised, keeper started or connected to, rules installed (what is to be
-                   inspected is blocked), listeners bound, audit file opened
+                   inspected is blocked), listeners bound, audit file opened, signer and carrier
+                   started or connected to
     (twistd)       --uid and --gid
     unprivileged   all capabilities but two dropped, listeners accept
 
@@ -39,6 +40,7 @@ from gateway.life.fixed import check_fixed
 from gateway.life.heartbeat import Heartbeat
 from gateway.life.loaded import Loaded, begin_with, load
 from gateway.life.options import Options, Places, owner, places
+from gateway.life.releasing import Releasing
 from gateway.life.reloads import Reloads
 from gateway.life.signals import take_signals
 from gateway.observe import journal
@@ -49,6 +51,7 @@ from gateway.observe.metrics import Metrics
 from gateway.observe.twistd import observer
 from gateway.policy.policy import Policy
 from gateway.policy.problem import PolicyError
+from gateway.release.passage import NO_PASSAGES
 from gateway.scanning.tools import room
 from gateway.session.computing import Computing
 from gateway.session.equipment import Equipment
@@ -126,6 +129,13 @@ class Gateway(Service):
         self._keyring = Keyring(reactor)
         self._computing = Computing(reactor)
         self._looking_up = Computing(reactor, names.THREADS, names.MOST_WAITING)
+        self._releasing = Releasing(
+            reactor,
+            policy,
+            places.carrier,
+            lambda: self._admission,
+            lambda: self._admission.register.give_room(),
+        )
         self._admission = Admission(self._equipment(policy), policy, 0)
         self._listeners = Listeners(reactor, self._admission)
         self._heartbeat = Heartbeat(
@@ -141,11 +151,16 @@ class Gateway(Service):
     def _equipment(self, policy: Policy) -> Equipment:
         divert = policy.divert
         looked_up = Names(self._looking_up.compute)
+        releasing = self._releasing
         return Equipment(
             reactor=self._reactor,
             clock=self._reactor,
             ticker=self._ticker,
-            connector=Connector(self._poller, divert.upstream_mark.value, looked_up),
+            connector=Connector(
+                *(self._poller, divert.upstream_mark.value, looked_up),
+                releasing.ports,
+                releasing.bare_mark,
+            ),
             audit=self._audit,
             metrics=self._metrics,
             poller=self._poller,
@@ -156,6 +171,7 @@ class Gateway(Service):
             credentials=self._keyring.credentials,
             turns=Turns(policy.tls.handshakes_per_client),
             room=self._room,
+            passages=releasing.passages or NO_PASSAGES,
         )
 
     def setServiceParent(self, parent: Any) -> None:
@@ -181,6 +197,7 @@ class Gateway(Service):
             self._audit.open(self._owner)
             self._open_ports(policy)
             self._keyring.open(self._places.directory, policy.tls, self._places.signer)
+            self._releasing.open(self._places.directory, self._places.state)
         except (KernelError, AuditError, SignerError, OSError) as error:
             self._abandon(error)
         capabilities.keep_through_setuid()
@@ -306,6 +323,7 @@ class Gateway(Service):
         self._listeners.resume()
         self._listeners.close_unneeded(policy)
         self._admission.register.give_room()
+        self._releasing.reloaded(policy)
         self._begun("reloaded")
 
     def _in_thread(self, called: Any, *arguments: Any) -> Deferred[Any]:
@@ -336,6 +354,8 @@ class Gateway(Service):
         yield self._drain()
         self._admission.stop()
         self._room.stop()
+        self._releasing.close()
+        yield self._in_thread(self._releasing.wait)
         yield self._in_thread(self._computing.stop)
         try:
             stay = yield self._in_thread(self._kept.stopped)

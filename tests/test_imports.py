@@ -74,7 +74,15 @@ MAY_IMPORT = {
         "gateway.tls",
         "gateway.wire",
     ),
+    "gateway.release": (
+        "gateway.interfaces",
+        "gateway.policy",
+        "gateway.kernel",
+        "gateway.observe",
+        "gateway.release",
+    ),
     "gateway.session": (
+        "gateway.release",
         "gateway.interfaces",
         "gateway.policy",
         "gateway.kernel.sockets",
@@ -102,6 +110,7 @@ MAY_IMPORT = {
         "gateway.scanning",
     ),
     "gateway.life": (
+        "gateway.release",
         "gateway.policy",
         "gateway.kernel",
         "gateway.registry",
@@ -149,7 +158,6 @@ MAY_IMPORT = {
 """Package or module: what of our own code it may import."""
 
 EXCEPTIONS = {
-    "gateway.kernel.keeper.client": ("gateway",),
     "gateway.kernel.release.__main__": ("gateway.registry.find",),
     "gateway.kernel.keeper.__main__": (
         "gateway.registry.find",

@@ -122,7 +122,8 @@ class Register:
     @property
     def has_descriptors(self) -> bool:
         """Whether there are enough for one more session."""
-        used = DESCRIPTORS_EACH * len(self.running) + self.announced
+        with_sockets = len(self.running) - self._equipment.passages.carried
+        used = DESCRIPTORS_EACH * with_sockets + self.announced
         return used + DESCRIPTORS_EACH <= self.descriptors
 
     def wait(self, listener: Waiting) -> None:

@@ -30,8 +30,8 @@ class Daemon:
 
     C{log} gets its standard output and error, which is where C{twistd
     --nodaemon} writes its log. C{before} goes before the command: C{prlimit},
-    for example. C{environment} is added to this process's own. C{keeper} is the socket of a
-    keeper that runs; without it the gateway starts its own.
+    for example. C{environment} is added to this process's own. C{keeper} and C{carrier} are the
+    sockets of such processes that run; without them the gateway starts its own.
     """
 
     namespace: Namespace
@@ -41,6 +41,7 @@ class Daemon:
     before: tuple[str, ...] = ()
     environment: dict[str, str] = field(factory=dict)
     keeper: Path | None = None
+    carrier: Path | None = None
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     _start_of_log: int = field(default=0, init=False)
 
@@ -55,7 +56,9 @@ class Daemon:
         """The options of C{tproxygw}: where its configuration is, and what is its own."""
         control = ("--control", str(self.control))
         keeper = ("--keeper", str(self.keeper)) if self.keeper else ()
-        return ("--config", str(self.config), "--state", str(self.state), *control, *keeper)
+        carrier = ("--carrier", str(self.carrier)) if self.carrier else ()
+        folders = ("--config", str(self.config), "--state", str(self.state))
+        return (*folders, *control, *keeper, *carrier)
 
     @property
     def control(self) -> Path:

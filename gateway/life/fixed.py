@@ -15,6 +15,10 @@ SIGNER = ("root", "root_certificate", "certificates_per_second", "key_log", "cer
 """Keys of C{[tls]}."""
 
 
+RELEASE = ("kernel", "sessions", "after_seconds", "forwarded_mark", "bare_mark")
+"""Keys of C{[release]}."""
+
+
 def check_fixed(former: Policy, policy: Policy) -> None:
     """
     Check that C{policy} says the same of it as the C{former} one.
@@ -25,6 +29,7 @@ def check_fixed(former: Policy, policy: Policy) -> None:
         *_changed("divert", DIVERT, former.divert, policy.divert),
         *(["metrics"] if policy.metrics != former.metrics else []),
         *(["audit"] if policy.audit != former.audit else []),
+        *_changed("release", RELEASE, former.release, policy.release),
         *_changed("tls", SIGNER, former.tls, policy.tls),
     ]
     if changed:

@@ -19,6 +19,7 @@ class Options(UsageOptions):
         ["state", None, "/var/lib/tproxygw", "The folder where the last good rules are kept."],
         ["keeper", None, "", "The socket of a keeper that runs. Without it, one is started."],
         ["signer", None, "", "The socket of a signer that runs. Without it, one is started."],
+        ["carrier", None, "", "The socket of a carrier that runs. Without it, one is started."],
         ["control", None, str(control.DEFAULT), "The socket for tproxygw reload. Empty: none."],
     ]
     longdesc = "Intercept connections as the policy in the configuration folder says."
@@ -31,17 +32,18 @@ class Places(NamedTuple):
     state: Path
     keeper: Path | None
     signer: Path | None
+    carrier: Path | None
     control: Path | None
 
 
 def places(options: Options) -> Places:
     """What the command line says."""
-    keeper, signer, control_ = (
+    keeper, signer, carrier, control_ = (
         Path(options[name]).absolute() if options[name] else None
-        for name in ("keeper", "signer", "control")
+        for name in ("keeper", "signer", "carrier", "control")
     )
     directory, state = (Path(options[name]).absolute() for name in ("config", "state"))
-    return Places(directory, state, keeper, signer, control_)
+    return Places(directory, state, keeper, signer, carrier, control_)
 
 
 def owner(options: Options) -> tuple[int, int] | None:

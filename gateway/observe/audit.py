@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from gateway.interfaces import Verdict
 from gateway.observe.file import STANDARD_OUTPUT, AuditError, AuditFile, Owner
-from gateway.observe.identity import Identity, Upstream
+from gateway.observe.identity import Identity, Released, Upstream
 from gateway.observe.log import PrintableLogger
 from gateway.observe.record import Records
 from gateway.observe.writer import Writer
@@ -148,16 +148,20 @@ class Audit:
         bytes_to_client: int,
         upstream: Upstream | None = None,
         denied: int = 0,
+        released: Released | None = None,
     ) -> None:
         """
         A session is over. To be called exactly once for each, whatever happened to it.
 
         @param denied: how many of its transactions did not pass.
+        @param released: where it passed, if nothing was left to inspect and the kernel may have it.
         """
         if self._enabled:
             traffic = bytes_to_server, bytes_to_client
             self._put(
-                self._records.flow(identity, verdict, started, ended, *traffic, upstream, denied)
+                self._records.flow(
+                    *(identity, verdict, started, ended, *traffic, upstream, denied, released)
+                )
             )
 
     def refused(

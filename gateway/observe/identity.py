@@ -43,3 +43,14 @@ class Upstream(NamedTuple):
     port_kept: bool
     seconds: float
     attempts: int = 1
+
+
+class Released(NamedTuple):
+    """
+    Where a session passed of which nothing was left to inspect.
+
+    C{place} is C{"kernel"} or C{"user space"}, C{why} why it was not the kernel.
+    """
+
+    place: str
+    why: str

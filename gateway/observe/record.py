@@ -16,7 +16,7 @@ from json.encoder import encode_basestring_ascii
 from math import isfinite
 
 from gateway.interfaces import Outcome, Verdict
-from gateway.observe.identity import Identity, Upstream
+from gateway.observe.identity import Identity, Released, Upstream
 from gateway.observe.value import NAME, encoded, quoted
 from gateway.policy.connection import Protocol
 from gateway.policy.rule import Rule
@@ -106,6 +106,7 @@ class Records:
         bytes_to_client: int,
         upstream: Upstream | None,
         denied: int = 0,
+        released: Released | None = None,
     ) -> bytes:
         """The one record of a session that is over."""
         outcome = _OUTCOMES[verdict.outcome]
@@ -119,7 +120,8 @@ class Records:
             f'"age":{int(seconds)},"state":"closed","reason":"{outcome}"}},'
             f'"gateway":{{{self._gateway(identity)},"verdict":"{outcome}",'
             f'"reason":{reason},"seconds":{seconds:.6f}{_denied(denied)}'
-            f"{_upstream(upstream) if upstream is not None else ''}}}}}\n"
+            f"{_upstream(upstream) if upstream is not None else ''}"
+            f"{_released(released) if released is not None else ''}}}}}\n"
         )
         self._ends.pop(identity.id, None)
         return line.encode("ascii")
@@ -217,6 +219,11 @@ def _upstream(upstream: Upstream) -> str:
         f'"port_kept":{_TRUTH[upstream.port_kept]},"attempts":{upstream.attempts:d},'
         f'"connect_seconds":{seconds:.6f}}}'
     )
+
+
+def _released(released: Released) -> str:
+    why = f',"why":{quoted(released.why)}' if released.why else ""
+    return f',"released_in":"{released.place}"{why}'
 
 
 @lru_cache(maxsize=256)

@@ -26,6 +26,18 @@ class Release:
         maximum=1048576,
         unit="sessions",
     )
+    after_seconds: float = option(
+        "How long a session goes on in the gateway when nothing is left to inspect, before the "
+        "kernel gets it: for shorter ones it is not worth the trouble.",
+        0.5,
+        minimum=0.0,
+        unit="seconds",
+    )
+    end_denied: bool = option(
+        "Whether a reload ends sessions that the kernel has, if the new policy denies them. Others "
+        "keep the policy that they began with.",
+        True,
+    )
     forwarded_mark: Mark = option(
         "What the program has forwarded carries this mark until it leaves the host. Its own bits.",
         Mark(0x8, 0x8),

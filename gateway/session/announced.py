@@ -31,9 +31,11 @@ class Announcer(Protocol):
 
 
 class Related(Protocol):
-    """A session that was announced. C{active}: when a byte moved there last."""
+    """A session that was announced."""
 
-    active: float
+    @property
+    def last(self) -> float:
+        """When a byte moved there last."""
 
 
 _NONE: frozenset[Any] = frozenset()
@@ -63,7 +65,7 @@ class Announced:
     @property
     def active(self) -> float:
         """When a byte moved last in one of them."""
-        return max((one.active for one in self._running), default=0.0)
+        return max((one.last for one in self._running), default=0.0)
 
     def adopt(self, related: Related) -> None:
         """A connection is there, and has become C{related}."""

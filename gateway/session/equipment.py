@@ -16,6 +16,8 @@ from gateway.observe.metrics import Metrics
 from gateway.policy.policy import Policy
 from gateway.policy.spool import SpoolSettings
 from gateway.policy.tls import Tls
+from gateway.release.passage import NO_PASSAGES, NoPassages
+from gateway.release.passages import Passages
 from gateway.scanning.tools import Room, room
 from gateway.session.ticker import Ticker
 from gateway.tls.credentials import Credentials
@@ -54,6 +56,7 @@ class Equipment:
     @ivar turns: in which clients' handshakes are made.
     @ivar sockets: what makes sockets.
     @ivar room: what those who judge bodies work with.
+    @ivar passages: the kernel's, for sessions of which nothing is left to inspect.
     """
 
     reactor: Any
@@ -71,3 +74,4 @@ class Equipment:
     names: Names = field(factory=Names)
     sockets: Sockets = sockets
     room: Room = field(default=Factory(_room, takes_self=True))
+    passages: Passages | NoPassages = NO_PASSAGES

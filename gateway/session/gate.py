@@ -23,6 +23,8 @@ SERVER_FULL = 16
 """This side's bytes filled the buffer towards the server."""
 SECURING = 32
 """The side's TLS is about to begin."""
+PASSING = 64
+"""The kernel takes the session over."""
 
 
 def _nothing() -> None:

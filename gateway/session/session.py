@@ -47,6 +47,8 @@ from gateway.observe.log import PrintableLogger
 from gateway.policy.policy import Policy
 from gateway.policy.service import Service, Target
 from gateway.policy.tls import Terms
+from gateway.release.passage import NO_PASSAGE, NoPassage, Passage
+from gateway.release.told import Told
 from gateway.scanning.tools import Room
 from gateway.session import gate as reason
 from gateway.session import guard
@@ -56,6 +58,7 @@ from gateway.session.equipment import Equipment
 from gateway.session.expectation import Expectation
 from gateway.session.inspection import Inspection
 from gateway.session.leg import Leg
+from gateway.session.legs import Legs
 from gateway.session.patience import Patience
 from gateway.session.probe import Probe
 from gateway.session.stack import Body, Stacked, inspecting, keeps, stack
@@ -148,6 +151,7 @@ class Session:
         "_inspection",
         "_legs",
         "_make",
+        "_passage",
         "_patience",
         "_recorded",
         "_released",
@@ -210,6 +214,7 @@ class Session:
         self._recorded = False
         self.denied = 0
         self._released = False
+        self._passage: Passage | NoPassage = NO_PASSAGE
         self.announced = Announced()
         # Most sessions have none of these, so that all share the empty ones.
         self._stacked: frozenset[Stacked] = _NONE
@@ -243,7 +248,7 @@ class Session:
     def left_by(self, related: Related) -> None:
         """An announced session is over; what it did last counts."""
         self.announced.forget(related)
-        self.active = max(self.active, related.active)
+        self.active = max(self.active, related.last)
 
     @property
     def peers(self) -> tuple[str, ...]:
@@ -274,6 +279,9 @@ class Session:
             )
         if port is not None:
             approach.origin = approach.origin.with_port(port)
+        client = self._legs[CLIENT].wire
+        if isinstance(client, Wire) and self._equipment.passages.is_bare(client.socket):
+            approach.origin = approach.origin._replace(bare=True)
         self._begin_to_connect()
         self._patience.connecting()
         return approach.begin(self, address)
@@ -394,7 +402,7 @@ class Session:
         if self._state in _ENDING:
             return
         verdict = Verdict(Outcome.DENIED, why)
-        if not reply:
+        if not reply or self._passage.holds:
             self._finish(verdict)
             return
         self._state = State.LEAVING
@@ -592,6 +600,37 @@ class Session:
         if isinstance(client, Wire) and isinstance(server, Wire):
             client.onward = server
             server.onward = client
+            legs = Legs(
+                self._equipment.poller,
+                (client, server),
+                (self._legs[CLIENT].gate, self._legs[SERVER].gate),
+            )
+            self._passage = self._equipment.passages.begin(self, legs)
+        elif server is not None:
+            self._passage = self._equipment.passages.stays("TLS on a leg")
+
+    # What the kernel's passage asks and tells
+
+    def told(self) -> Told:
+        """See L{Passenger.told}."""
+        upstream = self._approach.upstream
+        assert upstream is not None
+        identity, limits = self.identity, self._service.limits
+        interfaces = identity.rule.interfaces if identity.rule is not None else ()
+        return Told(
+            *(self.id, self.service, self.client, self.server, upstream, self.started),
+            until=self.started + limits.total_seconds if limits.total_seconds else 0.0,
+            idle=limits.idle_seconds,
+            denied=self.denied,
+            parent=identity.parent,
+            interface=next(iter(interfaces), ""),
+            sent=(self._legs[SERVER].sent, self._legs[CLIENT].sent),
+        )
+
+    def carried(self, verdict: Verdict) -> None:
+        """See L{Passenger.carried}."""
+        self.active = self._equipment.ticker.wake()
+        self._finish(verdict)
 
     # What the approach tells
 
@@ -732,12 +771,17 @@ class Session:
 
     def ran_out(self, limit: str, seconds: float) -> None:
         """A time limit. But a session is not idle while one that it announced is not."""
-        last = self.announced.active
+        last = max(self.last, self.announced.active)
         if limit == "idle_seconds" and last > self.active:
             self.active = last
             self._patience.watch()
             return
         self._finish(Verdict(Outcome.FAILED, f"time limit: {limit} = {seconds:g}"))
+
+    @property
+    def last(self) -> float:
+        """When something last happened. What the kernel has is idle when the carrier says so."""
+        return self._equipment.ticker.now if self._passage.carries else self.active
 
     def connect_ran_out(self) -> None:
         """On to the next target, if there is one."""
@@ -753,7 +797,11 @@ class Session:
     # The end
 
     def stopping(self) -> None:
-        """It may end in its own way."""
+        """It may end in its own way, or go on without this process."""
+        if self._passage.outlives:
+            self._recorded = True  # by the next gateway
+            self._passage.leave()
+            self._finish(Verdict(Outcome.CLOSED, "the gateway was stopped"))
 
     def stop(self) -> None:
         """The gateway stops, and has waited long enough."""
@@ -763,6 +811,9 @@ class Session:
     def _leave(self, verdict: Verdict) -> None:
         """Send what is to be sent, then goodbye; wait a little for the peers to hear it."""
         self._approach.abandon()
+        if self._passage.holds:
+            self._finish(verdict)
+            return
         self._state = State.LEAVING
         self._verdict = verdict
         self._patience.leaving()
@@ -772,7 +823,7 @@ class Session:
 
     def _complete(self) -> None:
         """If all sides have said goodbye, and we too, it is over."""
-        if self._state in _UNFINISHED:
+        if self._state in _UNFINISHED or self._passage.holds:
             return
         for leg in self._legs.values():
             if not leg.over:
@@ -781,6 +832,11 @@ class Session:
 
     def _finish(self, verdict: Verdict) -> None:
         """Everything is undone, recorded and told, once."""
+        if self._passage.end(verdict):  # the carrier has to say what was carried
+            self._state = State.LEAVING
+            self._verdict = verdict
+            self._patience.over()
+            return
         self._state = State.OVER
         self._verdict = verdict
         self._patience.over()
@@ -797,8 +853,12 @@ class Session:
         self._home.over(self)
 
     def _record(self, verdict: Verdict) -> None:
+        if self._recorded:
+            return
         self._recorded = True
-        to_server, to_client = self._legs[SERVER].sent, self._legs[CLIENT].sent
+        carried_there, carried_back = self._passage.bytes
+        to_server = carried_there + self._legs[SERVER].sent
+        to_client = carried_back + self._legs[CLIENT].sent
         equipment = self._equipment
         equipment.audit.flow(
             self.identity,
@@ -809,6 +869,7 @@ class Session:
             to_client,
             self._approach.upstream,
             self.denied,
+            self._passage.released,
         )
         equipment.metrics.ended(self.service, verdict.outcome, to_server, to_client, self.denied)
 

@@ -36,10 +36,14 @@ class Reached(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """Where the server side comes from: an address (port 0: any) or our own, and how strictly."""
+    """
+    Where the server side comes from: an address (port 0: any) or our own, how strictly, and
+    whether it is bare: without TCP's timestamps.
+    """
 
     address: Address | None
     strict: bool = False
+    bare: bool = False
 
     @property
     def wants_port(self) -> bool:
@@ -83,12 +87,21 @@ class Connector:
     @param mark: SO_MARK of the server leg.
     @param names: what looks names up, if a service's C{server} is one.
     @param made_by: what makes the sockets.
+    @param bare_mark: added to the mark of server legs without timestamps.
     """
 
-    def __init__(self, poller: Poller, mark: int, names: Names, made_by: Sockets = sockets) -> None:
+    def __init__(
+        self,
+        poller: Poller,
+        mark: int,
+        names: Names,
+        made_by: Sockets = sockets,
+        bare_mark: int = 0,
+    ) -> None:
         self._poller = poller
         self._names = names
         self._open = partial(made_by.open_towards, mark=mark)
+        self._open_bare = partial(made_by.open_towards, mark=mark | bare_mark)
 
     def open(
         self,
@@ -98,8 +111,9 @@ class Connector:
         failed: Callable[[str], None],
     ) -> Opening:
         """Try C{targets} in turn. Exactly one of the callables is called, unless abandoned."""
+        open_towards = self._open_bare if origin.bare else self._open
         opening = Opening(
-            self._poller, self._open, self._names, origin, iter(targets), reached, failed
+            self._poller, open_towards, self._names, origin, iter(targets), reached, failed
         )
         opening.next()
         return opening

@@ -161,6 +161,17 @@ class Wire:
         """Whether the socket is gone."""
         return self._socket is None
 
+    @property
+    def socket(self) -> Socket:
+        """The socket, as long as it is there."""
+        assert self._socket is not None
+        return self._socket
+
+    @property
+    def whole(self) -> bool:
+        """Whether both ends are open."""
+        return not (self.closed or self.ended or self._ending or self._deaf)
+
     def detach(self) -> None:
         """Tell the owner again what is read, instead of sending it on."""
         self.onward = None

@@ -46,6 +46,12 @@ HOSTS = ROOT / "tests" / "netns" / "hosts"
 ELSEWHERE = ("descriptors", "UDP answers")
 """Tested on their own: they depend on the machine, or on this policy, which names no interface."""
 
+RELEASING = (
+    "from attrs import evolve; from gateway.policy.release import Release; "
+    "made = evolve(made, release=Release(kernel=True))"
+)
+SPOILED = "elf.Object.programs = lambda *_: [elf.Program('nothing', bytes(8), ())]"
+
 Said = list[tuple[str, str, str, str]]
 
 
@@ -236,6 +242,15 @@ class RouterTests(DoctorCase):
         """Without root's privileges it says what it could not see."""
         bad = self.bad("from gateway.kernel.capabilities import drop_to; drop_to({'CAP_NET_RAW'})")
         self.assertIn("CAP_NET_ADMIN", bad["privileges"][1])
+
+    def test_released_sessions(self) -> None:
+        """Whether the kernel takes them over, if it is to: the program is tried."""
+        self.assertNotIn("released sessions", [finding[0] for finding in self.ask()])
+        found = {finding[0]: finding for finding in self.ask(RELEASING)}
+        self.assertEqual(found["released sessions"][1], "ok", found)
+        # an object that the kernel refuses, as an older one refuses ours
+        bad = self.bad(f"{RELEASING}; from gateway.kernel.release import elf; {SPOILED}")
+        self.assertIn("the kernel refuses the program", bad["released sessions"][1])
 
 
 class LoTests(DoctorCase):

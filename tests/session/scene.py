@@ -29,6 +29,7 @@ from gateway.policy.audit import AuditSettings
 from gateway.policy.limits import Limits, ServiceLimits
 from gateway.policy.policy import Policy
 from gateway.policy.service import Service, Source
+from gateway.release.passage import NO_PASSAGES
 from gateway.session.equipment import Equipment, no_credentials
 from gateway.session.ticker import Ticker
 from gateway.testing.world.world import inspecting
@@ -60,6 +61,7 @@ class Scene:
         descriptors: int = 1000,
         credentials: Any = no_credentials,
         server: bool = True,
+        passages: Any = NO_PASSAGES,
         **fields: Any,
     ) -> None:
         self.case = case
@@ -80,7 +82,7 @@ class Scene:
         equipment = Equipment(
             reactor, reactor, self.ticker, connector, self.audit, self.metrics, self.poller
         )
-        self.equipment = evolve(equipment, credentials=credentials)
+        self.equipment = evolve(equipment, credentials=credentials, passages=passages)
         self.admission = Admission(self.equipment, self.policy, descriptors)
         self.register = self.admission.register
         self.audit.start()

@@ -30,6 +30,7 @@ from gateway.kernel.keeper.probing import Probing
 from gateway.kernel.keeper.supervision import supervise
 from gateway.kernel.keeper.watch import ERROR, WARNING, Watch
 from gateway.kernel.lastgood import LastGood
+from gateway.kernel.local import listen
 from gateway.kernel.netfilter import NftablesFilter
 from gateway.kernel.netlink import Netfilter
 from gateway.kernel.probe.probe import probe
@@ -153,24 +154,6 @@ def _shed() -> None:
     """Keep no more privileges than changing rules needs."""
     wanted = NEEDED | WANTED
     drop_to(wanted - set(missing(wanted)))
-
-
-def listen(path: Path) -> socket.socket:
-    """
-    Where gateways may connect: whoever may open C{path}, which is the owner and the group.
-
-    @raise OSError: it can't be had.
-    """
-    path.parent.mkdir(0o750, parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    before = os.umask(0o117)
-    try:
-        listener.bind(str(path))
-    finally:
-        os.umask(before)
-    listener.listen()
-    return listener
 
 
 def serve(directory: Path, state: Path, path: Path) -> None:

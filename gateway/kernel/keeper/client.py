@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
@@ -16,20 +15,16 @@ from typing import Any
 
 from attrs import frozen
 
-import gateway
 from gateway.kernel.divert import State
 from gateway.kernel.errors import KernelError, Taken
 from gateway.kernel.keeper.packets import receive, send
+from gateway.kernel.local import connect, environment
 
 PATIENCE = 120.0
 """Seconds for one request. Ten thousand rules take some ten."""
 
 _AGAIN = 0.05
 """Seconds between two attempts to reach a keeper that is being started again."""
-
-
-_JOURNAL = {name: os.environ[name] for name in ("JOURNAL_STREAM",) if name in os.environ}
-"""Where its messages go is where ours go."""
 
 
 class KeeperLost(KernelError):
@@ -101,7 +96,7 @@ class Keeper:
                 # not in the terminal's group: Ctrl-C is for the gateway, which then says so
                 start_new_session=True,
                 cwd="/",
-                env={**_JOURNAL, "PYTHONPATH": _import_path(), "LC_ALL": "C.UTF-8"},
+                env=environment(),
             )
         return cls(ours, process=process)._greeted()
 
@@ -113,17 +108,8 @@ class Keeper:
         @raise KernelError: it isn't there, or lacks the privileges.
         """
 
-        def connect() -> socket.socket:
-            connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            try:
-                connection.connect(str(path))
-            except OSError:
-                connection.close()
-                raise
-            return connection
-
         try:
-            return cls(connect(), connect)._greeted()
+            return cls(connect(path), lambda: connect(path))._greeted()
         except OSError as error:
             raise KernelError(
                 f"can't reach the keeper at {path}: {error.strerror}; "
@@ -247,9 +233,3 @@ def _left(deadline: float) -> float:
     if left <= 0:
         raise TimeoutError
     return left
-
-
-def _import_path() -> str:
-    """Where the keeper finds the packages that this process has found."""
-    (folder,) = {Path(path).resolve().parent for path in gateway.__path__}
-    return ":".join([str(folder), *(path for path in sys.path if path)])

@@ -1,5 +1,6 @@
 """
-Supervision: whoever of the keeper's two processes is killed, the other one sees to it.
+Supervision: whoever of the keeper's two processes is killed, the other one sees to it. So for
+the carrier's.
 
 The elder does nothing but hold what must not be lost (the connection to the
 gateway, the socket that owns the table) and begin the work again when the
@@ -22,13 +23,14 @@ LONGEST_PAUSE = 2.0
 """Seconds."""
 
 
-def supervise(work: Callable[[], bool], say: Callable[[str], object]) -> None:
+def supervise(work: Callable[[], bool], say: Callable[[str], object], name: str = "keeper") -> None:
     """
     Have C{work} done in a process of its own, until all is done. SIGTERM ends both, unless it is
     ignored.
 
     @param work: gives back whether all is done; if not, its supervisor is dead.
     @param say: tells the operator.
+    @param name: what the operator calls the process.
     """
     pause = 0.0
     while True:
@@ -38,13 +40,13 @@ def supervise(work: Callable[[], bool], say: Callable[[str], object]) -> None:
             _pass_on(signal.SIG_DFL)
             if work():
                 os._exit(0)
-            say("the keeper's supervisor was killed; another one has taken its place")
+            say(f"the {name}'s supervisor was killed; another one has taken its place")
             continue
         _pass_on(lambda number, _, child=child: os.kill(child, number))
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if status in (0, -signal.SIGTERM):
             return
-        say(f"the keeper has ended ({_how(status)}), and is started again")
+        say(f"the {name} has ended ({_how(status)}), and is started again")
         pause = min(LONGEST_PAUSE, 2 * pause + 0.05) if monotonic() - begun < SHORT_LIFE else 0.0
         sleep(pause)
 

@@ -3,8 +3,9 @@ The carrier's process, put together::
 
     python -m gateway.kernel.release --config FOLDER --runtime FOLDER [--listen SOCKET]
 
-With C{--listen} it is a service of its own, which outlives gateways. Else it is one gateway's:
-asked on standard input, and ended by the end of that connection.
+With C{--listen} it is a service of its own, which outlives gateways, and whose released sessions
+outlive itself. Else it is one gateway's: asked on standard input, and ended by the end of that
+connection; released sessions are then reset.
 """
 
 from __future__ import annotations
@@ -24,10 +25,13 @@ from typing import Any
 
 from gateway.interfaces import Address
 from gateway.kernel.capabilities import drop_to, missing
+from gateway.kernel.conntrack import Tracking
 from gateway.kernel.errors import KernelError
 from gateway.kernel.keeper.supervision import supervise
+from gateway.kernel.local import listen
 from gateway.kernel.release.carrier import Carrier
 from gateway.kernel.release.desk import Desk, Marks
+from gateway.kernel.release.overlap import Ends
 from gateway.kernel.release.packets import receive, send
 from gateway.kernel.release.pins import Pins
 from gateway.kernel.release.programs import Programs
@@ -45,6 +49,9 @@ NEEDED = frozenset({"CAP_BPF", "CAP_NET_ADMIN", "CAP_NET_RAW"})
 BPF_FILES = Path("/sys/fs/bpf/tproxygw")
 """Where maps and links are pinned, in a folder for each instance."""
 
+LAST_SECONDS = 0.2
+"""For the resets of what can't go on without this process."""
+
 BACKLOG = 100_000
 """Messages that are kept for a gateway that is not there, or does not listen."""
 
@@ -54,30 +61,38 @@ class Process:
     The work of one of the carrier's processes after the other.
 
     @param endpoint: a listening socket, or the connection to the gateway.
+    @param folder: for what outlives it, if anything does.
     """
 
-    def __init__(self, policy: Policy, runtime: Path, endpoint: socket.socket) -> None:
+    def __init__(
+        self, policy: Policy, runtime: Path, endpoint: socket.socket, folder: Path
+    ) -> None:
         release, divert = policy.release, policy.divert
         self._runtime = runtime
         self._endpoint = endpoint
         self._marks = Marks(divert.listener_mark, divert.upstream_mark)
+        self._zone = divert.conntrack_zone
         self._reset = partial(_reset, release.forwarded_mark.value)
         self._is_service = bool(endpoint.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
         self._gateway: socket.socket | None = None
         self._told: deque[dict[str, Any]] = deque(maxlen=BACKLOG)
-        pins = Pins.at(BPF_FILES / str(divert.port)) if self._is_service else Pins(None)
+        pins = Pins.at(folder / str(divert.port)) if self._is_service else Pins(None)
         self._table = Table(release.sessions, pins)
         self._table.set_marks(release.forwarded_mark.value, release.bare_mark.value)
         self._programs = Programs(self._table, pins)
         self._programs.attach()
+        self._greeting = {"began": True, "keeps": pins.kept}
         events = self._table.maps["events"]
         self._ring = Ring(events.descriptor, events.entries)
 
     def work(self) -> bool:
         """Answer, and see to the sessions. What L{supervise} wants done."""
         stories = Stories(self._runtime / "stories")
-        self._carrier = Carrier(self._table, stories, self._tell, self._reset, time.monotonic)
-        self._desk = Desk(self._carrier, self._marks, self._programs.attach)
+        self._tracking = Tracking()
+        self._carrier = Carrier(
+            self._table, stories, self._tell, self._reset, self._untrack, time.monotonic
+        )
+        self._desk = Desk(self._carrier, self._marks, self._programs.attach, self._translates)
         with selectors.DefaultSelector() as selector:
             return self._run(selector)
 
@@ -97,7 +112,27 @@ class Process:
             self._flush()
             if os.getppid() != supervisor:
                 return False
+        self._end()
         return True
+
+    def _end(self) -> None:
+        """What was this gateway's goes with it: nobody else would be told of it."""
+        self._carrier.kill_all()
+        last = time.monotonic() + LAST_SECONDS
+        while (left := last - time.monotonic()) > 0:
+            time.sleep(min(left, self._carrier.turn()))
+
+    def _untrack(self, ends: Ends) -> None:
+        """Without connection tracking there is nothing to be forgotten."""
+        with suppress(OSError):
+            self._tracking.forget(ends.client, ends.server, self._zone)
+            self._tracking.forget(ends.source, ends.server, 0)
+
+    def _translates(self, ends: Ends) -> bool:
+        try:
+            return self._tracking.translates(ends.source, ends.server, 0)
+        except OSError:
+            return False
 
     def _hear(self) -> None:
         self._carrier.hear(self._ring.read())
@@ -114,6 +149,8 @@ class Process:
         connection.setblocking(False)
         self._gateway = connection
         self._selector.register(connection, selectors.EVENT_READ, self._answer)
+        self._told.appendleft(self._greeting)
+        self._flush()
 
     def _answer(self) -> None:
         """Everything that the gateway has asked by now."""
@@ -169,13 +206,14 @@ def _reset(mark: int, source: Address, destination: Address, sequence: int) -> N
         send_reset(source, destination, sequence, mark)
 
 
-def carry(directory: Path, runtime: Path, endpoint: socket.socket) -> None:
+def carry(directory: Path, runtime: Path, endpoint: socket.socket, pins: Path) -> None:
     """
     Be the carrier, until the gateway or somebody else ends it.
 
     @param directory: the configuration folder.
     @param runtime: the folder for what a reboot may empty.
     @param endpoint: a listening socket, or the connection to the gateway.
+    @param pins: the folder, of a BPF file system, for what outlives it.
     @raise gateway.policy.problem.PolicyError: the configuration is broken.
     @raise KernelError: privileges are missing, or the kernel is too old.
     """
@@ -183,11 +221,14 @@ def carry(directory: Path, runtime: Path, endpoint: socket.socket) -> None:
     from gateway.registry import find
 
     policy = load(directory, find)
+    if not policy.release.kernel:
+        say("not needed: gateway.toml does not say kernel = true in [release]")
+        return
     lacking = missing(NEEDED)
     if lacking:
         raise KernelError(f"releasing sessions into the kernel needs {', '.join(lacking)}")
     drop_to(NEEDED)
-    supervise(Process(policy, runtime, endpoint).work, say)
+    supervise(Process(policy, runtime, endpoint, pins).work, say, "carrier")
 
 
 def say(text: str) -> None:
@@ -197,30 +238,13 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-def listen(path: Path) -> socket.socket:
-    """
-    Where a gateway may connect: whoever may open C{path}, which is the owner and the group.
-
-    @raise OSError: it can't be had.
-    """
-    path.parent.mkdir(0o750, parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    before = os.umask(0o117)
-    try:
-        listener.bind(str(path))
-    finally:
-        os.umask(before)
-    listener.listen()
-    return listener
-
-
 def main(arguments: list[str]) -> None:
     """Be the carrier of what the command line says."""
     parser = ArgumentParser(prog="carrier")
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--runtime", type=Path, required=True)
     parser.add_argument("--listen", type=Path)
+    parser.add_argument("--pins", type=Path, default=BPF_FILES)
     options = parser.parse_args(arguments)
     if options.listen is None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -229,7 +253,7 @@ def main(arguments: list[str]) -> None:
     else:
         endpoint = listen(options.listen)
     try:
-        carry(options.config, options.runtime, endpoint)
+        carry(options.config, options.runtime, endpoint, options.pins)
     except (KernelError, PolicyError, OSError) as error:
         say(f"not started: {error}")
         raise SystemExit(1) from None

@@ -185,10 +185,11 @@ class Map:
 
     def keys(self) -> Iterator[bytes]:
         """All that are there. What is put or removed meanwhile may be missing, or be twice."""
-        key = None
+        present = None
         while True:
-            at = 0 if key is None else _address(self._buffer(key, self._key))
+            # kept in a variable: what is garbage would be somebody else's memory in the call
             following = ctypes.create_string_buffer(self._key)
+            at = 0 if present is None else _address(present)
             try:
                 _call(
                     Command.MAP_GET_NEXT_KEY,
@@ -196,8 +197,8 @@ class Map:
                 )
             except FileNotFoundError:
                 return
-            key = following.raw
-            yield key
+            yield following.raw
+            present = following
 
     def memory(self) -> mmap.mmap:
         """The values of an array, as memory that the kernel sees too."""

@@ -13,7 +13,7 @@ from struct import error as TooShort
 from typing import Any
 
 from gateway.kernel.release.layout import EVENT, Event, Mode
-from gateway.kernel.release.overlap import Overlap
+from gateway.kernel.release.overlap import Ends, Overlap
 from gateway.kernel.release.released import SILENCE, How, Released, Reset
 from gateway.kernel.release.stories import Stories, Story
 from gateway.kernel.release.table import Table
@@ -42,9 +42,10 @@ class Carrier:
     """
     @param tell: is told, as messages for the gateway: C{settled} (the old sockets have nothing
         to do any more: let them go), C{gone} (they will close without a word), C{over}
-        (with C{how}, what the gateway has told of it, and what was carried), C{forgotten}
-        (its ports are free).
+        (with C{how}, by whom, what the gateway has told of it, and what was carried),
+        C{forgotten} (its ports are free).
     @param reset: sends a reset.
+    @param untrack: has connection tracking forget a session.
     @param now: seconds of the monotonic clock.
     """
 
@@ -54,12 +55,14 @@ class Carrier:
         stories: Stories,
         tell: Tell,
         reset: Reset,
+        untrack: Callable[[Ends], object],
         now: Callable[[], float],
     ) -> None:
         self._table = table
         self._stories = stories
         self._tell = tell
         self._reset = reset
+        self._untrack = untrack
         self._now = now
         self._overlaps: dict[int, tuple[Overlap, Story]] = {}
         self._released: dict[int, Released] = {}
@@ -93,31 +96,49 @@ class Carrier:
         @raise gateway.kernel.release.overlap.Stays: it can't be released; nothing has changed.
         """
         overlap = Overlap(self._table, story.ends, legs, pending)
-        self._overlaps[overlap.index] = overlap, story
+        self._overlaps[overlap.index] = overlap, self._told(overlap.index, story)
+        # not yet: whoever asked has to learn the index first
+        self._at(self._now(), lambda: self._look_again(overlap, LOOK))
+        return overlap.index
+
+    def let_go(self, index: int, told: dict[str, Any]) -> None:
+        """
+        The gateway uses the sockets no more: they may vanish.
+
+        @param told: what is to be added to the session's story.
+        """
+        found = self._overlaps.get(index)
+        if found is not None:
+            overlap, story = found
+            self._overlaps[index] = overlap, self._told(index, story.with_more(told))
+            self._at(self._now() + GRACE, lambda: self._vanish(index))
+
+    def _told(self, index: int, story: Story) -> Story:
+        """Keep a story, if it can be."""
         try:
-            self._stories.put(overlap.index, story)
+            self._stories.put(index, story)
         except OSError as error:
             # of no consequence but after a restart, when nobody could tell whose it was
             self._tell({"trouble": f"stories of released sessions can't be kept: {error}"})
-        self._look(overlap, LOOK)
-        return overlap.index
-
-    def let_go(self, index: int) -> None:
-        """The gateway uses the sockets no more: they may vanish."""
-        found = self._overlaps.get(index)
-        if found is not None:
-            self._at(self._now() + GRACE, lambda: self._vanish(index))
+        return story
 
     def abandon(self) -> None:
         """The gateway is gone, and what was between the old sockets with it: end what overlaps."""
         for index in list(self._overlaps):
-            self._end(self._leave(index), How.KILLED)
+            self.kill(index)
 
     def kill(self, index: int) -> None:
         """End a session now; both ends are reset."""
+        if index in self._overlaps:
+            self._leave(index)
         released = self._released.get(index)
         if released is not None and index not in self._over:
             self._end(released, How.KILLED)
+
+    def kill_all(self) -> None:
+        """End everything."""
+        for index in [*self._overlaps, *self._released]:
+            self.kill(index)
 
     def stories(self) -> Iterator[tuple[int, Story]]:
         """The sessions that are there, for a gateway that was restarted."""
@@ -248,6 +269,7 @@ class Carrier:
     def _finish(self, released: Released, how: How) -> None:
         """It is over, and what its peers say last is still forwarded for a while."""
         self._say_over(released, how)
+        self._untrack(released.story.ends)
         if released.is_again or how is How.RESET:
             self._forget(released)
         else:
@@ -275,6 +297,7 @@ class Carrier:
                 "over": released.index,
                 "told": released.story.told,
                 "how": how.value,
+                "by": released.reset_by if how is How.RESET else None,
                 "bytes_to_server": count.bytes_to_server,
                 "bytes_to_client": count.bytes_to_client,
                 "heard": count.heard,
@@ -286,6 +309,7 @@ class Carrier:
         if self._released.get(index) is not released:
             return
         released.forget()
+        self._untrack(released.story.ends)
         del self._released[index]
         self._over.discard(index)
         self._tell({"forgotten": index})

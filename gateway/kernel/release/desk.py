@@ -17,7 +17,7 @@ from attrs import frozen
 
 from gateway.interfaces import Address
 from gateway.kernel.release.carrier import Carrier
-from gateway.kernel.release.overlap import Ends, NoProgram, Stays
+from gateway.kernel.release.overlap import Ends, NoProgram, NotNow, Stays
 from gateway.kernel.release.stories import Story
 from gateway.kernel.sockets import Socket, has_mark, is_transparent
 from gateway.policy.divert import Mark
@@ -42,12 +42,20 @@ class Desk:
 
     @param carrier: does what is asked.
     @param attach: looks for devices that are new.
+    @param translates: whether the host gives the server's leg another address, or port.
     """
 
-    def __init__(self, carrier: Carrier, marks: Marks, attach: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        carrier: Carrier,
+        marks: Marks,
+        attach: Callable[[], None],
+        translates: Callable[[Ends], bool],
+    ) -> None:
         self._carrier = carrier
         self._marks = marks
         self._attach = attach
+        self._translates = translates
         self._asked: dict[str, Callable[[dict[str, Any], list[Socket]], Answer]] = {
             "switch": self._switch,
             "let_go": self._let_go,
@@ -83,11 +91,12 @@ class Desk:
             pending = towards_client, towards_server
             index = self._begin(story, (client, server), pending)
         except Stays as why:
-            return {"number": number, "stays": str(why)}
+            again = isinstance(why, NotNow)
+            return {"number": number, "stays": str(why), "again": again}
         except OSError as error:
             return {"number": number, "stays": f"a leg is over: {error.strerror}"}
         sockets.clear()
-        return {"number": number, "index": index}
+        return {"number": number, "index": index, "switched": True}
 
     def _begin(self, story: Story, legs: tuple[Socket, Socket], pending: tuple[int, int]) -> int:
         try:
@@ -108,10 +117,12 @@ class Desk:
         ends = Ends(_address(client.getpeername()), *map(_address, _names(server)))
         if _address(client.getsockname()) != ends.server or ends.client.host != ends.source.host:
             raise Stays("client and server don't see each other's addresses")
+        if self._translates(ends):
+            raise Stays("the host translates addresses of the server's leg")
         return ends
 
     def _let_go(self, message: dict[str, Any], sockets: list[Socket]) -> Answer:
-        self._carrier.let_go(int(message["index"]))
+        self._carrier.let_go(int(message["index"]), dict(message.get("told", {})))
         return None
 
     def _kill(self, message: dict[str, Any], sockets: list[Socket]) -> Answer:

@@ -38,6 +38,10 @@ class Stays(Exception):
     """A session can't be released; the reason is for its record."""
 
 
+class NotNow(Stays):
+    """It can't be released at this moment; at another one perhaps."""
+
+
 class NoProgram(Stays):
     """It can't be released for a device on which the program does not hang, yet."""
 
@@ -83,7 +87,7 @@ class Overlap:
             self._switch(pending)
         except Unsteady:
             self.forget()
-            raise Stays("too much data is on its way") from None
+            raise NotNow("too much data is on its way") from None
         except Stays:
             self.forget()
             raise

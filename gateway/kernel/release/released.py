@@ -87,6 +87,12 @@ class Released:
         """Whether one of its peers has reset it, or somebody who forges addresses."""
         return any(side.seen & Seen.RESET for side in self._sides())
 
+    @property
+    def reset_by(self) -> str:
+        """Which of its peers has reset it, as it seems."""
+        client, _ = self._sides()
+        return "client" if client.seen & Seen.RESET else "server"
+
     def is_idle(self, now: float) -> bool:
         """Whether nothing has come for too long."""
         return bool(self.story.idle) and now - self.active >= self.story.idle

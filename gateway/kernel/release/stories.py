@@ -29,6 +29,10 @@ class Story:
     idle: float
     told: dict[str, Any]
 
+    def with_more(self, told: dict[str, Any]) -> Story:
+        """The same, when the gateway has told more."""
+        return Story(self.ends, self.idle, {**self.told, **told})
+
     def written(self) -> str:
         """As JSON."""
         ends = [list(each) for each in (self.ends.client, self.ends.server, self.ends.source)]

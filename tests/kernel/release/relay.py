@@ -198,7 +198,12 @@ class Relay:
 
         reset = partial(send_reset, mark=FORWARDED)
         self.carrier = Carrier(
-            self.table, Stories(stories), self.told.append, reset, time.monotonic
+            self.table,
+            Stories(stories),
+            self.told.append,
+            reset,
+            lambda _: None,
+            time.monotonic,
         )
         self.released.update(index for index, _ in self.carrier.stories())
         self.sessions: dict[int, Session] = {}
@@ -324,7 +329,7 @@ class Relay:
                     heed(message)
 
     def settled(self, message: dict[str, Any]) -> None:
-        self.carrier.let_go(message["settled"])
+        self.carrier.let_go(message["settled"], {})
 
     def gone(self, message: dict[str, Any]) -> None:
         index = message["gone"]

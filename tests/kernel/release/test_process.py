@@ -40,6 +40,9 @@ def carrier(host: Namespace, text: str = GATEWAY) -> Iterator[socket.socket]:
         theirs.close()
         try:
             with ours:
+                # its first words: it has begun, and nothing outlives it
+                greeting, _ = receive(ours)
+                assert greeting == {"began": True, "keeps": False}, greeting
                 yield ours
             # the end of the connection ends it
             process.wait(20)

@@ -1,0 +1,117 @@
+"""
+Connection tracking: what the kernel knows of a connection, and that it forgets it.
+
+By netlink: C{linux/netfilter/nfnetlink_conntrack.h}, whose names are used here. Zones are part of a
+connection's name: who asks without one is told of zone 0 only.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from errno import ENOENT
+from struct import Struct, pack, unpack, unpack_from
+
+from gateway.interfaces import Address
+from gateway.kernel import sockets
+from gateway.kernel.netlink import (
+    NETLINK_NETFILTER,
+    NLM_F_ACK,
+    NLM_F_REQUEST,
+    NLMSG_ERROR,
+    attribute,
+    attributes,
+    received,
+)
+from gateway.kernel.sockets import family_of
+
+NFNL_SUBSYS_CTNETLINK = 1
+IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_DELETE = 1, 2
+CTA_TUPLE_ORIG, CTA_STATUS, CTA_ZONE = 1, 3, 18
+CTA_TUPLE_IP, CTA_TUPLE_PROTO = 1, 2
+CTA_PROTO_NUM, CTA_PROTO_SRC_PORT, CTA_PROTO_DST_PORT = 1, 2, 3
+CTA_IP = {socket.AF_INET: (1, 2), socket.AF_INET6: (3, 4)}
+IPS_NAT_MASK = 0x30
+
+_NESTED = 0x8000
+_HEADER = Struct("=IHHIIBBH")
+_SECONDS = 1.0
+
+
+class Tracking:
+    """
+    A socket to the kernel's connection tracking. Where there is none, it knows nothing.
+
+    @raise OSError: the kernel has no netlink for packet filters.
+    """
+
+    def __init__(self) -> None:
+        self._socket = sockets.netlink(NETLINK_NETFILTER)
+        self._socket.settimeout(_SECONDS)
+        self._number = 0
+
+    def translates(self, source: Address, destination: Address, zone: int) -> bool:
+        """
+        Whether a connection has other addresses or ports outside than those it was made with.
+
+        @param source: who made it.
+        """
+        asked = NLM_F_REQUEST, IPCTNL_MSG_CT_GET
+        found = dict(attributes(self._ask(*asked, source, destination, zone)))
+        (status,) = unpack(">I", found.get(CTA_STATUS, bytes(4)))
+        return bool(status & IPS_NAT_MASK)
+
+    def forget(self, source: Address, destination: Address, zone: int) -> None:
+        """Let the kernel forget a connection. Harmless if it is not known."""
+        asked = NLM_F_REQUEST | NLM_F_ACK, IPCTNL_MSG_CT_DELETE
+        self._ask(*asked, source, destination, zone)
+
+    def close(self) -> None:
+        """Ask no more."""
+        self._socket.close()
+
+    def _ask(
+        self, flags: int, kind: int, source: Address, destination: Address, zone: int
+    ) -> bytes:
+        """The attributes of the answer; empty if there is no such connection."""
+        self._number += 1
+        body = _tuple(source, destination) + attribute(CTA_ZONE, pack(">H", zone))
+        kind |= NFNL_SUBSYS_CTNETLINK << 8
+        header = _HEADER.pack(
+            *(_HEADER.size + len(body), kind, flags, self._number, 0),
+            *(family_of(source.host), 0, 0),
+        )
+        try:
+            self._socket.send(header + body)
+            return self._answer()
+        except OSError as error:
+            if error.errno == ENOENT:
+                return b""
+            raise
+
+    def _answer(self) -> bytes:
+        while True:
+            for kind, _, number, body in received(self._socket.recv(1 << 16)):
+                if number != self._number:
+                    continue
+                if kind != NLMSG_ERROR:
+                    return body[4:]
+                code = -unpack_from("=i", body)[0]
+                if code:
+                    raise OSError(code, os.strerror(code))
+                return b""
+
+
+def _tuple(source: Address, destination: Address) -> bytes:
+    family = family_of(source.host)
+    hosts = (socket.inet_pton(family, each.host) for each in (source, destination))
+    ip = b"".join(attribute(*each) for each in zip(CTA_IP[family], hosts, strict=True))
+    protocol = (
+        attribute(CTA_PROTO_NUM, bytes([socket.IPPROTO_TCP]))
+        + attribute(CTA_PROTO_SRC_PORT, pack(">H", source.port))
+        + attribute(CTA_PROTO_DST_PORT, pack(">H", destination.port))
+    )
+    return attribute(
+        CTA_TUPLE_ORIG | _NESTED,
+        attribute(CTA_TUPLE_IP | _NESTED, ip) + attribute(CTA_TUPLE_PROTO | _NESTED, protocol),
+    )

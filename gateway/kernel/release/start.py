@@ -1,0 +1,40 @@
+"""How a gateway starts a carrier of its own, which ends with it."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from gateway.kernel.local import environment
+
+
+class Started(NamedTuple):
+    """A process, and the connection to it, whose end ends it."""
+
+    process: subprocess.Popen[bytes]
+    connection: socket.socket
+
+
+def start(directory: Path, runtime: Path) -> Started:
+    """
+    Start it. Whether it can do its work, it says itself.
+
+    @param directory: the configuration folder.
+    @param runtime: the folder for what a reboot may empty.
+    """
+    ours, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
+    folders = ("--config", str(directory.resolve()), "--runtime", str(runtime.resolve()))
+    with theirs:
+        process = subprocess.Popen(
+            (sys.executable, "-P", "-m", "gateway.kernel.release", *folders),
+            stdin=theirs.fileno(),
+            stdout=2,
+            # not in the terminal's group: Ctrl-C is for the gateway, which then says so
+            start_new_session=True,
+            cwd="/",
+            env=environment(),
+        )
+    return Started(process, ours)

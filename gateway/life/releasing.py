@@ -1,0 +1,91 @@
+"""Releasing: the kernel's passage for released sessions, if the policy wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from twisted.logger import Logger
+
+from gateway.kernel.local import connect
+from gateway.kernel.release.start import Started, start
+from gateway.policy.policy import Policy
+from gateway.release.adopted import Adopted, Home
+from gateway.release.carriage import CarrierError
+from gateway.release.passages import Passages
+from gateway.release.ports import Ports
+
+log = Logger()
+
+SECONDS = 10.0
+"""For a carrier of our own to end."""
+
+
+class Releasing:
+    """
+    @param carrier: the socket of one that is a service of its own; L{None}: it is started.
+    @param home: where running sessions are counted, when there is such a place.
+    @ivar passages: L{None}: released sessions stay in the gateway.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        policy: Policy,
+        carrier: Path | None,
+        home: Callable[[], Home],
+        room: Callable[[], object],
+    ) -> None:
+        self._carrier = carrier
+        self._process: Started | None = None
+        self.ports = Ports(Random())
+        self.bare_mark = policy.release.bare_mark.value
+        self.passages: Passages | None = None
+        if policy.release.kernel:
+            self.passages = Passages(
+                reactor,
+                None if carrier is None else partial(connect, carrier),
+                policy.release.after_seconds,
+                self.ports,
+                lambda passages, index, told: Adopted(home(), passages, index, told),
+                room,
+            )
+
+    def open(self, directory: Path, state: Path) -> None:
+        """
+        Start the carrier, with the privileges that are given up afterwards, or reach it. Without
+        one the gateway works as well, but slower.
+
+        @param directory: the configuration folder.
+        @param state: the folder for what must outlive this process.
+        """
+        if self.passages is None:
+            return
+        if self._carrier is None:
+            self._process = start(directory, state / "carrier")
+        try:
+            self.passages.open(None if self._process is None else self._process.connection)
+        except CarrierError as error:
+            log.error(
+                "the kernel takes over no sessions, as there is no carrier: {error}; "
+                "see: tproxygw doctor",
+                error=error,
+            )
+
+    def reloaded(self, policy: Policy) -> None:
+        """A new policy is in force."""
+        if self.passages is not None and policy.release.end_denied:
+            self.passages.reloaded(policy)
+
+    def close(self) -> None:
+        """End the connection, and so a carrier of our own."""
+        if self.passages is not None:
+            self.passages.close()
+
+    def wait(self) -> None:
+        """Until a carrier of our own has ended. It blocks."""
+        if self._process is not None:
+            self._process.process.wait(SECONDS)

@@ -1,0 +1,177 @@
+"""Adopted: a session that the kernel has, of a gateway that ran before this one."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from twisted.internet.interfaces import IReactorTime
+
+from gateway.interfaces import Outcome, Verdict
+from gateway.observe.audit import Audit
+from gateway.observe.identity import Identity, Released
+from gateway.observe.metrics import Metrics
+from gateway.policy.connection import Connection
+from gateway.policy.connection import Protocol as Transport
+from gateway.policy.policy import Policy
+from gateway.policy.rule import Rule
+from gateway.release.carriage import Message
+from gateway.release.passage import KERNEL, PATIENCE, verdict_of
+from gateway.release.told import Told
+
+
+class Conveyor(Protocol):
+    """What it asks for, see L{gateway.release.passages.Passages}."""
+
+    def kill(self, carried: Adopted) -> None:
+        """End it."""
+
+    def over(self, carried: Adopted, was_carried: bool) -> None:
+        """Nothing is asked any more."""
+
+    @property
+    def outlives(self) -> bool:
+        """Whether the sessions that the kernel has go on without this process."""
+
+
+class Equipment(Protocol):
+    """What it works with."""
+
+    @property
+    def clock(self) -> IReactorTime:
+        """Wall-clock time."""
+
+    @property
+    def audit(self) -> Audit:
+        """For its record."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """It is counted."""
+
+
+class Register(Protocol):
+    """Where running sessions are counted."""
+
+    def enter(self, session: Adopted) -> None:
+        """It is there."""
+
+    def leave(self, session: Adopted) -> None:
+        """It is over."""
+
+
+class Home(Protocol):
+    """Where sessions are admitted."""
+
+    @property
+    def policy(self) -> Policy:
+        """The policy for new sessions."""
+
+    @property
+    def equipment(self) -> Equipment:
+        """What all sessions share."""
+
+    @property
+    def register(self) -> Register:
+        """Those that are running."""
+
+
+class Adopted:
+    """One session. It has limits, and an end, and a record as any other."""
+
+    def __init__(self, home: Home, conveyor: Conveyor, index: int, told: Told) -> None:
+        self.index = index
+        self.identity = Identity(
+            *(told.id, told.client, told.server, Transport.TCP, told.service),
+            rule=_rule(home.policy, told),
+            parent=told.parent,
+        )
+        self._home = home
+        self._conveyor = conveyor
+        self._told = told
+        self._verdict: Verdict | None = None
+        self._over = False
+        clock = home.equipment.clock
+        home.register.enter(self)
+        left = max(0.0, told.until - clock.seconds())
+        self._call = clock.callLater(left, self._expire) if told.until else None
+
+    def told(self) -> Told:
+        """What the carrier keeps of it."""
+        return self._told
+
+    # What the home says
+
+    def stopping(self) -> None:
+        """The gateway stops, and the kernel need not."""
+        if self._conveyor.outlives:
+            self._leave()
+
+    def stop(self) -> None:
+        """End now."""
+        self.end(Verdict(Outcome.CLOSED, "the gateway was stopped"))
+
+    def end(self, verdict: Verdict) -> bool:
+        """End it, and hear what was carried."""
+        if self._verdict is None:
+            self._verdict = verdict
+            self._cancel()
+            self._call = self._home.equipment.clock.callLater(PATIENCE, self._finish, 0, 0)
+            self._conveyor.kill(self)
+        return True
+
+    def _expire(self) -> None:
+        told = self._told
+        seconds = told.until - told.started
+        self.end(Verdict(Outcome.FAILED, f"time limit: total_seconds = {seconds:g}"))
+
+    # What the carrier says
+
+    def settled(self) -> None:
+        """It has no sockets."""
+
+    def gone(self) -> None:
+        """It has no sockets."""
+
+    def begun_anew(self) -> None:
+        """It knows no more of that than the carrier."""
+
+    def over(self, message: Message) -> None:
+        """It has ended."""
+        self._verdict = self._verdict or verdict_of(message, self._told.idle)
+        self._finish(message["bytes_to_server"], message["bytes_to_client"])
+
+    def _finish(self, to_server: int, to_client: int) -> None:
+        if self._over:
+            return
+        told, verdict = self._told, self._verdict
+        assert verdict is not None
+        equipment = self._home.equipment
+        traffic = told.sent[0] + to_server, told.sent[1] + to_client
+        equipment.audit.flow(
+            *(self.identity, verdict, told.started, equipment.clock.seconds()),
+            *traffic,
+            upstream=told.upstream,
+            denied=told.denied,
+            released=Released(KERNEL, ""),
+        )
+        equipment.metrics.ended(told.service, verdict.outcome, *traffic, told.denied)
+        self._leave()
+
+    def _leave(self) -> None:
+        self._over = True
+        self._cancel()
+        self._conveyor.over(self, True)
+        self._home.register.leave(self)
+
+    def _cancel(self) -> None:
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+
+
+def _rule(policy: Policy, told: Told) -> Rule | None:
+    """The rule that would bring it now, if that is still for the same service."""
+    if told.parent:
+        return None
+    asked = Connection(told.client, told.server, Transport.TCP, told.interface or None)
+    rule = policy.decide(asked)
+    return rule if rule is not None and rule.service == told.service else None

@@ -1,0 +1,279 @@
+"""Passages: all sessions that the kernel has of this gateway, and those of one before it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.logger import Logger
+
+from gateway.interfaces import Address, Outcome, Verdict
+from gateway.kernel.release.legs import Option, leg_of
+from gateway.kernel.sockets import Socket
+from gateway.policy.connection import Connection
+from gateway.policy.connection import Protocol as Transport
+from gateway.policy.policy import Policy
+from gateway.policy.service import Action
+from gateway.release.carriage import Carriage, Message
+from gateway.release.passage import LOST, Legs, NoPassage, Passage, Passenger, Stays
+from gateway.release.ports import Ports
+from gateway.release.told import Told
+
+log = Logger()
+
+
+class Carried(Protocol):
+    """A session that the kernel has, or nearly: this gateway's, or a former one's."""
+
+    def told(self) -> Told:
+        """What the carrier keeps of it."""
+
+    def settled(self) -> None:
+        """The sockets have nothing to deliver any more."""
+
+    def gone(self) -> None:
+        """They will close without a word."""
+
+    def begun_anew(self) -> None:
+        """The carrier is another one."""
+
+    def over(self, message: Message) -> None:
+        """It has ended."""
+
+    def end(self, verdict: Verdict) -> bool:
+        """End it."""
+
+
+class Passages:
+    """
+    @param again: connects to a carrier that is a service of its own; L{None}: it ends with us.
+    @param seconds: from a session's release until the kernel is asked.
+    @param ports: what knows the ports that no socket has.
+    @param adopt: makes a session of what a former gateway has told of one.
+    @param room: called when sessions have given their sockets back.
+    @ivar carried: sessions that have no sockets.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        again: Callable[[], socket.socket] | None,
+        seconds: float,
+        ports: Ports,
+        adopt: Callable[[Passages, int, Told], Carried],
+        room: Callable[[], object],
+    ) -> None:
+        self._carriage = Carriage(reactor, again, self._hear, self._begun)
+        self._seconds = seconds
+        self._ports = ports
+        self._make_adopted = adopt
+        self._room = room
+        self._known: dict[int, Carried] = {}
+        self._finished: set[int] = set()
+        self._ends: dict[int, tuple[Address, Address]] = {}
+        self._adopted = 0
+        self.outlives = False
+        self.carried = 0
+
+    # The carrier
+
+    def open(self, connection: socket.socket | None) -> None:
+        """
+        Begin with a carrier that was started for us, or reach that which is a service as soon
+        as it is there. It blocks: for before the reactor runs.
+
+        @raise gateway.release.carriage.CarrierError: it can't do its work.
+        """
+        if connection is None:
+            self._carriage.reach()
+        else:
+            self._carriage.greet(connection)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._carriage.stop()
+
+    def _begun(self, greeting: Message) -> None:
+        """A carrier that knows nothing of us but what the kernel has."""
+        self.outlives = bool(greeting.get("keeps"))
+        for known in tuple(self._known.values()):
+            known.begun_anew()
+        self._adopted = 0
+        self._look(-1, frozenset())
+
+    def _look(self, after: int, seen: frozenset[int]) -> None:
+        """Ask for the next session that the carrier has."""
+
+        def heard(answer: Message | None) -> None:
+            if answer is None:
+                return
+            index = int(answer["index"])
+            if index < 0:
+                self._looked(seen)
+                return
+            if index not in self._known:
+                self._adopt(index, answer["told"])
+            self._look(index, seen | {index})
+
+        self._carriage.ask({"ask": "adopt", "after": after}, heard)
+
+    def _looked(self, seen: frozenset[int]) -> None:
+        """What the carrier does not have is nowhere."""
+        for index in self._known.keys() - seen:
+            nothing = {"how": LOST, "bytes_to_server": 0, "bytes_to_client": 0}
+            self._known[index].over(nothing)
+        for index in self._ends.keys() - seen:
+            self._forgotten(index)
+        if self._adopted:
+            log.info("the kernel has {count} sessions of a former gateway", count=self._adopted)
+
+    def _adopt(self, index: int, told: Any) -> Carried | None:
+        try:
+            read = Told.read(told)
+        except ValueError as error:
+            log.error(
+                "a session that the kernel has can't be accounted for: {error}; it is ended",
+                error=error,
+            )
+            self._carriage.say({"ask": "kill", "index": index})
+            self._finished.add(index)
+            return None
+        self._take(index, read)
+        self.carried += 1
+        self._adopted += 1
+        adopted = self._known[index] = self._make_adopted(self, index, read)
+        return adopted
+
+    # What sessions ask
+
+    def begin(self, session: Passenger, legs: Legs) -> Passage | NoPassage:
+        """A session was released."""
+        return Passage(self, session, legs, self._seconds)
+
+    def stays(self, why: str) -> NoPassage:
+        """A session was released that can't be anywhere else than in the gateway."""
+        return Stays(why)
+
+    def is_bare(self, client: Socket) -> bool:
+        """Whether the server's leg is to have no timestamps, as the client's has none."""
+        return not leg_of(client).options & Option.TIMESTAMPS
+
+    def reloaded(self, policy: Policy) -> None:
+        """End those that a new policy denies."""
+        for known in tuple(self._known.values()):
+            why = _denied(policy, known.told())
+            if why:
+                known.end(Verdict(Outcome.DENIED, why))
+
+    # What passages ask
+
+    def switch(
+        self, passage: Passage, legs: tuple[Socket, Socket], pending: tuple[int, int]
+    ) -> None:
+        """See L{gateway.release.passage.Conveyor}."""
+        told = passage.told()
+        asked = {
+            "ask": "switch",
+            "pending": pending,
+            "idle": told.idle,
+            "told": told.written(),
+        }
+
+        def heard(answer: Message | None) -> None:
+            index = -1 if answer is None else int(answer.get("index", -1))
+            if index >= 0:
+                self._take(index, told)
+                if not passage.holds:
+                    self._finished.add(index)
+                    self._kill(index)
+                    return
+                self._known[index] = passage
+            passage.switched(answer)
+
+        if not self._carriage.ask(asked, heard, [leg.fileno() for leg in legs]):
+            passage.switched({"stays": "there is no carrier", "again": True})
+
+    def let_go(self, passage: Passage) -> None:
+        """See L{gateway.release.passage.Conveyor}."""
+        sent = {"sent": list(passage.told().sent)}
+        self._carriage.say({"ask": "let_go", "index": passage.index, "told": sent})
+
+    def kill(self, carried: Passage | Numbered) -> None:
+        """End it, if there is a carrier that can."""
+        if carried.index >= 0:
+            self._kill(carried.index)
+
+    def _kill(self, index: int) -> None:
+        self._carriage.say({"ask": "kill", "index": index})
+
+    def left(self, passage: Passage) -> None:
+        """See L{gateway.release.passage.Conveyor}."""
+        self.carried += 1
+        self._room()
+
+    def over(self, passage: Passage | Numbered, was_carried: bool) -> None:
+        """See L{gateway.release.passage.Conveyor}."""
+        self.carried -= was_carried
+        if self._known.pop(passage.index, None) is not None:
+            self._finished.add(passage.index)
+
+    # What the carrier says
+
+    def _hear(self, message: Message) -> None:
+        if "settled" in message:
+            self._with(message["settled"], lambda known: known.settled())
+        elif "gone" in message:
+            self._with(message["gone"], lambda known: known.gone())
+        elif "over" in message:
+            self._over(message)
+        elif "forgotten" in message:
+            self._forgotten(message["forgotten"])
+        elif message.get("switched"):  # asked of one that was killed, done by the next one
+            self._kill(message["index"])
+        elif "trouble" in message:
+            log.error("the carrier: {trouble}", trouble=message["trouble"])
+
+    def _with(self, index: int, tell: Callable[[Carried], None]) -> None:
+        known = self._known.get(index)
+        if known is not None:
+            tell(known)
+
+    def _over(self, message: Message) -> None:
+        index = int(message["over"])
+        if index in self._finished:
+            return
+        known = self._known.get(index)
+        if known is None:  # one that ended before anybody asked for it
+            known = self._adopt(index, message["told"])
+        if known is not None:
+            known.over(message)
+
+    def _take(self, index: int, told: Told) -> None:
+        """Its ports are not free, though no socket has them."""
+        self._finished.discard(index)
+        ends = self._ends[index] = told.upstream.source, told.upstream.address
+        self._ports.take(*ends)
+
+    def _forgotten(self, index: int) -> None:
+        self._finished.discard(index)
+        ends = self._ends.pop(index, None)
+        if ends is not None:
+            self._ports.give_back(*ends)
+
+
+class Numbered(Protocol):
+    """Whoever the carrier knows by a number."""
+
+    index: int
+
+
+def _denied(policy: Policy, told: Told) -> str:
+    """Why a policy does not have a session; empty if it does. An announced one is its parent's."""
+    if told.parent:
+        return ""
+    asked = Connection(told.client, told.server, Transport.TCP, told.interface or None)
+    rule = policy.decide(asked)
+    if rule is None or policy.services[rule.service].action is not Action.DENY:
+        return ""
+    return f"denied since a reload, by {rule.place.at_line}"

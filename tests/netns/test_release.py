@@ -1,0 +1,314 @@
+"""Sessions of which nothing is left to inspect are the kernel's, and everything holds for them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from hashlib import sha256
+from random import Random
+from typing import Any
+
+from gateway.lab.waiting import wait_until
+from tests.netns.case import (
+    CLIENT,
+    CLIENT6,
+    RELAY,
+    RELOADED,
+    SERVER,
+    SERVER6,
+    Address,
+    SceneCase,
+    hear,
+)
+
+IDLE, TOTAL, FEW, ANY_PORT, DENIED = 9001, 9002, 9003, 9004, 9005
+
+GATEWAY = """
+[release]
+kernel = true
+after_seconds = 0
+"""
+
+MASQUERADE = """
+table ip translation {
+  chain leave {
+    type nat hook postrouting priority srcnat; policy accept;
+    oifname wan0 ip daddr 203.0.113.9 masquerade
+  }
+}
+"""
+
+Pair = tuple[socket.socket, socket.socket, Address]
+
+
+def service(port: int, more: str) -> str:
+    """A relay for connections to one port."""
+    return f'inspector = "relay"\n{more}\n[[rule]]\nfrom = ["office"]\nports = [{port}]\n'
+
+
+class ReleaseCase(SceneCase):
+    """Connections, and how they leave the gateway."""
+
+    gateway = GATEWAY
+
+    def between(self, host: str = CLIENT, server: str = SERVER, port: int = 0) -> Pair:
+        """A connection: the client's socket, the server's, and who the client is."""
+        listener = self.listen(port, server)
+        ours = self.dial(listener.getsockname()[:2], (host, 0))
+        theirs, _ = self.accept(listener)
+        listener.close()
+        return ours, theirs, ours.getsockname()[:2]
+
+    def until_released(self) -> None:
+        """The kernel has all sessions: the gateway has no socket of any."""
+        self.wait(lambda: not self.sockets(), "some sessions still have sockets")
+
+    def sockets(self) -> str:
+        """The gateway's TCP connections with its clients and servers."""
+        states = ("state", "connected", "exclude", "time-wait")
+        return self.router.run("ss", "-tnH", *states).strip()
+
+    def talk(self, one: socket.socket, other: socket.socket, count: int = 1000) -> None:
+        """Some bytes each way."""
+        for here, there in ((one, other), (other, one)):
+            here.sendall(bytes(count))
+            self.assertEqual(len(hear(there, count)), count)
+
+    def finish(self, ours: socket.socket, theirs: socket.socket, peer: Address) -> dict[str, Any]:
+        """End it from both sides, and get its record."""
+        for here, there in ((ours, theirs), (theirs, ours)):
+            here.shutdown(socket.SHUT_WR)
+            self.assertEqual(hear(there), b"")
+        return self.flow(peer)
+
+    def assertCarried(self, record: dict[str, Any], to_server: int, to_client: int) -> None:
+        """The kernel had it, and every byte is counted once."""
+        self.assertEqual(record["gateway"].get("released_in"), "kernel", record)
+        flow = record["flow"]
+        counted = flow["bytes_toserver"], flow["bytes_toclient"]
+        self.assertEqual(counted, (to_server, to_client))
+
+    def assertStayed(self, record: dict[str, Any], why: str) -> None:
+        """The gateway had it to its end."""
+        gateway = record["gateway"]
+        self.assertEqual((gateway.get("released_in"), gateway.get("why")), ("user space", why))
+
+
+class ReleaseTests(ReleaseCase):
+    """A gateway with a carrier of its own."""
+
+    services = {
+        "relay": RELAY,
+        "idle": service(IDLE, "[limits]\nidle_seconds = 1"),
+        "total": service(TOTAL, "[limits]\ntotal_seconds = 1"),
+        "few": service(FEW, "[limits]\nsessions_per_client = 1"),
+        "any-port": service(ANY_PORT, 'source = "client-address"'),
+    }
+
+    def test_bytes(self) -> None:
+        """Over both families there are no sockets, and one record, with every byte."""
+        pairs = [self.between(), self.between(CLIENT6, SERVER6)]
+        for ours, theirs, _ in pairs:
+            self.talk(ours, theirs, 100)
+        self.until_released()
+        for ours, theirs, peer in pairs:
+            self.talk(ours, theirs, 5000)
+            record = self.finish(ours, theirs, peer)
+            self.assertCarried(record, 5100, 5100)
+            self.assertEqual(record["gateway"]["verdict"], "passed")
+        # nothing stays of a session but a while of the last packets' memory
+        self.assertNotIn(f"sport={pairs[0][2][1]} ", self.tracked())
+
+    def tracked(self) -> str:
+        return self.router.run("conntrack", "-L", "-p", "tcp", "--state", "ESTABLISHED")
+
+    def test_while_data_flows(self) -> None:
+        """The kernel takes over in the midst of it, and neither side nor the record notices."""
+        ours, theirs, peer = self.between()
+        sent, heard, chance = sha256(), sha256(), Random(1)
+        count = 0
+        while self.sockets() or count < 3_000_000:
+            piece = chance.randbytes(50_000)
+            ours.sendall(piece)
+            sent.update(piece)
+            heard.update(hear(theirs, len(piece)))
+            theirs.sendall(piece[:100])
+            self.assertEqual(hear(ours, 100), piece[:100])
+            count += len(piece)
+        self.assertEqual(heard.digest(), sent.digest())
+        self.assertCarried(self.finish(ours, theirs, peer), count, count // 500)
+
+    def test_limits(self) -> None:
+        """What a service allows, it allows for these sessions."""
+        idle, total, few = (self.between(port=port) for port in (IDLE, TOTAL, FEW))
+        self.until_released()
+        self.assertRefused((SERVER, FEW))
+        for (ours, theirs, peer), name in ((total, "total_seconds"), (idle, "idle_seconds")):
+            self.assertReset(ours)
+            self.assertReset(theirs)
+            self.assertEqual(self.flow(peer)["gateway"]["reason"], f"time limit: {name} = 1")
+        self.assertCarried(self.finish(*few), 0, 0)
+
+    def test_reset(self) -> None:
+        """A reset of one side is one for the other, and the record says whose it was."""
+        ours, theirs, peer = self.between()
+        self.until_released()
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        theirs.close()
+        self.assertReset(ours)
+        self.assertEqual(self.flow(peer)["gateway"]["reason"], "reset by the server")
+
+    def test_ports(self) -> None:
+        """A port that a released session has is nobody else's, though no socket has it."""
+        self.router.sysctl("net.ipv4.ip_local_port_range=40000 40003")
+        self.addCleanup(self.router.sysctl, "net.ipv4.ip_local_port_range=32768 60999")
+        listener = self.listen(ANY_PORT)
+        pairs = []
+        for _ in range(6):
+            ours = self.dial((SERVER, ANY_PORT), (CLIENT, 0))
+            pairs.append((ours, *self.accept(listener)))
+            self.until_released()
+        for ours, theirs, _ in pairs:
+            self.talk(ours, theirs)
+        self.assertEqual(len({peer for *_, peer in pairs}), len(pairs))
+        for ours, theirs, _ in pairs:
+            self.finish(ours, theirs, ours.getsockname())
+
+    def test_stays(self) -> None:
+        """What the kernel can't forward as it is, the gateway relays to its end, and says why."""
+        self.router.run("nft", "-f", "-", input=MASQUERADE)
+        translated = self.between(server="203.0.113.9")
+        self.server.sysctl("net.ipv4.tcp_timestamps=0")
+        self.addCleanup(self.server.sysctl, "net.ipv4.tcp_timestamps=1")
+        unlike = self.between()
+        ended = self.between()
+        ended[0].shutdown(socket.SHUT_WR)
+        # asked for behind those: when it is gone, they are decided
+        self.server.sysctl("net.ipv4.tcp_timestamps=1")
+        last = self.between()
+        self.wait(lambda: len(self.sockets().splitlines()) == 6, "the last one is there")
+        self.finish(*last)
+        for (ours, theirs, peer), why in (
+            (translated, "the host translates addresses of the server's leg"),
+            (unlike, "only one leg has timestamps"),
+        ):
+            self.talk(ours, theirs)
+            self.assertStayed(self.finish(ours, theirs, peer), why)
+        ended[1].close()
+        self.assertStayed(self.flow(ended[2]), "one side has ended already")
+
+    def test_client_without_timestamps(self) -> None:
+        """Windows' default: the server's leg is made like the client's, and can be forwarded."""
+        self.client.sysctl("net.ipv4.tcp_timestamps=0")
+        self.addCleanup(self.client.sysctl, "net.ipv4.tcp_timestamps=1")
+        ours, theirs, peer = self.between()
+        self.until_released()
+        self.talk(ours, theirs)
+        self.assertCarried(self.finish(ours, theirs, peer), 1000, 1000)
+
+    def test_reload(self) -> None:
+        """Who is denied by a new policy is so at once; others go on."""
+        denied, other = self.between(port=DENIED), self.between()
+        self.until_released()
+        deny = f'action = "deny"\n[[rule]]\nfrom = ["office"]\nports = [{DENIED}]\n'
+        self.scene.configure({**self.services, "denied": deny}, self.gateway)
+        self.addCleanup(self.scene.reload, RELOADED)
+        self.addCleanup(self.scene.configure, self.services, self.gateway)
+        self.scene.reload(RELOADED)
+        for side in denied[:2]:
+            self.assertReset(side)
+        gateway = self.flow(denied[2])["gateway"]
+        self.assertEqual(gateway["verdict"], "denied")
+        self.assertEqual(gateway["reason"], "denied since a reload, by services/denied.toml:2")
+        self.talk(*other[:2])
+        self.finish(*other)
+
+    def test_carrier_killed(self) -> None:
+        """It is there again, and what the kernel had meanwhile is ended and counted as ever."""
+        pairs = [self.between(), self.between()]
+        self.until_released()
+        for pid in self.carriers()[1:]:
+            os.kill(pid, signal.SIGKILL)
+        self.wait(lambda: "is started again" in self.scene.daemon.said, "nobody says so")
+        for ours, theirs, peer in pairs:
+            self.talk(ours, theirs)
+            self.assertCarried(self.finish(ours, theirs, peer), 1000, 1000)
+        ours, theirs, peer = self.between()
+        self.until_released()
+        self.assertCarried(self.finish(ours, theirs, peer), 0, 0)
+
+    def carriers(self) -> list[int]:
+        """The carrier's processes, the elder first."""
+        found = self.router.run("pgrep", "-f", f"release --config {self.scene.config}")
+        return [int(pid) for pid in found.split()]
+
+    def test_stop(self) -> None:
+        """A carrier of our own ends with us: both sides know, and so does the record."""
+        ours, theirs, peer = self.between()
+        self.until_released()
+        self.talk(ours, theirs)
+        self.addCleanup(self.scene.daemon.start)
+        self.scene.daemon.stop()
+        self.assertReset(ours)
+        self.assertReset(theirs)
+        record = self.flow(peer)
+        self.assertCarried(record, 1000, 1000)
+        self.assertEqual(record["gateway"]["reason"], "the gateway was stopped")
+
+
+class KeptTests(ReleaseCase):
+    """A carrier that is a service of its own."""
+
+    def begin(self) -> None:
+        """The carrier first."""
+        self.scene.configure(self.services, f"{self.gateway}\n[limits]\nsessions_per_client = 2\n")
+        pins = self.scene.folder / "bpf"
+        pins.mkdir()
+        subprocess.run(["mount", "-t", "bpf", "bpf", pins], check=True)
+        self.addCleanup(subprocess.run, ["umount", "--lazy", pins], check=True)
+        self.pins, self.listening = pins, self.scene.folder / "carrier.socket"
+        self.start_carrier()
+        self.scene.daemon.carrier = self.listening
+        self.scene.daemon.start()
+
+    def start_carrier(self) -> subprocess.Popen[bytes]:
+        """What tproxygw-carrier.service does."""
+        folders = ("--config", str(self.scene.config), "--runtime", str(self.scene.folder / "run"))
+        with self.scene.daemon.log.open("ab") as log:
+            carrier = self.router.start(
+                *(sys.executable, "-m", "gateway.kernel.release", *folders),
+                *("--listen", str(self.listening), "--pins", str(self.pins)),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self.addCleanup(carrier.wait)
+        self.addCleanup(carrier.terminate)
+        self.assertTrue(wait_until(self.listening.exists, 20))
+        return carrier
+
+    def test_restart(self) -> None:
+        """Neither a stop nor a crash of the gateway breaks a session, and the next one knows it."""
+        one, other = self.between(), self.between(CLIENT6, SERVER6)
+        for ours, theirs, _ in (one, other):
+            self.talk(ours, theirs, 10)
+        self.until_released()
+        for end in (self.scene.daemon.stop, self.scene.daemon.kill):
+            end()
+            self.talk(*one[:2])
+            self.scene.daemon.start()
+            self.wait(
+                lambda: "has 2 sessions of a former gateway" in self.scene.daemon.said, "not found"
+            )
+        self.talk(*one[:2])
+        self.assertCarried(self.finish(*one), 3010, 3010)
+        self.scene.daemon.stop()
+        # what ends while nobody looks has its record, too
+        for here, there in (other[:2], other[1::-1]):
+            here.shutdown(socket.SHUT_WR)
+            self.assertEqual(hear(there), b"")
+        self.scene.daemon.start()
+        self.assertCarried(self.flow(other[2]), 10, 10)
