@@ -12,7 +12,7 @@ ENVIRONMENT := .venv
 BIN := $(ENVIRONMENT)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: lab quick test pythons check lint layout types news api format docs bench conformance fuzz deb deb-test lock clean
+.PHONY: lab quick test pythons check lint layout types news api format docs coverage bench conformance fuzz deb deb-test lock clean
 
 lab: .make/runtime
 	@$(BIN)/tproxygw lab demonstrate
@@ -54,6 +54,10 @@ format: .make/environment
 # The reference of all settings, from the classes that declare them.
 docs: .make/environment
 	$(BIN)/tproxygw reference > docs/configuration.md
+
+# How much of each module its own tests run: OWN="--below 0.8 tests.policy" for a part. Some minutes.
+coverage: .make/environment
+	$(BIN)/python -m tests.own $(OWN)
 
 # Other people's test suites, driven through the gateway: up to fifteen minutes.
 conformance: .make/environment
