@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from gateway.lab.namespace import CommandFailed
 from gateway.tls.key import write_root
-from tests.netns.case import SERVER, hear
+from tests.netns.case import CLIENT, SERVER, hear
 from tests.netns.mail import PASSWORD, USERNAME
 from tests.netns.mail.case import SmtpCase, smtp
 from tests.netns.mail.client import FROM, HELO, TO
@@ -145,6 +145,23 @@ class InspectedTests(SmtpCase):
             *(f"[{SERVER}]:{OPEN}", NAME),
         )
         self.assertIn("Verified TLS connection established", said)
+
+    def test_mail_server(self) -> None:
+        """Postfix itself sends: in TLS, although it need not, and it has nothing against it."""
+        relay = Postfix(self.client, self.scene.folder / "relay", CLIENT, OPEN, self.certificate)
+        relay.start()
+        relay.relay(
+            *(SERVER, OPEN),
+            smtp_tls_security_level="may",
+            smtp_tls_CAfile=self.root,
+            smtp_tls_loglevel=1,
+        )
+        with self.client.entered():
+            client = smtplib.SMTP(CLIENT, OPEN, local_hostname=HELO, timeout=20)
+        client.sendmail(FROM, [TO], b"Subject: relayed\r\n\r\nx\r\n")
+        client.quit()
+        self.came_in_tls(OPEN, "relayed")
+        self.assertIn("Trusted TLS connection established", relay.log)
 
     def test_plaintext(self) -> None:
         """Who wants no TLS needs none, where it is not required."""

@@ -106,6 +106,16 @@ class Postfix(Server):
         self._configure("master.cf", conf / "master.cf")
         self._namespace.run("postfix", "-c", str(conf), "start")
 
+    def relay(self, host: str, port: int, **settings: object) -> None:
+        """From now on, send all mail there, and deliver none."""
+        settings |= {"relayhost": f"[{host}]:{port}", "virtual_mailbox_domains": ""}
+        settings |= {"mynetworks": f"{self._address}/32", "myhostname": "relay.a.example"}
+        conf = str(self._folder / "conf")
+        self._namespace.run(
+            "postconf", "-c", conf, *(f"{name}={value}" for name, value in settings.items())
+        )
+        self._namespace.run("postfix", "-c", conf, "reload")
+
     def delivered(self, queue: str) -> bool:
         """Whether it says that this message was delivered."""
         return re.search(rf" {queue}: to=<[^>]+>, .*status=sent", self.log) is not None
