@@ -43,7 +43,7 @@ class Row:
 
 
 def owner(module: str) -> str:
-    """The beginning of the names of a module's own parts: C{tests.policy} of gateway/policy/x.py."""
+    """How the names of a module's own parts begin: C{tests.policy} of gateway/policy/x.py."""
     parts = Path(module).with_suffix("").parts
     if parts[0] == "gateway":
         parts = parts[1:]
