@@ -66,7 +66,7 @@ class Inspection:
 
 def _told(course: Course) -> bool:
     """Whether all that was sent is in C{passed}: not so if one side spoke before its turn."""
-    sent = {side: b"" for side in Side}
+    sent = dict.fromkeys(Side, b"")
     for side, said in course.passed:
         sent[side.other] += said or b""
     return all(sent[side] == course.session.sent[side] for side in Side)
