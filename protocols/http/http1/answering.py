@@ -166,14 +166,17 @@ class Answering:
     def _interim(
         self, transaction: Transaction, response: Response, named: frozenset[str], size: int
     ) -> bool:
-        """Pass a 1xx response on (RFC 9110, section 15.2)."""
+        """
+        Pass a 1xx response on (RFC 9110, section 15.2); but not to a client of HTTP/1.0, which
+        would take it for the answer: some servers say 100 to everybody.
+        """
         if response.status == SWITCHING_PROTOCOLS:
             return self._switch(transaction, response, named, size)
         transaction.interim += 1
         transaction.since = self._session.now
         self._count_interim()
         if transaction.version == "1.0":
-            raise Malformed(f"a response of status {response.status} to a client of HTTP/1.0")
+            return True
         headers = self._dialogue.further_answered(onward(response.headers, named, False))
         self._session.send(CLIENT, response.with_headers(headers).head())
         return True

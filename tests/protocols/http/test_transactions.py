@@ -507,6 +507,17 @@ class LimitTests(SynchronousTestCase):
         session.says(SERVER, OK)
         self.assertEqual(session.sent[CLIENT], interim * 1000 + OK)
 
+    def test_interim_to_old(self) -> None:
+        """
+        A client of HTTP/1.0 would take a 1xx for the answer; it gets the answer. They are counted
+        all the same.
+        """
+        old, interim = b"GET / HTTP/1.0\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"
+        said = answer(old, interim * 2 + OK)
+        self.assertTrue(said.startswith(b"HTTP/1.1 200 "), said)
+        self.assertNotIn(b"100", said)
+        self.assertIn(b" 502 ", answer(old, interim * 61 + OK))
+
 
 class DecisionTests(SynchronousTestCase):
     """What the policy decides is done."""

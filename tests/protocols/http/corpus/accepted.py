@@ -240,7 +240,10 @@ RESPONSES = (
         _OK + b"Content-Length: 1, 1 ,1\r\n\r\na",
         _OK + b"Content-Length: 1\r\n\r\na",
     ),
-    Accepted("a status of nobody", b"HTTP/1.1 999 Request denied\r\nContent-Length: 1\r\n\r\nx"),
+    *(
+        Accepted(f"status {status}", b"HTTP/1.1 %d X\r\nContent-Length: 1\r\n\r\nx" % status)
+        for status in (299, 306, 451, 499, 599, 600, 700, 999)
+    ),
     Accepted(
         "a part", b"HTTP/1.1 206 P\r\nContent-Range: bytes 0-0/2\r\nContent-Length: 1\r\n\r\nx"
     ),

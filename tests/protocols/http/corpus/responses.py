@@ -110,8 +110,6 @@ RESPONSES = (
         "102 with chunks", b"HTTP/1.1 102 Go\r\n^Transfer-Encoding: chunked\r\n\r\n", "with a body"
     ),
     _bad("103 with a length", b"HTTP/1.1 103 Early\r\n^Content-Length: 3\r\n\r\n", "with a body"),
-    _bad("100 to 1.0", b"HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.0", OLD),
-    _bad("103 to 1.0", b"HTTP/1.1 103 Early\r\n\r\n", "HTTP/1.0", OLD),
     _bad("100 without end", b"HTTP/1.1 100 Continue\r\n\r\n" * 61, "interim"),
     # 101
     _bad(
