@@ -41,7 +41,6 @@ from gateway.interfaces import (
     Verdict,
 )
 from gateway.kernel.sockets import Socket
-from gateway.observe.audit import NOTHING
 from gateway.observe.identity import Identity
 from gateway.observe.log import PrintableLogger
 from gateway.policy.policy import Policy
@@ -49,21 +48,20 @@ from gateway.policy.service import Service, Target
 from gateway.policy.tls import Terms
 from gateway.release.passage import NO_PASSAGE, NoPassage, Passage
 from gateway.release.told import Told
-from gateway.scanning.tools import Room
 from gateway.session import gate as reason
 from gateway.session import guard
 from gateway.session.announced import Announced, Related
 from gateway.session.approach import Approach
 from gateway.session.equipment import Equipment
 from gateway.session.expectation import Expectation
+from gateway.session.facilities import Facilities
 from gateway.session.inspection import Inspection
 from gateway.session.leg import Leg
 from gateway.session.legs import Legs
 from gateway.session.patience import Patience
 from gateway.session.probe import Probe
+from gateway.session.records import Records
 from gateway.session.stack import Body, Stacked, inspecting, keeps, stack
-from gateway.session.ticker import Ticker
-from gateway.session.timer import Timer
 from gateway.tls.credentials import Whom
 from gateway.wire.connector import Origin, origin
 from gateway.wire.handshake import Asked, Handshake
@@ -135,7 +133,7 @@ class Home(Protocol):
 
 
 @implementer(ISession)
-class Session:
+class Session(Facilities):
     """
     One intercepted connection.
 
@@ -144,35 +142,9 @@ class Session:
     """
 
     __slots__ = (
-        "__weakref__",
-        "_approach",
-        "_equipment",
-        "_home",
-        "_inspection",
-        "_legs",
-        "_make",
-        "_passage",
-        "_patience",
-        "_recorded",
-        "_released",
-        "_service",
-        "_speaking",
-        "_stacked",
-        "_state",
-        "_verdict",
-        "active",
-        "announced",
-        "client",
-        "denied",
-        "id",
-        "identity",
-        "policy",
-        "server",
-        "service",
-        "settings",
-        "shared",
-        "started",
-        "timers",
+        *("__weakref__", "_approach", "_home", "_inspection", "_legs", "_make"),
+        *("_passage", "_patience", "_released", "_speaking", "_stacked", "_state", "_verdict"),
+        *("active", "announced"),
     )
 
     def __init__(
@@ -186,19 +158,9 @@ class Session:
         make: Callable[[ISession], IInspector],
     ) -> None:
         equipment = home.equipment
-        self.identity = identity
-        self.id: int = identity.id
-        self.client: Address = identity.client
-        self.server: Address = identity.server
-        self.service: str = service.name
-        self.settings = service.settings
-        self.shared = service.shared
-        self.policy = policy
-        self.started = equipment.clock.seconds()
+        super().__init__(equipment, policy, service, identity, Records(equipment, identity))
         self.active = equipment.ticker.wake()
         self._home = home
-        self._equipment = equipment
-        self._service = service
         self._make = make
         self._state = State.ALONE
         self._verdict: Verdict | None = None
@@ -211,14 +173,10 @@ class Session:
             origin(service.source, identity.client),
         )
         self._speaking: Side | None = None
-        self._recorded = False
-        self.denied = 0
         self._released = False
         self._passage: Passage | NoPassage = NO_PASSAGE
         self.announced = Announced()
-        # Most sessions have none of these, so that all share the empty ones.
-        self._stacked: frozenset[Stacked] = _NONE
-        self.timers: frozenset[Timer] = _NONE
+        self._stacked: frozenset[Stacked] = _NONE  # most have none: all share the empty one
         limit = service.limits.buffer
         client = Leg(CLIENT, reason.STARTING, limit)
         self._legs = {CLIENT: client, SERVER: Leg(SERVER, reason.CONNECTING, limit)}
@@ -271,16 +229,16 @@ class Session:
             return guard.promise()
         approach = self._approach
         if self._inspection.followed and approach.upstream is not None:
-            return self._watched(succeed(approach.upstream.address))
+            return self.watched(succeed(approach.upstream.address))
         self._check_alone()
         if address is not None and not self.permits(address):
-            return self._watched(
+            return self.watched(
                 fail(Denied(f"the policy has no connection to {address} by {self.service}"))
             )
         if port is not None:
             approach.origin = approach.origin.with_port(port)
         client = self._legs[CLIENT].wire
-        if isinstance(client, Wire) and self._equipment.passages.is_bare(client.socket):
+        if isinstance(client, Wire) and self.equipment.passages.is_bare(client.socket):
             approach.origin = approach.origin._replace(bare=True)
         self._begin_to_connect()
         self._patience.connecting()
@@ -293,12 +251,6 @@ class Session:
             or address.host == self.server.host
             or self._home.permits(self, address)
         )
-
-    def resolve(self, name: str) -> Deferred[tuple[str, ...]]:
-        """See L{ISession.resolve}."""
-        if self._state in _ENDING:
-            return guard.promise()
-        return self._watched(self._equipment.names.resolve(name))
 
     def join(self, expectation: Expectation) -> Deferred[Address]:
         """See L{ISession.join}."""
@@ -314,10 +266,6 @@ class Session:
         """
         if self._state is not State.ALONE:
             raise RuntimeError("the session was asked to connect twice")
-
-    def _watched(self, result: Deferred[T]) -> Deferred[T]:
-        """Whatever the inspector gets: its failure is somebody's business."""
-        return guard.watched(result, self, self._equipment.clock)
 
     def _begin_to_connect(self) -> None:
         self._state = State.CONNECTING
@@ -342,35 +290,12 @@ class Session:
         if self._state in _ENDING:
             return guard.promise()
         leg = self._legs[side]
-        return self._watched(leg.when_flushed()) if leg.flushed else leg.when_flushed()
-
-    def compute(self, function: Callable[[], Any]) -> Deferred[Any]:
-        """See L{ISession.compute}."""
-        if self._state in _ENDING:
-            return guard.promise()
-        return self._watched(self._equipment.compute(function))
-
-    @property
-    def ticker(self) -> Ticker:
-        """What its time limits go by."""
-        return self._equipment.ticker
-
-    @property
-    def now(self) -> float:
-        """See L{ISession}."""
-        return self._equipment.ticker.wake()
-
-    def after(self, seconds: float, call: Callable[[], Any]) -> Timer:
-        """See L{ISession.after}."""
-        timer = Timer(self, self._equipment.ticker, seconds, call)
-        if self._state in _ENDING:
-            timer.cancel()
-        return timer
+        return self.watched(leg.when_flushed()) if leg.flushed else leg.when_flushed()
 
     def give_way(self, side: Side) -> Deferred[None]:
         """See L{ISession.give_way}."""
         given: Deferred[None] = Deferred()
-        self._equipment.clock.callLater(0, self._go_on, side, given)
+        self.equipment.clock.callLater(0, self._go_on, side, given)
         return given
 
     def _go_on(self, side: Side, given: Deferred[None]) -> None:
@@ -386,10 +311,6 @@ class Session:
             given.callback(None)
         finally:
             self._speaking = None
-
-    def date(self) -> float:
-        """See L{ISession.date}."""
-        return self._equipment.clock.seconds()
 
     def end(self, side: Side) -> None:
         """See L{ISession.end}."""
@@ -446,14 +367,14 @@ class Session:
             return Deferred()
         if self._inspection.has_unread(side):
             raise Denied(f"the {side.value} sent plaintext after it had agreed to TLS")
-        later = partial(self._equipment.clock.callLater, 0)
+        later = partial(self.equipment.clock.callLater, 0)
         secured = self._legs[side].secure(self, later)
         upstream = self._approach.upstream
         reached = self.server if upstream is None else upstream.address
         whom = Whom(self.client.host, str(reached), self.service, name or reached.host, tuple(alpn))
         accepted = frozenset(accept)
         asked = Asked(side, hello, name, whom, terms or TERMS, accepted, like, trusted, resume)
-        equipment = self._equipment
+        equipment = self.equipment
         handshake = Handshake(asked, secured, equipment.credentials(self.policy), equipment.turns)
         return guard.watched(handshake.start(self.after), self, equipment.clock)
 
@@ -463,7 +384,7 @@ class Session:
         """See L{ISession.probe}."""
         if self._state in _ENDING:
             return Deferred()
-        equipment, server = self._equipment, self.server
+        equipment, server = self.equipment, self.server
         whom = Whom(self.client.host, str(server), self.service, name or server.host, tuple(alpn))
         probe = Probe(equipment, equipment.credentials(self.policy), whom, terms or TERMS)
         approach = self._approach
@@ -487,7 +408,7 @@ class Session:
         reached = upstream.address if upstream is not None else self.server
         initiator = self.client if side is CLIENT else reached
         expected = self._home.related.expect(self, side, initiator.host, address, service)
-        return self._watched(expected)
+        return self.watched(expected)
 
     def dial(
         self, side: Side, address: Address, service: str | Callable[[ISession], IInspector]
@@ -496,21 +417,16 @@ class Session:
         if self._state in _ENDING:
             return guard.promise()
         if address.host not in self.peers:
-            return self._watched(fail(Denied(f"{address} is neither peer's address")))
+            return self.watched(fail(Denied(f"{address} is neither peer's address")))
         known_as = self.server if side is CLIENT else self.source
         source = Origin(Address(known_as.host, 0))
         try:
             return self._home.related.dial(self, side, address, source, service)
         except (Denied, Unreachable):
-            return self._watched(fail())
+            return self.watched(fail())
 
     envelope = NO_ENVELOPE
     tools = None
-
-    @property
-    def room(self) -> Room:
-        """Where those whose bodies are stacked here have their tools from."""
-        return self._equipment.room
 
     def keeps(self, service: str) -> bool:
         """See L{ISession.keeps}."""
@@ -537,6 +453,7 @@ class Session:
         chosen = inspecting(self.policy, service)
         assert chosen.maker is not None
         self.settings, self.shared = chosen.settings, chosen.shared
+        self._written = chosen.written
         present = chosen.maker.make(cast(ISession, self))
         self._inspection.follow(present, unread)
         for leg in self._legs.values():
@@ -568,32 +485,6 @@ class Session:
             if leg.ended and present is inspection.present:
                 self.wire_ended(side)
 
-    def record(
-        self,
-        event: str,
-        gateway: Mapping[str, Any] = NOTHING,
-        denied_by: str = "",
-        **fields: Any,
-    ) -> None:
-        """See L{ISession.record}. The flow record is the last one of a session."""
-        if self._recorded:
-            return
-        if denied_by:
-            place = self._service.written.get(denied_by, denied_by)
-            self.denied += 1
-            self._equipment.metrics.denied(self.service, event, place)
-            gateway = {**gateway, "denied_by": place}
-        self._equipment.audit.event(event, self.identity, fields, gateway)
-
-    def record_prepared(self, event: str, fields: str, gateway: str) -> None:
-        """See L{ISession.record_prepared}."""
-        if not self._recorded:
-            self._equipment.audit.prepared(event, self.identity, fields, gateway)
-
-    def hit(self, place: str) -> None:
-        """See L{ISession.hit}."""
-        self._equipment.metrics.hit(self.service, self._service.written.get(place, place))
-
     def _join(self) -> None:
         """Let each wire send what it reads to the other one, if both are plain."""
         client, server = self._legs[CLIENT].wire, self._legs[SERVER].wire
@@ -601,13 +492,13 @@ class Session:
             client.onward = server
             server.onward = client
             legs = Legs(
-                self._equipment.poller,
+                self.equipment.poller,
                 (client, server),
                 (self._legs[CLIENT].gate, self._legs[SERVER].gate),
             )
-            self._passage = self._equipment.passages.begin(self, legs)
+            self._passage = self.equipment.passages.begin(self, legs)
         elif server is not None:
-            self._passage = self._equipment.passages.stays("TLS on a leg")
+            self._passage = self.equipment.passages.stays("TLS on a leg")
 
     # What the kernel's passage asks and tells
 
@@ -615,13 +506,13 @@ class Session:
         """See L{Passenger.told}."""
         upstream = self._approach.upstream
         assert upstream is not None
-        identity, limits = self.identity, self._service.limits
+        identity, limits = self.identity, self.policy.services[self.service].limits
         interfaces = identity.rule.interfaces if identity.rule is not None else ()
         return Told(
-            *(self.id, self.service, self.client, self.server, upstream, self.started),
-            until=self.started + limits.total_seconds if limits.total_seconds else 0.0,
+            *(self.id, self.service, self.client, self.server, upstream, self.records.started),
+            until=self.records.started + limits.total_seconds if limits.total_seconds else 0.0,
             idle=limits.idle_seconds,
-            denied=self.denied,
+            denied=self.records.denied,
             parent=identity.parent,
             interface=next(iter(interfaces), ""),
             sent=(self._legs[SERVER].sent, self._legs[CLIENT].sent),
@@ -629,14 +520,14 @@ class Session:
 
     def carried(self, verdict: Verdict) -> None:
         """See L{Passenger.carried}."""
-        self.active = self._equipment.ticker.wake()
+        self.active = self.equipment.ticker.wake()
         self._finish(verdict)
 
     # What the approach tells
 
     def server_came(self, sock: Socket) -> None:
         """The server is there; whoever asked has not heard of it yet."""
-        equipment = self._equipment
+        equipment = self.equipment
         self._patience.connected()
         self._legs[SERVER].attach(Wire(equipment.poller, equipment.ticker, sock, SERVER, self))
         self._state = State.OPEN
@@ -781,7 +672,7 @@ class Session:
     @property
     def last(self) -> float:
         """When something last happened. What the kernel has is idle when the carrier says so."""
-        return self._equipment.ticker.now if self._passage.carries else self.active
+        return self.equipment.ticker.now if self._passage.carries else self.active
 
     def connect_ran_out(self) -> None:
         """On to the next target, if there is one."""
@@ -799,7 +690,7 @@ class Session:
     def stopping(self) -> None:
         """It may end in its own way, or go on without this process."""
         if self._passage.outlives:
-            self._recorded = True  # by the next gateway
+            self.records.hand_on()
             self._passage.leave()
             self._finish(Verdict(Outcome.CLOSED, "the gateway was stopped"))
 
@@ -853,25 +744,15 @@ class Session:
         self._home.over(self)
 
     def _record(self, verdict: Verdict) -> None:
-        if self._recorded:
-            return
-        self._recorded = True
         carried_there, carried_back = self._passage.bytes
-        to_server = carried_there + self._legs[SERVER].sent
-        to_client = carried_back + self._legs[CLIENT].sent
-        equipment = self._equipment
-        equipment.audit.flow(
-            self.identity,
+        self.records.flow(
             verdict,
-            self.started,
-            equipment.clock.seconds(),
-            to_server,
-            to_client,
+            self.date(),
+            carried_there + self._legs[SERVER].sent,
+            carried_back + self._legs[CLIENT].sent,
             self._approach.upstream,
-            self.denied,
             self._passage.released,
         )
-        equipment.metrics.ended(self.service, verdict.outcome, to_server, to_client, self.denied)
 
     def forget(self, stacked: Stacked) -> None:
         """A stacked body came to its end."""

@@ -30,15 +30,16 @@ from gateway.interfaces import (
     Unreachable,
     Verdict,
 )
-from gateway.observe.audit import NOTHING
+from gateway.observe.identity import Identity
 from gateway.observe.log import PrintableLogger
 from gateway.policy.policy import Policy
 from gateway.policy.service import Service
-from gateway.scanning.tools import Room, Tools
+from gateway.scanning.tools import Tools
 from gateway.session import guard
+from gateway.session.equipment import Equipment
+from gateway.session.facilities import Facilities
 from gateway.session.inspection import Inspection
-from gateway.session.ticker import Ticker
-from gateway.session.timer import Timer
+from gateway.session.records import Records
 
 log = PrintableLogger()
 
@@ -94,50 +95,20 @@ def keeps(policy: Policy, service: str) -> bool:
 class Below(Protocol):
     """The session that a body is a part of, which may be stacked itself."""
 
-    id: int
-    client: Address
-    server: Address
+    equipment: Equipment
+    identity: Identity
+    records: Records
     service: str
 
     @property
     def source(self) -> Address:
         """See L{ISession}."""
 
-    @property
-    def room(self) -> Room:
-        """Where the tools of those whose bodies are stacked are from."""
-
-    @property
-    def ticker(self) -> Ticker:
-        """What time limits go by."""
-
-    @property
-    def now(self) -> float:
-        """See L{ISession}."""
-
     def permits(self, address: Address) -> bool:
         """See L{ISession.permits}."""
 
-    def resolve(self, name: str) -> Deferred[tuple[str, ...]]:
-        """See L{ISession.resolve}."""
-
     def give_way(self, side: Side) -> Deferred[None]:
         """See L{ISession.give_way}."""
-
-    def date(self) -> float:
-        """See L{ISession.date}."""
-
-    def compute(self, function: Callable[[], Any]) -> Deferred[Any]:
-        """See L{ISession.compute}."""
-
-    def record(self, event: str, gateway: Mapping[str, Any], denied_by: str, **fields: Any) -> None:
-        """See L{ISession.record}."""
-
-    def record_prepared(self, event: str, fields: str, gateway: str) -> None:
-        """See L{ISession.record_prepared}."""
-
-    def hit(self, place: str) -> None:
-        """See L{ISession.hit}."""
 
     def forget(self, stacked: Stacked) -> None:
         """A body came to its end."""
@@ -164,7 +135,7 @@ class Body:
 
 
 @implementer(ISession)
-class Stacked:
+class Stacked(Facilities):
     """The session that a stacked inspector sees."""
 
     def __init__(
@@ -176,22 +147,14 @@ class Stacked:
         depth: int,
         envelope: Envelope,
     ) -> None:
-        self.id: int = below.id
-        self.client: Address = below.client
-        self.server: Address = below.server
-        self.service: str = service.name
-        self.settings = service.settings
-        self.shared = service.shared
+        super().__init__(below.equipment, policy, service, below.identity, below.records)
         self.envelope = envelope
         self.depth = depth
         self._below = below
-        self._written = service.written
-        self._policy = policy
         self._sink = sink
         self._inspection = Inspection()
         self._released = False
         self.closed = False
-        self.timers: frozenset[Timer] = frozenset()
         self._stacked: set[Stacked] = set()
         self._tools: Tools | None = None
 
@@ -267,15 +230,10 @@ class Stacked:
     # What the stacked inspector asks for
 
     @property
-    def room(self) -> Room:
-        """Where its tools are from."""
-        return self._below.room
-
-    @property
     def tools(self) -> Tools:
         """See L{ISession}. What it leaves open is closed with it."""
         if self._tools is None:
-            self._tools = Tools(self.room, self.service)
+            self._tools = Tools(self.equipment.room, self.service)
             if self.closed:
                 self._tools.close()
         return self._tools
@@ -302,34 +260,9 @@ class Stacked:
         """See L{ISession.permits}; but there is nothing to open."""
         return self._below.permits(address)
 
-    def resolve(self, name: str) -> Deferred[tuple[str, ...]]:
-        """See L{ISession.resolve}."""
-        return self._below.resolve(name)
-
-    @property
-    def ticker(self) -> Ticker:
-        """What time limits go by."""
-        return self._below.ticker
-
-    @property
-    def now(self) -> float:
-        """See L{ISession}."""
-        return self._below.now
-
     def give_way(self, side: Side) -> Deferred[None]:
         """See L{ISession.give_way}. Who sends the body waits meanwhile."""
         return self._below.give_way(side)
-
-    def date(self) -> float:
-        """See L{ISession.date}."""
-        return self._below.date()
-
-    def after(self, seconds: float, call: Callable[[], Any]) -> Timer:
-        """See L{ISession.after}."""
-        timer = Timer(self, self.ticker, seconds, call)
-        if self.closed:
-            timer.cancel()
-        return timer
 
     def urge(self, side: Side, data: bytes) -> None:
         """As anything else."""
@@ -338,10 +271,6 @@ class Stacked:
     def flushed(self, side: Side) -> Deferred[None]:
         """See L{ISession.flushed}: the sink knows."""
         return Deferred() if self.closed else self._sink.flushed()
-
-    def compute(self, function: Callable[[], Any]) -> Deferred[Any]:
-        """See L{ISession.compute}."""
-        return self._below.compute(function)
 
     def end(self, side: Side) -> None:
         """The body as the inspector wants it is complete."""
@@ -390,14 +319,14 @@ class Stacked:
         """One deeper; of the same, if nothing else is said."""
         if envelope is NO_ENVELOPE:
             envelope = self.envelope
-        body = stack(self, self._policy, service, sink, envelope)
+        body = stack(self, self.policy, service, sink, envelope)
         if not body.stacked.closed:
             self._stacked.add(body.stacked)
         return body
 
     def keeps(self, service: str) -> bool:
         """See L{ISession.keeps}."""
-        return keeps(self._policy, service)
+        return keeps(self.policy, service)
 
     def forget(self, stacked: Stacked) -> None:
         """A body that was stacked here came to its end."""
@@ -410,21 +339,3 @@ class Stacked:
     def hand_over(self, service: str, unread: Mapping[Side, bytes]) -> None:
         """There is no connection."""
         raise Unstackable(f"{self.service} can't be stacked: it hands its session over")
-
-    def record(
-        self,
-        event: str,
-        gateway: Mapping[str, Any] = NOTHING,
-        denied_by: str = "",
-        **fields: Any,
-    ) -> None:
-        """Write an audit record of the session below."""
-        self._below.record(event, gateway, self._written.get(denied_by, denied_by), **fields)
-
-    def record_prepared(self, event: str, fields: str, gateway: str) -> None:
-        """See L{ISession.record_prepared}."""
-        self._below.record_prepared(event, fields, gateway)
-
-    def hit(self, place: str) -> None:
-        """See L{ISession.hit}."""
-        self._below.hit(self._written.get(place, place))

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from attrs import evolve
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.envelope import NO_ENVELOPE, Envelope
 from gateway.inspector import Inspector
 from gateway.interfaces import CLIENT, SERVER, Address, Denied, Outcome, Unreachable
+from gateway.observe.identity import Identity
 from gateway.observe.scans import Scans
+from gateway.policy.connection import Protocol
 from gateway.policy.policy import Policy
 from gateway.scanning.daemons import Daemons
 from gateway.scanning.spool import Spools
 from gateway.scanning.tools import Room
+from gateway.session.records import Records
 from gateway.session.stack import DEPTH, Unstackable, stack
-from gateway.session.ticker import Ticker
-from tests.session.scene import service
+from gateway.testing.world.records import Event
+from gateway.testing.world.world import CLIENT as CLIENT_ADDRESS
+from gateway.testing.world.world import SERVER as SERVER_ADDRESS
+from gateway.testing.world.world import World
+from gateway.testing.world.world import inspecting as service
 
 
 class Rewriting(Inspector):
@@ -99,23 +104,18 @@ class Sink:
 class Below:
     """As much of a session as a stacked one stands on."""
 
-    id = 7
-    client = Address("10.1.2.3", 40000)
-    server = Address("198.51.100.7", 80)
     service = "web"
 
-    def __init__(self) -> None:
-        self.recorded: list[Any] = []
-        self.clock = Clock()
+    def __init__(self, world: World) -> None:
+        self.forgotten: list[Any] = []
         self.spools = Spools("", 1000, 0)
-        self.room = Room(self.spools, Daemons(self.clock), Scans())
-        self.ticker = Ticker(self.clock)  # type: ignore[arg-type]
-
-    def record(self, event: str, gateway: Any = None, denied_by: str = "", **fields: Any) -> None:
-        self.recorded.append((event, denied_by, fields))
+        room = Room(self.spools, Daemons(cast(Any, world.reactor)), Scans())
+        self.equipment = evolve(world.equipment, room=room)
+        self.identity = Identity(7, CLIENT_ADDRESS, SERVER_ADDRESS, Protocol.TCP, "web")
+        self.records = Records(self.equipment, self.identity)
 
     def forget(self, body: Any) -> None:
-        self.recorded.append("forgotten")
+        self.forgotten.append(body)
 
 
 class StackTests(SynchronousTestCase):
@@ -132,7 +132,8 @@ class StackTests(SynchronousTestCase):
             evolve(service(Rewriting, "none"), maker=None),
         ]
         self.sink = Sink()
-        self.below = Below()
+        self.world = World(self.services)
+        self.below = Below(self.world)
         self.policy = Policy(services={one.name: one for one in self.services})
 
     def stack(self, name: str, envelope: Envelope = NO_ENVELOPE) -> Any:
@@ -186,11 +187,11 @@ class StackTests(SynchronousTestCase):
         body.stacked.after(1, lambda: told.append("in time"))
         body.stacked.after(3, lambda: told.append("too late"))
         for _ in range(8):
-            self.below.clock.advance(0.25)
+            self.world.pass_time(0.25)
         body.cancel()
         body.stacked.after(1, lambda: told.append("much too late"))
         for _ in range(20):
-            self.below.clock.advance(0.25)
+            self.world.pass_time(0.25)
         self.assertEqual(told, ["in time"])
 
     def test_rewritten(self) -> None:
@@ -268,7 +269,7 @@ class StackTests(SynchronousTestCase):
     def test_record(self) -> None:
         """Its audit records belong to the session below."""
         self.stack("rewrite").stacked.record("scan", found=1)
-        self.assertIn(("scan", "", {"found": 1}), self.below.recorded)
+        self.assertEqual(self.world.records.all, [Event(7, "scan", {"found": 1}, {})])
 
     def test_record_denied(self) -> None:
         """The settings that it names are those of its own service."""
@@ -276,7 +277,9 @@ class StackTests(SynchronousTestCase):
         self.services.append(evolve(service(Rewriting, "named"), written=written))
         self.policy = Policy(services={one.name: one for one in self.services})
         self.stack("named").stacked.record("scan", denied_by="viruses")
-        self.assertIn(("scan", "services/scan.toml:3", {}), self.below.recorded)
+        denied = {"denied_by": "services/scan.toml:3"}
+        self.assertEqual(self.world.records.all, [Event(7, "scan", {}, denied)])
+        self.assertEqual(self.below.records.denied, 1)
 
     def test_no_connection(self) -> None:
         """It can neither secure nor announce a connection."""
@@ -290,4 +293,4 @@ class StackTests(SynchronousTestCase):
         """A finished body is not kept by a session that goes on."""
         body = self.stack("rewrite")
         body.end()
-        self.assertIn("forgotten", self.below.recorded)
+        self.assertEqual(self.below.forgotten, [body.stacked])

@@ -9,7 +9,7 @@ from attrs import define, field
 
 from gateway.interfaces import Verdict
 from gateway.observe.audit import NOTHING
-from gateway.observe.identity import Identity, Upstream
+from gateway.observe.identity import Identity, Released, Upstream
 from gateway.policy.connection import Protocol
 
 
@@ -33,6 +33,7 @@ class Flow(NamedTuple):
     to_client: int
     upstream: Upstream | None
     denied: int
+    released: Released | None
 
 
 @define
@@ -67,6 +68,7 @@ class KeptRecords:
         bytes_to_client: int,
         upstream: Upstream | None = None,
         denied: int = 0,
+        released: Released | None = None,
     ) -> None:
         """See L{Audit.flow<gateway.observe.audit.Audit.flow>}."""
         self.all.append(
@@ -79,6 +81,7 @@ class KeptRecords:
                 bytes_to_client,
                 upstream,
                 denied,
+                released,
             )
         )
 
