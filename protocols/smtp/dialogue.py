@@ -14,7 +14,7 @@ from protocols.smtp.grammar.command import Command, is_word
 from protocols.smtp.grammar.refusal import Refusal, refusal
 from protocols.smtp.grammar.reply import Reply
 from protocols.smtp.known import Known
-from protocols.smtp.server import LOST, SLOW, Server
+from protocols.smtp.server import CONTINUATION, LOST, SLOW, Server
 from protocols.smtp.settings import SMTPSettings
 from protocols.smtp.trace import received, written_host
 from protocols.smtp.transaction import Discard, Transaction
@@ -22,6 +22,12 @@ from protocols.smtp.transfer import Mail, Transfer
 
 SILENT = Reply.of(421, "4.4.2 Timeout, closing the connection")
 
+
+UNANSWERED = {
+    **{verb: verb for verb in ("AUTH", "ETRN", "EXPN", "MAIL", "STARTTLS", "VRFY")},
+    CONTINUATION: "AUTH",
+}
+"""What leaves a record although the answer to it never came, and what it is called there."""
 
 MOST_DELAY = 60
 """Seconds. A client waits for five minutes (RFC 5321, section 4.5.3.2), and so do the limits."""
@@ -225,9 +231,11 @@ class Dialogue:
             self.server.fail(reason, LOST)
 
     def closed(self, verdict: Verdict) -> None:
-        """The session is over: a mail that came to no end leaves a record too."""
+        """The session is over: what came to no end leaves a record too."""
         refused = self.transfer.refused
-        if self.transaction is None or self.transfer.recorded:
+        if self.transaction is None:
+            self._left_open(verdict)
+        elif self.transfer.recorded:
             pass
         elif refused is not None:
             reason, by = refused
@@ -237,6 +245,13 @@ class Dialogue:
         self.deadline.clear()
         self.server.forget()
         self._taken = None
+
+    def _left_open(self, verdict: Verdict) -> None:
+        """No mail has begun; but the server may do what it was asked for, and nobody hears."""
+        command = UNANSWERED.get(self.server.awaited)
+        if command is not None:
+            why = verdict.reason or verdict.outcome.value
+            self.record("failed", f"{why}; the server had not answered to {command}")
 
     def record(self, verdict: str, reason: str, answer: str = "", denied_by: str = "") -> None:
         """Write the audit record of something that was not done."""

@@ -149,6 +149,11 @@ class Server:
         return self._answer is not None
 
     @property
+    def awaited(self) -> str:
+        """What it has yet to answer to; empty if there is nothing."""
+        return self._asked if self.owes else ""
+
+    @property
     def doubtful(self) -> bool:
         """
         Whether the server has the end of a message and has not answered to it:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import CLIENT, SERVER, Outcome
+from protocols.smtp.settings import SMTPSettings
 from tests.protocols.smtp.conversations import (
     DATA,
     ENVELOPE,
@@ -18,6 +19,7 @@ from tests.protocols.smtp.conversations import (
 )
 
 DOT = (CLIENT, b"x\r\n.\r\n")
+NOOP = (CLIENT, b"NOOP\r\n")
 
 
 class GreetingTests(SynchronousTestCase):
@@ -116,6 +118,31 @@ class ServerTests(SynchronousTestCase):
         self.assertEqual(session.sent[CLIENT], before + b"552 5.3.4 Too big\r\n")
         self.assertEqual(session.records_of("smtp")[-1]["answer"], "552 5.3.4 Too big")
 
+    def test_unanswered(self) -> None:
+        """What had reached the server, and was not answered, is in the audit with its end."""
+        settings = SMTPSettings(
+            auth="always",
+            extensions=SMTPSettings().extensions | {"ETRN"},
+            commands=SMTPSettings().commands | {"ETRN"},
+        )
+        login = [(CLIENT, b"AUTH PLAIN\r\n"), (SERVER, b"334 \r\n"), (CLIENT, b"QUFB\r\n")]
+        for steps, command in (
+            ([(CLIENT, b"ETRN b.example\r\n")], "ETRN"),
+            ([(CLIENT, b"MAIL FROM:<a@b>\r\n")], "MAIL"),
+            (login[:1], "AUTH"),
+            (login, "AUTH"),
+        ):
+            session = talk([*HELLO, *steps], settings)
+            session.resets(SERVER)
+            (record,) = session.records_of("smtp")
+            self.assertEqual(record["verdict"], "failed")
+            reason = f"reset by the server; the server had not answered to {command}"
+            self.assertEqual(record["reason"], reason)
+            self.assertNotIn("QUFB", repr(session.recorded))
+        session = talk([*HELLO, NOOP])
+        session.resets(SERVER)
+        self.assertEqual(session.records_of("smtp"), [])
+
     def test_no_refusal_between_chunks(self) -> None:
         """Every chunk has an answer of its own; what else the server says belongs to nothing."""
         chunk = (CLIENT, b"BDAT 70000\r\n" + b"x\r\n" * 23333 + b"x")
@@ -156,7 +183,11 @@ class ClientTests(SynchronousTestCase):
         session.resets(CLIENT)
         self.assertEqual(session.sent[SERVER], b"")
 
-    def test_offer(self) -> None:
+
+class HelloTests(SynchronousTestCase):
+    """A client that says something odd in the place of its name."""
+
+    def test_any(self) -> None:
         """Its name is what it has said, and the server hears what can be one."""
         for name, heard in (
             (b"my printer", b"[192.0.2.1]"),
