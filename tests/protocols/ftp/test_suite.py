@@ -252,7 +252,6 @@ class EncryptedSuite(InspectorSuite, SynchronousTestCase):
     """With TLS; where that begins, a fake session can't tell what is plaintext."""
 
     inspector = FtpInspector
-    ends_alike = False
     conversations = (
         Conversation(
             "inspected TLS",
@@ -268,12 +267,14 @@ class EncryptedSuite(InspectorSuite, SynchronousTestCase):
             ],
             settings=FtpSettings(auth="inspect"),
             replays=False,
+            ends_alike=False,
         ),
         Conversation(
             "TLS from the first byte on",
             [(CLIENT, HELLO), *LOGIN, *QUIT],
             settings=FtpSettings(implicit=True),
             replays=False,
+            ends_alike=False,
         ),
     )
 
