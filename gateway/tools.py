@@ -8,7 +8,7 @@ asks its session for these: room for a body (L{ISpool}), a line to one of the op
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -53,6 +53,40 @@ class Terms:
     keep_seconds: float = 20.0
     failures: int = 3
     rest_seconds: float = 10.0
+
+
+@frozen
+class Run:
+    """
+    A program of the operator's, to be run with a body.
+
+    @ivar command: its absolute path, and its arguments.
+    @ivar environment: all that is in its environment.
+    @ivar at_once: so many of that command run at a time; who comes later waits.
+    @ivar seconds: of a processor.
+    @ivar memory: bytes of its address space.
+    """
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    at_once: int
+    seconds: int
+    memory: int
+
+
+@frozen
+class Ran:
+    """
+    What came of it.
+
+    @ivar status: with which it ended; C{None}: it was killed.
+    @ivar said: on its standard output.
+    @ivar complained: on its standard error, the first of it.
+    """
+
+    status: int | None
+    said: bytes
+    complained: bytes
 
 
 class ISpool(Interface):
@@ -124,6 +158,14 @@ class ITools(Interface):
         @param fresh: none that was used before.
         @param but: not to these.
         @return: fails with L{Unavailable}. Cancel it to wait no longer.
+        """
+
+    def run(program: Run, body: ISpool) -> Deferred[Ran]:
+        """
+        Run a program, with the body on its standard input, in an empty folder and without
+        privileges.
+
+        @return: cancel it to kill the program, and all that it has started.
         """
 
     def judged(verdict: str, seconds: float) -> None:

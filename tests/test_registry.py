@@ -42,6 +42,7 @@ OWN = (
     "icap",
     "lines",
     "milter",
+    "program",
     "quic",
     "relay",
     "smtp",

@@ -8,5 +8,7 @@ L{gateway.tools}, which is all that an inspector sees of them::
     daemon     the lines to one daemon: kept, shared out
     breaker    whether it may be asked, or is left alone since it fails
     daemons    all of them, and the first of several that answers
+    program    one of the operator's, run with one body
+    programs   all that run now
     tools      what one stacked session has of all this, until it ends
 """

@@ -13,8 +13,9 @@ from gateway.policy.spool import SpoolSettings
 from gateway.scanning.daemon import Daemon
 from gateway.scanning.daemons import Daemons
 from gateway.scanning.line import Line
+from gateway.scanning.programs import Programs
 from gateway.scanning.spool import Spool, Spools
-from gateway.tools import ILine, ITools, Terms
+from gateway.tools import ILine, ISpool, ITools, Ran, Run, Terms
 
 
 class Closed(Protocol):
@@ -27,9 +28,10 @@ class Closed(Protocol):
 class Room:
     """What all sessions of the process share."""
 
-    def __init__(self, spools: Spools, daemons: Daemons, scans: Scans) -> None:
+    def __init__(self, spools: Spools, daemons: Daemons, programs: Programs, scans: Scans) -> None:
         self.spools = spools
         self.daemons = daemons
+        self.programs = programs
         self.scans = scans
         scans.scanners = daemons.health
         scans.spooled = lambda: (spools.in_memory, spools.in_files)
@@ -43,12 +45,14 @@ class Room:
     def stop(self) -> None:
         """The gateway stops."""
         self.daemons.stop()
+        self.programs.stop()
 
 
 def room(reactor: Any, settings: SpoolSettings, scans: Scans) -> Room:
     """The tools of a gateway."""
     spools = Spools(settings.folder, settings.memory_bytes, settings.file_bytes)
-    return Room(spools, Daemons(reactor), scans)
+    programs = Programs(reactor, lambda: spools.folder)
+    return Room(spools, Daemons(reactor), programs, scans)
 
 
 @implementer(ITools)
@@ -80,6 +84,12 @@ class Tools:
         self._hold(line)
         return line
 
+    def run(self, program: Run, body: ISpool) -> Deferred[Ran]:
+        """See L{ITools.run}."""
+        running = self._room.programs.run(program, body)
+        self._hold(_Waiting(running))
+        return running
+
     def judged(self, verdict: str, seconds: float) -> None:
         """See L{ITools.judged}."""
         self._room.scans.judge(self._service, verdict, seconds)
@@ -100,7 +110,7 @@ class Tools:
 
 
 class _Waiting:
-    """A line that is waited for."""
+    """What is waited for."""
 
     def __init__(self, found: Deferred[Any]) -> None:
         self.close: Callable[[], None] = found.cancel

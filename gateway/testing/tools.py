@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
 from gateway.scanning.spool import Spool, Spools
-from gateway.tools import ILine, ITools, Terms, Unavailable
+from gateway.tools import ILine, ISpool, ITools, Ran, Run, Terms, Unavailable
 
 Answer = Callable[["FakeLine", bytes], None]
 """A daemon: it is told what a line was sent, and says something on it, or does not."""
@@ -98,6 +98,8 @@ class FakeTools:
     The tools of a stacked session.
 
     @ivar answer: the daemon; C{None}: there is none.
+    @ivar ran: what comes of each program; C{None}: it does not end.
+    @ivar runs: the programs that were run, and the bodies that they had.
     @ivar lines: those that were asked for.
     @ivar spools: likewise.
     @ivar verdicts: what was said for the metrics.
@@ -105,7 +107,9 @@ class FakeTools:
 
     answer: Answer | None = None
     room: Spools = field(factory=lambda: Spools("", 1 << 24, 0))
+    ran: Ran | None = field(default=None, kw_only=True)
     lines: list[FakeLine] = field(init=False, factory=list)
+    runs: list[tuple[Run, bytes]] = field(init=False, factory=list)
     spools: list[Spool] = field(init=False, factory=list)
     verdicts: list[str] = field(init=False, factory=list)
 
@@ -123,6 +127,11 @@ class FakeTools:
             return fail(Unavailable("no daemon is there"))
         self.lines.append(FakeLine(left[0], answer=self.answer))
         return succeed(self.lines[-1])
+
+    def run(self, program: Run, body: ISpool) -> Deferred[Ran]:
+        """See L{ITools.run}."""
+        self.runs.append((program, body.read(0, body.size)))
+        return Deferred() if self.ran is None else succeed(self.ran)
 
     def judged(self, verdict: str, seconds: float) -> None:
         """See L{ITools.judged}."""

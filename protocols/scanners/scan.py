@@ -80,14 +80,14 @@ class ScanInspector(Inspector):
         if side is not CLIENT:
             return None
         room = self.settings.body_bytes - self._held.size
-        if len(data) > room:
-            self._check_larger()
-            return self._begin(self._go_on(data, room))
         try:
-            self._held.put(data)
+            self._held.put(data[:room])
         except SpoolFull as full:
-            return self._begin(self._go_on(data, 0, full))
-        return None
+            return self._begin(self._go_on(data, full))
+        if len(data) <= room:
+            return None
+        self._check_larger()
+        return self._begin(self._go_on(data[room:]))
 
     def ended(self, side: Side) -> Deferred[Any] | None:
         """That was all of it."""
@@ -115,17 +115,16 @@ class ScanInspector(Inspector):
             self._report.too_large(Outcome.DENIED)
             raise Denied(f"a body of more than {most} bytes", by="body_bytes")
 
-    async def _go_on(self, data: bytes, room: int, full: SpoolFull | None = None) -> None:
+    async def _go_on(self, data: bytes, full: SpoolFull | None = None) -> None:
         """
         No more of it can be held: what there is passes, or not, and then the rest.
 
+        @param data: what follows.
         @param full: why, if not for the settings.
         """
         if full is not None:
             self._failed(str(full))
         elif self.settings.larger == "scan-beginning":
-            self._held.put(data[:room])
-            data = data[room:]
             await self._judge(whole=False)
         else:
             self._report.too_large(Outcome.PASSED)

@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from gateway.observe.scans import Scans
 from gateway.scanning.breaker import Breaker
 from gateway.scanning.daemons import Daemons
+from gateway.scanning.programs import Programs
 from gateway.scanning.spool import Spools
 from gateway.scanning.tools import Room, Tools
 from gateway.tools import Terms, Unavailable
@@ -58,7 +59,9 @@ class DaemonsTests(TestCase):
     def setUp(self) -> None:
         self.folder = Path(mkdtemp(prefix="scan"))
         self.daemons = Daemons(reactor)
-        self.tools = Tools(Room(Spools("", 0, 0), self.daemons, Scans()), "scan")
+        self.tools = Tools(
+            Room(Spools("", 0, 0), self.daemons, Programs(reactor, str), Scans()), "scan"
+        )
         self.ports: dict[str, Any] = {}
         self.first, self.second = self.listen("first"), self.listen("second")
         self.addCleanup(self.stop)

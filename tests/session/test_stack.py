@@ -16,6 +16,7 @@ from gateway.observe.scans import Scans
 from gateway.policy.connection import Protocol
 from gateway.policy.policy import Policy
 from gateway.scanning.daemons import Daemons
+from gateway.scanning.programs import Programs
 from gateway.scanning.spool import Spools
 from gateway.scanning.tools import Room
 from gateway.session.records import Records
@@ -109,7 +110,8 @@ class Below:
     def __init__(self, world: World) -> None:
         self.forgotten: list[Any] = []
         self.spools = Spools("", 1000, 0)
-        room = Room(self.spools, Daemons(cast(Any, world.reactor)), Scans())
+        reactor = cast(Any, world.reactor)
+        room = Room(self.spools, Daemons(reactor), Programs(reactor, str), Scans())
         self.equipment = evolve(world.equipment, room=room)
         self.identity = Identity(7, CLIENT_ADDRESS, SERVER_ADDRESS, Protocol.TCP, "web")
         self.records = Records(self.equipment, self.identity)

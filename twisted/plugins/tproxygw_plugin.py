@@ -46,6 +46,11 @@ milter = InspectorMaker(
     "protocols.scanners.milter.inspector:MilterInspector",
     "Mail judged and changed by Sendmail's kind of filters",
 )
+program = InspectorMaker(
+    "program",
+    "protocols.scanners.program.inspector:ProgramInspector",
+    "Bodies judged by a program of the operator's",
+)
 icap = InspectorMaker(
     "icap", "protocols.scanners.icap.inspector:IcapInspector", "Bodies judged by ICAP, RFC 3507"
 )
