@@ -33,7 +33,7 @@ from protocols.http.shared import Shared
 from protocols.http.times import Times
 from tests.protocols.http.corpus import accepted, chunks, framing, hosts, lines, real, responses
 
-EXAMPLES = int(os.environ.get("HTTP_EXAMPLES", "400"))
+EXAMPLES = int(os.environ.get("HTTP_EXAMPLES", "300"))
 """Conversations. HTTP_EXAMPLES=100000 takes half an hour."""
 
 HERE = Address("198.51.100.7", 80)
@@ -513,8 +513,8 @@ class SameTests(SynchronousTestCase):
             for request, answer in ((BROWSER, OK), (FORM, CHUNKED)):
                 asks = request.replace(b"\r\n\r\n", b"\r\n" + more + b"\r\n", 1)
                 says = answer.replace(b"\r\n\r\n", b"\r\n" + more + b"\r\n", 1)
-                self.same([(CLIENT, asks), (SERVER, answer)])
-                self.same([(CLIENT, request), (SERVER, says)])
+                self.same([(CLIENT, asks), (SERVER, answer)], HttpSettings())
+                self.same([(CLIENT, request), (SERVER, says)], HttpSettings())
 
     def test_orders(self) -> None:
         """What is plain by itself is not so wherever something else is under way."""
@@ -527,8 +527,8 @@ class SameTests(SynchronousTestCase):
                     )
                     self.assertEqual(one, other, words)
 
-    def same(self, steps: list[Any]) -> None:
+    def same(self, steps: list[Any], *policies: HttpSettings) -> None:
         """One conversation."""
-        for policy in (HttpSettings(), POLICY):
+        for policy in policies or (HttpSettings(), POLICY):
             one, other = (self.talk(begin(policy, way), [steps]) for way in (True, False))
             self.assertEqual(one, other, steps)
