@@ -7,6 +7,7 @@ import io
 import signal
 import socket
 import struct
+import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
@@ -25,6 +26,8 @@ scan_seconds = 5
 body_bytes = 4194304
 words = "Refused: $found"
 rest_seconds = 1
+trickle_bytes = 512
+trickle_seconds = 0.5
 """
 
 FORMS = ("length", "chunked", "close")
@@ -158,11 +161,29 @@ class ClamdTests(ScanCase):
         """One that hangs is waited for as long as the policy says, and not for ever."""
         self.clamav.signal(signal.SIGSTOP)
         try:
-            self.assertEqual(self.get("clean")[0], 403)
+            self.assertEqual(self.put("hung", CLEAN), 403)
         finally:
             self.clamav.signal(signal.SIGCONT)
         self.record(reason="not scanned: no verdict within 5 seconds")
         assert wait_until(lambda: self.get("clean") == (200, CLEAN), 10)
+
+    def test_trickle(self) -> None:
+        """Who waits for a download gets a little; one that is refused then is visibly no whole."""
+        self.assertEqual(self.get("clean?pause=0.1"), (200, CLEAN))
+        got = self.broken_off("late?pause=0.02")
+        self.assertTrue(CLEAN.startswith(got[:1000]) and len(got) >= 512, len(got))
+        record = self.record(result="found", filename="late")
+        self.assertEqual(record["delivered"], len(got))
+        got = self.broken_off("late?pause=0.02&form=chunked")
+        self.assertTrue(512 <= len(got) < len(CLEAN))
+
+    def broken_off(self, path: str) -> bytes:
+        """What comes of a download that does not come to its end."""
+        prefix = self.client.prefix
+        command = ("curl", "-sS", "--max-time", "30", f"http://{SERVER}/{path}")
+        done = subprocess.run((*prefix, *command), capture_output=True, check=False, timeout=60)
+        self.assertIn(done.returncode, (18, 56), done.stderr)  # a part of a file; a reset
+        return done.stdout
 
     def test_client_leaves(self) -> None:
         """A client that resets its connection while its file comes leaves nothing in the spool."""
