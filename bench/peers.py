@@ -217,7 +217,8 @@ class Squid(Peer):
         for path in [self.folder / "root.pem", *(self.folder / "ssl_db").rglob("*")]:
             shutil.chown(path, "proxy")
         shutil.chown(self.folder / "ssl_db", "proxy")
-        (self.folder / "hosts").write_text(f"{SERVER_HOST} {HTTP_HOST}\n{CLIENT_HOST} client\n")
+        names = f"{SERVER_HOST} {HTTP_HOST} {tls.INSPECTED} {tls.SPLICED}\n{CLIENT_HOST} client\n"
+        (self.folder / "hosts").write_text(names)
         file = self.folder / "squid.conf"
         file.write_text(SQUID.format(folder=self.folder, descriptors=2 * self.sessions))
         command = ["squid", "-N", "-f", str(file)]

@@ -30,6 +30,15 @@ from protocols.tls.shared import Shared
 from protocols.tls.story import Story
 from protocols.tls.upgrade import ALL, SHOWN_AS_IT_IS
 
+PASSED_ON = {
+    each.name.lower(): each
+    for each in (
+        *(Alert.ACCESS_DENIED, Alert.HANDSHAKE_FAILURE, Alert.PROTOCOL_VERSION),
+        *(Alert.UNRECOGNIZED_NAME, Alert.NO_APPLICATION_PROTOCOL),
+    )
+}
+"""Alerts of a server that mean the same to a client that has not said hello to it itself."""
+
 
 class TlsInspector(StreamInspector):
     """One TLS connection, until somebody else looks inside."""
@@ -224,7 +233,8 @@ class TlsInspector(StreamInspector):
         if self._settings.pages:
             await self._page(story, read, status, reason)
         story.tell(self.session, Outcome.FAILED, reason)
-        self.session.send(CLIENT, alert_record(Alert.INTERNAL_ERROR))
+        alert = PASSED_ON.get(story.alert, Alert.INTERNAL_ERROR)
+        self.session.send(CLIENT, alert_record(alert))
         self.session.close(reason, Outcome.FAILED)
         await self._handed
         raise AssertionError

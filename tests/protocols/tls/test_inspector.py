@@ -443,6 +443,19 @@ class ToldTests(Case):
         self.assertIn(b"HTTP/1.1 502 ", session.sent[CLIENT])
         self.assertEqual(self.record(session)["gateway"]["tls"]["alert"], "handshake_failure")
 
+    def test_alert_passed_on(self) -> None:
+        """Where no page may be said, the client hears the server's own alert, if it is for it."""
+        for alert, heard in (
+            ("unrecognized_name", Alert.UNRECOGNIZED_NAME),
+            ("certificate_required", Alert.INTERNAL_ERROR),
+        ):
+            session = self.session(
+                TlsSettings(inside="web", pages=False),
+                agrees={SERVER: Insecure("TLS with the server: no", alert)},
+            )
+            session.says(CLIENT, HELLO)
+            self.assertEqual(session.sent[CLIENT], alert_record(heard))
+
     def test_refused_by_the_client(self) -> None:
         """A client that does not believe us leaves a record with its alert."""
         refused = Insecure("TLS with the client: no", "unknown_ca")
