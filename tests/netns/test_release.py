@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from hashlib import sha256
@@ -24,7 +25,7 @@ from tests.netns.case import (
     hear,
 )
 
-IDLE, TOTAL, FEW, ANY_PORT, DENIED = 9001, 9002, 9003, 9004, 9005
+IDLE, TOTAL, FEW, ANY_PORT, DENIED, SPLICED = 9001, 9002, 9003, 9004, 9005, 9006
 
 GATEWAY = """
 [release]
@@ -41,7 +42,28 @@ table ip translation {
 }
 """
 
+SPLICE = f"""
+inspector = "tls"
+[[rule]]
+from = ["office"]
+ports = [{SPLICED}]
+[tls]
+inside = "relay"
+mode = "splice"
+"""
+
 Pair = tuple[socket.socket, socket.socket, Address]
+
+
+def client_hello(name: str) -> bytes:
+    """What a TLS client says first."""
+    said, heard = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = ssl.create_default_context().wrap_bio(heard, said, server_hostname=name)
+    try:
+        client.do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return said.read()
 
 
 def service(port: int, more: str) -> str:
@@ -106,6 +128,7 @@ class ReleaseTests(ReleaseCase):
         "total": service(TOTAL, "[limits]\ntotal_seconds = 1"),
         "few": service(FEW, "[limits]\nsessions_per_client = 1"),
         "any-port": service(ANY_PORT, 'source = "client-address"'),
+        "spliced": SPLICE,
     }
 
     def test_bytes(self) -> None:
@@ -140,6 +163,19 @@ class ReleaseTests(ReleaseCase):
             count += len(piece)
         self.assertEqual(heard.digest(), sent.digest())
         self.assertCarried(self.finish(ours, theirs, peer), count, count // 500)
+
+    def test_spliced(self) -> None:
+        """TLS that is not looked into is the kernel's once the hello was read."""
+        listener = self.listen(SPLICED)
+        ours = self.dial((SERVER, SPLICED))
+        hello = client_hello("bank.example")
+        ours.sendall(hello)
+        theirs, _ = self.accept(listener)
+        self.assertEqual(hear(theirs, len(hello)), hello)
+        self.until_released()
+        self.talk(ours, theirs)
+        record = self.finish(ours, theirs, ours.getsockname())
+        self.assertCarried(record, len(hello) + 1000, 1000)
 
     def test_limits(self) -> None:
         """What a service allows, it allows for these sessions."""
