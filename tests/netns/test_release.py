@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import ssl
 import subprocess
 import sys
-from hashlib import sha256
-from random import Random
 from typing import Any
 
+from gateway.lab.namespace import Namespace
 from gateway.lab.waiting import wait_until
+from tests.kernel.namespaces import ROOT
+from tests.kernel.release.peers import HEAD
 from tests.netns.case import (
     CLIENT,
     CLIENT6,
@@ -31,6 +33,21 @@ GATEWAY = """
 [release]
 kernel = true
 after_seconds = 0
+"""
+
+SESSIONS = 100
+
+LOSS = """
+table inet loss {
+  chain in {
+    type filter hook input priority -400; policy accept;
+    tcp flags & syn == 0 numgen random mod 1000 < 20 drop
+  }
+  chain out {
+    type filter hook output priority -400; policy accept;
+    tcp flags & syn == 0 numgen random mod 1000 < 20 drop
+  }
+}
 """
 
 MASQUERADE = """
@@ -53,6 +70,12 @@ mode = "splice"
 """
 
 Pair = tuple[socket.socket, socket.socket, Address]
+
+
+def peers(host: Namespace, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
+    """One of the two ends of many sessions."""
+    command = (sys.executable, "-m", "tests.kernel.release.peers", *arguments)
+    return host.start(*command, cwd=ROOT, stdout=subprocess.PIPE, **options)
 
 
 def client_hello(name: str) -> bytes:
@@ -148,21 +171,35 @@ class ReleaseTests(ReleaseCase):
     def tracked(self) -> str:
         return self.router.run("conntrack", "-L", "-p", "tcp", "--state", "ESTABLISHED")
 
-    def test_while_data_flows(self) -> None:
-        """The kernel takes over in the midst of it, and neither side nor the record notices."""
-        ours, theirs, peer = self.between()
-        sent, heard, chance = sha256(), sha256(), Random(1)
-        count = 0
-        while self.sockets() or count < 3_000_000:
-            piece = chance.randbytes(50_000)
-            ours.sendall(piece)
-            sent.update(piece)
-            heard.update(hear(theirs, len(piece)))
-            theirs.sendall(piece[:100])
-            self.assertEqual(hear(ours, 100), piece[:100])
-            count += len(piece)
-        self.assertEqual(heard.digest(), sent.digest())
-        self.assertCarried(self.finish(ours, theirs, peer), count, count // 500)
+    def test_many(self) -> None:
+        """
+        All kinds of sessions, while every fiftieth packet is lost: the kernel takes over in the
+        midst of data. Both sides compare every byte, and each is in the record, once.
+        """
+        for host in (self.client, self.server):
+            host.run("nft", "-f", "-", input=LOSS)
+            self.addCleanup(host.run, "nft", "delete", "table", "inet", "loss")
+        server = peers(self.server, "server", stdin=subprocess.PIPE)
+        assert server.stdout is not None
+        self.addCleanup(server.communicate)
+        self.addCleanup(server.kill)
+        server.stdout.readline()
+        before = len(self.all_flows())
+        numbers = map(str, (SESSIONS, 40, 2_000_000, 7))
+        client = peers(self.client, "client", f"{SERVER},{SERVER6}", *numbers, "plain")
+        told = json.loads(client.communicate(timeout=60)[0])
+        self.assertEqual([one for one in told if one["fault"]], [])
+        self.wait(lambda: len(self.all_flows()) == before + SESSIONS, "some have no record")
+        flows = self.all_flows()[before:]
+        self.assertEqual({one["gateway"]["verdict"] for one in flows}, {"passed"})
+        counted = [(one["flow"]["bytes_toserver"], one["flow"]["bytes_toclient"]) for one in flows]
+        passed = [(HEAD.size + one["up"], one["down"]) for one in told]
+        self.assertEqual(sorted(counted), sorted(passed))
+        released = [one for one in flows if one["gateway"]["released_in"] == "kernel"]
+        self.assertGreater(len(released), SESSIONS / 5)
+
+    def all_flows(self) -> list[dict[str, Any]]:
+        return [one for one in self.scene.records() if one["event_type"] == "flow"]
 
     def test_spliced(self) -> None:
         """TLS that is not looked into is the kernel's once the hello was read."""

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from struct import error as TooShort
 from typing import Any
 
+from attrs import evolve
+
 from gateway.kernel.release.layout import EVENT, Event, Mode
 from gateway.kernel.release.overlap import Ends, Overlap
 from gateway.kernel.release.released import SILENCE, How, Released, Reset
@@ -223,6 +225,8 @@ class Carrier:
     def _leave(self, index: int) -> Released:
         """The sockets are gone."""
         overlap, story = self._overlaps.pop(index)
+        if any(overlap.doubled):
+            story = self._told(index, evolve(story, doubled=overlap.doubled))
         overlap.leave()
         released = self._released[index] = Released(self._table, index, story, self._now())
         return released

@@ -196,6 +196,22 @@ class Overlap:
     def _own_end(self, side: int) -> int:
         return (self._boundary[1 - side] + self._shift[1 - side]) & _MASK
 
+    @property
+    def doubled(self) -> tuple[int, int]:
+        """
+        How many bytes of each direction both ways have carried, and counted: the program counts
+        from where the boundary was when it first forwarded something, and it has moved since.
+        """
+        client, server = (self._doubled(side) for side in (0, 1))
+        return client, server
+
+    def _doubled(self, side: int) -> int:
+        direction = self._table.direction(self.index, side)
+        if not direction.seen & Seen.PACKET:
+            return 0
+        counted_from = (direction.end - direction.carried) & _MASK
+        return (self._boundary[side] - counted_from) & _MASK
+
     def settle(self) -> None:
         """From now on, only the program has to do with it. The sockets must L{leave} soon."""
         self.settled = True

@@ -63,7 +63,9 @@ class Released:
         """What it has carried so far."""
         client, server = self._sides()
         heard = max(client.heard, server.heard) / _NANOSECONDS
-        return Count(_bytes(client), _bytes(server), client.packets + server.packets, heard)
+        counted = zip((client, server), self.story.doubled, strict=True)
+        there, back = (_bytes(direction) - doubled for direction, doubled in counted)
+        return Count(there, back, client.packets + server.packets, heard)
 
     @property
     def active(self) -> float:
@@ -71,12 +73,23 @@ class Released:
         return max(self.since, self.count.heard)
 
     def how(self, now: float) -> How | None:
-        """How it has ended; C{None}: it has not."""
+        """
+        How it has ended; C{None}: it has not.
+
+        A reset behind the ends of both sides is the answer to a last packet that was lost, and
+        sent again to who had closed already.
+        """
         if self.is_reset:
+            if all(self._said(side) for side in (0, 1)):
+                return How.PASSED
             return How.RESET if self.is_again or now - self.active >= SILENCE else None
         seen = [Seen(side.seen) for side in self._sides()]
         ended = [Seen.FIN_ACK in seen[side] or self._ended(1 - side) for side in (0, 1)]
         return How.PASSED if all(ended) else None
+
+    def _said(self, side: int) -> bool:
+        """Whether the sender of a direction has ended it."""
+        return bool(self._sides()[side].seen & Seen.FIN) or self._ended(side)
 
     def _ended(self, side: int) -> bool:
         """Whether the end of a direction was an old socket's, and so acknowledged long since."""

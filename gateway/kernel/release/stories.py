@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from gateway.interfaces import Address
 from gateway.kernel.release.overlap import Ends
@@ -23,20 +23,24 @@ class Story:
 
     @ivar idle: after so many seconds of silence it is ended; 0: never.
     @ivar told: what the gateway has told; nobody here looks into it.
+    @ivar doubled: bytes of each direction that the program has counted though the gateway had
+        relayed, and counted, them as well.
     """
 
     ends: Ends
     idle: float
     told: dict[str, Any]
+    doubled: tuple[int, int] = (0, 0)
 
     def with_more(self, told: dict[str, Any]) -> Story:
         """The same, when the gateway has told more."""
-        return Story(self.ends, self.idle, {**self.told, **told})
+        return evolve(self, told={**self.told, **told})
 
     def written(self) -> str:
         """As JSON."""
         ends = [list(each) for each in (self.ends.client, self.ends.server, self.ends.source)]
-        return json.dumps({"ends": ends, "idle": self.idle, "told": self.told})
+        more = {"idle": self.idle, "told": self.told, "doubled": self.doubled}
+        return json.dumps({"ends": ends, **more})
 
     @classmethod
     def read(cls, text: str) -> Story:
@@ -46,7 +50,8 @@ class Story:
         try:
             said = json.loads(text)
             ends = Ends(*(Address(host, port) for host, port in said["ends"]))
-            return cls(ends, float(said["idle"]), said["told"])
+            there, back = said["doubled"]
+            return cls(ends, float(said["idle"]), said["told"], (int(there), int(back)))
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a story: {error!r}") from error
 

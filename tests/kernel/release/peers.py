@@ -4,11 +4,11 @@ Client and server of sessions of all kinds, which compare every byte of both dir
 Run in a namespace::
 
     python -m tests.kernel.release.peers server
-    python -m tests.kernel.release.peers client HOSTS SESSIONS AT_ONCE BYTES SEED
+    python -m tests.kernel.release.peers client HOSTS SESSIONS AT_ONCE BYTES SEED [plain]
 
 The client begins with a number of its own, so that the numbers of two connections have nothing in
 common: namespaces of one machine share the secret that the kernel's come from. It tells what came
-of it as JSON.
+of it as JSON. Without C{plain} there is a preamble for it, see L{tests.kernel.release.relay}.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def dial(host: str, chance: random.Random) -> socket.socket:
     return sock
 
 
-def session(hosts: list[str], most: int, seed: int) -> dict[str, Any]:
+def session(hosts: list[str], most: int, seed: int, plain: bool) -> dict[str, Any]:
     """One session, and what came of it."""
     chance = random.Random(seed)
     host, kind = chance.choice(hosts), chance.choice(list(KINDS))
@@ -197,7 +197,7 @@ def session(hosts: list[str], most: int, seed: int) -> dict[str, Any]:
     with sock:
         sock.sendall(HEAD.pack(*plan))
         pump = Pump(sock)
-        pump.run((plan.up_seed, up), (plan.down_seed, down), plan, not last, True)
+        pump.run((plan.up_seed, up), (plan.down_seed, down), plan, not last, not plain)
     return {**told, "fault": pump.fault, "silence": round(pump.silence, 3), "up": up, "down": down}
 
 
@@ -205,10 +205,13 @@ def main() -> None:
     if sys.argv[1] == "server":
         serve()
         return
-    hosts, count, at_once, most, seed = sys.argv[2:]
+    hosts, count, at_once, most, seed, *plain = sys.argv[2:]
     with ThreadPoolExecutor(int(at_once)) as pool:
         seeds = range(int(seed), int(seed) + int(count))
-        told = list(pool.map(lambda each: session(hosts.split(","), int(most), each), seeds))
+        begun = [
+            pool.submit(session, hosts.split(","), int(most), each, bool(plain)) for each in seeds
+        ]
+        told = [each.result() for each in begun]
     print(json.dumps(told))
 
 
