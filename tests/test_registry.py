@@ -42,6 +42,7 @@ OWN = (
     "icap",
     "lines",
     "milter",
+    "pop3",
     "program",
     "quic",
     "relay",

@@ -45,12 +45,36 @@ def _ssh_end(value: object) -> bool:
     )
 
 
+def _pop3_request(value: object) -> bool:
+    """A command, and its arguments."""
+    return (
+        isinstance(value, dict)
+        and set(value) == {"command", "args"}
+        and _text(value["command"])
+        and isinstance(value["args"], list)
+        and all(map(_text, value["args"]))
+    )
+
+
+def _pop3_response(value: object) -> bool:
+    """An answer, without the lines behind it."""
+    return (
+        isinstance(value, dict)
+        and set(value) == {"success", "status", "header"}
+        and _flag(value["success"])
+        and _text(value["status"])
+        and _text(value["header"])
+    )
+
+
 _IN_WORDS: Mapping[Kind, str] = {
     _text: "a string",
     _number: "an integer",
     _flag: "true or false",
     _texts: "an array of strings that is not empty",
     _ssh_end: "an end of an SSH connection",
+    _pop3_request: "a request of POP3",
+    _pop3_response: "a response of POP3",
 }
 
 EVE: Mapping[str, Mapping[str, Kind]] = {
@@ -83,6 +107,7 @@ EVE: Mapping[str, Mapping[str, Kind]] = {
     },
     "quic": dict.fromkeys(("sni", "version", "ja4"), _text),
     "ssh": {"client": _ssh_end, "server": _ssh_end},
+    "pop3": {"request": _pop3_request, "response": _pop3_response},
     "smtp": {"helo": _text, "mail_from": _text, "rcpt_to": _texts},
     "email": {
         **dict.fromkeys(("from", "subject", "message_id", "date", "x_mailer"), _text),

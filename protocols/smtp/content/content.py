@@ -55,8 +55,8 @@ class Content:
         self.size = 0
         self._settings: SMTPSettings = session.settings
         self._message = Message(self._settings, trace)
-        stack = self._settings.stack
-        self._stacked = Stacked(session, self._settings, envelope) if stack else None
+        stack, line_bytes = self._settings.stack, self._settings.line_bytes
+        self._stacked = Stacked(session, stack, line_bytes, envelope) if stack else None
 
     @property
     def rules(self) -> Rules:

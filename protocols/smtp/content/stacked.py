@@ -14,7 +14,6 @@ from gateway.interfaces import ISession, ISink, Outcome
 from protocols.smtp.content.lines import Rules, Whole
 from protocols.smtp.grammar.refusal import Refusal
 from protocols.smtp.grammar.reply import Reply, configured
-from protocols.smtp.settings import SMTPSettings
 
 REFUSED = Reply.of(550, "5.7.1 The message was refused")
 
@@ -32,20 +31,24 @@ class Stacked:
     One message's sink: what the stacked inspector lets through waits here for
     whoever asks for it next. It is lines again, whatever that inspector did.
 
+    @param service: whose inspector it is.
+    @param line_bytes: the longest line of what comes back.
     @ivar verdict: C{passed}, C{changed} or C{denied}; empty while nobody knows.
     """
 
-    def __init__(self, session: ISession, settings: SMTPSettings, envelope: Envelope) -> None:
-        self._whole = Whole(Rules(True, settings.line_bytes))
+    def __init__(
+        self, session: ISession, service: str, line_bytes: int, envelope: Envelope
+    ) -> None:
+        self._whole = Whole(Rules(True, line_bytes))
         self.verdict = ""
-        self._service = settings.stack
+        self._service = service
         self._sums = [1, 1]  # of what went in, and what came out
         self._ready: list[bytes] = []
         self._refused: Refusal | None = None
         self._over = self._feeding = False
         self._awaited: Deferred[None] | None = None
         self._flushing: Deferred[None] | None = None
-        self._body: Any = session.stack(settings.stack, self, envelope)
+        self._body: Any = session.stack(service, self, envelope)
 
     # For the message
 

@@ -1,0 +1,176 @@
+"""
+Retrieved: one message on its way from the server to the client (RETR, TOP).
+
+It is read to the line with its dot, in lines that nobody can misread, judged as a message
+of SMTP is, and written anew. As long as there is room, and something judges it, it waits
+until that is done: a message that is refused until then costs the client nothing but the
+message. Later, the client has a part of it, and the session ends without the dot.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.envelope import Envelope
+from gateway.inspector import Reader
+from gateway.interfaces import ISession
+from protocols.mime.message import Message
+from protocols.mime.objection import Objection
+from protocols.pop3.command import Command
+from protocols.pop3.delivery import Delivery
+from protocols.pop3.notice import beginning, notice
+from protocols.pop3.refusal import Refusal
+from protocols.pop3.reply import Reply
+from protocols.pop3.settings import Pop3Settings
+from protocols.smtp.content.dotted import Dotted
+from protocols.smtp.content.lines import Rules
+from protocols.smtp.content.stacked import Stacked
+from protocols.smtp.deadline import Waits
+from protocols.smtp.grammar.refusal import Refusal as Unfit
+
+LARGEST = 1 << 30
+"""Bytes of a refused message that are read to its end, so that the session can go on."""
+
+_LATER = "The message can't be examined now; try again later"
+
+
+class Retrieved:
+    """
+    One message.
+
+    @param reply: the server's, which is passed on when it is known what follows.
+    @ivar size: bytes that came.
+    @ivar answer: what the client heard that was not the server's; empty: nothing.
+    """
+
+    def __init__(self, session: ISession, command: Command, reply: Reply, user: str) -> None:
+        settings: Pop3Settings = session.settings
+        self._session = session
+        self._settings = settings
+        self._command = command
+        self._message = Message(settings)
+        self._stacked = self._stack(user)
+        hold = settings.hold_bytes if settings.waits else None
+        self._delivery = Delivery(session, reply, hold)
+        self.size = 0
+        self.answer = ""
+
+    def _stack(self, user: str) -> Stacked | None:
+        settings = self._settings
+        if not settings.stack:
+            return None
+        envelope = Envelope(
+            protocol="pop3", direction="download", user=user, media_type="message/rfc822"
+        )
+        return Stacked(self._session, settings.stack, settings.line_bytes, envelope)
+
+    @property
+    def begun(self) -> bool:
+        """Whether the client has got the answer, and perhaps more."""
+        return self._delivery.begun
+
+    async def run(self, read: Reader, waits: Waits) -> Refusal | None:
+        """
+        Bring it over.
+
+        @return: why it was refused; C{None} if it was not.
+        @raise Denied: it was refused, and the session can't go on.
+        """
+        settings = self._settings
+        rules = Rules(settings.bare_newline == "repair", settings.line_bytes)
+        source = Dotted(read, rules, waits)
+        try:
+            while block := await source.block():
+                for piece in self._delivery.pieces(block):
+                    await self._feed(piece)
+            self._delivery.put(await self._judge(self._message.end()))
+            await self._rest()
+        except (Objection, Unfit, Refusal) as error:
+            refusal = self._refusal(error)
+            await self._replace(source, refusal)
+            return refusal
+        finally:
+            if self._stacked is not None:
+                self._stacked.cancel()
+        self._delivery.complete()
+        return None
+
+    async def _feed(self, piece: bytes) -> None:
+        """@raise Refusal: it is too large."""
+        self.size += len(piece)
+        most = self._settings.message_bytes
+        if most and self.size > most:
+            reason = f"a message of more than {most} bytes"
+            raise Refusal("The message is too large", reason, "message_bytes")
+        self._delivery.put(await self._judge(self._message.feed(piece)))
+
+    async def _judge(self, piece: bytes) -> bytes:
+        return await self._stacked.feed(piece) if self._stacked and piece else piece
+
+    async def _rest(self) -> None:
+        """What a stacked inspector has kept until the end."""
+        if self._stacked is not None:
+            self._stacked.end()
+            while piece := await self._stacked.rest():
+                await self._delivery.put_rest(piece)
+
+    # What is refused
+
+    def _refusal(self, error: Objection | Unfit | Refusal) -> Refusal:
+        if isinstance(error, Refusal):
+            return error
+        if isinstance(error, Objection):
+            words = error.summary or "It has something that is not allowed here"
+            return Refusal(words, error.reason, error.by)
+        verdict = self._stacked.verdict if self._stacked is not None else ""
+        if verdict in ("denied", "failed"):
+            words = _LATER if verdict == "failed" else "It was refused by an examination"
+            return Refusal(words, error.reason, "stack")
+        refusal = Refusal("It has lines that are not allowed here", by=error.by)
+        refusal.reason = error.reason  # which says already what refused it
+        return refusal
+
+    async def _replace(self, source: Dotted, refusal: Refusal) -> None:
+        """
+        Say why, in the place of the message.
+
+        @raise Denied: the client has a part of it, or nobody knows where it ends.
+        """
+        if self.begun:
+            raise refusal.ending()
+        if not await source.skip(self._settings.message_bytes or LARGEST):
+            raise refusal.ending(refusal.reply.written())
+        self.answer = refusal.reply.text.decode("ascii")
+        if self._settings.refused == "error" or self._failed:
+            self._delivery.refuse(refusal.reply)
+            return
+        email, _ = self._message.record()
+        said = notice(self.answer, email, self._session.date())
+        if self._command.keyword == "TOP":
+            said = beginning(said, int(self._command.words[1]))
+        self._delivery.replace(said)
+
+    @property
+    def _failed(self) -> bool:
+        """Whether the stacked inspector could not judge it now."""
+        return self._stacked is not None and self._stacked.verdict == "failed"
+
+    # For the record
+
+    def record(self, whole: bool = False) -> dict[str, Any]:
+        """
+        What EVE has no field for; and writes the record of the message itself.
+
+        @param whole: all of it has come, and passed.
+        """
+        email, own = self._message.record()
+        if email or own:
+            self._session.record("email", own, **email)
+        told: dict[str, Any] = {}
+        if whole:
+            told["size"] = self.size
+            if self._delivery.size != self.size:
+                told["sent"] = self._delivery.size
+        if self._stacked is not None:
+            told["stacked"] = self._stacked.record()
+        return told
