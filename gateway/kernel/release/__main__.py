@@ -105,15 +105,20 @@ class Process:
             selector.register(self._endpoint, selectors.EVENT_READ, self._accept)
         else:
             self._serve(self._endpoint)
-        while self._is_service or self._gateway is not None:
+        while self._is_wanted:
             for key, _ in selector.select(min(1.0, self._carrier.turn())):
                 key.data()
             self._carrier.turn()
             self._flush()
-            if os.getppid() != supervisor:
+            # with nobody to serve, the work is done, and no place to be taken
+            if os.getppid() != supervisor and self._is_wanted:
                 return False
         self._end()
         return True
+
+    @property
+    def _is_wanted(self) -> bool:
+        return self._is_service or self._gateway is not None
 
     def _end(self) -> None:
         """What was this gateway's goes with it: nobody else would be told of it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -14,11 +16,18 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.kernel.release.packets import receive, send
+from gateway.lab.waiting import wait_until
 from tests.kernel.namespaces import Namespace, namespace
 
 GATEWAY = "[release]\nkernel = true\nsessions = 16\n"
 
 SWITCH = {"ask": "switch", "number": 7, "pending": [0, 0], "idle": 0, "told": {}}
+
+
+def descendants(process: int) -> list[int]:
+    """The processes that a process has started, and theirs."""
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return [each for child in map(int, children) for each in (child, *descendants(child))]
 
 
 @contextmanager
@@ -29,7 +38,7 @@ def carrier(host: Namespace, text: str = GATEWAY) -> Iterator[socket.socket]:
         Path(config, "services").mkdir(parents=True)
         (config / "gateway.toml").write_text(text)
         ours, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
-        ours.settimeout(20)
+        ours.settimeout(60)
         process = subprocess.Popen(
             [
                 *("ip", "netns", "exec", host.name, sys.executable, "-m", "gateway.kernel.release"),
@@ -45,7 +54,7 @@ def carrier(host: Namespace, text: str = GATEWAY) -> Iterator[socket.socket]:
                 assert greeting == {"began": True, "keeps": False}, greeting
                 yield ours
             # the end of the connection ends it
-            process.wait(20)
+            process.wait(60)
         finally:
             process.kill()
             process.wait()
@@ -92,3 +101,13 @@ class ProcessTests(SynchronousTestCase):
             with namespace() as host, carrier(host) as connection:
                 send(connection, message)
                 self.assertRaises(EOFError, receive, connection)
+
+    def test_ends_with_its_gateway(self) -> None:
+        """Nothing is left of it, even if its supervisor is killed at the same moment."""
+        with namespace() as host, carrier(host) as connection:
+            (elder,) = descendants(os.getpid())[:1]
+            (younger,) = descendants(elder)
+            os.kill(elder, signal.SIGKILL)
+            connection.close()
+            gone = wait_until(lambda: not Path(f"/proc/{younger}").exists(), 30)
+            self.assertTrue(gone, "it goes on")
