@@ -70,21 +70,29 @@ class Container:
         """Boot it, and shut it down at the end."""
         with ExitStack() as stack:
             self._mount(stack)
-            boot = (
-                *("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--boot"),
-                *("--directory", self.root),
-                f"--network-namespace-path={self.between.gateway.path}",
-                f"--bind-ro={package().parent}:/dist",
-                *("--capability=CAP_NET_ADMIN", "--rlimit=RLIMIT_NOFILE=65536", "--console=pipe"),
-            )
-            log = stack.enter_context((self.folder / "console.log").open("wb"))
+            stack.callback(self.shut_down)
+            self.boot()
+            yield
+
+    def boot(self) -> None:
+        """Boot it, with what is on its disk."""
+        boot = (
+            *("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--boot"),
+            *("--directory", self.root),
+            f"--network-namespace-path={self.between.gateway.path}",
+            f"--bind-ro={package().parent}:/dist",
+            *(
+                "--capability=CAP_NET_ADMIN,CAP_BPF",
+                "--rlimit=RLIMIT_NOFILE=65536",
+                "--console=pipe",
+            ),
+        )
+        with (self.folder / "console.log").open("ab") as log:
             self.process = subprocess.Popen(
                 boot, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
-            stack.callback(self._shut_down)
-            if not wait_until(self._is_up, SECONDS, 0.2):
-                raise AssertionError((self.folder / "console.log").read_text(errors="replace"))
-            yield
+        if not wait_until(self._is_up, SECONDS, 0.2):
+            raise AssertionError((self.folder / "console.log").read_text(errors="replace"))
 
     def _mount(self, stack: ExitStack) -> None:
         """What is written goes into a layer of its own, in memory."""
@@ -111,7 +119,8 @@ class Container:
         state = self.try_to("systemctl", "is-system-running")
         return state.stdout.strip() in ("running", "degraded")
 
-    def _shut_down(self) -> None:
+    def shut_down(self) -> None:
+        """As somebody who goes home."""
         self.try_to("systemctl", "poweroff")
         try:
             self.process.wait(SECONDS)
@@ -149,8 +158,8 @@ class Container:
         self.run("systemctl", "restart", "tproxygw")
 
 
-class PackageTests(SynchronousTestCase):
-    """As an operator meets it."""
+class PackageCase(SynchronousTestCase):
+    """A container between client and server, with nothing installed."""
 
     def setUp(self) -> None:
         self.folder = Path(self.mktemp()).absolute()
@@ -188,6 +197,10 @@ class PackageTests(SynchronousTestCase):
         """Connections are inspected, now or in a moment."""
         inspected = wait_until(lambda: self.asked() == "inspected", 30, 0.1)
         self.assertTrue(inspected, self.container.try_to("journalctl", "--no-pager").stdout)
+
+
+class PackageTests(PackageCase):
+    """As an operator meets it."""
 
     def older(self) -> str:
         """The same package as a version before it."""

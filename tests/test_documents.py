@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from collections.abc import Iterator
@@ -27,6 +28,9 @@ DOCUMENTS = sorted(
 BLOCK = re.compile(r"^```toml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 FILE = re.compile(r"#\s*(?:\S*/)?(gateway\.toml|zones\.toml|services/\S+\.toml)")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+TEST = re.compile(r"`(\w+)/(test_\w+)\.(\w+Tests)(?:\.(test_\w+))?`")
+"""How a document names the tests that prove what it says: their folder, module, class, method."""
 
 ELSEWHERE = re.compile(
     r"no (zone|service|inspector) |needs a root: |there is no folder |does not inspect"
@@ -89,6 +93,18 @@ def refused(folder: Path) -> tuple[Problem, ...]:
     return ()
 
 
+def methods(folder: str, module: str, case: str) -> set[str]:
+    """The names of what a class of tests itself defines, and the empty one if it is there."""
+    path = ROOT / (folder if folder == "debian" else f"tests/{folder}") / f"{module}.py"
+    tree = ast.parse(path.read_text()) if path.exists() else ast.Module([], [])
+    found = [each for each in tree.body if isinstance(each, ast.ClassDef) and each.name == case]
+    return {
+        name
+        for each in found
+        for name in ("", *(one.name for one in each.body if isinstance(one, ast.FunctionDef)))
+    }
+
+
 class DocumentTests(SynchronousTestCase):
     """All documents of the repository."""
 
@@ -120,3 +136,14 @@ class DocumentTests(SynchronousTestCase):
             if "://" not in target and not (path.parent / target).exists()
         ]
         self.assertEqual(wrong, [])
+
+    def test_tests(self) -> None:
+        """Every test that is named as a proof is there."""
+        named = {one for path in DOCUMENTS for one in TEST.findall(path.read_text())}
+        self.assertGreater(len(named), 30)
+        wrong = {
+            f"{folder}/{module}.{case}.{method}"
+            for folder, module, case, method in named
+            if method not in methods(folder, module, case)
+        }
+        self.assertEqual(wrong, set())
