@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -33,7 +34,7 @@ class CountTests(SynchronousTestCase):
             arguments += ("--test", str(path), str(status))
         for stage, status in stages.items():
             arguments += ("--stage", stage, str(status))
-        done = subprocess.run((COUNT, *arguments), capture_output=True, text=True)
+        done = subprocess.run((sys.executable, COUNT, *arguments), capture_output=True, text=True)
         return done.stdout.splitlines()[-1], done.returncode
 
     def test_passed(self) -> None:

@@ -79,7 +79,10 @@ class Handshake:
         if timer is not None:
             timer.cancel()
         if isinstance(result, Failure) and isinstance(result.value, Insecure):
-            result.cleanFailure()  # type: ignore[no-untyped-call]  # its frames know the session
+            # their frames know the session; Python 3.12 and 3.13 keep all that resumed them
+            result.cleanFailure()  # type: ignore[no-untyped-call]
+            if result.value.__context__ is not None:
+                result.value.__context__.__traceback__ = None
         return result
 
     async def _agree(self) -> Agreed:

@@ -19,7 +19,8 @@ from tempfile import TemporaryDirectory
 
 from attrs import frozen
 
-REFORMIME = Path(".make/unpacked/maildrop/usr/bin/reformime").absolute()
+ROOT = Path(__file__).resolve().parents[3]
+REFORMIME = ROOT / ".make/unpacked/maildrop/usr/bin/reformime"
 
 # MIME::Parser is what amavisd reads by. One process for many messages: Perl takes its time.
 _PERL = r"""
