@@ -39,7 +39,7 @@ class Side(Enum):
 Side.CLIENT.other = Side.SERVER
 Side.SERVER.other = Side.CLIENT
 
-CONTRACT: Final = (1, 0)
+CONTRACT: Final = (1, 1)
 """
 The version of what is between sessions and inspectors: this module and L{gateway.inspector}. The
 second number grows when something is added, the first one when an inspector that worked may work
@@ -163,14 +163,17 @@ class IInspector(Interface):
             decision may still be awaited at the end.
         """
 
-    def lost(side: Side, verdict: Verdict) -> None:
+    def lost(side: Side, verdict: Verdict) -> Deferred[Any] | None:
         """
         C{side} reset its connection, or is out of reach: it neither says nor hears
         anything any more.
 
         Who has last words for the other side sends them, and asks for
-        L{ISession.close}. Else the session ends with C{verdict}, and the other
-        side is reset too.
+        L{ISession.close}; who wants another server asks for L{ISession.connect}.
+        Else the session ends with C{verdict}, and the other side is reset too.
+
+        @return: L{None}, or a Deferred: the session ends so when it has fired, and until
+            then goes on with the side that is left.
         """
 
     def unread(side: Side) -> int:
@@ -282,6 +285,9 @@ class ISession(Interface):
         What is sent to the server before is kept (bounded by the session's
         buffer) and follows as soon as it is open.
 
+        Once the server has ended or was lost, and the inspector was told, it may be asked
+        for again: what was not sent to the former server by then is forgotten.
+
         @param address: somewhere else. On another host than the original
             destination, it must be one that the client could have connected to
             by itself, to be inspected by this very service: an inspector
@@ -292,7 +298,7 @@ class ISession(Interface):
         @return: fires with the address that was reached, or fails with
             L{Unreachable}, or with L{Denied} if the policy does not have it.
             If nobody handles that, the client is answered with a reset.
-        @raise RuntimeError: it was asked to already.
+        @raise RuntimeError: it was asked to already, and that server is still there.
         """
 
     def permits(address: Address) -> bool:

@@ -230,6 +230,43 @@ class SessionTests(SynchronousTestCase):
         self.assertTrue(session.expected[0].cancelled)
         self.assertEqual((session.recorded, session.released), ([("x", {"a": 1})], True))
 
+    def test_another_server(self) -> None:
+        """Once the server has gone, there may be another one; not before."""
+
+        class Again(Inspector):
+            def ended(self, side: Side) -> None:
+                self.session.connect()
+
+            def lost(self, side: Side, verdict: Verdict) -> None:
+                if side is SERVER:
+                    self.session.connect()
+
+        session = FakeSession(Again).start()
+        for go in (session.hangs_up, session.resets):
+            with self.assertRaises(RuntimeError):
+                session.connect()
+            go(SERVER)
+            self.assertIsNone(session.verdict)
+        session.says(SERVER, b"the third")
+        self.assertEqual(len(session.connected), 3)
+        self.assertEqual(session.sent[CLIENT], b"the third")
+        session.resets(CLIENT)
+        self.assertEqual(session.verdict, Verdict(Outcome.RESET, "reset by the client"))
+
+    def test_lost(self) -> None:
+        """A session ends when the inspector has decided what to say about a loss."""
+        said: Deferred[None] = Deferred()
+
+        class Delivering(Inspector):
+            def lost(self, side: Side, verdict: Verdict) -> Deferred[None]:
+                return said
+
+        session = FakeSession(Delivering).start()
+        session.resets(SERVER)
+        self.assertIsNone(session.verdict)
+        said.callback(None)
+        self.assertEqual(session.verdict, Verdict(Outcome.RESET, "reset by the server"))
+
     def test_join(self) -> None:
         """A session's server side may be somebody who comes, before or after, or never."""
         for order in ("before", "after", "never", "no more"):

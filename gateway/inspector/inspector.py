@@ -39,8 +39,9 @@ class Inspector:
         self.session.end(side.other)
         return None
 
-    def lost(self, side: Side, verdict: Verdict) -> None:
+    def lost(self, side: Side, verdict: Verdict) -> Deferred[Any] | None:
         """The other side hears nothing but a reset."""
+        return None
 
     def unread(self, side: Side) -> int:
         """All that came was used."""

@@ -13,7 +13,7 @@ from typing import Any, cast
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from gateway.interfaces import IInspector, ISession, Side, Verdict
+from gateway.interfaces import SERVER, IInspector, ISession, Side, Verdict
 from gateway.session import guard
 
 Make = Callable[[ISession], IInspector]
@@ -28,14 +28,16 @@ class Inspection:
     Whatever they raise is C{session}'s business, which is not kept here: it knows this.
 
     @ivar present: the one that is told; L{None} before L{begin}, and after the end.
+    @ivar server_gone: whether it knows that the server has ended, or was lost.
     """
 
-    __slots__ = ("_former", "_unread", "present")
+    __slots__ = ("_former", "_unread", "present", "server_gone")
 
     def __init__(self) -> None:
         self.present: IInspector | None = None
         self._former: tuple[IInspector, ...] = ()
         self._unread = _NOTHING
+        self.server_gone = False
 
     def begin(self, session: guard.Guarded, make: Make) -> Deferred[Any] | None:
         """Make the first one, and tell it."""
@@ -55,6 +57,7 @@ class Inspection:
         assert self.present is not None
         self._former += (self.present,)
         self.present = inspector
+        self.server_gone = False
         # What an earlier one has left, and nobody has got yet, comes behind.
         self._unread = {side: unread.get(side, b"") + self._unread.get(side, b"") for side in Side}
 
@@ -78,12 +81,14 @@ class Inspection:
     def ended(self, session: guard.Guarded, side: Side) -> Deferred[Any] | None:
         """See L{IInspector.ended}."""
         present = self.present
+        self.server_gone |= side is SERVER
         return None if present is None else guard.call(session, present.ended, side)
 
-    def lost(self, session: guard.Guarded, side: Side, verdict: Verdict) -> None:
+    def lost(self, session: guard.Guarded, side: Side, verdict: Verdict) -> Deferred[Any] | None:
         """See L{IInspector.lost}."""
-        if self.present is not None:
-            guard.call(session, self.present.lost, side, verdict)
+        present = self.present
+        self.server_gone |= side is SERVER
+        return None if present is None else guard.call(session, present.lost, side, verdict)
 
     def has_unread(self, side: Side) -> bool:
         """Whether bytes of C{side} were read and nobody has used them yet."""

@@ -30,7 +30,7 @@ class Leg:
     """
 
     __slots__ = (
-        *("_early", "_early_size", "_ending", "_flushing", "_limit"),
+        *("_early", "_early_size", "_ending", "_flushing", "_limit", "_sent"),
         *("gate", "side", "wire"),
     )
 
@@ -42,6 +42,7 @@ class Leg:
         self._early: list[bytes] = []
         self._early_size = 0
         self._ending = False
+        self._sent = 0  # to those who were there before
         self._flushing: tuple[Deferred[None], ...] = ()
 
     def attach(self, wire: Wire) -> None:
@@ -62,6 +63,19 @@ class Leg:
         secured = self.wire = SecureWire(wire, owner, later)
         self.gate.bind(secured.read, secured.pause)
         return secured
+
+    @property
+    def gone(self) -> bool:
+        """Whether somebody was there, who will say no more."""
+        return self.wire is not None and (self.wire.ended or self.wire.closed)
+
+    def renew(self) -> None:
+        """Who was there has gone, and is let go of: somebody else may come."""
+        assert self.wire is not None
+        self._sent = self.sent
+        self.close(orderly=False)
+        self.wire = None
+        self._ending = False
 
     # Towards the peer
 
@@ -155,7 +169,7 @@ class Leg:
     @property
     def sent(self) -> int:
         """Bytes that have left."""
-        return 0 if self.wire is None else self.wire.sent
+        return self._sent if self.wire is None else self._sent + self.wire.sent
 
     def end(self, cut: bool = False) -> None:
         """

@@ -10,6 +10,19 @@ The life of a session::
     LEAVING     the verdict is known; what was sent last is on its way
     OVER        nothing exists any more; every call does nothing
 
+What may be asked for, and where that leads::
+
+                    ALONE        CONNECTING   OPEN            LEAVING   OVER
+    connect, join   CONNECTING   a bug        CONNECTING *    nothing   nothing
+    send, end       kept         kept         sent            nothing   nothing
+    secure          the client   the client   either side     nothing   nothing
+    deny, close     LEAVING, or OVER if nothing waits         nothing   nothing
+
+    * if the server has gone; else it is a bug
+
+Three words for three ends: one side is half-closed (C{end}), the session leaves when its
+verdict is known (C{_leave}), and it is finished when nothing is left of it (C{_finish}).
+
 Whether a side is read is decided by its gate alone, see L{gateway.session.gate}.
 """
 
@@ -137,6 +150,11 @@ class Session(Facilities):
     """
     One intercepted connection.
 
+    It has more methods than any other class, since it is what everybody else talks to: the
+    inspector asks (L{ISession}), wires, time and the approach tell. Each method says what that
+    means for the life of the session; what it takes is done by nouns: two L{Leg}s, an
+    L{Approach}, an L{Inspection}, what it has L{Announced}, its L{Records}, its L{Patience}.
+
     C{make} makes its inspector; the service's own maker unless the connection
     was announced (L{ISession.expect}) together with an inspector.
     """
@@ -228,8 +246,9 @@ class Session(Facilities):
         if self._state in _ENDING:
             return guard.promise()
         approach = self._approach
-        if self._inspection.followed and approach.upstream is not None:
-            return self.watched(succeed(approach.upstream.address))
+        present = None if self._inspection.server_gone else approach.upstream
+        if self._inspection.followed and present is not None:
+            return self.watched(succeed(present.address))
         self._check_alone()
         if address is not None and not self.permits(address):
             return self.watched(
@@ -264,8 +283,21 @@ class Session(Facilities):
         """
         @raise RuntimeError: a bug of the inspector's.
         """
+        known = self._inspection.server_gone and not self._released
+        if self._state is State.OPEN and known and self._legs[SERVER].gone:
+            self._part()
         if self._state is not State.ALONE:
             raise RuntimeError("the session was asked to connect twice")
+
+    def _part(self) -> None:
+        """The server has gone, and another one is wanted: it is as if there had been none."""
+        self._legs[SERVER].gate.shut(reason.CONNECTING)
+        self._legs[SERVER].renew()
+        self._inspection.server_gone = False
+        for leg in self._legs.values():
+            leg.gate.open(reason.SERVER_FULL)
+        self._state = State.ALONE
+        self._verdict = None
 
     def _begin_to_connect(self) -> None:
         self._state = State.CONNECTING
@@ -608,9 +640,18 @@ class Session(Facilities):
             return
         verdict = _lost(side, error)
         self._legs[side].reset()
-        if not self._released:
-            self._inspection.lost(self, side, verdict)
-        if self._state not in _ENDING:
+        self._verdict = verdict  # unless the inspector wants another one
+        decision = None if self._released else self._inspection.lost(self, side, verdict)
+        if decision is None:
+            self._lose(None, verdict)
+        else:
+            decision.addCallbacks(
+                self._lose, guard.failed, callbackArgs=(verdict,), errbackArgs=(self,)
+            )
+
+    def _lose(self, _: Any, verdict: Verdict) -> None:
+        """The inspector has nothing more to say to that."""
+        if self._state not in _ENDING and self._verdict is verdict:
             self._finish(verdict)
 
     def wire_full(self, side: Side) -> None:

@@ -104,6 +104,7 @@ class FakeSession(Asked):
     _connecting: Deferred[Address] | None = field(init=False, default=None)
     _joining: FakeExpectation | None = field(init=False, default=None)
     _open: bool = field(init=False, default=False)
+    _gone: set[Side] = field(init=False, factory=set)
     _gates: dict[Side, FakeGate] = field(
         init=False, factory=lambda: {CLIENT: FakeGate(), SERVER: FakeGate()}
     )
@@ -291,8 +292,11 @@ class FakeSession(Asked):
         return connecting
 
     def _begin_to_connect(self, connecting: Deferred[Address]) -> None:
-        if self._open or self._connecting is not None:
+        if (self._open and SERVER not in self._gone) or self._connecting is not None:
             raise RuntimeError("the session was asked to connect twice")
+        self._open = False
+        self._gone -= {SERVER}
+        self.halves.discard(SERVER)
         self._connecting = connecting
         self._gates[CLIENT].holds += 1
 
@@ -367,6 +371,7 @@ class FakeSession(Asked):
             self._tell(side, self.inspector.received, side, data)
 
     def _end(self, side: Side) -> None:
+        self._gone |= {side}
         if self.released:
             self.end(side.other)
         else:
@@ -375,9 +380,16 @@ class FakeSession(Asked):
 
     def _lose(self, side: Side) -> None:
         verdict = Verdict(Outcome.RESET, f"reset by the {side.value}")
-        if not self.released:
-            self._tell(side, self.inspector.lost, side, verdict)
-        self._finish(verdict)
+        self._gone |= {side}
+        decision = None if self.released else self._tell(side, self.inspector.lost, side, verdict)
+        if decision is None:
+            self._lost(None, side, verdict)
+        else:
+            decision.addCallback(self._lost, side, verdict)
+
+    def _lost(self, _: Any, side: Side, verdict: Verdict) -> None:
+        if side in self._gone:  # else there is another server
+            self._finish(verdict)
 
     def _finish(self, verdict: Verdict) -> None:
         if self.verdict is None:
@@ -420,7 +432,9 @@ class FakeSession(Asked):
             self._depth -= 1
         self._settle()
 
-    def _tell(self, side: Side, told: Callable[..., Any], *arguments: Any) -> None:
+    def _tell(self, side: Side, told: Callable[..., Any], *arguments: Any) -> Deferred[Any] | None:
+        """@return: the decision that is awaited, if any."""
+        decision = None
         self._depth += 1
         try:
             decision = told(*arguments)
@@ -434,6 +448,7 @@ class FakeSession(Asked):
             self._depth -= 1
         self._settle()
         self._raise_bug()
+        return decision if isinstance(decision, Deferred) else None
 
     def _settle(self) -> None:
         """Nothing is reached while the inspector is still asking for it."""

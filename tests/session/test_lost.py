@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from twisted.trial.unittest import TestCase
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from gateway.inspector import Inspector
 from gateway.interfaces import CLIENT, SERVER, ISession, Outcome, Side, Verdict
+from gateway.testing.world.network import Attempt
+from gateway.testing.world.peer import Peer
+from gateway.testing.world.world import World, inspecting
 from protocols.http.inspector import HttpInspector
 from protocols.http.policy.settings import HttpSettings
 from tests.session.scene import Scene, asynchronous, receive, receive_all, reset, send
@@ -33,6 +39,123 @@ class Broken(Inspector):
 
     def lost(self, side: Side, verdict: Verdict) -> None:
         raise RuntimeError("a bug")
+
+
+class Delivering(Inspector):
+    """Lets the session end when the test says so."""
+
+    def __init__(self, session: ISession, said: Deferred[None]) -> None:
+        super().__init__(session)
+        self.said = said
+
+    def received(self, side: Side, data: bytes) -> None:
+        self.session.send(side.other, data)
+
+    def lost(self, side: Side, verdict: Verdict) -> Deferred[None]:
+        return self.said
+
+
+class Again(Delivering):
+    """Wants another server each time that one has gone."""
+
+    def ended(self, side: Side) -> None:
+        if side is SERVER:
+            self.again()
+        else:
+            self.session.close("the client has gone")
+
+    def lost(self, side: Side, verdict: Verdict) -> Any:
+        return self.again() if side is SERVER else None
+
+    def again(self) -> None:
+        self.session.connect()
+        self.session.send(SERVER, b"again ")
+
+
+class SimulatedTests(SynchronousTestCase):
+    """What an inspector may do when a side has gone."""
+
+    def world(self, inspector: Any) -> tuple[World, Peer, list[Attempt]]:
+        self.said: Deferred[None] = Deferred()
+        world = World([inspecting(lambda session: inspector(session, self.said))])
+        attempts: list[Attempt] = []
+        world.network.asked = attempts.append
+        client = world.comes()
+        world.settle()
+        return world, client, attempts
+
+    def test_decision(self) -> None:
+        """The session ends by a reset when the inspector has decided, and not before."""
+        world, client, (attempt,) = self.world(Delivering)
+        server = attempt.accepts()
+        world.settle()
+        server.says(b"all there is")
+        world.settle()
+        server.resets()
+        world.settle()
+        self.assertEqual((client.heard, client.was_reset), (b"all there is", False))
+        self.said.callback(None)
+        world.settle()
+        self.assertTrue(client.was_reset)
+        (flow,) = world.flows
+        self.assertEqual(flow.verdict, Verdict(Outcome.RESET, "reset by the server"))
+
+    def test_decision_never(self) -> None:
+        """A side that is left is not kept for ever: the session is idle then."""
+        world, client, (attempt,) = self.world(Delivering)
+        server = attempt.accepts()
+        world.settle()
+        server.resets()
+        world.pass_time(1000.0)
+        self.assertTrue(client.was_reset)
+        self.assertIn("idle_seconds", world.flows[0].verdict.reason)
+
+    def test_client_after_server(self) -> None:
+        """When the other side is lost too, there is nothing to decide any more."""
+        world, client, (attempt,) = self.world(Delivering)
+        server = attempt.accepts()
+        world.settle()
+        server.resets()
+        world.settle()
+        client.resets()
+        world.settle()
+        self.assertEqual(world.flows[0].verdict, Verdict(Outcome.RESET, "reset by the server"))
+        self.said.callback(None)
+
+    def test_another_server(self) -> None:
+        """The client's connection outlives two servers, and the record has all bytes."""
+        world, client, attempts = self.world(Again)
+        for go in (Peer.ends, Peer.resets):
+            server = attempts[-1].accepts()
+            world.settle()
+            client.says(b"asked")
+            world.settle()
+            server.says(b"said ")
+            world.settle()
+            go(server)
+            world.settle()
+        last = attempts[-1].accepts()
+        world.settle()
+        last.says(b"last")
+        world.settle()
+        self.assertEqual(client.heard, b"said said last")
+        self.assertEqual(last.heard, b"again ")
+        self.assertFalse(client.has_ended or client.was_reset)
+        client.ends()
+        last.ends()
+        world.pass_time(10.0)
+        (flow,) = world.flows
+        self.assertEqual(flow.to_client, len(client.heard))
+        self.assertEqual(flow.to_server, len(b"askedagain askedagain "))
+
+    def test_still_there(self) -> None:
+        """A server that has not gone is not replaced: to ask for that is a bug."""
+        world, _, (attempt,) = self.world(Delivering)
+        attempt.accepts()
+        world.settle()
+        (session,) = world.register.running.values()
+        with self.assertRaises(RuntimeError):
+            session.connect()  # type: ignore[attr-defined]
 
 
 class LostTests(TestCase):

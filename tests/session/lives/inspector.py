@@ -187,14 +187,38 @@ class Odd(Watched):
         return self.perhaps(side)
 
     def end(self, side: Side) -> Any:
+        if side is SERVER and self.course.chance.random() < 0.3:
+            return self.goes_on()
         self.session.end(side.other)
         return self.perhaps(side)
 
+    def goes_on(self) -> Any:
+        """With another server."""
+        self.course.honest = False
+        self.course.log("    another server")
+        self.session.send(SERVER, b"to nobody")
+        connected = self.session.connect()
+        self.session.send(SERVER, b"once more")
+        self.nobody_has_ended()
+        return connected if self.course.chance.random() < 0.3 else None
+
+    def nobody_has_ended(self) -> None:
+        """As yet, of another server; which does not know of the client's end either."""
+        self.ended_sides.discard(SERVER)
+        if CLIENT in self.ended_sides:
+            self.session.end(SERVER)
+
     def lose(self, side: Side, verdict: Verdict) -> Any:
-        if self.course.chance.random() < 0.5:
+        chance = self.course.chance.random()
+        if side is SERVER and chance < 0.2:
+            return self.goes_on()
+        if chance < 0.3:
+            return self.course.decision()
+        if chance < 0.6:
             self.course.honest = False
             self.session.send(side.other, b"last words")
             self.session.close("lost", Outcome.FAILED)
+        return None
 
     def perhaps(self, side: Side) -> Any:
         chance = self.course.chance.random()
@@ -276,6 +300,7 @@ class Odd(Watched):
 
     def connects_again(self, side: Side) -> None:
         self.session.connect()
+        self.nobody_has_ended()
 
     def goes_elsewhere(self, side: Side) -> Any:
         connected = self.session.connect(ELSEWHERE)
