@@ -31,6 +31,7 @@ def plans_of(settings: HttpSettings) -> Plans | None:
         settings.request_bodies,
         settings.times.response_bytes_per_second,
         settings.limits.response_body_bytes,
+        settings.limits.chunk_bytes,
     )
     return None if any(special) else Plans(settings)
 
