@@ -62,6 +62,7 @@ SLOW = "takes its time on purpose, and tests no server"
 HTTP = ("relay", "http")
 SMTP = ("relay", "smtp")
 FTP = ("relay", "ftp")
+POP3 = ("pop3",)
 
 SUITES = (
     Suite(
@@ -113,6 +114,7 @@ SUITES = (
         Runner.UNITTEST,
         ("test.test_poplib", "test.test_imaplib"),
     ),
+    Suite("cpython-pop3", CPYTHON, Runner.UNITTEST, ("test.test_poplib",), POP3),
     Suite("cpython-smtp", CPYTHON, Runner.UNITTEST, ("test.test_smtplib",), SMTP),
     Suite("cpython-ftp", CPYTHON, Runner.UNITTEST, ("test.test_ftplib",), FTP),
     Suite("twisted-http", TWISTED, Runner.TRIAL, ("twisted.web",), HTTP),
@@ -123,6 +125,7 @@ SUITES = (
         Runner.TRIAL,
         ("twisted.mail.test.test_imap", "twisted.mail.test.test_pop3"),
     ),
+    Suite("twisted-pop3", TWISTED, Runner.TRIAL, ("twisted.mail.test.test_pop3",), POP3),
     Suite("twisted-smtp", TWISTED, Runner.TRIAL, ("twisted.mail.test.test_smtp",), SMTP),
     Suite(
         "twisted-tcp",
