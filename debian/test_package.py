@@ -239,7 +239,7 @@ class PackageTests(PackageCase):
         container.inspect()
         self.assertInspects()
         audit = container.path("/var/log/tproxygw/eve.json")
-        self.assertTrue(wait_until(lambda: '"service": "web"' in audit.read_text(), 10))
+        self.assertTrue(wait_until(lambda: '"service":"web"' in audit.read_text(), 10))
         container.run("logrotate", "--force", "/etc/logrotate.d/tproxygw")
         self.assertTrue(audit.with_name("eve.json.1").exists())
         self.assertTrue(wait_until(audit.exists, 10))

@@ -18,6 +18,10 @@ class CommandError(KernelError):
     """A tool failed, or isn't there."""
 
 
+class NotInstalled(CommandError):
+    """A tool isn't there."""
+
+
 def find(name: str) -> str | None:
     """The path of the tool C{name}, if it is installed."""
     return shutil.which(name, path=SAFE_PATH)
@@ -29,7 +33,8 @@ def run(arguments: tuple[str, ...], script: str = "", seconds: float = 60.0) -> 
 
     @param arguments: the name of the tool first.
     @param script: its standard input.
-    @raise CommandError: it isn't there, failed, or took longer than C{seconds}.
+    @raise NotInstalled: it isn't there.
+    @raise CommandError: it failed, or took longer than C{seconds}.
     """
     try:
         done = subprocess.run(
@@ -53,7 +58,7 @@ def run(arguments: tuple[str, ...], script: str = "", seconds: float = 60.0) -> 
 def _path(name: str) -> str:
     path = find(name)
     if path is None:
-        raise CommandError(
+        raise NotInstalled(
             f'the command "{name}" is not installed (looked in {SAFE_PATH}); '
             f"run: apt-get install {PACKAGES.get(name, 'iptables')}"
         )

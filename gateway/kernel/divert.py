@@ -14,6 +14,7 @@ from typing import Protocol
 
 from gateway.kernel import claim, routing
 from gateway.kernel.claim import Claim
+from gateway.kernel.command import NotInstalled
 from gateway.kernel.errors import KernelError
 from gateway.kernel.filter.ruleset import Ruleset, make_ruleset
 from gateway.kernel.netfilter import IptablesFilter, NftablesFilter
@@ -134,9 +135,11 @@ class KernelDivert:
         """
         left = set()
         for packet_filter in self._filters.values():
-            for port in self._abandoned(packet_filter):
-                packet_filter.remove(port)
-            left |= packet_filter.ports()
+            # where its tools are not, there are no rules that they could have made
+            with suppress(NotInstalled):
+                for port in self._abandoned(packet_filter):
+                    packet_filter.remove(port)
+                left |= packet_filter.ports()
         routing.remove_abandoned(None, claim.held())
         return left
 

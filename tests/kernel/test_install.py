@@ -101,6 +101,14 @@ class NftablesTests(HostCase):
         )
         self.assertEqual(said, "missing")
 
+    def test_abandoned(self) -> None:
+        """All of it goes, by an operator's command, on a host that has no iptables, too."""
+        before = self.everything()
+        self.do("divert().install(policy(SAMPLE, **NFT)); os._exit(0)")
+        self.assertNotEqual(self.everything(), before)
+        self.assertEqual(self.do("print(divert('-nonesuch').remove_abandoned())"), "set()")
+        self.assertEqual(self.everything(), before)
+
     def test_left_over(self) -> None:
         """A killed gateway's rules and routes give way to the next one's, whatever its numbers."""
         self.do(
