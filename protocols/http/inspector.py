@@ -78,22 +78,28 @@ class HttpInspector(StreamInspector):
         else:
             self.release()
 
-    def lost(self, side: Side, verdict: Verdict) -> None:
-        """A client that has nothing of the answer yet reads that there will be none."""
+    def lost(self, side: Side, verdict: Verdict) -> Deferred[Any] | None:
+        """
+        A client that has nothing of the answer yet reads that there will be none. One that has some
+        gets all that came, before it hears that this was not all.
+        """
         dialogue = self.dialogue
         if side is CLIENT or dialogue.left:
-            return
+            return None
         current, oldest = dialogue.current, dialogue.pending.oldest
         if dialogue.last or (current is not None and current.answered):
             # and complete: a reset could take it from the client
             self.session.close(verdict.reason, Outcome.FAILED)
         elif oldest is None:
-            return
+            return None
         elif not oldest.answering:
             if not dialogue.asks_again(oldest, begun=self.unread(SERVER) > 0):
                 dialogue.unanswered(oldest, f"{verdict.reason}, before it had answered")
         elif oldest.delimited:
             dialogue.break_off(oldest, verdict.reason)
+        else:
+            return self.session.flushed(CLIENT)
+        return None
 
     def ended(self, side: Side) -> Deferred[Any] | None:
         """With a client that leaves between two requests, all is done."""

@@ -8,6 +8,7 @@ from gateway.interfaces import CLIENT, SERVER, Outcome
 from gateway.testing import FakeSession
 from protocols.http.policy.settings import HttpSettings
 from protocols.http.settings import Stack
+from protocols.http.times import Times
 from tests.protocols.http.test_transactions import GET, OK, PUT, Scripted, ask, records, scripted
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -92,6 +93,20 @@ class ResetTests(SynchronousTestCase):
         session.says(SERVER, b"HTTP/1.1 200 OK\r\n\r\nabc")
         session.resets(SERVER)
         self.passed_on(session, b"HTTP/1.1 200 OK\r\n\r\nabc")
+
+    def test_in_a_body_without_end_to_a_slow_client(self) -> None:
+        """It takes all that came, before it is reset; and has only so much time for that."""
+        for takes in (True, False):
+            session = ask(GET % 1, slow={CLIENT})
+            session.says(SERVER, b"HTTP/1.1 200 OK\r\n\r\nabc")
+            session.resets(SERVER)
+            self.assertIsNone(session.verdict)
+            if takes:
+                session.flush(CLIENT)
+                self.passed_on(session, b"HTTP/1.1 200 OK\r\n\r\nabc")
+            else:
+                session.advance(Times().take_seconds + Times().shortest)
+                self.assertIn("too slowly", str(session.verdict))
 
     def test_in_a_body_that_is_held(self) -> None:
         """The policy looks at it, or another service does: the client has nothing yet."""
