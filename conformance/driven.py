@@ -13,7 +13,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from conformance.install import CACHE, Installed
+from conformance.install import CACHE, Installed, authority
 from conformance.loopback import Loopback, loopback
 from conformance.suites import Runner, Suite
 
@@ -138,6 +138,7 @@ def environment(record: Path, left_out: Sequence[str]) -> dict[str, str]:
         "PYTHONPATH": str(RECORDERS),
         "PYTHONDONTWRITEBYTECODE": "1",
         "CONFORMANCE_RECORD": str(record),
+        "CONFORMANCE_AUTHORITY": str(authority()),
         "CONFORMANCE_LEFT_OUT": json.dumps(left_out),
     }
 

@@ -45,7 +45,7 @@ class Installed:
     @property
     def folder(self) -> Path:
         """Where the tests are."""
-        if self.origin.source or self.origin.debian:
+        if self.origin.source or self.origin.debian or self.origin.git:
             return self.base / "source"
         if self.origin.npm:
             return self.base / "node_modules" / self.origin.npm.rpartition("@")[0]
@@ -64,6 +64,8 @@ class Installed:
             pip("--python", self.python, "install", *self.origin.requirements)
         if self.origin.source:
             self._fetch_tests()
+        if self.origin.git:
+            fetch_commit(*self.origin.git.rsplit("@", 1), self.folder)
         if self.origin.npm:
             self._npm("install", "--prefix", str(self.base), self.origin.npm)
         if self.origin.debian:
@@ -105,6 +107,23 @@ def python_with_tests() -> str:
     return DEBIAN_PYTHON
 
 
+def authority() -> Path:
+    """
+    CPython's own tests have an authority, with its key: the suites' servers have certificates of
+    it, their clients trust it, and the gateway that inspects TLS between them poses as it.
+    """
+    file = CACHE / "authority.pem"
+    if not file.exists():
+        command = [python_with_tests(), "-c", "import test; print(*test.__path__)"]
+        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        (folder,) = (key.parent for path in found for key in Path(path).rglob("pycakey.pem"))
+        text = (folder / "pycakey.pem").read_text() + (folder / "pycacert.pem").read_text()
+        CACHE.mkdir(exist_ok=True)
+        file.touch(0o600)
+        file.write_text(text)
+    return file
+
+
 def has_tests(python: str) -> bool:
     """Whether an interpreter can import one of CPython's own tests."""
     command = [python, "-c", "import test.test_ftplib"]
@@ -134,6 +153,13 @@ def fetch_source(package: str, download: Path, folder: Path) -> None:
     folder.mkdir()
     run("tar", "-xf", str(archive), "--strip-components=1", "-C", str(folder))
     shutil.rmtree(download)
+
+
+def fetch_commit(repository: str, commit: str, folder: Path) -> None:
+    """One commit of a repository, without those before it."""
+    run("git", "init", "--quiet", str(folder))
+    run("git", "fetch", "--quiet", "--depth=1", repository, commit, folder=folder)
+    run("git", "checkout", "--quiet", "FETCH_HEAD", folder=folder)
 
 
 def source_lines() -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
-from conformance.install import run
+from conformance.install import authority, run
 
 NUMBERS = count()
 
@@ -27,6 +28,17 @@ sessions_per_client = 0
 [audit]
 file = "{audit}"
 """
+
+TLS = """
+[tls]
+root = "authority.pem"
+system_roots = false
+trust = ["authority.pem"]
+"""
+"""What those need who inspect TLS: clients and servers of the suites all have one authority."""
+
+INSIDE = {"tls": "relay"}
+"""What inspects what is inside, for inspectors of TLS."""
 
 SERVICES = Path(__file__).with_name("services")
 """The service that goes with each inspector."""
@@ -78,8 +90,14 @@ class Loopback:
     def configure(self, inspector: str) -> None:
         """A policy by which everything on loopback goes through the service C{inspector}."""
         (self.config / "services").mkdir(parents=True)
-        (self.config / "gateway.toml").write_text(GATEWAY.format(audit=self.audit))
+        text = GATEWAY.format(audit=self.audit)
         shutil.copy(SERVICES / f"{inspector}.toml", self.config / "services")
+        if inspector in INSIDE:
+            text += TLS
+            shutil.copy(authority(), self.config)
+            inside = (SERVICES / f"{INSIDE[inspector]}.toml").read_text()
+            (self.config / "services" / "inside.toml").write_text(without_rules(inside))
+        (self.config / "gateway.toml").write_text(text)
 
     def clear(self) -> None:
         """End everything that still runs inside."""
@@ -93,6 +111,11 @@ class Loopback:
         probe = f"import socket; socket.create_connection(('127.0.0.1', {CLOSED_PORT}), 5)"
         command = self.command(sys.executable, "-c", probe)
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def without_rules(service: str) -> str:
+    """A service for what is inside of others only."""
+    return re.sub(r"^\[\[rule\]\]\n(?:(?!\[).+\n)*", "", service, flags=re.MULTILINE)
 
 
 @contextlib.contextmanager
@@ -111,7 +134,7 @@ def loopback(folder: Path, inspector: str = "") -> Iterator[Loopback]:
 
 
 @contextlib.contextmanager
-def gateway(place: Loopback, inspector: str, seconds: float = 60) -> Iterator[None]:
+def gateway(place: Loopback, inspector: str, seconds: float = 180) -> Iterator[None]:
     """
     The real C{twistd tproxygw}, until the end of the block.
 

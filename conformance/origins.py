@@ -19,6 +19,7 @@ class Origin:
         requirements bring node and npm.
     @ivar debian: a source package of Debian's that holds the tests; the
         newest version that there is for this Debian, as is the program's.
+    @ivar git: a repository that holds the tests, and the commit: C{"https://…@…"}.
     @ivar build: commands that build what the tests need, in the folder of the
         source.
     """
@@ -29,6 +30,7 @@ class Origin:
     tests: str = "tests"
     npm: str = ""
     debian: str = ""
+    git: str = ""
     build: tuple[tuple[str, ...], ...] = ()
 
 
@@ -146,4 +148,11 @@ CURL = Origin(
         # The servers that the tests talk to; what is tested is the curl that is installed.
         ("make", "--silent", "-C", "tests/server"),
     ),
+)
+
+# In no package. It needs a beta of tlslite-ng, which is one.
+TLSFUZZER = Origin(
+    "tlsfuzzer",
+    ("tlslite-ng==0.9.0b2", "ecdsa==0.19.2", "cryptography"),
+    git="https://github.com/tlsfuzzer/tlsfuzzer@14555fe211456c46deccc4b2d94751dbd894aece",
 )

@@ -19,6 +19,7 @@ from conformance.origins import (
     HTTPX,
     PYFTPDLIB,
     REQUESTS,
+    TLSFUZZER,
     TWISTED,
     Origin,
 )
@@ -34,6 +35,7 @@ class Runner(Enum):
     CURL = "record_curl"
     AUTOBAHN = "record_autobahn"
     GUNICORN = "record_gunicorn"
+    TLSFUZZER = "record_tlsfuzzer"
 
 
 @frozen
@@ -116,6 +118,39 @@ SUITES = (
     ),
     Suite("cpython-pop3", CPYTHON, Runner.UNITTEST, ("test.test_poplib",), POP3),
     Suite("cpython-smtp", CPYTHON, Runner.UNITTEST, ("test.test_smtplib",), SMTP),
+    Suite(
+        "cpython-tls",
+        CPYTHON,
+        Runner.UNITTEST,
+        (
+            "test.test_ssl.SimpleBackgroundTests",
+            "test.test_ssl.ThreadedTests",
+            "test.test_ssl.TestPostHandshakeAuth",
+        ),
+        ("tls-splice", "tls"),
+        seconds=400,
+    ),
+    Suite(
+        "tlsfuzzer",
+        TLSFUZZER,
+        Runner.TLSFUZZER,
+        (
+            *("alpn_negotiation", "extensions", "invalid_cipher_suites", "invalid_client_hello"),
+            *("invalid_compression_methods", "invalid_server_name_extension"),
+            *("invalid_session_id", "invalid_version", "sslv2hello_protocol", "tls13_0rtt_garbage"),
+            *("tls13_ccs", "tls13_connection_abort", "tls13_conversation", "tls13_crfg_curves"),
+            *("tls13_ecdhe_curves", "tls13_empty_alert", "tls13_finished"),
+            *("tls13_finished_plaintext", "tls13_hrr", "tls13_invalid_ciphers"),
+            *("tls13_keyshare_omitted", "tls13_keyupdate", "tls13_legacy_version"),
+            *("tls13_lengths", "tls13_multiple_ccs_messages", "tls13_nociphers"),
+            *("tls13_record_layer_limits", "tls13_record_padding", "tls13_session_resumption"),
+            *("tls13_shuffled_extentions", "tls13_unencrypted_alert", "tls13_unrecognised_groups"),
+            *("tls13_version_negotiation", "tls13_zero_content_type", "tls13_zero_length_data"),
+            *("truncating_of_client_hello", "version_numbers"),
+        ),
+        ("tls",),
+        seconds=600,
+    ),
     Suite("cpython-ftp", CPYTHON, Runner.UNITTEST, ("test.test_ftplib",), FTP),
     Suite("twisted-http", TWISTED, Runner.TRIAL, ("twisted.web",), HTTP),
     Suite("twisted-ftp", TWISTED, Runner.TRIAL, ("twisted.test.test_ftp",), FTP),
