@@ -28,7 +28,7 @@ quick: .make/environment
 pythons: .make/environment
 	.ci/pythons
 
-check: lint layout types news
+check: lint layout types news api
 
 lint: .make/environment
 	$(BIN)/ruff check
