@@ -9,13 +9,22 @@ asks its session for these: room for a body (L{ISpool}), a line to one of the op
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from attrs import frozen
 from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
+
+
+@runtime_checkable
+class Needing(Protocol):
+    """Settings of a service that needs something of the host: for the doctor."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Addresses of daemons, as in L{ITools.line}, and paths of programs."""
 
 
 class SpoolFull(Exception):

@@ -104,6 +104,7 @@ MAY_IMPORT = {
         "gateway.admission",
     ),
     "gateway.scanning": (
+        "gateway.kernel.doctor.finding",
         "gateway.tools",
         "gateway.policy",
         "gateway.observe",

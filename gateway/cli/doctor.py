@@ -12,6 +12,7 @@ from gateway.cli.configuration import load_policy
 from gateway.cli.terminal import Terminal
 from gateway.kernel.doctor.examine import examine
 from gateway.kernel.doctor.finding import Finding, Severity
+from gateway.scanning.doctor import examine as examine_scanners
 from gateway.tls.doctor import examine as examine_tls
 
 STYLES = {Severity.OK: "green", Severity.WARNING: "yellow", Severity.TROUBLE: "bold red"}
@@ -27,7 +28,11 @@ def command(ctx: click.Context, directory: Path) -> None:
     Run it as root; it sees more while the gateway is running.
     """
     policy = load_policy(directory)
-    findings = [*examine(policy), *examine_tls(directory, policy.tls, datetime.now(UTC))]
+    findings = [
+        *examine(policy),
+        *examine_tls(directory, policy.tls, datetime.now(UTC)),
+        *examine_scanners(policy.services.values()),
+    ]
     terminal = Terminal()
     for finding in findings:
         _show(terminal, finding)

@@ -10,5 +10,6 @@ L{gateway.tools}, which is all that an inspector sees of them::
     daemons    all of them, and the first of several that answers
     program    one of the operator's, run with one body
     programs   all that run now
+    doctor     whether daemons and programs are there
     tools      what one stacked session has of all this, until it ends
 """

@@ -30,6 +30,11 @@ class ClamdSettings(DaemonSettings):
         read=read_places,
     )
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """For the doctor."""
+        return self.servers
+
 
 class ClamdInspector(ScanInspector):
     """One body."""

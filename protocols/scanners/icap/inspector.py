@@ -64,6 +64,11 @@ class IcapSettings(DaemonSettings):
         precedent="Squid's adaptation_send_username is off",
     )
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """For the doctor."""
+        return self.servers
+
 
 class Known:
     """What services have said of themselves, for all sessions of a service of ours."""

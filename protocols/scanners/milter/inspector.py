@@ -43,6 +43,11 @@ class MilterSettings(DaemonSettings):
         precedent="Postfix's myhostname",
     )
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """For the doctor."""
+        return self.milters
+
 
 class MilterInspector(ScanInspector):
     """One mail."""

@@ -53,6 +53,11 @@ class ProgramSettings(ScanSettings):
         minimum=1048576,
     )
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """For the doctor."""
+        return self.command[:1]
+
 
 class ProgramInspector(ScanInspector):
     """One body."""
