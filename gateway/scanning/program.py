@@ -3,7 +3,7 @@ Program: one of the operator's, run with one body.
 
 It has nothing of the gateway's: no descriptor, no capability, no way to get one, a session of its
 own (so that all that it has started can be killed), and an empty folder that is removed afterwards.
-util-linux does that, as L{spawnProcess<twisted.internet.interfaces.IReactorProcess>} can't.
+util-linux does that, as C{spawnProcess} can't.
 """
 
 from __future__ import annotations
