@@ -84,7 +84,7 @@ class Container:
             *(
                 "--capability=CAP_NET_ADMIN,CAP_BPF",
                 "--rlimit=RLIMIT_NOFILE=65536",
-                "--console=pipe",
+                *("--system-call-filter=bpf", "--console=pipe"),
             ),
         )
         with (self.folder / "console.log").open("ab") as log:
