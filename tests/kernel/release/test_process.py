@@ -108,6 +108,8 @@ class ProcessTests(SynchronousTestCase):
             (elder,) = descendants(os.getpid())[:1]
             (younger,) = descendants(elder)
             os.kill(elder, signal.SIGKILL)
+            status = Path(f"/proc/{elder}/status")
+            self.assertTrue(wait_until(lambda: "zombie" in status.read_text(), 10))
             connection.close()
             gone = wait_until(lambda: not Path(f"/proc/{younger}").exists(), 30)
             self.assertTrue(gone, "it goes on")
