@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from unittest.mock import patch
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -79,6 +79,7 @@ class SpoolTests(SynchronousTestCase):
         spool.put(b"6")
         self.assertEqual(spool.read(0, 10), b"")
 
+    @settings(deadline=None)
     @given(st.lists(st.binary(max_size=40), max_size=30), st.integers(0, 200), st.integers(1, 50))
     def test_any(self, pieces: list[bytes], memory: int, at_once: int) -> None:
         """Whatever goes in comes out, and nothing is left of it afterwards."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -72,6 +72,7 @@ class ReplyTests(SynchronousTestCase):
         replies.feed(b"x" * LONGEST)
         self.assertRaises(ScannerFault, replies.feed, b"x")
 
+    @settings(deadline=None)
     @given(st.lists(st.binary(max_size=60)))
     def test_rubbish(self, pieces: list[bytes]) -> None:
         """Whatever it sends, it is replies or the scanner's fault, and never clean by accident."""
@@ -87,6 +88,7 @@ class ReplyTests(SynchronousTestCase):
 class CommandTests(SynchronousTestCase):
     """What it is told."""
 
+    @settings(deadline=None)
     @given(st.binary(max_size=300))
     def test_chunks(self, block: bytes) -> None:
         """A piece of a body is sent whole, and no chunk of it is the last one."""

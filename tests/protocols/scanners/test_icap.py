@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from attrs import evolve
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
@@ -330,6 +330,7 @@ class AnswerTests(SynchronousTestCase):
         for pieces in every_split(FOUND):
             self.assertEqual(self.read(*pieces), (200, 403, b"page\n"))
 
+    @settings(deadline=None)
     @given(st.binary(max_size=200), st.integers(0, 200))
     def test_rubbish(self, rubbish: bytes, at: int) -> None:
         """Whatever it sends, it is an answer or the scanner's fault."""

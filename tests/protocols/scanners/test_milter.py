@@ -7,7 +7,7 @@ from struct import pack
 from typing import Any
 
 from attrs import evolve
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
@@ -288,6 +288,7 @@ class MessageTests(SynchronousTestCase):
             self.assertEqual([field.name for field in found.fields], names, mail)
             self.assertEqual(mail[found.body :], body)
 
+    @settings(deadline=None)
     @given(st.lists(st.sampled_from([b"A: b\r\n", b" c\r\n", b"\r\n", b"x", b":", b"\t"])))
     def test_any(self, pieces: list[bytes]) -> None:
         """No byte of it gets lost."""
@@ -303,6 +304,7 @@ class MessageTests(SynchronousTestCase):
 class PacketTests(SynchronousTestCase):
     """What filters send."""
 
+    @settings(deadline=None)
     @given(st.binary(max_size=40))
     def test_rubbish(self, data: bytes) -> None:
         """It is a packet, or the scanner's fault; however it is cut."""
