@@ -131,7 +131,8 @@ class Client:
         self.name = name
         self.context = ssl.create_default_context(cafile=f"{folder}/both.crt")
         self.request = (
-            f"GET /%s HTTP/1.1\r\nHost: {name}\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n"
+            f"GET /%s HTTP/1.1\r\nHost: {name}:{PORT}\r\n"
+            "User-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n"
             "Accept: text/html,application/xhtml+xml\r\nAccept-Language: en-US,en;q=0.5\r\n"
             "Accept-Encoding: gzip, deflate\r\nConnection: keep-alive\r\n\r\n"
         )
