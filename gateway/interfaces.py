@@ -172,7 +172,7 @@ class IInspector(Interface):
         L{ISession.close}; who wants another server asks for L{ISession.connect}.
         Else the session ends with C{verdict}, and the other side is reset too.
 
-        @return: L{None}, or a Deferred: the session ends so when it has fired, and until
+        @return: C{None}, or a Deferred: the session ends so when it has fired, and until
             then goes on with the side that is left.
         """
 

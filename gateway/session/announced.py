@@ -45,7 +45,7 @@ class Announced:
     """
     What one session has announced.
 
-    @ivar by: the session that announced this one; L{None}: nobody did.
+    @ivar by: the session that announced this one; C{None}: nobody did.
     @ivar pending: the connections that are not there yet.
     """
 

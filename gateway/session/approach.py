@@ -43,7 +43,7 @@ class Approach:
     @param service: the service's name.
     @ivar targets: where the server may be, if nobody says anything else.
     @ivar origin: where the connection comes from.
-    @ivar upstream: how the server was reached; L{None}: it is not there.
+    @ivar upstream: how the server was reached; C{None}: it is not there.
     """
 
     __slots__ = (

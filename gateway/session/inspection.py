@@ -27,7 +27,7 @@ class Inspection:
 
     Whatever they raise is C{session}'s business, which is not kept here: it knows this.
 
-    @ivar present: the one that is told; L{None} before L{begin}, and after the end.
+    @ivar present: the one that is told; C{None} before L{begin}, and after the end.
     @ivar server_gone: whether it knows that the server has ended, or was lost.
     """
 

@@ -25,7 +25,7 @@ class Leg:
 
     @param reasons: why it is not read at first.
     @param limit: bytes that may wait for it.
-    @ivar wire: its connection, plain or in TLS; L{None}: there is none yet.
+    @ivar wire: its connection, plain or in TLS; C{None}: there is none yet.
     @ivar gate: decides whether it is read.
     """
 
