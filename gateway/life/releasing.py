@@ -26,9 +26,9 @@ SECONDS = 10.0
 
 class Releasing:
     """
-    @param carrier: the socket of one that is a service of its own; L{None}: it is started.
+    @param carrier: the socket of one that is a service of its own; C{None}: it is started.
     @param home: where running sessions are counted, when there is such a place.
-    @ivar passages: L{None}: released sessions stay in the gateway.
+    @ivar passages: C{None}: released sessions stay in the gateway.
     """
 
     def __init__(

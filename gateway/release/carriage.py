@@ -18,7 +18,7 @@ log = Logger()
 
 Message = dict[str, Any]
 Heard = Callable[[Message | None], object]
-"""Is told the answer; L{None}: there won't be one, and nobody knows what was done."""
+"""Is told the answer; C{None}: there won't be one, and nobody knows what was done."""
 
 GREETING_SECONDS = 30.0
 """For a carrier that has just been started: it has to read the policy."""
@@ -40,7 +40,7 @@ class Carriage:
     The connection.
 
     @param reactor: watches it.
-    @param again: connects anew to a carrier that is a service of its own; L{None} if it ends with
+    @param again: connects anew to a carrier that is a service of its own; C{None} if it ends with
         this process.
     @param told: is told what the carrier says by itself.
     @param began: is told the greeting of a carrier, which knows of no request of ours.

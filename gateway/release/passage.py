@@ -64,7 +64,7 @@ class Legs(Protocol):
     @property
     def standing(self) -> tuple[tuple[Socket, Socket], tuple[int, int]] | None:
         """
-        Their sockets, the client's first, and how many bytes wait for each; L{None}: something of
+        Their sockets, the client's first, and how many bytes wait for each; C{None}: something of
         the inspector's is still on its way.
         """
 

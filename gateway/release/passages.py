@@ -47,7 +47,7 @@ class Carried(Protocol):
 
 class Passages:
     """
-    @param again: connects to a carrier that is a service of its own; L{None}: it ends with us.
+    @param again: connects to a carrier that is a service of its own; C{None}: it ends with us.
     @param seconds: from a session's release until the kernel is asked.
     @param ports: what knows the ports that no socket has.
     @param adopt: makes a session of what a former gateway has told of one.

@@ -36,7 +36,7 @@ class FakeDatagrams(Asked):
     @ivar settings: by default, what the class's C{Settings} has by default.
     @ivar shared: by default, what the class's C{Shared} makes of them.
     @ivar probed: what a probe of the server comes to; C{None}: the test fires C{probing}.
-    @ivar now: the time; L{advance} lets it pass.
+    @ivar now: the time; L{FakeDatagrams.advance} lets it pass.
 
     @ivar datagrams: what each side was sent.
     @ivar connected: whether it was asked for.
