@@ -40,6 +40,9 @@ What holds it together:
   - Sans-I/O inside, I/O at the edge. C{policy} has no sockets, no clock and no Twisted;
     C{protocols} and L{gateway.inspector} see no sockets and no reactor; all socket options are in
     L{gateway.kernel.sockets}; stream sockets are read and written in L{gateway.wire.wire} only.
+  - Storeys, of which none knows the one above: L{gateway.wire} (sockets of streams and what makes
+    them), L{gateway.session} (one connection, with its inspector), L{gateway.admission} (who comes
+    in, and who is there). Modules import each other in no circle anywhere.
   - L{gateway.interfaces} is the whole contract between the gateway and its inspectors. Plugin
     authors subclass L{gateway.inspector.StreamInspector} and test with L{gateway.testing}.
   - L{gateway.service} is the only module that composes and the only one that imports the reactor.
