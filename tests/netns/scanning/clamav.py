@@ -9,6 +9,7 @@ import subprocess
 from hashlib import sha256
 from pathlib import Path
 
+from gateway.lab.namespace import Namespace
 from gateway.lab.waiting import wait_until
 from tests.netns.mail.unpacked import FOLDER
 from tests.netns.scanning.eicar import EICAR
@@ -22,9 +23,8 @@ DatabaseDirectory {folder}/signatures
 TemporaryDirectory {folder}
 Foreground yes
 User root
-StreamMaxLength {stream}
+StreamMaxLength 4M
 LogFile {folder}/clamd.log
-{more}
 """
 
 
@@ -35,8 +35,9 @@ class Clamav:
     @ivar socket: where it listens.
     """
 
-    def __init__(self, folder: Path, stream: str = "4M", more: str = "") -> None:
+    def __init__(self, namespace: Namespace, folder: Path) -> None:
         self.folder = folder
+        self._namespace = namespace
         self.socket = folder / "clamd.socket"
         self._process: subprocess.Popen[bytes] | None = None
         signatures = folder / "signatures"
@@ -44,12 +45,12 @@ class Clamav:
         digest = sha256(EICAR).hexdigest()
         (signatures / "own.hsb").write_text(f"{digest}:{len(EICAR)}:Eicar-Test\n")
         (signatures / "own.ndb").write_text(f"Pattern-Test:0:*:{PATTERN.hex()}\n")
-        (folder / "clamd.conf").write_text(CONF.format(folder=folder, stream=stream, more=more))
+        (folder / "clamd.conf").write_text(CONF.format(folder=folder))
 
     def start(self) -> None:
         """Until it answers."""
-        self._process = subprocess.Popen(
-            [str(FOLDER / "clamav-daemon/usr/sbin/clamd"), "-c", str(self.folder / "clamd.conf")],
+        self._process = self._namespace.start(
+            *(str(FOLDER / "clamav-daemon/usr/sbin/clamd"), "-c", str(self.folder / "clamd.conf")),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

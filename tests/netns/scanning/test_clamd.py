@@ -58,7 +58,7 @@ class ClamdTests(ScanCase):
 
     def prepare(self) -> None:
         super().prepare()
-        type(self).clamav = Clamav(self.scene.folder / "clamav")
+        type(self).clamav = Clamav(self.router, self.scene.folder / "clamav")
         self.clamav.start()
 
     clamav: ClassVar[Clamav]

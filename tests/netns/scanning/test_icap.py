@@ -35,7 +35,7 @@ class IcapTests(ScanCase):
 
     def prepare(self) -> None:
         super().prepare()
-        type(self).clamav = Clamav(self.scene.folder / "clamav")
+        type(self).clamav = Clamav(self.router, self.scene.folder / "clamav")
         self.clamav.start()
         type(self).icap = CIcap(self.router, self.scene.folder / "icap", self.clamav)
         self.icap.start()

@@ -47,7 +47,7 @@ class MilterTests(SmtpCase):
     def prepare(self) -> None:
         super().prepare()
         folder = self.scene.folder
-        clamav = Clamav(folder / "clamav")
+        clamav = Clamav(self.router, folder / "clamav")
         clamav.start()
         ClamavMilter(self.router, folder / "cm", 8892).start(clamav.socket)
         type(self).signer = OpenDKIM(self.router, folder / "dkim", 8891)
