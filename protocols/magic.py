@@ -115,7 +115,7 @@ SIGNATURES: tuple[tuple[re.Pattern[bytes], Kind], ...] = tuple(
 
 
 def recognise(beginning: bytes) -> Kind | None:
-    """What a body is that begins so; L{None} if it has no signature that is known."""
+    """What a body is that begins so; C{None} if it has no signature that is known."""
     for signature, kind in SIGNATURES:
         if signature.match(beginning):
             return kind

@@ -281,7 +281,7 @@ class DataChannel:
 
     @property
     def _ports(self) -> frozenset[int] | None:
-        """Where the server may connect from; L{None}: from anywhere."""
+        """Where the server may connect from; C{None}: from anywhere."""
         if self._session.settings.active_ports == "any":
             return None
         return frozenset({20, self.reached.port - 1})

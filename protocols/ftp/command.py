@@ -31,7 +31,7 @@ class Command:
     What a client asks for.
 
     @ivar verb: in capital letters.
-    @ivar argument: L{None} if there is none. The byte that is Telnet's IAC is
+    @ivar argument: C{None} if there is none. The byte that is Telnet's IAC is
         doubled on the wire (RFC 854), and single here.
     @ivar signalled: Telnet's signals were before it.
     """
@@ -45,7 +45,7 @@ class Command:
         """
         Read a command, without its CRLF.
 
-        @return: L{None} if the line is no command, but harmless.
+        @return: C{None} if the line is no command, but harmless.
         @raise Denied: the line has what can hide a second command in it.
         """
         signals = _SIGNALS.match(line)

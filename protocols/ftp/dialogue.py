@@ -36,7 +36,7 @@ class Dialogue:
     The state of one control connection.
 
     @ivar transfers: those that were begun, and whose last reply the client has not got.
-    @ivar client: what the client has sent; L{None} before it did.
+    @ivar client: what the client has sent; C{None} before it did.
     """
 
     def __init__(self, session: ISession) -> None:

@@ -45,8 +45,8 @@ def absolute(path: bytes, directory: bytes | None) -> bytes | None:
     """
     Where C{path} leads.
 
-    @param directory: the working directory, absolute; L{None} if nobody knows.
-    @return: L{None} if nobody knows, as with a server's own C{~}.
+    @param directory: the working directory, absolute; C{None} if nobody knows.
+    @return: C{None} if nobody knows, as with a server's own C{~}.
     """
     if path.startswith(b"~"):
         return None

@@ -34,8 +34,8 @@ class Protection:
     How far client and server have come with it.
 
     @ivar encrypting: the two have agreed to speak TLS, and are not done with that.
-    @ivar agreed: what was agreed with each; L{None} as long as they speak in plain text.
-    @ivar private: whether data connections are encrypted; L{None}: neither side has said, and
+    @ivar agreed: what was agreed with each; C{None} as long as they speak in plain text.
+    @ivar private: whether data connections are encrypted; C{None}: neither side has said, and
         servers with TLS from the first byte on differ.
     """
 
@@ -123,7 +123,7 @@ class Protection:
 
     @property
     def for_data(self) -> Pair | None:
-        """What TLS on data connections goes on with; L{None}: there is none."""
+        """What TLS on data connections goes on with; C{None}: there is none."""
         return self.agreed if self.private else None
 
     def secure(self, agreed: Pair | None) -> None:

@@ -49,7 +49,7 @@ class Rights:
     """
     What one session may do.
 
-    @ivar directory: the server's working directory; L{None} if nobody knows.
+    @ivar directory: the server's working directory; C{None} if nobody knows.
     """
 
     def __init__(self, settings: FtpSettings) -> None:

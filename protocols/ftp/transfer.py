@@ -65,11 +65,11 @@ class Transfer:
         the data connection: it connects, or is connected to first.
     @ivar mode: the server's.
     @ivar opens: gives the data connection its other side.
-    @ivar ports: where the server may connect from; L{None}: from anywhere.
+    @ivar ports: where the server may connect from; C{None}: from anywhere.
     @ivar dials: begins the data connection, if neither side does.
     @ivar expectation: as soon as the gateway listens for the initiator.
     @ivar far: as soon as it listens for the server too.
-    @ivar command: what is transferred; L{None} before that is known.
+    @ivar command: what is transferred; C{None} before that is known.
     @ivar offset: where in the file it begins.
     @ivar protected: the TLS of the control connection, if the data connection has to have some.
     @ivar agreed: what was agreed there, with the control connection's sides.
@@ -195,7 +195,7 @@ class Transfer:
 
     @property
     def flow(self) -> Flow | None:
-        """Which way bytes may go; L{None} before that is known."""
+        """Which way bytes may go; C{None} before that is known."""
         return None if self.command is None else VERBS[self.command.verb].flow
 
     @property

@@ -39,7 +39,7 @@ class Verb:
     """
     One kind of command.
 
-    @ivar argument: what may stand behind it; L{None}: nothing may.
+    @ivar argument: what may stand behind it; C{None}: nothing may.
     @ivar optional: whether there may be no argument.
     @ivar replies: first digits of the replies that may end it.
     @ivar early: whether it may come before the login.

@@ -45,7 +45,7 @@ class Pass(NamedTuple):
     @ivar look: so many first bytes of the body are shown to L{IDecisions.content}
         before anything of the message is sent.
     @ivar user: who asks, if that is known.
-    @ivar stack: who inspects the body; L{None}: that of the settings, if any.
+    @ivar stack: who inspects the body; C{None}: that of the settings, if any.
     @ivar wait: for so many seconds the server may say nothing; 0: as the settings have it.
     """
 
@@ -67,7 +67,7 @@ class Refuse:
     @ivar close: whether the connection ends with this answer. It ends anyway if the
         message had a body that is not read.
     @ivar headers: more headers of the answer, such as C{WWW-Authenticate}.
-    @ivar page: what the client reads; L{None}: what L{IDecisions.page} says.
+    @ivar page: what the client reads; C{None}: what L{IDecisions.page} says.
     @ivar silent: the client reads nothing: its connection is reset.
     @ivar by: what refuses it: see L{ISession.record}.
     """
@@ -135,7 +135,7 @@ class IPlans(Protocol):
         """
         A request of this method to this host passes if its path is clear of all these.
 
-        @return: L{None}: that does not suffice to tell.
+        @return: C{None}: that does not suffice to tell.
         """
 
     def answer(self, status: int, type: str | None) -> bool:
@@ -146,7 +146,7 @@ class IDecisions(Protocol):
     """
     The policy of one session: made once for each, with its settings.
 
-    @ivar plans: L{None}: each message has to be asked about.
+    @ivar plans: C{None}: each message has to be asked about.
     """
 
     @property
@@ -189,7 +189,7 @@ class IDecisions(Protocol):
         What the client reads with an answer of the gateway's own.
 
         @param reason: the operator's: what a client may know of it is the policy's choice.
-        @param request: L{None} if it could not be understood.
+        @param request: C{None} if it could not be understood.
         @param about: the status that the words are about, if the answer has to have another one.
         @param words: of a stacked service, in place of those that fit the status.
         """

@@ -51,7 +51,7 @@ def _check_longest(lines: str, longest: int, offset: int) -> None:
 
 
 def _padded(lines: str) -> list[Field] | None:
-    """Headers that may have white space before their colons; L{None} if something else is wrong."""
+    """Headers that may have white space before their colons; C{None} if something else is wrong."""
     fields = []
     for line in lines.removesuffix("\r\n").split("\r\n"):
         found = FIELD_LINE.fullmatch(line) or PADDED_FIELD_LINE.fullmatch(line)

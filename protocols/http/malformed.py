@@ -10,7 +10,7 @@ class Malformed(Denied):
     """
     A message that is no HTTP, or that two readers could understand differently.
 
-    @ivar offset: of the offending bytes, from the beginning of the message; L{None} if
+    @ivar offset: of the offending bytes, from the beginning of the message; C{None} if
         it is not about a place.
     @ivar status: of the answer to the client. For what a server sent it is always 502.
     @ivar line: the first line of the message, if that could be read.

@@ -66,7 +66,7 @@ class Headers:
         return f"Headers({self.fields!r})"
 
     def get(self, name: str) -> str | None:
-        """The value of the first one of this name; L{None} if there is none."""
+        """The value of the first one of this name; C{None} if there is none."""
         return self.first.get(name.lower())
 
     def every(self, name: str) -> list[str]:
@@ -95,7 +95,7 @@ class Headers:
         Where in the message the header of this name begins.
 
         @param number: 0 for the first one of the name.
-        @return: L{None} if it was not read from there.
+        @return: C{None} if it was not read from there.
         """
         key, at = name.lower(), self._offset
         for line in self._lines.split("\r\n"):
@@ -202,9 +202,9 @@ class Target(NamedTuple):
     @ivar text: all of it, as received.
     @ivar scheme: in small letters; empty if the target has none.
     @ivar host: in small letters, without brackets; empty if the target has none.
-    @ivar port: L{None} if the target names none.
+    @ivar port: C{None} if the target names none.
     @ivar path: as received; starts with "/" ("*" in asterisk form, empty in authority form).
-    @ivar query: as received, without "?"; L{None} if there is no "?".
+    @ivar query: as received, without "?"; C{None} if there is no "?".
     """
 
     text: str
@@ -224,7 +224,7 @@ class Request(NamedTuple):
     @ivar version: "1.0" or "1.1".
     @ivar host: whom it is for, by Host or an absolute target: in small letters, without
         port, brackets and final dot. Empty if an HTTP/1.0 client does not say.
-    @ivar port: the one that it names; L{None} if it names none.
+    @ivar port: the one that it names; C{None} if it names none.
     """
 
     method: str

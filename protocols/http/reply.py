@@ -23,7 +23,7 @@ def reply(
     """
     Head and content.
 
-    @param request: what it answers; L{None} if that could not be understood.
+    @param request: what it answers; C{None} if that could not be understood.
     @param date: now, in seconds since the epoch (RFC 9110, section 6.6.1).
     @param close: whether the connection ends with it.
     """

@@ -23,7 +23,7 @@ MOST_TRIES = 3
 
 class Route:
     """
-    @ivar reached: the server that is connected; L{None} before.
+    @ivar reached: the server that is connected; C{None} before.
     @ivar elsewhere: it, if it is not the original destination.
     """
 

@@ -14,7 +14,7 @@ class Shared:
 
     @ivar names: which addresses host names have.
     @ivar plans: what the policy says of many messages at once, if it does.
-    @ivar tables: what is known of plain messages; L{None}: there are none.
+    @ivar tables: what is known of plain messages; C{None}: there are none.
     """
 
     def __init__(self, settings: HttpSettings) -> None:

@@ -80,7 +80,7 @@ class Sink:
     """
     Takes what the stacked inspector lets through.
 
-    @param way: how the message leaves; L{None}: that is not known yet.
+    @param way: how the message leaves; C{None}: that is not known yet.
     @param by: who wants it inspected: see L{Stacked<protocols.http.decision.Stacked>}.
     """
 

@@ -29,7 +29,7 @@ class Transaction:
     @ivar delimited: the client can tell where it ends without the end of the connection.
     @ivar interim: how many 1xx responses there were.
     @ivar status: of the answer that the client got; the server's, or the gateway's own.
-    @ivar request_body: as far as it was sent; L{None} before.
+    @ivar request_body: as far as it was sent; C{None} before.
     @ivar response_body: likewise.
     @ivar request_head: how long the request's head was, in bytes.
     @ivar response_head: likewise.
@@ -58,7 +58,7 @@ class Transaction:
 
     @property
     def request(self) -> Request | None:
-        """As the client sent it; L{None} if it was none."""
+        """As the client sent it; C{None} if it was none."""
         if self._request is None:
             self._request = self.read_request()
         return self._request

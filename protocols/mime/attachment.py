@@ -20,7 +20,7 @@ class Attachment:
     @ivar name: as most programs read it; empty if it has none.
     @ivar names: all names that some program may read.
     @ivar type: as declared, and C{types}: all that some program may read.
-    @ivar detected: as its first bytes show; empty if they show nothing, L{None}
+    @ivar detected: as its first bytes show; empty if they show nothing, C{None}
         if nobody has looked.
     @ivar disguised: that is something else than what is declared.
     @ivar attached: it is more than text to be read. Of what is not, only the content counts.

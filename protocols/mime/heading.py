@@ -39,7 +39,7 @@ class Heading:
         """
         Some whole lines.
 
-        @return: L{None}, or how many bytes of them belong to the header, which is
+        @return: C{None}, or how many bytes of them belong to the header, which is
             complete then; the empty line that may follow does not.
         @raise Objection: it is too long.
         """
@@ -53,7 +53,7 @@ class Heading:
         return end
 
     def _end(self, lines: bytes) -> int | None:
-        """Where the first line begins that is no field; L{None} if it has not come."""
+        """Where the first line begins that is no field; C{None} if it has not come."""
         if self.empty and lines[:1] in (b" ", b"\t"):  # it goes on with nothing
             return 0
         at = 0

@@ -36,7 +36,7 @@ class Parameter:
     One parameter, as it is written.
 
     @ivar name: in small letters, without what RFC 2231 puts behind it.
-    @ivar number: of the piece; L{None} if it is whole.
+    @ivar number: of the piece; C{None} if it is whole.
     @ivar star: whether it says that it is encoded (RFC 2231, section 4).
     @ivar text: the value without quotes.
     @ivar quoted: whether it had some, or needs none.

@@ -208,7 +208,7 @@ def _chosen(
     rules: tuple[AttachmentRule, ...], attachment: Attachment, members: list[Member]
 ) -> tuple[AttachmentRule | None, tuple[AttachmentRule, ...]]:
     """
-    The first rule that is about an attachment; L{None} if it may pass. A program
+    The first rule that is about an attachment; C{None} if it may pass. A program
     may read only one of its names, so all of them have to be accepted.
 
     @return: the rule, and those before it that may yet be about it, by a file in an archive.

@@ -95,7 +95,7 @@ class Flight:
             self._read = end
 
     def _end(self, said: bytes) -> int | None:
-        """Where the next message ends; L{None} if that is not known yet."""
+        """Where the next message ends; C{None} if that is not known yet."""
         header = said[self._read : self._read + _HEADER]
         if header and header[0] != HandshakeType.CLIENT_HELLO:
             raise Refusal(

@@ -144,7 +144,7 @@ class QuicInspector:
     def _flight(self, packet: Packet) -> Flight | None:
         """
         The flight that an Initial packet belongs to: one of those that there are, or a new one.
-        L{None} for a packet that has not the keys of any: a server would not read it (RFC 9001,
+        C{None} for a packet that has not the keys of any: a server would not read it (RFC 9001,
         section 5.2).
         """
         for flight in self._flights:

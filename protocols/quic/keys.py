@@ -71,7 +71,7 @@ class Keys:
 
         @param largest: the largest number of a packet so far, as only the
             end of a number is sent.
-        @return: L{None} if these are not its keys.
+        @return: C{None} if these are not its keys.
         @raise Refusal: it is too short to be one, or not as the RFC wants it.
         """
         data, at = packet.data, packet.number_at

@@ -17,7 +17,7 @@ class Judgement:
     @ivar scanner: who has judged, for the record: program, version, signatures.
     @ivar where: its address.
     @ivar words: the scanner's own, for the receiver; empty: it has none.
-    @ivar instead: what passes in place of the body; L{None}: the body itself.
+    @ivar instead: what passes in place of the body; C{None}: the body itself.
     """
 
     found: tuple[str, ...] = ()

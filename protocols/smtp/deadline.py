@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from gateway.interfaces import ISession, ITimer
 
 Waits = Callable[["str | None"], None]
-"""Told for whom the time begins: the name of the client's setting, or L{None} for nobody."""
+"""Told for whom the time begins: the name of the client's setting, or C{None} for nobody."""
 
 
 class Deadline:

@@ -113,7 +113,7 @@ class Dialogue:
         raise Denied("a line without end", b"500 5.5.2 Line too long\r\n")
 
     def waits(self, setting: str | None) -> None:
-        """The client is to say something, within that many seconds. L{None}: it said it."""
+        """The client is to say something, within that many seconds. C{None}: it said it."""
         self._awaited = setting
         if setting is None:
             self.deadline.clear()
@@ -272,7 +272,7 @@ class Dialogue:
 
     @property
     def discard(self) -> Discard | None:
-        """Why nobody is to get the present mail; L{None} if somebody is."""
+        """Why nobody is to get the present mail; C{None} if somebody is."""
         transaction = self.transaction
         if transaction is None or (transaction.recipients and transaction.discard is None):
             return None

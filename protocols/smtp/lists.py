@@ -57,7 +57,7 @@ class AddressList:
         return self._entries.size
 
     def find(self, mailbox: Mailbox) -> str | None:
-        """The entry that an address is on the list by; L{None} if it is not."""
+        """The entry that an address is on the list by; C{None} if it is not."""
         for candidate in _candidates(mailbox):
             if candidate.encode() in self._entries:
                 return candidate

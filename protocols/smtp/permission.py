@@ -30,7 +30,7 @@ def check_sender(path: Path, settings: SMTPSettings) -> Discard | None:
     """
     Decide upon the path of MAIL.
 
-    @return: why what it sends is to be discarded; L{None} if it is not.
+    @return: why what it sends is to be discarded; C{None} if it is not.
     @raise Refusal: it is refused.
     """
     _check_route(path, settings)
@@ -42,7 +42,7 @@ def check_recipient(path: Path, client: str, settings: SMTPSettings) -> Discard 
     Decide upon the path of RCPT.
 
     @param client: the address of who sends it.
-    @return: why what it would get is to be discarded; L{None} if it is not.
+    @return: why what it would get is to be discarded; C{None} if it is not.
     @raise Refusal: it is refused.
     """
     mailbox = path.mailbox

@@ -112,7 +112,7 @@ class Server:
 
         @param transfers: whether the server has a part of a message, which it may refuse.
         @return: a reply that nobody had asked for: a server may say 421 at
-            any time (RFC 5321, section 3.8). L{None}: the server ended, perhaps within a reply.
+            any time (RFC 5321, section 3.8). C{None}: the server ended, perhaps within a reply.
         @raise Denied: what came does not fit.
         """
         while await read.more():

@@ -45,7 +45,7 @@ class HostKey:
 
 
 def shown_in(kex: str) -> int | None:
-    """The message that shows the key, by the method of the exchange; L{None} if none does."""
+    """The message that shows the key, by the method of the exchange; C{None} if none does."""
     if kex.startswith(_WITHOUT):
         return None
     return Message.KEX_DH_GEX_REPLY if kex.startswith(_GROUP_EXCHANGE) else Message.KEX_REPLY

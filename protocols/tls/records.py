@@ -46,7 +46,7 @@ class Progress:
     """
     How far the first message has come.
 
-    @ivar body: the ClientHello without its header; L{None} until it is whole.
+    @ivar body: the ClientHello without its header; C{None} until it is whole.
     @ivar wanted: nothing new can be said before so many bytes are there, from
         the first of the connection.
     """
@@ -110,7 +110,7 @@ def _check_header(header: bytes) -> None:
 
 def _length(message: bytes, limits: Limits) -> int | None:
     """
-    How long the message is with its header; L{None} as long as that is not there.
+    How long the message is with its header; C{None} as long as that is not there.
 
     @raise Refusal: it is no ClientHello, or too long.
     """

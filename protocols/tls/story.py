@@ -28,7 +28,7 @@ class Story:
     @ivar decision: what was to become of it.
     @ivar server: what was agreed with the server.
     @ivar client: what was agreed with the client.
-    @ivar trusted: by which root the client's certificate is; L{None} if it got none.
+    @ivar trusted: by which root the client's certificate is; C{None} if it got none.
     @ivar alert: the alert that a side refused with.
     """
 

@@ -54,7 +54,7 @@ def request_at_once(read: Reader, limits: Limits, encodes: bool) -> tuple[Reques
     Read the head of a request that is there as a whole, and has nothing wrong.
 
     @param encodes: see L{read_request}.
-    @return: and how many bytes it was; L{None}: L{read_request} will tell what is the matter.
+    @return: and how many bytes it was; C{None}: L{read_request} will tell what is the matter.
     """
     head = _at_once(read, limits)
     if head is None:

@@ -120,7 +120,7 @@ class PlainTransaction(Transaction):
 
     def fields(self, length: int) -> str | None:
         """
-        The fields of its record, prepared; L{None} if one of them is too long for that.
+        The fields of its record, prepared; C{None} if one of them is too long for that.
 
         @param length: of the answer's content.
         """
@@ -342,7 +342,7 @@ def _asked_length(head: Head, method: str, came: int) -> int:
 
 
 def _answered_content(head: Head, status: str, method: str, data: bytes) -> tuple[int, int] | None:
-    """How much of an answer's content has come, and is still to come; L{None}: it is not plain."""
+    """How much of an answer's content has come, and is still to come; C{None}: it is not plain."""
     shape, values = head.shape, head.values
     came = len(data) - head.size
     bodiless = status in _BODILESS or method == "HEAD"

@@ -32,7 +32,7 @@ class Shape:
     """
     One sequence of names.
 
-    @ivar kept: which of the lines pass, by their numbers; L{None}: all.
+    @ivar kept: which of the lines pass, by their numbers; C{None}: all.
     @ivar host: the number of that header's line, L{NOWHERE} if there is none; as are C{agent},
         C{referer}, C{connection}, C{length}, C{type} and C{coding} (Transfer-Encoding).
     """
@@ -53,7 +53,7 @@ class Shape:
 
     def onward(self, data: bytes, head: Head) -> bytes | None:
         """
-        A message that begins with C{head} as it is sent on; L{None} if its Connection says
+        A message that begins with C{head} as it is sent on; C{None} if its Connection says
         something else than that it goes on.
         """
         lines, at = head.lines, self.connection
@@ -110,7 +110,7 @@ class Shapes:
 
     def read(self, head: bytes) -> Head | None:
         """
-        The head that C{head} is, the empty line included; L{None}: it is not plain.
+        The head that C{head} is, the empty line included; C{None}: it is not plain.
 
         Plain are lines of printable ASCII, one space behind the colon, none at the end.
         """

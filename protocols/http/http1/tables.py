@@ -82,7 +82,7 @@ class Tables:
         self._endings: dict[tuple[str, str | None], str | None] = {}
 
     def host(self, value: str) -> HostPlan | None:
-        """What is known by the value of a Host header; L{None}: it is not plain."""
+        """What is known by the value of a Host header; C{None}: it is not plain."""
         if value in self._hosts:
             return self._hosts[value]
         if len(value) > LONGEST_HOST:
@@ -110,7 +110,7 @@ class Tables:
     def ending(self, status: str, type: str | None) -> str | None:
         """
         What is in the record of an answer with this status and C{Content-Type}, between the version
-        and the length; L{None}: such an answer is not plain.
+        and the length; C{None}: such an answer is not plain.
         """
         key = status, type
         if key in self._endings:

@@ -70,7 +70,7 @@ class Authentication:
         self.user = ""
 
     async def refusal(self, request: Request) -> Refuse | None:
-        """Why this request can't pass; L{None} if it is known who asks."""
+        """Why this request can't pass; C{None} if it is known who asks."""
         given = request.headers.every("authorization")
         if not given:
             return self._refuse("nobody has said who is asking")
@@ -108,7 +108,7 @@ class Authentication:
 
 
 def read_credentials(value: str) -> tuple[bytes, bytes] | None:
-    """Name and password of an Authorization header; L{None} if it is something else."""
+    """Name and password of an Authorization header; C{None} if it is something else."""
     scheme, _, token = value.partition(" ")
     if scheme.lower() != "basic":
         return None

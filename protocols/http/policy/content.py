@@ -96,7 +96,7 @@ class ContentPolicy:
         return self.unseen is None or media_type(message.headers) not in self.unseen
 
     def head(self, message: Request | Response) -> Objection | None:
-        """Why a message can't pass, by its header; L{None} if it may."""
+        """Why a message can't pass, by its header; C{None} if it may."""
         if not self.judges or is_empty(message):
             return None
         try:
@@ -130,7 +130,7 @@ class ContentPolicy:
         return LOOK if self.looks and self.looks_at(message) else 0
 
     def body(self, message: Request | Response, beginning: bytes) -> Objection | None:
-        """Why a message can't pass, by its first bytes; L{None} if it may."""
+        """Why a message can't pass, by its first bytes; C{None} if it may."""
         if not beginning:
             return None
         coding = coding_of(message.headers)

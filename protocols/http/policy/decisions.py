@@ -51,7 +51,7 @@ class Tested(NamedTuple):
 
     @ivar headers: as the tests want them.
     @ivar decided: how it ends here, if it does.
-    @ivar stack: who inspects the body; L{None}: none of them says so.
+    @ivar stack: who inspects the body; C{None}: none of them says so.
     @ivar wait: how many seconds the server may say nothing; 0: none of them says so.
     """
 
@@ -157,7 +157,7 @@ class Decisions:
         return Tested(headers, None, stack, wait)
 
     def _decided(self, test: Test, request: Request, url: Url) -> Refuse | Redirect | None:
-        """What a test says that ends the list; L{None}: it is allowed."""
+        """What a test says that ends the list; C{None}: it is allowed."""
         if test.action == "allow":
             return None
         if test.action == "close":

@@ -76,7 +76,7 @@ class UrlList:
         return self._entries.size
 
     def find(self, url: Url) -> str | None:
-        """The entry that C{url} is on the list by; L{None} if it is not."""
+        """The entry that C{url} is on the list by; C{None} if it is not."""
         for candidate in self._candidates(url):
             if candidate.encode() in self._entries:
                 return candidate.removeprefix("=")

@@ -17,7 +17,7 @@ from protocols.http.policy.test import RequestTest, ResponseTest
 
 
 def plans_of(settings: HttpSettings) -> Plans | None:
-    """The plans of a service; L{None} if each of its messages has to be judged for itself."""
+    """The plans of a service; C{None} if each of its messages has to be judged for itself."""
     headers = (settings.request_headers, settings.response_headers)
     special = (
         any(policy.changes for policy in headers),
@@ -56,7 +56,7 @@ class Plans:
         return None if None in found else tuple(check for check in found if check is not None)
 
     def _checks(self, method: str, host: str) -> Iterator[Check | None]:
-        """What a path must not be like; L{None}: that can't be told by paths."""
+        """What a path must not be like; C{None}: that can't be told by paths."""
         if self._settings.paths is not None:
             paths = self._settings.paths
             yield lambda path: path not in paths

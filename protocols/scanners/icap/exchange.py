@@ -55,7 +55,7 @@ class Exchange:
         Have a body judged.
 
         @param heads: of the request, and what is encapsulated before the body.
-        @param preview: bytes of the body that are sent first; L{None}: all at once.
+        @param preview: bytes of the body that are sent first; C{None}: all at once.
         @param status: of the response whose body it is; 0: it is a request's.
         @return: the names of what was found, and the answer's tag.
         @raise ScannerFault: that is not what it says.

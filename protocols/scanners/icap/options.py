@@ -24,7 +24,7 @@ class Options:
     What a service can do.
 
     @ivar methods: the modes that it has.
-    @ivar preview: bytes of a body that it wants to see first; L{None}: it wants all at once.
+    @ivar preview: bytes of a body that it wants to see first; C{None}: it wants all at once.
     @ivar whole: extensions of files that it wants without a preview.
     @ivar connections: so many it takes; 0: it does not say.
     @ivar tag: changes when its answers may.
@@ -41,7 +41,7 @@ class Options:
     until: float
 
     def preview_of(self, name: str, size: int) -> int | None:
-        """Bytes of a file that are its preview; L{None}: it is sent at once."""
+        """Bytes of a file that are its preview; C{None}: it is sent at once."""
         extension = name.rpartition(".")[2].lower() if "." in name else ""
         if self.preview is None or not size or extension in self.whole:
             return None

@@ -73,7 +73,7 @@ class Changes:
             raise ScannerFault(f"milter: {reply.name}: the envelope has been sent already")
 
     def result(self) -> ISpool | None:
-        """The mail with all changes; L{None}: nothing was changed."""
+        """The mail with all changes; C{None}: nothing was changed."""
         message = self._message
         if self._body is None and self._fields == list(message.fields):
             return None

@@ -83,7 +83,7 @@ class MilterInspector(ScanInspector):
 
     async def _ask(self, told: Told, mail: ISpool, line: ILine) -> ISpool | None:
         """
-        What one filter makes of it; L{None}: it leaves it as it is.
+        What one filter makes of it; C{None}: it leaves it as it is.
 
         @raise Refused: it does not let it pass.
         """

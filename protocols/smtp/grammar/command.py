@@ -64,7 +64,7 @@ class Command:
         return f"{self.verb} {self.argument}".rstrip(" ").encode() + b"\r\n"
 
     def parameter(self, name: str) -> str | None:
-        """The value of a parameter; empty if it has none, L{None} if it is not there."""
+        """The value of a parameter; empty if it has none, C{None} if it is not there."""
         values = dict(self.parameters)
         return (values[name] or "") if name in values else None
 

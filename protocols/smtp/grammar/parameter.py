@@ -39,7 +39,7 @@ class Parameter:
     What a parameter may be.
 
     @ivar extension: the EHLO keyword that it comes with.
-    @ivar takes: whether it takes this value; L{None} is none.
+    @ivar takes: whether it takes this value; C{None} is none.
     """
 
     extension: str
