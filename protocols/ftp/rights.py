@@ -14,6 +14,7 @@ from protocols.ftp.verbs import SECURITY, VERBS, Access, Flow
 ANONYMOUS = frozenset({"anonymous", "ftp"})
 
 _NO_COMMAND = Reply(502, b"That command is not allowed here.")
+_WHOLE = Reply(502, b"Only whole files pass here.")
 _NO_USER = Reply(530, b"That user may not log in here.")
 _NO_PATH = Reply(550, b"That path is not allowed here.")
 _TOO_LONG = Reply(501, b"That argument is too long.")
@@ -26,6 +27,7 @@ _PUTTING = frozenset({"STOR", "STOU", "MKD", "XMKD"})
 _LENGTHS = {"USER": "user_bytes", "PASS": "password_bytes", "ACCT": "password_bytes"}
 _HARMLESS = frozenset({"HELP", "UMASK"})
 _SECURE_FEATURES = SECURITY & {"AUTH", "PBSZ", "PROT"}
+_OF_PARTS = {"REST": ("stack_download", "stack_upload"), "APPE": ("stack_upload",)}
 _NEEDED = {"REST": "REST", "MLST": "MLST", "UTF8": "OPTS"}
 
 
@@ -63,7 +65,17 @@ class Rights:
         found = self._settings.commands.get(verb)
         if found is not None:
             return found
-        return "pass" if self._in_profile(verb) else "refuse"
+        return "pass" if self._in_profile(verb) and not self._hides(verb) else "refuse"
+
+    def _hides(self, verb: str) -> str | None:
+        """
+        The setting because of which a command does not pass that has only a part of a file sent:
+        nobody can judge a file by a part of it.
+        """
+        for name in _OF_PARTS.get(verb, ()):
+            if getattr(self._settings, name):
+                return name
+        return None
 
     def _in_profile(self, verb: str) -> bool:
         profile, kind = self._settings.profile, VERBS[verb]
@@ -97,8 +109,12 @@ class Rights:
                 "commands",
             )
         if decision == "refuse":
-            by = "commands" if command.verb in self._settings.commands else "profile"
-            raise Refused(_NO_COMMAND, "not allowed", by)
+            if command.verb in self._settings.commands:
+                raise Refused(_NO_COMMAND, "not allowed", "commands")
+            hides = self._hides(command.verb)
+            if hides is not None:
+                raise Refused(_WHOLE, "a part of a file can't be judged", hides)
+            raise Refused(_NO_COMMAND, "not allowed", "profile")
 
     def _check_length(self, command: Command) -> None:
         settings = self._settings

@@ -203,12 +203,14 @@ class FtpSettings:
         in_silence=True,
     )
     stack_download: str | None = option(
-        "The service whose inspector every file that is read has to pass.",
+        "The service whose inspector every file that is read has to pass. Files are sent whole then: "
+        'REST is refused, unless `commands` say "pass".',
         None,
         names_service=True,
     )
     stack_upload: str | None = option(
-        "The service whose inspector every file that is written has to pass.",
+        "The service whose inspector every file that is written has to pass. Files are sent whole "
+        'then: REST and APPE are refused, unless `commands` say "pass".',
         None,
         names_service=True,
     )

@@ -36,6 +36,17 @@ class Stack:
         precedent="nginx, whose requests to servers are of HTTP/1.0, takes 1 MiB by default",
     )
 
+    ranges: bool = option(
+        "Whether clients may ask for parts of a body that `response` sees, which is then shown "
+        "nothing else.",
+        False,
+    )
+
+    @property
+    def hides_ranges(self) -> bool:
+        """Whether bodies are asked for as a whole, so that they can be judged."""
+        return bool(self.response) and not self.ranges
+
     @property
     def of_requests(self) -> Stacked | None:
         """Who inspects bodies of requests, if somebody does."""

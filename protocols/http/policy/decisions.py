@@ -25,6 +25,7 @@ from protocols.http.status import (
     BAD_GATEWAY,
     BAD_REQUEST,
     FORBIDDEN,
+    PARTIAL_CONTENT,
     REQUEST_HEADER_FIELDS_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
 )
@@ -183,6 +184,8 @@ class Decisions:
         headers = policy.apply(headers)
         if answers.looks:
             headers = answers.asked(headers)
+        if self._settings.stack.hides_ranges:
+            headers = headers.without("range", "if-range")
         look = content.wants(request) if content.looks else 0
         return Pass(request.with_headers(headers), look, stack=stack, wait=wait)
 
@@ -195,6 +198,10 @@ class Decisions:
         headers, decided, stack, wait = self._tested(tests, response, url)
         if decided is not None:
             return decided
+        if response.status == PARTIAL_CONTENT and self._settings.stack.hides_ranges:
+            return _refuse(
+                "a part of a body, which nobody asked for (206)", "stack.ranges", BAD_GATEWAY
+            )
         content = self._settings.content
         wrong = content.head(response) if content.judges else None
         if wrong is not None:
@@ -203,9 +210,16 @@ class Decisions:
         long = policy.too_long(headers) if policy.limit else None
         if long is not None:
             return _refuse(_too_long(long, policy), "response_headers.limit", BAD_GATEWAY)
-        headers = policy.apply(content.answered(headers) if content.looks else headers)
+        headers = policy.apply(self._promised(headers))
         look = content.wants(response) if content.looks else 0
         return Pass(response.with_headers(headers), look, stack=stack, wait=wait)
+
+    def _promised(self, headers: Headers) -> Headers:
+        """A response's headers (or trailers), which promise nothing that does not pass."""
+        if self._settings.stack.hides_ranges and "accept-ranges" in headers:
+            return headers.with_("Accept-Ranges", "none")
+        content = self._settings.content
+        return content.answered(headers) if content.looks else headers
 
     def _url(self, request: Request) -> Url:
         """That of a request: nearly always the last one that was decided."""
@@ -228,7 +242,7 @@ class Decisions:
 
     def further_answered(self, headers: Headers) -> Headers | Refuse:
         """Which trailers of a response pass; and which headers of a 1xx one."""
-        headers = self._settings.content.answered(headers)
+        headers = self._promised(headers)
         policy = self._settings.response_headers
         return _further(policy, headers, "response_headers.limit", BAD_GATEWAY)
 

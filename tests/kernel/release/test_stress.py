@@ -1,8 +1,8 @@
 """
 Sessions go over to the kernel while data flows in both directions, and neither peer notices.
 
-Every byte is compared. C{RELEASE_SESSIONS=10000} makes a long run of it: as few as there are
-by default are enough to notice each of the cures that is taken out.
+Every byte is compared. C{RELEASE_SESSIONS=10000} makes a long run of it. As few as there are by
+default notice most of the cures that are taken out, but not that of resets of earlier flows.
 """
 
 from __future__ import annotations

@@ -338,6 +338,22 @@ class TransferTests(SynchronousTestCase):
         _, data = self.begun(b"LIST", settings)
         self.assertEqual(data.bodies, [])
 
+    def test_stacked_whole(self) -> None:
+        """Nobody can judge a file by a part of it: so none is asked for, or put to another one."""
+        down, up = {"stack_download": "scan"}, {"stack_upload": "scan"}
+        lets = {"commands": {"REST": "pass", "APPE": "pass"}}
+        for stack, refused in (({}, ()), (down, (b"REST 5",)), (up, (b"REST 5", b"APPE a"))):
+            control = Control(evolve(READ_WRITE, **stack)).log_in()
+            control.passive()
+            for command in (b"REST 5", b"APPE a"):
+                passed, answer = control.client(command + b"\r\n")
+                said = b"502 Only whole files pass here.\r\n" if command in refused else b""
+                self.assertEqual((passed == b"", answer), (command in refused, said), command)
+                if command not in refused:
+                    control.server(b"350 fine\r\n" if command[:1] == b"R" else b"550 no\r\n")
+        control = Control(evolve(READ_WRITE, **down, **up, **lets)).log_in()
+        self.assertEqual(control.client(b"REST 5\r\n")[0], b"REST 5\r\n")
+
     def test_stacked_late(self) -> None:
         """The same if the data connection is made after the command."""
         control = Control(evolve(READ_WRITE, stack_download="scan")).log_in()

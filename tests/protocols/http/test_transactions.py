@@ -628,6 +628,26 @@ class StackTests(SynchronousTestCase):
         session.says(CLIENT, GET % 2)
         self.assertTrue(session.sent[SERVER].endswith(GET % 2))
 
+    def test_parts(self) -> None:
+        """A body that is judged is asked for as a whole; a part that comes anyhow does not pass."""
+        asked = b"GET / HTTP/1.1\r\nHost: a\r\n%s\r\n"
+        ranged = asked % b"Range: bytes=5-\r\n"
+        for stack, sent, said in (
+            ({"response": "scan"}, asked % b"", b"none"),
+            ({"response": "scan", "ranges": True}, ranged, b"bytes"),
+            ({"request": "scan"}, ranged, b"bytes"),
+        ):
+            session = self.begin(**stack)
+            session.says(CLIENT, ranged)
+            self.assertEqual(session.sent[SERVER], sent)
+            session.says(SERVER, OK.replace(b"\r\n\r\n", b"\r\nAccept-Ranges: bytes\r\n\r\n"))
+            self.assertIn(b"Accept-Ranges: %s\r\n" % said, session.sent[CLIENT])
+        session = self.begin(response="scan")
+        session.says(CLIENT, ranged)
+        part = b"206 Partial Content\r\nContent-Range: bytes 5-6/7"
+        session.says(SERVER, OK.replace(b"200 OK", part))
+        self.assertTrue(session.sent[CLIENT].startswith(b"HTTP/1.1 502 "), session.sent[CLIENT])
+
     def test_kept(self) -> None:
         """A service that changes nothing leaves the length as it was said, in both directions."""
         settings = HttpSettings(stack=Stack(request="scan", response="scan"))
