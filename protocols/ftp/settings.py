@@ -203,8 +203,8 @@ class FtpSettings:
         in_silence=True,
     )
     stack_download: str | None = option(
-        "The service whose inspector every file that is read has to pass. Files are sent whole then: "
-        'REST is refused, unless `commands` say "pass".',
+        "The service whose inspector every file that is read has to pass. Files are sent whole "
+        'then: REST is refused, unless `commands` say "pass".',
         None,
         names_service=True,
     )
