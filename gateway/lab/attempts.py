@@ -85,6 +85,9 @@ TWO_LENGTHS = (
 UPLOAD = (b"USER anonymous\r\n", b"PASS me@example.com\r\n", b"STOR report\r\n", b"QUIT\r\n")
 
 
+MAILBOX = (b"USER alice\r\n", b"PASS sesame\r\n", b"STAT\r\n", b"QUIT\r\n")
+
+
 def _mail(recipient: bytes, content: bytes) -> tuple[bytes, ...]:
     """What a mail program says, piece by piece."""
     return (
@@ -138,6 +141,7 @@ ATTEMPTS = (
         program="talk",
         talk=_mail(b"bob@example.com", PROGRAM),
     ),
+    Attempt("a mailbox", Address(network.SERVER, 110), program="talk", talk=MAILBOX),
     Attempt("a server that speaks first", Address(network.SERVER, 4000)),
     Attempt("an answer after half-close", Address(network.SERVER, 9), b"x" * 100_000),
     Attempt("finger, for a user", Address(network.SERVER, 79), b"alice\r\n"),

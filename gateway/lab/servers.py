@@ -89,6 +89,24 @@ MAIL_REPLIES = {
 }
 
 
+async def mailbox(reader: StreamReader, writer: StreamWriter) -> None:
+    """POP3 (RFC 1939), as much of it as a look takes; the greeting says whom it sees."""
+    writer.write(b"+OK " + _greeting(writer).rstrip() + b"\r\n")
+    while line := await reader.readline():
+        verb = line.split(None, 1)[0].upper()
+        writer.write(MAILBOX_REPLIES.get(verb, b"-ERR Not here\r\n"))
+        if verb == b"QUIT":
+            break
+
+
+MAILBOX_REPLIES = {
+    b"USER": b"+OK Fine\r\n",
+    b"PASS": b"+OK Come in\r\n",
+    b"STAT": b"+OK 2 320\r\n",
+    b"QUIT": b"+OK Goodbye\r\n",
+}
+
+
 async def echo(reader: StreamReader, writer: StreamWriter) -> None:
     """RFC 862. What it got before the client's end of stream comes back before its own."""
     while data := await reader.read(PIECE):
@@ -112,6 +130,7 @@ CONVERSATIONS: dict[int, Conversation] = {
     43: whois,
     79: finger,
     80: hello,
+    110: mailbox,
     4000: who,
     8080: hello,
 }
