@@ -257,8 +257,9 @@ class Session(Facilities):
         if port is not None:
             approach.origin = approach.origin.with_port(port)
         client = self._legs[CLIENT].wire
-        if isinstance(client, Wire) and self.equipment.passages.is_bare(client.socket):
-            approach.origin = approach.origin._replace(bare=True)
+        if isinstance(client, Wire) and not client.closed:  # it may be lost, and that be awaited
+            if self.equipment.passages.is_bare(client.socket):
+                approach.origin = approach.origin._replace(bare=True)
         self._begin_to_connect()
         self._patience.connecting()
         return approach.begin(self, address)

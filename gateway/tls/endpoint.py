@@ -126,6 +126,16 @@ class Endpoint:
         return self.connection.get_app_data() is not None
 
     @property
+    def only_tickets(self) -> bool:
+        """
+        Whether what is to be sent at the end of a handshake, if nothing was held, is nothing but
+        tickets: a server of TLS 1.3 has said all else before it hears that the client is done.
+        """
+        if not self.agreed or self.broken or self.finished or self.is_client:
+            return False
+        return self.connection.get_protocol_version_name() == "TLSv1.3"
+
+    @property
     def resumed(self) -> bool:
         """Whether the handshake resumed an earlier session."""
         return bool(self._calls.reused)

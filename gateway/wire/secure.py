@@ -58,6 +58,7 @@ class SecureWire:
         "_later",
         "_plain",
         "_silent",
+        "_tickets",
         "_wanted",
         "_wire",
         "active",
@@ -75,6 +76,7 @@ class SecureWire:
         self._done: Deferred[None] | None = None
         self._kept: list[bytes] = []
         self._plain = b""
+        self._tickets = b""
         self._wanted = False
         self._ending = False
         self._failed = False
@@ -173,14 +175,14 @@ class SecureWire:
         if endpoint is None:
             self._kept.append(data)
             return
-        self._wire.send(endpoint.send(data))
+        self._say(endpoint.send(data))
 
     def end(self) -> None:
         """Say close_notify once everything sent has left, then half-close."""
         self._ending = True
         endpoint = self._endpoint
         if endpoint is not None:
-            self._wire.send(endpoint.end())
+            self._say(endpoint.end())
             if not self._shaking:
                 self._wire.end()
 
@@ -219,9 +221,12 @@ class SecureWire:
         endpoint = self._endpoint
         assert endpoint is not None
         self.owner.active = self.active
+        said = self._done is None or endpoint.held
         plain = endpoint.receive(data)
         answer = endpoint.take()
-        if answer:
+        if answer and not said and endpoint.only_tickets:
+            self._tickets = answer
+        elif answer:
             self._answer(answer)
         if self._done is not None and (endpoint.agreed or endpoint.broken):
             self._shaken(endpoint)
@@ -234,9 +239,18 @@ class SecureWire:
         elif endpoint.broken:
             self._broken(endpoint.broken.reason)
 
+    def _say(self, cipher: bytes) -> None:
+        """
+        Send it, behind the tickets of a handshake (RFC 8446, section 4.6.1). They wait for
+        something that the client reads: one that only sends, and closes, would leave them unread,
+        so that its kernel resets the connection and forgets what it had not sent yet.
+        """
+        tickets, self._tickets = self._tickets, b""
+        self._wire.send(tickets + cipher if tickets else cipher)
+
     def _answer(self, answer: bytes) -> None:
         """Send what TLS itself has to say."""
-        self._wire.send(answer)
+        self._say(answer)
         if self._wire.waiting > MOST_ANSWERS:
             self.owner.wire_choked(self.side)
 

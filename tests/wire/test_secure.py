@@ -652,7 +652,7 @@ class ChokedTests(SynchronousTestCase):
         made.wire_received(CLIENT, peer.take())
         wire.waiting = 0
         made.wire_drained(CLIENT)
-        self.assertEqual(owner.told, ["wire_choked", "wire_choked", "wire_drained"])
+        self.assertEqual(owner.told, ["wire_choked", "wire_drained"])
 
 
 class TurnsTests(SynchronousTestCase):
