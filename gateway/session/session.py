@@ -257,9 +257,10 @@ class Session(Facilities):
         if port is not None:
             approach.origin = approach.origin.with_port(port)
         client = self._legs[CLIENT].wire
-        if isinstance(client, Wire) and not client.closed:  # it may be lost, and that be awaited
-            if self.equipment.passages.is_bare(client.socket):
-                approach.origin = approach.origin._replace(bare=True)
+        # A client may be lost, and that be awaited: its socket is gone then.
+        socket = client.socket if isinstance(client, Wire) and not client.closed else None
+        if socket is not None and self.equipment.passages.is_bare(socket):
+            approach.origin = approach.origin._replace(bare=True)
         self._begin_to_connect()
         self._patience.connecting()
         return approach.begin(self, address)

@@ -304,6 +304,7 @@ class Odd(Watched):
 
     def goes_elsewhere(self, side: Side) -> Any:
         connected = self.session.connect(ELSEWHERE)
+        self.nobody_has_ended()
         return connected if self.course.chance.random() < 0.5 else None
 
     def urges(self, side: Side) -> None:
