@@ -491,13 +491,15 @@ class Session(Facilities):
         present = chosen.maker.make(cast(ISession, self))
         self._inspection.follow(present, unread)
         for leg in self._legs.values():
-            leg.gate.open(reason.DECIDING)  # what a former one awaits does not matter any more
+            # What a former one awaits does not matter any more, be it that it has started.
+            leg.gate.open(reason.DECIDING | reason.STARTING)
         started = self._inspection.started(self)
         if started is None:
             self._give(present)
             return
-        for leg in self._legs.values():
-            leg.gate.shut(reason.STARTING)
+        if present is self._inspection.present:  # else it has handed over as well
+            for leg in self._legs.values():
+                leg.gate.shut(reason.STARTING)
         started.addCallback(self._handed_over, present)
         started.addErrback(guard.failed, self)
 
