@@ -10,9 +10,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from gateway.envelope import NO_ENVELOPE, SmtpEnvelope
 from gateway.inspector import Reader, StreamInspector
 from gateway.interfaces import CLIENT, SERVER, Denied, Outcome, Unreachable
+from gateway.observe.identity import Identity
+from gateway.policy.connection import Protocol
 from gateway.policy.policy import Policy
+from gateway.session.records import Records
 from gateway.session.stack import stack
 from gateway.testing import FakeSession, every_split
+from gateway.testing.world.world import World
 from protocols.smtp.inspector import SMTPInspector
 from protocols.smtp.settings import SMTPSettings
 from tests.protocols.smtp.conversations import DATA, ENVELOPE, GO_AHEAD, OK, TAKEN, said
@@ -71,10 +75,17 @@ class StackingSession(FakeSession):
 
     inspectors = {"refuse": Refuser, "rewrite": Rewriter, "wait": Patient, "unsure": Unsure}
     told: Any = None
+    equipment: Any = None
+    identity: Any = None
+    records: Any = None
 
     def stack(self, name: str, sink: Any, envelope: Any = NO_ENVELOPE) -> Any:
-        policy = Policy(services={name: service(self.inspectors[name], name)})
+        chosen = service(self.inspectors[name], name)
+        policy = Policy(services={name: chosen})
         self.told = envelope
+        self.equipment = World([chosen]).equipment
+        self.identity = Identity(7, self.client, self.server, Protocol.TCP, self.service)
+        self.records = Records(self.equipment, self.identity)
         return stack(self, policy, name, sink, envelope)  # type: ignore[arg-type]
 
     def forget(self, stacked: Any) -> None:
