@@ -84,12 +84,17 @@ def outcome(name: str, printed: str, status: int, seconds: tuple[float, float]) 
     return Outcome(name, printed, seconds, counts, int(ran[-1]) if ran else 0)
 
 
-def run(name: str, folder: Path, options: list[str], limit: float) -> Outcome:
-    """One part, in a trial of its own."""
+def run(number: int, name: str, folder: Path, options: list[str], limit: float) -> Outcome:
+    """
+    One part, in a trial of its own.
+
+    @param number: names its folder. A name would be long: sockets are made below it, whose paths
+        may have 107 bytes.
+    """
     trial = Path(sys.executable).with_name("trial")
     began = time.monotonic()
     with (folder / name).open("w+b") as output:
-        command = (str(trial), f"--temp-directory=_trial_temp/{name}", *options, name)
+        command = (str(trial), f"--temp-directory=_trial_temp/{number}", *options, name)
         process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
         watch = threading.Timer(limit, process.kill)
         watch.start()
@@ -106,7 +111,10 @@ def outcomes(parts: list[str], jobs: int, options: list[str], limit: float) -> I
     """All parts, each as it ends."""
     Path("_trial_temp").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
-        waiting = [pool.submit(run, name, Path(folder), options, limit) for name in parts]
+        waiting = [
+            pool.submit(run, number, name, Path(folder), options, limit)
+            for number, name in enumerate(parts)
+        ]
         for ended in as_completed(waiting):
             yield ended.result()
 

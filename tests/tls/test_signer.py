@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,6 +57,7 @@ class SignerTests(TestCase):
     """The process, and the gateway's end of it."""
 
     timeout = 60
+    place: Path | None = None
 
     def folder(self) -> Path:
         folder = Path(self.mktemp()).resolve()
@@ -142,7 +145,11 @@ class SignerTests(TestCase):
 
     def served(self, folder: Path, user: str = "root") -> tuple[subprocess.Popen[bytes], Path]:
         """A signer that is a service of its own, and its socket."""
-        path = folder / "socket"
+        if self.place is None:  # the path of a socket may have no more than 107 bytes
+            self.place = Path(tempfile.mkdtemp())
+            self.place.chmod(0o755)
+            self.addCleanup(shutil.rmtree, self.place)
+        path = self.place / "socket"
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "gateway.tls.signer", "--config", str(folder)),
