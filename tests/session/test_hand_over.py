@@ -112,6 +112,33 @@ class HandOverTests(TestCase):
         self.assertEqual(await receive_all(server), b"SECRET")
 
     @asynchronous
+    async def test_not_for_me_either(self) -> None:
+        """What an inspector awaits that has handed over, at once or later, nobody waits for."""
+        for at_once in (True, False):
+            made: list[Inspector] = []
+
+            class Between(Inspector):
+                """Begins to wait, and finds that it is for another one."""
+
+                def started(self, at_once: bool = at_once, made: Any = made) -> Any:
+                    made.append(self)
+                    if at_once:
+                        self.session.hand_over("last", {})
+                    return Deferred()
+
+            services = (service(Between, "shout"), service(Shouting, "last"))
+            scene = Scene(self, Opening, services)
+            client = scene.connect()
+            await send(client, b"open\r\nat once")
+            server = await scene.accepted()
+            await until(lambda made=made: made)
+            if not at_once:
+                made[0].session.hand_over("last", {})
+            self.assertEqual(await receive(server, 13), b"open\r\nAT ONCE")
+            await send(client, b", later")
+            self.assertEqual(await receive(server, 7), b", LATER")
+
+    @asynchronous
     async def test_decision_about_the_unread(self) -> None:
         """An inspector that awaits a decision on what was unread is not told more before that."""
         decision: Deferred[None] = Deferred()

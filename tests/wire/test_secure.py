@@ -655,6 +655,65 @@ class ChokedTests(SynchronousTestCase):
         self.assertEqual(owner.told, ["wire_choked", "wire_drained"])
 
 
+class TicketTests(SynchronousTestCase):
+    """The tickets of a handshake of TLS 1.3, which a client reads when it reads something."""
+
+    def shaken(
+        self, said: bytes = b"", context: ssl.SSLContext | None = None
+    ) -> tuple[Any, StuckWire, Peer]:
+        """A client's side whose handshake is over; C{said} to the client before that."""
+        wire = StuckWire()
+        made: Any = SecureWire(wire, Owner(), lambda call: call())  # type: ignore[arg-type]
+        credentials = Credentials(Tls(system_roots=False), None, minter()[0], time.time)
+        minted = self.successResultOf(credentials.for_name(NAME, True))
+        peer = Peer(context or trusting(), False, NAME)
+        peer.put(b"")
+        made.begin(credentials.towards_client(minted, "web", (), Terms()), peer.take())
+        if said:
+            made.send(said)
+        peer.put(self.heard(wire))
+        made.wire_received(CLIENT, peer.take())
+        return made, wire, peer
+
+    def heard(self, wire: StuckWire) -> bytes:
+        """What has been sent since it was asked last."""
+        said, wire.said = wire.said, b""
+        return said
+
+    def test_wait(self) -> None:
+        """One that only sends has nothing to leave unread; with the first word they come."""
+        made, wire, peer = self.shaken()
+        peer.send(b"upload")
+        made.wire_received(CLIENT, peer.take())
+        self.assertEqual(self.heard(wire), b"")
+        made.send(b"thanks")
+        peer.put(self.heard(wire))
+        self.assertEqual(peer.received, b"thanks")
+        self.assertTrue(peer.tls.session.has_ticket)
+
+    def test_end(self) -> None:
+        """They come before the end is said, too; and an end is never held."""
+        made, wire, peer = self.shaken()
+        made.end()
+        peer.put(self.heard(wire))
+        self.assertTrue(peer.ended)
+        self.assertTrue(peer.tls.session.has_ticket)
+
+    def test_first_word(self) -> None:
+        """What was to be said before the handshake was over does not wait with them."""
+        _, wire, peer = self.shaken(b"220 welcome")
+        peer.put(self.heard(wire))
+        self.assertEqual(peer.received, b"220 welcome")
+
+    def test_older(self) -> None:
+        """TLS 1.2 is not agreed before the gateway has said its last word."""
+        context = trusting()
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        _, wire, peer = self.shaken(context=context)
+        peer.put(self.heard(wire))
+        self.assertTrue(peer.shaken)
+
+
 class TurnsTests(SynchronousTestCase):
     """L{Turns}."""
 
