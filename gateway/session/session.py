@@ -299,7 +299,9 @@ class Session(Facilities):
         for leg in self._legs.values():
             leg.gate.open(reason.SERVER_FULL)
         self._state = State.ALONE
-        self._verdict = None
+        client = self._legs[CLIENT].wire
+        if client is not None and not client.closed:  # else the verdict is the client's loss
+            self._verdict = None
 
     def _begin_to_connect(self) -> None:
         self._state = State.CONNECTING

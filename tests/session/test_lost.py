@@ -72,6 +72,13 @@ class Again(Delivering):
         self.session.send(SERVER, b"again ")
 
 
+class Late(Again):
+    """The same, while it decides what becomes of a client that is lost."""
+
+    def lost(self, side: Side, verdict: Verdict) -> Any:
+        return super().lost(side, verdict) if side is SERVER else self.said
+
+
 class SimulatedTests(SynchronousTestCase):
     """What an inspector may do when a side has gone."""
 
@@ -121,6 +128,21 @@ class SimulatedTests(SynchronousTestCase):
         world.settle()
         self.assertEqual(world.flows[0].verdict, Verdict(Outcome.RESET, "reset by the server"))
         self.said.callback(None)
+
+    def test_another_server_without_a_client(self) -> None:
+        """A server that goes while the loss of the client is decided on may be replaced, too."""
+        world, client, attempts = self.world(Late)
+        server = attempts[-1].accepts()
+        world.settle()
+        client.resets()
+        world.settle()
+        server.ends()
+        world.settle()
+        self.assertEqual(len(attempts), 2)
+        self.said.callback(None)
+        world.settle()
+        (flow,) = world.flows
+        self.assertEqual(flow.verdict, Verdict(Outcome.RESET, "reset by the client"))
 
     def test_another_server(self) -> None:
         """The client's connection outlives two servers, and the record has all bytes."""
