@@ -121,6 +121,8 @@ class FakeDatagrams(Asked):
 
     def probe(self, **asked: Any) -> Deferred[Agreed]:
         """See L{IDatagramSession.probe}. C{probed} says what comes of it."""
+        if self.verdict is not None:
+            return Deferred()
         self._note("probe")
         if self.probed is None:
             self.probing.append(Deferred())

@@ -71,6 +71,7 @@ class QuicInspector:
         self._allowed: set[int] = set()
         self._kept: list[bytes] = []
         self._timer: ITimer | None = None
+        self._over = False
 
     @staticmethod
     def foretell(settings: QuicSettings, connection: Any, said: Any) -> tuple[str, str, str]:
@@ -91,7 +92,8 @@ class QuicInspector:
         self.session.close(f"time limit: hello_seconds = {seconds:g}", Outcome.FAILED)
 
     def closed(self, verdict: Verdict) -> None:
-        """Over; nothing to do."""
+        """What is being judged does not matter any more."""
+        self._over = True
 
     def received(self, side: Side, datagram: bytes) -> Deferred[None] | None:
         """Look at what makes connections. Everything else is of one that was made."""
@@ -163,6 +165,8 @@ class QuicInspector:
 
     async def _judge(self, flights: list[Flight]) -> None:
         for flight in flights:
+            if self._over:  # nobody would be told of a probe, nor those who wait for the same one
+                return
             assert flight.hello is not None
             await self._allow(flight, flight.hello)
             self._allowed.add(id(flight))

@@ -235,3 +235,13 @@ class CheckedTests(Case):
         self.assertIn("probe", first.events)
         self.assertNotIn("probe", again.events)
         self.assertTrue(again.connected)
+
+    def test_left(self) -> None:
+        """A client that has gone before its second name was checked keeps no other one waiting."""
+        checked = settings(name=read_hosts((NAME, OTHER)), check_name=True)
+        second = packet(crypto(0, hello(OTHER)), destination=b"another!")
+        gone = session(packet(crypto(0, HELLO)) + second, settings=checked, probed=None)
+        gone.close("the client has gone")
+        gone.probing[0].callback(AGREED)
+        other = session(second, settings=checked, shared=gone.shared)
+        self.assertEqual(other.datagrams[SERVER], [second])
