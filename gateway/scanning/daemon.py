@@ -75,9 +75,14 @@ class Daemon:
         return self._connect()
 
     def _wait(self) -> Deferred[Line]:
-        waiting: Deferred[Line] = Deferred(self._waiting.remove)
+        waiting: Deferred[Line] = Deferred(self._wait_no_more)
         self._waiting.append(waiting)
         return waiting
+
+    def _wait_no_more(self, waiting: Deferred[Line]) -> None:
+        """Somebody gives up, perhaps while a line is being made for him."""
+        if waiting in self._waiting:
+            self._waiting.remove(waiting)
 
     def _connect(self) -> Deferred[Line]:
         try:
@@ -157,9 +162,22 @@ class Daemon:
             return
         waiting = self._waiting.popleft()
         try:
-            self._connect().addCallbacks(waiting.callback, waiting.errback)
+            made = self._connect()
         except Exception:
             waiting.errback()
+        else:
+            made.addCallbacks(self._made, self._not_made, (waiting,), errbackArgs=(waiting,))
+
+    def _made(self, line: Line, waiting: Deferred[Line]) -> None:
+        if waiting.called:  # given up
+            self._close(line)
+            self._next()
+        else:
+            waiting.callback(line)
+
+    def _not_made(self, failure: Failure, waiting: Deferred[Line]) -> None:
+        if not waiting.called:
+            waiting.errback(failure)
 
     def stop(self) -> None:
         """Nobody will use it any more."""

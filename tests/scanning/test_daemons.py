@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -162,6 +163,26 @@ class DaemonsTests(TestCase):
         lines[1].keep()
         fourth = yield fourth
         self.assertEqual(fourth.uses, 1)
+
+    @inlineCallbacks
+    def test_given_up_late(self) -> Any:
+        """Who gives up while a line is being made for him leaves nothing behind."""
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listening.close)
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        lines = []
+        for _ in range(2):
+            lines.append((yield self.tools.line((address,), self.terms)))
+        given_up = self.tools.line((address,), self.terms)
+        given_up.addErrback(lambda failure: None)
+        lines[0].drop()
+        given_up.cancel()
+        lines[1].drop()
+        daemon = self.daemons.daemon(address, self.terms)
+        for _ in range(3):
+            line = yield self.tools.line((address,), self.terms)
+            line.drop()
+        self.assertEqual(daemon.health.lines, 0)
 
     @inlineCallbacks
     def test_fewer(self) -> Any:
