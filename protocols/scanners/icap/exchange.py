@@ -84,6 +84,8 @@ class Exchange:
             head = await read_head(self._read)
             if head.status != CONTINUE:
                 return head
+            if not self._whole:
+                raise ScannerFault("ICAP: the service wants the rest before it has the preview")
             if preview == body.size:
                 raise ScannerFault("ICAP: the service wants more than there is")
             sent = preview

@@ -23,7 +23,7 @@ from protocols.scanners.icap.answer import Head, body_of, read_head, read_messag
 from protocols.scanners.icap.inspector import IcapInspector, IcapSettings, Known, read_service
 from protocols.scanners.icap.options import options
 from tests.protocols.scanners.clamd import VIRUS
-from tests.protocols.scanners.icap import FOUND, NOTHING, OPTIONS, Icap, same
+from tests.protocols.scanners.icap import CONTINUE, FOUND, NOTHING, OPTIONS, Icap, same
 
 SETTINGS = IcapSettings(send_client=True, send_user=True)
 DOWNLOAD = Envelope(
@@ -255,6 +255,12 @@ class IcapTests(SynchronousTestCase):
         asked = [ask(None), ask(None), ask(None, 3700), ask(other), ask(None)]
         self.assertEqual(asked, [1, 1, 2, 2, 3])
 
+    def test_gap(self) -> None:
+        """A service that wants the rest before it has the preview has not seen what is between."""
+        session = scan(b"x" * 200_000, Hasty())
+        self.assertEqual(session.sent[SERVER], b"")
+        self.assertEqual(self.found(session), "failed")
+
     def test_early(self) -> None:
         """A service that answers before it has all of a body gets no more, nor the next body."""
         large = b"x" * 1_000_000
@@ -282,6 +288,18 @@ class IcapTests(SynchronousTestCase):
         self.assertEqual(read_service("/av/respmod?x=y"), "av/respmod?x=y")
         for wrong in ("", "a b", "a\r\nX: y"):
             self.assertRaises(ValueError, read_service, wrong)
+
+
+class Hasty(Icap):
+    """Wants the rest when it has seen the beginning of a preview, and finds nothing in it."""
+
+    def __call__(self, line: FakeLine, data: bytes) -> None:
+        if data.startswith(b"OPTIONS"):
+            line.says(OPTIONS.replace(b"Preview: 10", b"Preview: 150000"))
+        elif data.startswith(b"RESPMOD"):
+            line.says(CONTINUE)
+        elif data.endswith(b"\r\n0\r\n\r\n") or data == b"0\r\n\r\n":
+            line.says(NOTHING)
 
 
 class Early(Icap):
