@@ -20,6 +20,7 @@ PAGE = 1048576
 """Bytes that an answer may have more than the body that it is about."""
 
 _THREAT = re.compile(r"Threat=([^;]+)")
+_WORD = re.compile(r"[^ \t]+")
 
 
 class Exchange:
@@ -138,9 +139,10 @@ def _is_there(body: ISpool, at: int, piece: bytes) -> bool:
 
 def _names(head: Head) -> tuple[str, ...]:
     """What was found, in the words of the headers that services have for it."""
-    threats = _THREAT.findall(head.headers.get("x-infection-found") or "")
+    infection = head.headers.get("x-infection-found") or ""
+    threats = _THREAT.findall(infection) or [infection]
     virus = head.headers.get("x-virus-id")
-    if threats or virus:
+    if infection or virus:
         return tuple(dict.fromkeys(each.strip() for each in (*threats, virus or "") if each))
-    violations = (head.headers.get("x-violations-found") or "0").split(maxsplit=1)[0]
+    violations = _WORD.findall(head.headers.get("x-violations-found") or "0")[0]
     return () if violations == "0" else (f"{violations} violations",)

@@ -181,6 +181,16 @@ class IcapTests(SynchronousTestCase):
             (DOWNLOAD, NOTHING.replace(b"ISTag", b"X-Virus-ID: V\r\nISTag"), "V"),
             (
                 DOWNLOAD,
+                NOTHING.replace(b"ISTag", b"X-Infection-Found: Type=0; Threat=;\r\nISTag"),
+                "Type=0; Threat=;",
+            ),
+            (
+                DOWNLOAD,
+                NOTHING.replace(b"ISTag", b"X-Violations-Found: \xa0\r\nISTag"),
+                "\xa0 violations",
+            ),
+            (
+                DOWNLOAD,
                 NOTHING.replace(b"ISTag", b"X-Violations-Found: 2\r\n a\r\nI"),
                 "2 violations",
             ),
