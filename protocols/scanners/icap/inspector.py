@@ -87,7 +87,8 @@ class Known:
 
     def heard(self, whom: Asked, tag: str) -> None:
         """An answer had this tag: with another one, the service is another one."""
-        if tag != self._options[whom].tag:
+        known = self._options.get(whom)
+        if known is not None and tag != known.tag:
             del self._options[whom]
 
 

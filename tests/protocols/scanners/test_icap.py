@@ -265,6 +265,27 @@ class IcapTests(SynchronousTestCase):
         asked = [ask(None), ask(None), ask(None, 3700), ask(other), ask(None)]
         self.assertEqual(asked, [1, 1, 2, 2, 3])
 
+    def test_another_one_at_once(self) -> None:
+        """When another service answers, bodies that it judges at the same time are judged too."""
+        known, waiting = Known(SETTINGS), []
+
+        class Slow(Icap):
+            def _judge(self, line: FakeLine) -> None:
+                waiting.append(line)
+
+        sessions = []
+        for _ in range(2):
+            tools = FakeTools(Slow(options=OPTIONS.replace(b"Preview: 10\r\n", b"")))
+            session = FakeSession(
+                IcapInspector, SETTINGS, shared=known, envelope=DOWNLOAD, tools=tools
+            ).start()
+            session.says(CLIENT, b"some bytes")
+            session.hangs_up(CLIENT)
+            sessions.append(session)
+        for line in waiting:
+            line.says(NOTHING.replace(b"CI0001-a", b"CI0002-a"))
+        self.assertEqual([session.sent[SERVER] for session in sessions], [b"some bytes"] * 2)
+
     def test_gap(self) -> None:
         """A service that wants the rest before it has the preview has not seen what is between."""
         session = scan(b"x" * 200_000, Hasty())
