@@ -15,7 +15,7 @@ from gateway.kernel.netlink import attribute, word
 from gateway.kernel.probe.links import Link
 from gateway.kernel.probe.packets import frame
 from gateway.kernel.probe.samples import MOST, Sample, samples
-from gateway.kernel.probe.trace import step
+from gateway.kernel.probe.trace import Own, step
 from gateway.policy.connection import Connection, Protocol
 from gateway.policy.policy import Policy
 from gateway.policy.rule import Rule
@@ -143,13 +143,14 @@ class SampleTests(SynchronousTestCase):
 class TraceTests(SynchronousTestCase):
     """What the kernel tells of a rule, byte by byte."""
 
-    def traced(self, code: int, handle: int = 7) -> bytes:
+    def traced(self, code: int, table: str = "guard", packet: int = 5, handle: int = 7) -> bytes:
         return b"".join(
             (
                 b"\1\0\0\0",
-                attribute(1, b"guard\0"),
+                attribute(1, table.encode() + b"\0"),
                 attribute(2, b"odd\0"),
                 attribute(4, word(3)),
+                attribute(6, word(packet)),
                 attribute(3, struct.pack(">Q", handle)),
                 attribute(0x8000 | 5, attribute(1, word(code))),
             )
@@ -173,8 +174,35 @@ class TraceTests(SynchronousTestCase):
                 attribute(1, b"filter\0"),
                 attribute(2, b"INPUT\0"),
                 attribute(4, word(1)),
+                attribute(6, word(5)),
                 attribute(16, word(0)),
             )
         )
         self.assertTrue(step(told).dropped)
         self.assertEqual(str(step(told)), "the policy of the chain INPUT in the table ip filter")
+
+    def own(self, *told: bytes) -> list[str]:
+        """The tables whose rules are said to have done something with the packets of probe 1."""
+        return [each.table for each in Own("tproxygw_probe_1").of(map(step, told))]
+
+    def test_others(self) -> None:
+        """What an operator traces at the same moment is not the probe's."""
+        told = (
+            self.traced(0, "theirs", packet=6),
+            self.traced(0xFFFFFFFF, "tproxygw_probe_1"),
+            self.traced(0, "theirs", packet=6),
+            self.traced(0, "guard"),
+        )
+        self.assertEqual(self.own(*told), ["inet guard"])
+
+    def test_another_probe(self) -> None:
+        """Another probe's packet may get the same number: it is the last one's who named it."""
+        told = (
+            self.traced(0xFFFFFFFF, "tproxygw_probe_1"),
+            self.traced(1, "tproxygw_probe_2", handle=0),
+            self.traced(0, "guard"),
+            self.traced(0xFFFFFFFF, "tproxygw_probe_2"),
+            self.traced(0, "theirs"),
+            self.traced(0, "tproxygw_probe_2"),
+        )
+        self.assertEqual(self.own(*told), ["inet tproxygw_probe_2", "inet guard"])

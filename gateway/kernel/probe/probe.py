@@ -111,7 +111,7 @@ def _lost(kernel: Any, policy: Policy, found: Iterable[Sample]) -> Iterator[Lost
     """What becomes of real packets."""
     mark, token = policy.divert.mark, secrets.randbits(32)
     left = BUDGET
-    with watched(mark, token) as stages, closing(Trace()) as trace:
+    with watched(mark, token) as stages, closing(Trace(stages.table)) as trace:
         for sample in found:
             inject(sample.link.index, frame(sample.link.address, sample.connection, token))
             begun = monotonic()
@@ -138,17 +138,13 @@ class _Way:
         while True:
             self._reached = self._stages.reached(self._sample.mark)
             # what is told of one that arrives must not be taken for the next one's
-            self._steps += [step for step in self._trace.read() if self._matters(step)]
+            self._steps += [step for step in self._trace.read() if step.dropped or step.queued]
             if Stage.ARRIVED in self._reached:
                 return True
             over = self._dropped or Stage.PASSED_BY in self._reached
             if over or monotonic() > deadline:
                 return False
             select.select([self._trace], [], [], _LOOK)
-
-    def _matters(self, step: Step) -> bool:
-        own = step.table == f"inet {self._stages.table}"
-        return not own and (step.dropped or step.queued)
 
     @property
     def _dropped(self) -> Step | None:
