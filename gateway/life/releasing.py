@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from random import Random
+from subprocess import TimeoutExpired
 from typing import Any
 
 from twisted.logger import Logger
@@ -86,6 +87,11 @@ class Releasing:
             self.passages.close()
 
     def wait(self) -> None:
-        """Until a carrier of our own has ended. It blocks."""
-        if self._process is not None:
-            self._process.process.wait(SECONDS)
+        """Until a carrier of our own has ended, if it does not hang. It blocks."""
+        if self._process is None:
+            return
+        process = self._process.process
+        try:
+            process.wait(SECONDS)
+        except TimeoutExpired:
+            log.error("the carrier does not end: kill {process}", process=process.pid)

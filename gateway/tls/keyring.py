@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import Any, BinaryIO
 from weakref import WeakKeyDictionary
 
@@ -15,10 +17,13 @@ from gateway.policy.tls import Tls
 from gateway.tls.credentials import Credentials
 from gateway.tls.minter import Minter
 from gateway.tls.signer import Started, connect, start
-from gateway.tls.signing import Signing
+from gateway.tls.signing import SignerError, Signing
 from gateway.tls.system import system_roots
 
 log = Logger()
+
+SECONDS = 10.0
+"""For a signer of our own to end."""
 
 
 class Keyring:
@@ -42,8 +47,8 @@ class Keyring:
 
         @param folder: of the configuration.
         @param signer: the socket of one that is a service of its own; it is not started then.
-        @raise SignerError: the root can't be used.
-        @raise OSError: the key log can't be opened, or there is no signer at that socket.
+        @raise SignerError: the root can't be used, or there is no signer at that socket.
+        @raise OSError: the key log can't be opened.
         """
         if settings.key_log:
             self._open_key_log(folder / settings.key_log)
@@ -56,7 +61,7 @@ class Keyring:
 
     def _begin(self, folder: Path, settings: Tls, signer: Path | None) -> Signing:
         if signer is not None:
-            return Signing(connect(signer), self._reactor, lambda: connect(signer))
+            return Signing(_reached(signer), self._reactor, lambda: connect(signer))
         self._signer = start(
             folder, settings.root, settings.root_certificate, settings.certificates_per_second
         )
@@ -90,6 +95,26 @@ class Keyring:
         if self._signing is not None:
             self._signing.stop()
         if self._signer is not None:
-            self._signer.process.wait(10)
+            self._wait_for(self._signer)
         if self._key_log is not None:
             self._key_log.close()
+
+    def _wait_for(self, signer: Started) -> None:
+        """What else is to be done at the end is done also if it hangs."""
+        try:
+            signer.process.wait(SECONDS)
+        except TimeoutExpired:
+            log.error(
+                "the signer does not end, and still has the root's key: kill {process}",
+                process=signer.process.pid,
+            )
+
+
+def _reached(signer: Path) -> socket.socket:
+    try:
+        return connect(signer)
+    except OSError as error:
+        raise SignerError(
+            f"tls.root needs the signer, which can't be reached at {signer}: "
+            f'{error.strerror or error}; see "systemctl status tproxygw-signer"'
+        ) from error
