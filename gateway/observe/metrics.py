@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from enum import Enum
+from itertools import chain, islice
 
 from attrs import define, field
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -74,7 +75,10 @@ IN_PART = "passed-in-part"
 """The verdict of a session that passed, but for some of its transactions."""
 
 MOST_PLACES = 10_000
-"""So many places of the policy are counted apart, over all reloads; what comes then is not."""
+"""
+So many places of the policy are counted apart, over all reloads; what comes then is not. Rules that
+have brought nothing are told as long as there is room.
+"""
 
 
 class _ByService(dict[str, _Counts]):
@@ -221,8 +225,9 @@ class _Collector(Collector):
             "How often a rule, a test or a list of the policy matched.",
             labels=("service", "by"),
         )
-        for place, count in (dict.fromkeys(self._rules(), 0) | self._metrics.hits).items():
-            hits.add_metric(place, count)
+        counted = self._metrics.hits
+        for place in islice(dict.fromkeys(chain(counted, self._rules())), MOST_PLACES):
+            hits.add_metric(place, counted.get(place, 0))
         yield from (denied, hits)
 
     def _rules(self) -> Iterator[tuple[str, str]]:

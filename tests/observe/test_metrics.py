@@ -94,6 +94,17 @@ class MetricsTests(SynchronousTestCase):
         self.assertEqual(counts, [1, 0])
         self.assertNotIn("bank", self.metrics.text().decode())
 
+    def test_many_rules(self) -> None:
+        """However many rules there are, those that brought something are told."""
+        rules = tuple(Rule("web", place=Place("web.toml", n, 1)) for n in range(MOST_PLACES + 10))
+        policy = Policy(services={"web": Service("web", rules=rules)})
+        self.metrics.policy = lambda: policy
+        self.metrics.started("web", rules[-1])
+        last = rules[-1].place.at_line
+        self.assertEqual(self.value("tproxygw_hits_total", service="web", by=last), 1)
+        text = self.metrics.text().decode()
+        self.assertEqual(text.count("\ntproxygw_hits_total{"), MOST_PLACES)
+
     def test_bounded(self) -> None:
         """However often the policy is loaded anew, there are no more series than so many."""
         for line in range(MOST_PLACES + 10):
