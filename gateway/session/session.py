@@ -205,7 +205,7 @@ class Session(Facilities):
         make = self._make
         del self._make  # it may know whoever knows this session: no circle
         self._await(CLIENT, self._inspection.begin(self, make))
-        if self._state not in _ENDING:
+        if self._state not in _ENDING and not self._inspection.followed:  # else it has begun itself
             self._legs[CLIENT].gate.open(reason.STARTING)
         if self._state is State.ALONE:
             self._patience.begin()

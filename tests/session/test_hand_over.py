@@ -112,6 +112,33 @@ class HandOverTests(TestCase):
         self.assertEqual(await receive_all(server), b"SECRET")
 
     @asynchronous
+    async def test_decides_first_of_all(self) -> None:
+        """So it is where the session was handed over before anything was read."""
+
+        class Never(Inspector):
+            def started(self) -> None:
+                self.session.hand_over("shout", {})
+
+            def closed(self, verdict: Verdict) -> None:
+                """Nothing is left of it."""
+
+        class Deciding(Shouting):
+            def received(self, side: Any, data: bytes) -> None:
+                TOLD.append(data.decode())
+                super().received(side, data)
+
+        waits = Shouting.waits = Deferred()
+        scene = Scene(self, Never, (service(Deciding, "shout"),))
+        client = scene.connect()
+        await send(client, b"secret")
+        server = await scene.accepted()
+        await until(lambda: TOLD)
+        await receive(server, 0)  # the session has its turn
+        self.assertEqual(TOLD, [f"reached {scene.address.port}"])
+        waits.callback(None)
+        self.assertEqual(await receive(server, 6), b"SECRET")
+
+    @asynchronous
     async def test_not_for_me_either(self) -> None:
         """What an inspector awaits that has handed over, at once or later, nobody waits for."""
         for at_once in (True, False):
