@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +22,7 @@ from gateway.policy.written import GatewayFile, ServiceFile
 from gateway.registry import find, makers
 
 ROOT = Path(__file__).resolve().parent.parent
+TPROXYGW = Path(sys.executable).with_name("tproxygw")
 DOCUMENTS = sorted(
     path
     for folder in ("", "docs", "docs/decisions", "bench", "conformance", "findings")
@@ -126,6 +130,21 @@ class DocumentTests(SynchronousTestCase):
         self.assertGreater(len(found), 15)
         wrong = {str(each): self.problems(each) for each in found}
         self.assertEqual({place: each for place, each in wrong.items() if each}, {})
+
+    def test_first_service(self) -> None:
+        """Who makes the README's first service is told by the gateway what the README says."""
+        folder = Path(self.mktemp())
+        shutil.copytree(ROOT / "conf", folder)
+        told = (ROOT / "README.md").read_text()
+        (text,) = [match for match in BLOCK.findall(told) if "login" in match]
+        (folder / "services" / "login.toml").write_text(text)
+        (problem,) = refused(folder)
+        self.assertIn(f"\n{problem}\n", told)
+        former = folder / "services" / "rest.toml"
+        lines = former.read_text().splitlines(keepends=True)
+        former.write_text("".join([*lines[:14], *lines[18:]]))
+        said = subprocess.run((TPROXYGW, "check", str(folder)), capture_output=True, text=True)
+        self.assertIn(f"{said.stdout.partition(': ')[2]}$ tproxygw explain", told)
 
     def test_links(self) -> None:
         """Every link within the repository leads somewhere."""
