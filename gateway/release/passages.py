@@ -72,6 +72,7 @@ class Passages:
         self._known: dict[int, Carried] = {}
         self._finished: set[int] = set()
         self._ends: dict[int, tuple[Address, Address]] = {}
+        self._unseen: set[int] = set()
         self._adopted = 0
         self.outlives = False
         self.carried = 0
@@ -100,9 +101,10 @@ class Passages:
         for known in tuple(self._known.values()):
             known.begun_anew()
         self._adopted = 0
-        self._look(-1, frozenset())
+        self._unseen = {*self._known, *self._ends}
+        self._look(-1)
 
-    def _look(self, after: int, seen: frozenset[int]) -> None:
+    def _look(self, after: int) -> None:
         """Ask for the next session that the carrier has."""
 
         def heard(answer: Message | None) -> None:
@@ -110,20 +112,24 @@ class Passages:
                 return
             index = int(answer["index"])
             if index < 0:
-                self._looked(seen)
+                self._looked()
                 return
-            if index not in self._known:
+            self._unseen.discard(index)
+            if index in self._finished:  # of which a former carrier has not heard
+                self._kill(index)
+            elif index not in self._known:
                 self._adopt(index, answer["told"])
-            self._look(index, seen | {index})
+            self._look(index)
 
         self._carriage.ask({"ask": "adopt", "after": after}, heard)
 
-    def _looked(self, seen: frozenset[int]) -> None:
+    def _looked(self) -> None:
         """What the carrier does not have is nowhere."""
-        for index in self._known.keys() - seen:
-            nothing = {"how": LOST, "bytes_to_server": 0, "bytes_to_client": 0}
-            self._known[index].over(nothing)
-        for index in self._ends.keys() - seen:
+        unseen, self._unseen = self._unseen, set()
+        for index in unseen:
+            known = self._known.get(index)
+            if known is not None:
+                known.over({"how": LOST, "bytes_to_server": 0, "bytes_to_client": 0})
             self._forgotten(index)
         if self._adopted:
             log.info("the kernel has {count} sessions of a former gateway", count=self._adopted)
@@ -252,6 +258,7 @@ class Passages:
     def _take(self, index: int, told: Told) -> None:
         """Its ports are not free, though no socket has them."""
         self._finished.discard(index)
+        self._unseen.discard(index)
         ends = self._ends[index] = told.upstream.source, told.upstream.address
         self._ports.take(*ends)
 

@@ -243,6 +243,27 @@ class PassageTests(SynchronousTestCase):
         self.say(number=self.heard()["number"], index=-1)
         self.assertIsNotNone(self.session.verdict)
 
+    def test_released_meanwhile(self) -> None:
+        """What was released while the next carrier was still asked is not lost."""
+        self.say(began=True, keeps=True)
+        asked = self.heard()
+        self.begun()
+        self.say(number=asked["number"], index=-1)
+        self.assertIsNone(self.session.verdict)
+        self.over()
+        self.assertEqual(self.session.verdict, Verdict(Outcome.PASSED))
+
+    def test_kept_alive(self) -> None:
+        """What was to end, and the carrier was gone before it heard of that, the next one ends."""
+        self.begun().end(STOPPED)
+        self.heard()
+        self.reactor.advance(PATIENCE)
+        self.assertEqual(self.session.verdict, STOPPED)
+        self.say(began=True, keeps=True)
+        self.say(number=self.heard()["number"], index=3, told=TOLD.written())
+        self.assertEqual(self.heard(), {"ask": "kill", "index": 3})
+        self.assertEqual(self.adopted, [])
+
     def test_gone(self) -> None:
         """Without a carrier sessions stay; those that it was just asked for are ended."""
         self.begin()
