@@ -80,20 +80,23 @@ class DaemonSettings(ScanSettings):
         minimum=1,
     )
     connect_seconds: float = option(
-        "The next one is tried after so long.", 2.0, unit="seconds", minimum=0.1
+        "How long a connection may take to be made; then the next server is tried.",
+        2.0,
+        unit="seconds",
+        minimum=0.1,
     )
     keep_seconds: float = option(
         "A connection that nobody uses is closed after so long.", 20.0, unit="seconds", minimum=0
     )
     failures: int = option(
-        "After so many failures in a row, a scanner is left alone,",
+        "After so many failures in a row, a scanner is left alone for `rest_seconds`.",
         3,
         unit="failures",
         precedent="Squid's icap_service_failure_limit is 10",
         minimum=1,
     )
     rest_seconds: float = option(
-        "for so long; then one body tries it.",
+        "How long a scanner that fails is left alone; then one body tries it.",
         10.0,
         unit="seconds",
         precedent="Squid's icap_service_revival_delay is 180",

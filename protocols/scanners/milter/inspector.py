@@ -61,7 +61,7 @@ class MilterInspector(ScanInspector):
         session, settings = self.session, self.settings
         envelope = session.envelope
         if envelope.smtp is None:
-            raise ScannerFault("milters judge mail, and this is none")
+            raise ScannerFault("milters judge mail by its envelope, and this has none")
         queue = f"{session.id:X}"
         told = Told(settings.name, queue, session.client, envelope.user, envelope.smtp)
         mail = body
