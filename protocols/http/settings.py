@@ -37,15 +37,23 @@ class Stack:
     )
 
     ranges: bool = option(
-        "Whether clients may ask for parts of a body that `response` sees, which is then shown "
-        "nothing else.",
+        "Whether clients may have parts of a body that `response`, or a service that a test "
+        "chooses, sees, which is then shown nothing else.",
         False,
     )
 
     @property
     def hides_ranges(self) -> bool:
         """Whether bodies are asked for as a whole, so that they can be judged."""
-        return bool(self.response) and not self.ranges
+        return self.refuses_part(None)
+
+    def refuses_part(self, chosen: Stacked | None) -> bool:
+        """
+        Whether a part of a response's body does not pass.
+
+        @param chosen: who inspects it, if a test says so.
+        """
+        return (bool(self.response) or chosen is not None) and not self.ranges
 
     @property
     def of_requests(self) -> Stacked | None:

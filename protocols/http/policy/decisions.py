@@ -198,10 +198,9 @@ class Decisions:
         headers, decided, stack, wait = self._tested(tests, response, url)
         if decided is not None:
             return decided
-        if response.status == PARTIAL_CONTENT and self._settings.stack.hides_ranges:
-            return _refuse(
-                "a part of a body, which nobody asked for (206)", "stack.ranges", BAD_GATEWAY
-            )
+        if response.status == PARTIAL_CONTENT and self._settings.stack.refuses_part(stack):
+            reason = "a part of a body, which can't be inspected (206)"
+            return _refuse(reason, "stack.ranges", BAD_GATEWAY)
         content = self._settings.content
         wrong = content.head(response) if content.judges else None
         if wrong is not None:

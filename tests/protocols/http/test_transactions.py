@@ -15,6 +15,7 @@ from protocols.http.inspector import HttpInspector
 from protocols.http.limits import Limits
 from protocols.http.message import Headers, Request, Response
 from protocols.http.policy.settings import HttpSettings
+from protocols.http.policy.test import ResponseTest
 from protocols.http.settings import Stack
 from protocols.http.times import Times
 
@@ -647,6 +648,20 @@ class StackTests(SynchronousTestCase):
         part = b"206 Partial Content\r\nContent-Range: bytes 5-6/7"
         session.says(SERVER, OK.replace(b"200 OK", part))
         self.assertTrue(session.sent[CLIENT].startswith(b"HTTP/1.1 502 "), session.sent[CLIENT])
+
+    def test_chosen_parts(self) -> None:
+        """Nor does a part pass of which a test says who is to judge it, unless that is wanted."""
+        test = ResponseTest(action="stack", service="scan")
+        for ranges, status in ((False, b"502"), (True, b"206")):
+            settings = HttpSettings(response=(test,), stack=Stack(ranges=ranges))
+            session = begin(settings, keeping=frozenset({"scan"}))
+            session.says(CLIENT, b"GET / HTTP/1.1\r\nHost: a\r\nRange: bytes=5-\r\n\r\n")
+            part = b"206 Partial Content\r\nContent-Range: bytes 5-6/7"
+            session.says(SERVER, OK.replace(b"200 OK", part))
+            for body in session.bodies:
+                body.sink.received(b"hi")
+                body.sink.ended()
+            self.assertEqual(session.sent[CLIENT][9:12], status)
 
     def test_kept(self) -> None:
         """A service that changes nothing leaves the length as it was said, in both directions."""
