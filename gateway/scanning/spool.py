@@ -91,9 +91,9 @@ class Spool:
         memory = len(self._memory)
         if at < memory:
             return bytes(self._memory[at : at + most])
-        if self._file is None:
+        if self._file is None or at >= self.size:  # behind that, a piece that did not fit may be
             return b""
-        return os.pread(self._file.fileno(), most, at - memory)
+        return os.pread(self._file.fileno(), min(most, self.size - at), at - memory)
 
     def close(self) -> None:
         """See L{ISpool.close}."""

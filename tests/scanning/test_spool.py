@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 from unittest.mock import patch
 
@@ -63,6 +64,18 @@ class SpoolTests(SynchronousTestCase):
             error = self.assertRaises(SpoolFull, spool.put, b"data")
         self.assertIn("No space left", str(error))
         self.assertEqual(self.spools.in_files, 0)
+
+    def test_disk_filled(self) -> None:
+        """What fitted of a piece that did not is none of the body."""
+        spool = self.spools.open(0)
+        spool.put(b"first")
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8, hard))
+        try:
+            self.assertRaises(SpoolFull, spool.put, b"second")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        self.assertEqual(spool.read(0, 100), b"first")
 
     def test_no_folder(self) -> None:
         """Nor is a folder that is not there a bug."""
