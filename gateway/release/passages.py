@@ -73,6 +73,7 @@ class Passages:
         self._finished: set[int] = set()
         self._ends: dict[int, tuple[Address, Address]] = {}
         self._unseen: set[int] = set()
+        self._unanswered: set[int] = set()
         self._adopted = 0
         self.outlives = False
         self.carried = 0
@@ -131,6 +132,7 @@ class Passages:
             if known is not None:
                 known.over({"how": LOST, "bytes_to_server": 0, "bytes_to_client": 0})
             self._forgotten(index)
+        self._unanswered.clear()
         if self._adopted:
             log.info("the kernel has {count} sessions of a former gateway", count=self._adopted)
 
@@ -142,14 +144,21 @@ class Passages:
                 "a session that the kernel has can't be accounted for: {error}; it is ended",
                 error=error,
             )
-            self._carriage.say({"ask": "kill", "index": index})
-            self._finished.add(index)
+            self._drop(index)
+            return None
+        if read.id in self._unanswered:  # it has its record
+            self._drop(index)
             return None
         self._take(index, read)
         self.carried += 1
         self._adopted += 1
         adopted = self._known[index] = self._make_adopted(self, index, read)
         return adopted
+
+    def _drop(self, index: int) -> None:
+        """Nothing is recorded of it any more."""
+        self._finished.add(index)
+        self._kill(index)
 
     # What sessions ask
 
@@ -191,10 +200,11 @@ class Passages:
             if index >= 0:
                 self._take(index, told)
                 if not passage.holds:
-                    self._finished.add(index)
-                    self._kill(index)
+                    self._drop(index)
                     return
                 self._known[index] = passage
+            elif answer is None:  # so that it ends, and the carrier may have it
+                self._unanswered.add(told.id)
             passage.switched(answer)
 
         if not self._carriage.ask(asked, heard, [leg.fileno() for leg in legs]):

@@ -264,6 +264,15 @@ class PassageTests(SynchronousTestCase):
         self.assertEqual(self.heard(), {"ask": "kill", "index": 3})
         self.assertEqual(self.adopted, [])
 
+    def test_asked_of_the_one_before(self) -> None:
+        """A session that ended with the carrier that was asked for it has one record only."""
+        self.begin()
+        self.say(began=True, keeps=True)
+        self.assertIsNotNone(self.session.verdict)
+        said = {"by": None, "told": TOLD.written(), "bytes_to_server": 1, "bytes_to_client": 2}
+        self.say(over=9, how="killed", **said)
+        self.assertEqual(self.adopted, [])
+
     def test_gone(self) -> None:
         """Without a carrier sessions stay; those that it was just asked for are ended."""
         self.begin()
