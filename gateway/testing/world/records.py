@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -31,9 +32,9 @@ class Flow(NamedTuple):
     ended: float
     to_server: int
     to_client: int
-    upstream: Upstream | None
-    denied: int
-    released: Released | None
+    upstream: Upstream | None = None
+    denied: int = 0
+    released: Released | None = None
 
 
 @define
@@ -58,32 +59,14 @@ class KeptRecords:
         """See L{Audit.event<gateway.observe.audit.Audit.event>}."""
         self.all.append(Event(identity.id, event_type, dict(fields), dict(gateway)))
 
-    def flow(
-        self,
-        identity: Identity,
-        verdict: Verdict,
-        started: float,
-        ended: float,
-        bytes_to_server: int,
-        bytes_to_client: int,
-        upstream: Upstream | None = None,
-        denied: int = 0,
-        released: Released | None = None,
-    ) -> None:
-        """See L{Audit.flow<gateway.observe.audit.Audit.flow>}."""
-        self.all.append(
-            Flow(
-                identity,
-                verdict,
-                started,
-                ended,
-                bytes_to_server,
-                bytes_to_client,
-                upstream,
-                denied,
-                released,
-            )
-        )
+    def prepared(self, event_type: str, identity: Identity, fields: str, gateway: str) -> None:
+        """See L{Audit.prepared<gateway.observe.audit.Audit.prepared>}."""
+        objects = (json.loads(f"{{{members}}}") for members in (fields, gateway))
+        self.event(event_type, identity, *objects)
+
+    def flow(self, *said: Any, **more: Any) -> None:
+        """See L{Audit.flow<gateway.observe.audit.Audit.flow>}, whose arguments L{Flow} has."""
+        self.all.append(Flow(*said, **more))
 
     def refused(
         self,
