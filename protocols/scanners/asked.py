@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from gateway.tools import ILine, ITools, Terms, let_go
-from protocols.scanners.fault import ScannerFault
+from protocols.scanners.fault import ScannerFault, Unfit
 
 T = TypeVar("T")
 
@@ -34,6 +34,7 @@ async def asked(
     @param fresh: never on a line that was used before.
     @param late: whether time has run out; then a daemon that has not answered has failed.
     @raise ScannerFault: all fail.
+    @raise Unfit: the body is none for the first that answers; nor, then, for another one.
     @raise Unavailable: none is there.
     """
     failed: set[str] = set()
@@ -41,6 +42,9 @@ async def asked(
         line = await tools.line(daemons, terms, fresh, failed)
         try:
             answer = await ask(line)
+        except Unfit:
+            line.drop()
+            raise
         except ScannerFault as fault:
             line.drop("" if line.uses else str(fault))
             if not line.uses:

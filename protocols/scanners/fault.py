@@ -10,3 +10,11 @@ class ScannerFault(Exception):
     Its words are the operator's: nobody else reads them. Whatever a scanner sends, reading it
     raises nothing but this.
     """
+
+
+class Unfit(ScannerFault):
+    """
+    A body that a scanner does not take, or can't be told of.
+
+    It is no failure of the scanner: strangers, who choose the bodies, would have it left alone.
+    """

@@ -10,7 +10,7 @@ from protocols.scanners.asked import asked
 from protocols.scanners.clamd.command import INSTREAM, LAST, SESSION, VERSION, chunks
 from protocols.scanners.clamd.reply import Replies, Reply, Said
 from protocols.scanners.clamd.version import version
-from protocols.scanners.fault import ScannerFault
+from protocols.scanners.fault import ScannerFault, Unfit
 from protocols.scanners.held import BLOCK
 from protocols.scanners.judgement import Judgement
 from protocols.scanners.places import read_places
@@ -55,6 +55,7 @@ async def ask(line: ILine, body: ISpool) -> Judgement:
     Have a body judged on a line of which nobody has made a session yet, or one that was kept.
 
     @raise ScannerFault: the daemon does not do it.
+    @raise Unfit: the body is too long for it.
     """
     talk = Talk(line)
     if not line.uses:
@@ -73,6 +74,8 @@ async def ask(line: ILine, body: ISpool) -> Judgement:
         found = (reply.text,) if reply.text else ()
         scanner = str(line.notes.get("version", "ClamAV"))
         return Judgement(found=found, scanner=scanner, where=line.address)
+    if reply.said is Said.TOO_LONG:
+        raise Unfit(f"clamd: {reply.text}")
     raise ScannerFault(f"clamd: {reply.text}")
 
 

@@ -10,7 +10,7 @@ from gateway.envelope import SmtpEnvelope
 from gateway.interfaces import Address
 from gateway.tools import ILine
 from protocols.scanners.asked import Answer
-from protocols.scanners.fault import ScannerFault
+from protocols.scanners.fault import ScannerFault, Unfit
 from protocols.scanners.heard import Heard
 from protocols.scanners.milter.changes import Changes
 from protocols.scanners.milter.message import Message
@@ -139,7 +139,7 @@ class Conversation:
             value = field.value.replace(b"\r\n", b"\n")
             value = value if spaced else value.lstrip(b" \t")
             if b"\0" in field.name + value:
-                raise ScannerFault("milter: a NUL can't be told to a filter")
+                raise Unfit("milter: a NUL can't be told to a filter")
             await self._tell(Command.HEADER, field.name + b"\0" + value + b"\0")
         await self._tell(Command.EOH)
         at = message.body

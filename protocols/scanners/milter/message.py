@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from gateway.tools import ISpool
-from protocols.scanners.fault import ScannerFault
+from protocols.scanners.fault import Unfit
 from protocols.scanners.held import BLOCK
 
 HEADER = 1 << 20
@@ -52,7 +52,7 @@ class Message:
 def message(spool: ISpool) -> Message:
     """
     @param spool: has a mail whose lines end with CRLF.
-    @raise ScannerFault: its header is too long.
+    @raise Unfit: its header is too long.
     """
     begin = b""
     while b"\r\n\r\n" not in begin and not begin.startswith(CRLF):
@@ -61,7 +61,7 @@ def message(spool: ISpool) -> Message:
             break
         begin += piece
         if len(begin) > HEADER:
-            raise ScannerFault(f"a header of more than {HEADER} bytes")
+            raise Unfit(f"a header of more than {HEADER} bytes")
     fields: list[Field] = []
     at = 0
     while (end := _end_of_field(begin, at)) > at:

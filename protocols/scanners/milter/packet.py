@@ -6,7 +6,7 @@ from struct import pack, unpack
 
 from gateway.inspector import Reader
 from gateway.interfaces import Denied
-from protocols.scanners.fault import ScannerFault
+from protocols.scanners.fault import ScannerFault, Unfit
 from protocols.scanners.milter.numbers import Command, Reply
 
 LONGEST = 65535
@@ -18,11 +18,11 @@ ANSWER = 1 << 20
 
 def packet(command: Command, *parts: bytes) -> bytes:
     """
-    @raise ScannerFault: it is too long for a filter.
+    @raise Unfit: it is too long for a filter.
     """
     data = b"".join(parts)
     if len(data) > LONGEST:
-        raise ScannerFault(f"milter: {len(data)} bytes at once are too many for a filter")
+        raise Unfit(f"milter: {len(data)} bytes at once are too many for a filter")
     return pack(">I", len(data) + 1) + command.value + data
 
 
@@ -30,11 +30,11 @@ def text(*each: str) -> bytes:
     """
     Strings, as packets have them: each ends with a NUL.
 
-    @raise ScannerFault: one has a NUL in it.
+    @raise Unfit: one has a NUL in it.
     """
     joined = b"".join(one.encode("utf-8", "surrogateescape") + b"\0" for one in each)
     if joined.count(b"\0") != len(each):
-        raise ScannerFault("milter: a NUL can't be told to a filter")
+        raise Unfit("milter: a NUL can't be told to a filter")
     return joined
 
 

@@ -114,7 +114,6 @@ class ClamdTests(SynchronousTestCase):
             b"%d: stream: \0",
             b"77: stream: OK\0",
             b"COMMAND READ TIMED OUT\n",
-            b"%d: INSTREAM size limit exceeded. ERROR\0",
             b"%d: stream: Can't allocate memory ERROR\0",
             b"\xff" * 5000,
             b"%d: PONG\0",
@@ -124,6 +123,15 @@ class ClamdTests(SynchronousTestCase):
             self.assertEqual(session.sent[SERVER], b"", says)
             self.assertEqual(self.record(session)["denied_by"], "on_error")
             self.assertNotIn(session.tools.lines[0].dropped, (None, ""))
+
+    def test_too_long_for_it(self) -> None:
+        """A body that the scanner finds too long does not pass; but that is not its fault."""
+        says = b"%d: INSTREAM size limit exceeded. ERROR\0"
+        session = scan(b"body", answer=Clamd(says, closes=True))
+        session.hangs_up(CLIENT)
+        self.assertEqual(session.sent[SERVER], b"")
+        self.assertEqual(self.record(session)["denied_by"], "on_error")
+        self.assertEqual([line.dropped for line in session.tools.lines], [""])
 
     def test_hangs(self) -> None:
         """A scanner that says nothing is waited for as long as the policy says."""

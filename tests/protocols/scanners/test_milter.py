@@ -248,8 +248,9 @@ class MilterTests(SynchronousTestCase):
 
     def test_long_field(self) -> None:
         """A field that no filter would take is no reason to leave it out."""
-        mail = b"X: " + b"y" * 65_600 + b"\r\n" + MAIL
-        self.assertEqual(self.result(scan(mail, Milter())), "failed")
+        session = scan(b"X: " + b"y" * 65_600 + b"\r\n" + MAIL, Milter())
+        self.assertEqual(self.result(session), "failed")
+        self.assertEqual(session.tools.lines[0].dropped, "")  # nor one to leave the filter alone
 
     def test_no_mail(self) -> None:
         """What is no mail is nothing for them."""
@@ -257,7 +258,9 @@ class MilterTests(SynchronousTestCase):
 
     def test_nul(self) -> None:
         """What would end a string is not told."""
-        self.assertEqual(self.result(scan(b"A: b\0c\r\n\r\n", Milter())), "failed")
+        session = scan(b"A: b\0c\r\n\r\n", Milter())
+        self.assertEqual(self.result(session), "failed")
+        self.assertEqual(session.tools.lines[0].dropped, "")
 
 
 class Closing(Milter):
