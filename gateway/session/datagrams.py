@@ -279,10 +279,7 @@ class DatagramSession:
 
     def deny(self, reason: str, reply: bytes = b"") -> None:
         """See L{IDatagramSession.deny}."""
-        if not self.ending:
-            if reply:
-                self.send(CLIENT, reply)
-            self._finish(Outcome.DENIED, reason)
+        self._finish(Outcome.DENIED, reason, reply)
 
     def close(self, reason: str, outcome: Outcome = Outcome.CLOSED) -> None:
         """See L{IDatagramSession.close}."""
@@ -383,10 +380,12 @@ class DatagramSession:
         """The gateway stops."""
         self._finish(Outcome.CLOSED, "the gateway was stopped")
 
-    def _finish(self, outcome: Outcome, why: str) -> None:
+    def _finish(self, outcome: Outcome, why: str, reply: bytes = b"") -> None:
         if self.ending:
             return
-        verdict = self._verdict = Verdict(outcome, why)
+        verdict = self._verdict = Verdict(outcome, why)  # whatever becomes of the reply
+        if reply:
+            self.send(CLIENT, reply)
         self._patience.over()
         for timer in self.timers:
             timer.cancel()

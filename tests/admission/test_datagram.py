@@ -172,6 +172,18 @@ class DatagramTests(TestCase):
         client.send(b"again")
         self.assertEqual(listener._flows, {})
 
+    def test_denied_to_nobody(self) -> None:
+        """A client that is not there any more to hear why was denied all the same."""
+        scene, listener = self.scene(making=Shouting, **self.fixed())
+        client, believed = self.begin(listener, b"first")
+        address = Address(*client.getsockname())
+        client.close()
+        (session,) = listener._flows.values()
+        session.received(Side.SERVER, b"answer")
+        listener._admit(address, believed, b"no")
+        flow = scene.records()[-1]
+        self.assertEqual((flow["gateway"]["verdict"], flow["gateway"]["reason"]), ("denied", "no!"))
+
     @asynchronous
     async def test_inspector_fails(self) -> None:
         """Whose fault it was decides how the session ends; the next one is not harmed."""
