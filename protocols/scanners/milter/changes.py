@@ -13,7 +13,7 @@ import re
 from gateway.tools import ISpool, ITools
 from protocols.scanners.fault import ScannerFault
 from protocols.scanners.held import BLOCK
-from protocols.scanners.milter.message import CRLF, Field, Message
+from protocols.scanners.milter.message import CRLF, HEADER, Field, Message
 from protocols.scanners.milter.numbers import Reply
 from protocols.scanners.milter.packet import numbers, strings
 
@@ -43,7 +43,7 @@ class Changes:
         self._memory = memory
         self._most = most
         self._body: ISpool | None = None
-        self._count = 0
+        self._count = self._size = 0
 
     def take(self, reply: Reply, data: bytes, spaced: bool) -> None:
         """
@@ -53,12 +53,14 @@ class Changes:
         @raise ScannerFault: it can't be understood, or not be done.
         @raise SpoolFull: there is no room for a new body.
         """
-        self._count += 1
         if reply is Reply.REPLBODY:
             self._put(data)
-        elif self._count > MOST:
-            raise ScannerFault(f"milter: more than {MOST} changes")
-        elif reply is Reply.ADDHEADER:
+            return
+        self._count += 1
+        self._size += len(data)
+        if self._count > MOST or self._size > HEADER:
+            raise ScannerFault(f"milter: more than {MOST} changes, or {HEADER} bytes of them")
+        if reply is Reply.ADDHEADER:
             self._fields.append(_field(data, spaced))
         elif reply is Reply.INSHEADER:
             (at,) = numbers(data[:4], 1)

@@ -227,6 +227,7 @@ class MilterTests(SynchronousTestCase):
             said(b"-", b"<bob@b.example>\0"),
             said(b"e", b"<eve@x.example>\0"),
             said(b"h", b"X-A\0a\0") * 1001,
+            said(b"h", b"X-A\0%b\0" % (b"a" * 60_000)) * 18,
         ):
             session = scan(MAIL, Closing(end and end + CONTINUE))
             self.assertEqual(session.sent[SERVER], b"", end)
@@ -238,6 +239,11 @@ class MilterTests(SynchronousTestCase):
         milter = Milter(said(b"b", b"x" * 60_000) * 20 + CONTINUE)
         self.assertEqual(self.result(scan(MAIL, milter, body_bytes=100_000)), "failed")
         self.assertEqual(self.result(scan(MAIL, milter, body_bytes=200_000)), "clean")
+
+    def test_small_pieces(self) -> None:
+        """A new body may come in any number of pieces, and fields after it."""
+        new = self.changed(said(b"b", b"x\r\n") * 1001, said(b"h", b"X-A\0a\0"))
+        self.assertTrue(new.endswith(b"\r\nX-A: a\r\n\r\n" + b"x\r\n" * 1001))
 
     def test_version(self) -> None:
         """A filter of another age is told nothing."""
