@@ -29,6 +29,7 @@ class LinesInspector(StreamInspector):
         super().__init__(session)
         self._settings: LinesSettings = session.settings
         self._end = _END[self._settings.line_end]
+        self._passed: tuple[str, Command] | None = None
         self._reply: Reply | None = None
         self._replied: Deferred[None] | None = None
         self._greeted = not self._settings.server_first
@@ -63,12 +64,14 @@ class LinesInspector(StreamInspector):
 
     async def _pass(self, read: Reader, line: str, command: Command) -> None:
         """Send a command on, and wait until it is answered."""
+        self._passed = line, command
         self.session.send(SERVER, line.encode("latin-1") + self._end)
         await self._counted(read, command.match.fullmatch(line))
         reply = await self._answered(command)
         if reply.asks_for_upload:
             await self._upload(read)
             reply = await self._answered(command)
+        self._passed = None
         self._record(line, command, {"verdict": Outcome.PASSED.value, "answer": reply.last})
 
     async def _upload(self, read: Reader) -> None:
@@ -240,9 +243,13 @@ class LinesInspector(StreamInspector):
             self.session.send(CLIENT, self._settings.goodbye.encode() + self._end)
 
     def closed(self, verdict: Verdict) -> None:
-        """No time runs any more."""
+        """No time runs any more; record what was not answered."""
         self._stop_waiting()
         super().closed(verdict)
+        if self._passed is not None:
+            outcome = verdict.outcome if verdict.outcome is Outcome.DENIED else Outcome.FAILED
+            reason = verdict.reason or "the connection ended"
+            self._record(*self._passed, {"verdict": outcome.value, "reason": reason})
 
     def _record(
         self, line: str, command: Command | None, gateway: dict[str, Any], by: str = ""

@@ -155,6 +155,22 @@ class PassedTests(SynchronousTestCase):
         found = [(each["line"], each["verdict"]) for each in session.records_of("line")]
         self.assertEqual(found, [("USER joe", "passed"), ("PASS", "passed")])
 
+    def test_record_without_reply(self) -> None:
+        """A command that reached the server has one even if the session ends before the reply."""
+        for ends, verdict in (
+            (lambda session: session.resets(SERVER), "failed"),
+            (lambda session: session.says(SERVER, b"+OK \x1b[2J\r\n"), "denied"),
+            (lambda session: session.advance(61), "failed"),
+            (lambda session: session.over(), "failed"),
+        ):
+            session = begun(MAIL)
+            session.says(SERVER, b"+OK ready\r\n")
+            session.says(CLIENT, b"PASS secret\r\n")
+            ends(session)
+            (record,) = session.records_of("line")
+            self.assertEqual((record["line"], record["verdict"]), ("PASS", verdict))
+            self.assertEqual(record["reason"], reason_of(session))
+
 
 class DeniedTests(SynchronousTestCase):
     """What the file does not describe goes nowhere, and the client reads it."""
