@@ -19,6 +19,9 @@ from protocols.lines.settings import COUNT, Command, LinesSettings
 
 _END = {"crlf": b"\r\n", "lf": b"\n"}
 
+_DIGITS = 19
+"""Of a number of bytes, at most. Python reads none of more than 4,300."""
+
 
 class LinesInspector(StreamInspector):
     """One session of a protocol of lines."""
@@ -196,7 +199,7 @@ class LinesInspector(StreamInspector):
         said = found.groupdict().get(COUNT) if found is not None else None
         if said is None:
             return 0
-        if not said.isdecimal() or int(said) > self._settings.block_bytes:
+        if not said.isdecimal() or len(said) > _DIGITS or int(said) > self._settings.block_bytes:
             raise self._too_much("block_bytes")
         left = count = int(said)
         other: Side = read.side.other
