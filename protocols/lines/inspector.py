@@ -207,6 +207,8 @@ class LinesInspector(StreamInspector):
             data = await read.some(left)
             left -= len(data)
             self.session.send(other, data)
+            if read.side is SERVER:
+                self._wait()
         if await read.exactly(len(self._end), len(self._end)) != self._end:
             raise Denied(f"the {read.side.value} sent more bytes than it had announced")
         self.session.send(other, self._end)

@@ -243,6 +243,18 @@ class DeniedTests(SynchronousTestCase):
         self.assertIs(session.verdict and session.verdict.outcome, Outcome.FAILED)
         self.assertTrue(session.sent[CLIENT].endswith(b"-ERR goodbye\r\n"))
 
+    def test_time_of_bytes(self) -> None:
+        """A server that sends what it has announced, however slowly, is not silent."""
+        session = begun(MEMCACHED)
+        session.says(CLIENT, b"get a\r\n")
+        session.says(SERVER, b"VALUE a 0 4\r\n")
+        for byte in (b"1", b"2", b"3"):
+            session.advance(40)
+            session.says(SERVER, byte)
+        self.assertIsNone(session.verdict)
+        session.advance(61)
+        self.assertIs(session.verdict and session.verdict.outcome, Outcome.FAILED)
+
     def test_line_ends(self) -> None:
         """One kind of line end: what two programs take for different lines passes neither."""
         for settings, data in ((PUSH, b"JOIN #a\r\n"), (MEMCACHED, b"get a\n")):
