@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.interfaces import Denied
 from protocols.pop3.command import Command, State
 from protocols.pop3.refusal import Refusal
-from protocols.pop3.reply import Reply
+from protocols.pop3.reply import Reply, plain
 from protocols.pop3.settings import Decision, Pop3Settings
 
 _LOGIN = frozenset({"USER", "PASS", "APOP", "AUTH"})
@@ -105,7 +105,7 @@ class Rights:
         if name not in self._settings.capabilities or not self._has(name):
             return None
         if name != "SASL":
-            return line
+            return plain(line)
         kept = [each for each in values if each in self._settings.mechanisms]
         return " ".join([name, *kept]).encode("ascii") if kept else None
 

@@ -278,6 +278,8 @@ class OrderTests(SynchronousTestCase):
         heard = Talk().greeted().ask(b"AUTH", b"+OK", b"PLAIN", b"GSSAPI", b".")
         self.assertEqual(heard, b"+OK\r\nPLAIN\r\n.\r\n")
         self.assertEqual(Talk().greeted().ask(b"CAPA", b"-ERR what?"), b"-ERR what?\r\n")
+        heard = Talk().greeted().ask(b"CAPA", b"+OK", b"IMPLEMENTATION \x1b[2J", b".")
+        self.assertEqual(heard, b"+OK\r\nIMPLEMENTATION ?[2J\r\n.\r\n")
 
     def test_timestamp(self) -> None:
         """The greeting is the operator's, or the server's; APOP's timestamp if it is of use."""
