@@ -33,7 +33,7 @@ class Dialogue:
     @ivar exchange: what the server has not answered yet; C{None}: it has.
     @ivar client: what the client has sent; C{None} before it did.
     @ivar encrypting: TLS has been agreed on, and is not spoken yet.
-    @ivar user: whom the client says that it is; empty before it did.
+    @ivar user: whom the client says that it is; empty before it did, and if AUTH has it.
     """
 
     def __init__(self, session: ISession) -> None:
@@ -117,6 +117,8 @@ class Dialogue:
             self.user = words[0].decode("utf-8", "replace")
         logs_in = command.keyword in ("PASS", "APOP") or (command.keyword == "AUTH" and words)
         if logs_in and reply.positive:
+            if command.keyword == "AUTH":  # which may be of another one than USER was
+                self.user = ""
             self.state = State.TRANSACTION
             if self._login is not None:
                 self._login.cancel()

@@ -201,6 +201,15 @@ class StackedTests(SynchronousTestCase):
         self.assertEqual(one.last["stacked"], {"service": "scanner", "verdict": "changed"})
         one.ask(b"NOOP", b"+OK")
 
+    def test_user(self) -> None:
+        """Whose it is: who has logged in, not who was named before and did not."""
+        one = Examined(self.settings).greeted()
+        one.ask(b"USER joe", b"+OK")
+        one.ask(b"PASS wrong", b"-ERR no")
+        one.ask(b"AUTH PLAIN am9l", b"+OK in")
+        one.fetch(*MAIL)
+        self.assertEqual(one.session.bodies[0].envelope.user, "")
+
     def test_refused(self) -> None:
         """One that doesn't."""
         one, body = self.fetching()
