@@ -24,6 +24,11 @@ A message in your mailbox was not let through:
 
 """
 
+_WHERE = (
+    "It is still on the server, unless your mail program deletes what it has fetched.",
+    "Ask whoever looks after this gateway.",
+)
+
 _FIELDS = (("From", "from"), ("Subject", "subject"), ("Message-ID", "message_id"))
 
 
@@ -37,7 +42,7 @@ def notice(reason: str, email: dict[str, Any], date: float) -> bytes:
     """
     lines = [f"  {reason}", ""]
     lines += [f"{name}: {_shown(email[key])}" for name, key in _FIELDS if email.get(key)]
-    lines += ["", "It is still on the server. Ask whoever looks after this gateway."]
+    lines += ["", *_WHERE]
     text = _HEADER.format(date=formatdate(date)) + "\n".join(lines) + "\n"
     return text.encode("utf-8", "replace").replace(b"\n", b"\r\n")
 

@@ -123,6 +123,7 @@ class RefusedTests(SynchronousTestCase):
         self.assertIn(b"From: Alice <a@b.example>\r\n", content.partition(b"\r\n\r\n")[2])
         self.assertNotIn(b"\x1b", content)
         self.assertNotIn(b"MZ", content)
+        self.assertIn(b"unless your mail program deletes what it has fetched", content)
         self.assertEqual((one.last["verdict"], one.last["denied_by"]), ("denied", "attachments"))
         one.ask(b"NOOP", b"+OK")
 
