@@ -58,15 +58,19 @@ class Identity:
 def read_identity(file: NamedFile) -> Any:
     """A PEM file with a key and its certificate, and perhaps those above it."""
     from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
-        key = load_pem_private_key(file.content, None)
-        certificates = x509.load_pem_x509_certificates(file.content)
+        own = load_pem_private_key(file.content, None).public_key()
+        certified = x509.load_pem_x509_certificates(file.content)[0].public_key()
     except (ValueError, TypeError):
         file.complain("must hold a certificate and its key, not encrypted: PEM is wanted")
         return None
-    if certificates[0].public_key() != key.public_key():
+    except UnsupportedAlgorithm as error:
+        file.complain(f"holds a key that can't be used: {error}")
+        return None
+    if certified != own:
         file.complain("its first certificate is not that of its key")
     return Identity(file.content)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gateway.policy.load import load
 from gateway.policy.problem import PolicyError
@@ -35,6 +37,9 @@ alpn = ["imap"]
 mode = "refuse"
 """
 
+P256, P239 = bytes.fromhex("06082a8648ce3d030107"), bytes.fromhex("06082a8648ce3d030106")
+"""The names of two curves (RFC 5480, section 2.1.1.1; X9.62), of which no TLS has the second."""
+
 WEB = 'inspector = "http"\n'
 TO = 'from = "10.1.2.3"\nto = "198.51.100.7:443"\n'
 
@@ -42,6 +47,13 @@ TO = 'from = "10.1.2.3"\nto = "198.51.100.7:443"\n'
 def expecting(*lines: str) -> str:
     """The service, with an expectation."""
     return "\n".join([SECURE, "[[expect]]", TO, *lines])
+
+
+def other_curve(key: Any) -> bytes:
+    """A private key that says that it is of a curve that nobody uses."""
+    der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()).replace(P256, P239)
+    text = base64.encodebytes(der)
+    return b"-----BEGIN PRIVATE KEY-----\n" + text + b"-----END PRIVATE KEY-----\n"
 
 
 class LoadTests(CommandCase):
@@ -143,6 +155,7 @@ class LoadTests(CommandCase):
             (own.certificate_pem, "must hold a certificate and its key"),
             (other.pem.replace(other.certificate_pem, own.certificate_pem), "not that of its key"),
             (b"", "must hold a certificate and its key"),
+            (other_curve(own.key) + own.certificate_pem, "a key that can't be used: Curve 1.2.840"),
         ):
             (folder / "own.pem").write_bytes(content)
             with self.assertRaises(PolicyError) as refused:
