@@ -33,7 +33,7 @@ A life in eight steps, each in one place:
   7. The session ends with one L{Verdict<gateway.interfaces.Verdict>}: one C{flow} record in the
      audit, one count in the metrics (L{gateway.observe}).
   8. SIGHUP begins again at 1, for new sessions. SIGTERM: no new sessions, an end to the running
-     ones, and then the rules are taken back.
+     ones; then the rules stay and block, unless the policy says that they are taken back.
 
 What holds it together:
 

@@ -38,50 +38,30 @@ def option(
     Declare one key of a TOML table.
 
     @param help: what it is for, one or two sentences for the operator.
-    @param default: the value if the key is left out. Without a default, the
-        key must be there.
+    @param default: the value if the key is left out. Without a default, the key must be there.
     @param unit: what a number counts: C{"seconds"}, C{"bytes"}, …
     @param precedent: who chose the same limit before.
-    @param read: turns the TOML value into the field's value; raises
-        C{ValueError} with a sentence for the operator. The TOML value is
-        already of the type that C{read} annotates its parameter with; without
-        an annotation, of the field's type if that is one of the types above.
-    @param file: the TOML value is the name of a file, relative to the
-        configuration folder (or an array of such names, if the field is a tuple
-        or a set), and C{file} turns its
-        L{NamedFile<gateway.policy.files.NamedFile>} into the field's value, or
-        tells it what is wrong and where.
+    @param read: turns the TOML value into the field's value; raises C{ValueError} with a sentence
+        for the operator. The TOML value is already of the type that C{read} annotates its parameter
+        with; without an annotation, of the field's type if that is one of the types above.
+    @param file: the TOML value is the name of a file, relative to the configuration folder (or an
+        array of such names, if the field is a tuple or a set), and C{file} turns its
+        L{NamedFile<gateway.policy.files.NamedFile>} into the field's value, or tells it what is
+        wrong and where.
     @param minimum: the least that a number may be (each of them, in a tuple).
     @param maximum: the most that it may be.
-    @param names_service: the value is the name of an inspecting service (or each
-        is, in an array or a table); whether there is one is checked when the
-        policy is loaded. An empty name is none.
-    @param names_zones: the value is an array, each the name of a zone, a network or an
-        address; the field's value is the L{Addresses<gateway.policy.addresses.Addresses>} that
-        they add up to.
-    @param in_silence: a time limit, in seconds, within which nobody may have sent
-        a byte when it runs out (0 or C{None}: there is none). The service's
-        C{idle_seconds} has to be more, which is checked when the policy is loaded,
-        and is so by itself where nobody has set it.
-    @param needs_root: values for which certificates of our own are signed: only with a
-        C{tls.root} in gateway.toml, which is checked when the policy is loaded.
+    @param names_service: the value is the name of an inspecting service (or each is, in an array or
+        a table); whether there is one is checked when the policy is loaded. An empty name is none.
+    @param names_zones: the value is an array, each the name of a zone, a network or an address; the
+        field's value is the L{Addresses<gateway.policy.addresses.Addresses>} that they add up to.
+    @param in_silence: a time limit, in seconds, within which nobody may have sent a byte when it
+        runs out (0 or C{None}: there is none). The service's C{idle_seconds} has to be more, which
+        is checked when the policy is loaded, and is so by itself where nobody has set it.
+    @param needs_root: values for which certificates of our own are signed: only with a C{tls.root}
+        in gateway.toml, which is checked when the policy is loaded.
     """
-    return field(
-        default=default,
-        metadata={
-            "help": help,
-            "unit": unit,
-            "precedent": precedent,
-            "read": read,
-            "file": file,
-            "minimum": minimum,
-            "maximum": maximum,
-            "names_service": names_service,
-            "names_zones": names_zones,
-            "in_silence": in_silence,
-            "needs_root": needs_root,
-        },
-    )
+    metadata = {name: value for name, value in locals().items() if name != "default"}
+    return field(default=default, metadata=metadata)
 
 
 def written_at() -> Any:
