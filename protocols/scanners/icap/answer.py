@@ -97,10 +97,12 @@ class Message:
     An encapsulated message.
 
     @ivar status: of a response; 0: it is a request.
+    @ivar line: the first one.
     """
 
     status: int
     headers: Headers
+    line: str
 
 
 async def read_message(read: Reader, head: Head) -> Message | None:
@@ -121,7 +123,7 @@ async def read_message(read: Reader, head: Head) -> Message | None:
         headers = parse(lines[:-2], LIMITS, len(line) + 2)
     except Denied as denied:
         raise ScannerFault(f"ICAP: in the encapsulated head: {denied.reason}") from None
-    return Message(int(found[2]) if kind == "res-hdr" else 0, headers)
+    return Message(int(found[2]) if kind == "res-hdr" else 0, headers, line)
 
 
 def body_of(read: Reader, most: int) -> Body:

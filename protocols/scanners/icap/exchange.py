@@ -64,7 +64,7 @@ class Exchange:
         head = await self._ask(heads, body, preview)
         found = _names(head)
         if head.status == OK:
-            change = await self._change(head, body, status)
+            change = await self._change(head, heads, body, status)
             found = found or change
         elif head.status != NO_CONTENT:
             raise ScannerFault(f"ICAP: the service answered {head.status} {head.reason}")
@@ -105,7 +105,7 @@ class Exchange:
             await self._read.room()
         self._line.send(last)
 
-    async def _change(self, head: Head, body: ISpool, status: int) -> tuple[str, ...]:
+    async def _change(self, head: Head, heads: bytes, body: ISpool, status: int) -> tuple[str, ...]:
         """What the service has made of it; nothing, if that is what it was."""
         try:
             message = await read_message(self._read, head)
@@ -115,6 +115,8 @@ class Exchange:
         answered = 0 if message is None else message.status
         if answered != status:
             return (f"refused by the service ({answered})",)
+        if message is not None and not status and _goes_to(message.line) != _asked_of(heads):
+            return ("sent elsewhere by the service",)
         return () if same else ("changed by the service",)
 
     async def _same(self, head: Head, body: ISpool) -> bool:
@@ -135,6 +137,17 @@ def _is_there(body: ISpool, at: int, piece: bytes) -> bool:
             return False
         at, piece = at + len(part), piece[len(part) :]
     return True
+
+
+def _goes_to(line: str) -> list[str]:
+    """Method and target of a request, by its first line."""
+    return line.split(" ")[:2]
+
+
+def _asked_of(heads: bytes) -> list[str]:
+    """Those of the encapsulated request, which is the first behind the head of ours."""
+    encapsulated = heads.partition(b"\r\n\r\n")[2]
+    return _goes_to(encapsulated.partition(b"\r\n")[0].decode("latin-1"))
 
 
 def _names(head: Head) -> tuple[str, ...]:

@@ -178,6 +178,11 @@ class IcapTests(SynchronousTestCase):
             (DOWNLOAD, same(HEAD, b"some bytes!"), "changed by the service"),
             (DOWNLOAD, same(page, b"some bytes"), "refused by the service (403)"),
             (upload, same(page, b"some bytes"), "refused by the service (403)"),
+            (
+                upload,
+                same(b"PUT http://b/blocked HTTP/1.1\r\n\r\n", b"some bytes", b"req"),
+                "sent elsewhere by the service",
+            ),
             (DOWNLOAD, NOTHING.replace(b"ISTag", b"X-Virus-ID: V\r\nISTag"), "V"),
             (
                 DOWNLOAD,
