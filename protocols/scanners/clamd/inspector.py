@@ -99,13 +99,15 @@ class Talk:
 
     async def reply(self, number: int) -> Reply:
         """
-        The reply to a command. Replies come in any order; and one without a number is to all.
+        The reply to a command. Replies come in any order; and one without a number is to all, but
+        no verdict on a body that may be another one.
 
         @raise ScannerFault: there is none.
         """
         while data := await self._line.read():
             for reply in self._replies.feed(data):
-                if reply.number in (0, number):
+                to_all = not reply.number and reply.said is not Said.CLEAN
+                if to_all or reply.number == number:
                     return reply
                 self._note(reply)
         self._replies.end()

@@ -113,6 +113,7 @@ class ClamdTests(SynchronousTestCase):
             b"%d: stream: OK",
             b"%d: stream: \0",
             b"77: stream: OK\0",
+            b"stream: OK\0",
             b"COMMAND READ TIMED OUT\n",
             b"%d: stream: Can't allocate memory ERROR\0",
             b"\xff" * 5000,
