@@ -62,6 +62,11 @@ class Inspection:
         self._unread = {side: unread.get(side, b"") + self._unread.get(side, b"") for side in Side}
 
     @property
+    def first(self) -> IInspector | None:
+        """The one that L{begin} made."""
+        return self._former[0] if self._former else self.present
+
+    @property
     def followed(self) -> bool:
         """Whether the present inspector has followed another one."""
         return bool(self._former)

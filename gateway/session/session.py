@@ -204,8 +204,10 @@ class Session(Facilities):
         """Make the inspector, tell it, and read from the client if it wants to."""
         make = self._make
         del self._make  # it may know whoever knows this session: no circle
-        self._await(CLIENT, self._inspection.begin(self, make))
-        if self._state not in _ENDING and not self._inspection.followed:  # else it has begun itself
+        inspection = self._inspection
+        decision = inspection.begin(self, make)
+        self._await(inspection.first, CLIENT, decision)
+        if self._state not in _ENDING and not inspection.followed:  # else that has begun itself
             self._legs[CLIENT].gate.open(reason.STARTING)
         if self._state is State.ALONE:
             self._patience.begin()
@@ -615,9 +617,10 @@ class Session(Facilities):
             if self._released:
                 self.send(side.other, data)
             else:
+                asked = self._inspection.present
                 decision = self._inspection.received(self, side, data)
                 if decision is not None:
-                    self._await(side, decision)
+                    self._await(asked, side, decision)
         finally:
             self._speaking = None
 
@@ -626,7 +629,8 @@ class Session(Facilities):
         if self._released:
             self.end(side.other)
         elif self._state not in _ENDING:
-            self._await(side, self._inspection.ended(self, side))
+            asked = self._inspection.present
+            self._await(asked, side, self._inspection.ended(self, side))
             alone = self._state is State.ALONE and not self._deciding
             if alone and self._legs[SERVER].ending_early:
                 # Nobody to talk to, nothing to connect for.
@@ -684,18 +688,16 @@ class Session(Facilities):
         """Whether the verdict is known."""
         return self._state in _ENDING
 
-    def _await(self, side: Side, decision: Deferred[Any] | None) -> None:
-        """Do not read C{side} before the inspector has decided."""
+    def _await(self, asked: IInspector | None, side: Side, decision: Deferred[Any] | None) -> None:
+        """Do not read C{side} before C{asked} has decided, unless that has handed over."""
         if decision is not None:
-            self._legs[side].gate.shut(reason.DECIDING)
+            if asked is self._inspection.present:
+                self._legs[side].gate.shut(reason.DECIDING)
             decision.addCallbacks(
-                self._decided,
-                guard.failed,
-                callbackArgs=(side, self._inspection.present),
-                errbackArgs=(self,),
+                self._decided, guard.failed, callbackArgs=(side, asked), errbackArgs=(self,)
             )
 
-    def _decided(self, _: Any, side: Side, asked: IInspector) -> None:
+    def _decided(self, _: Any, side: Side, asked: IInspector | None) -> None:
         if self._state not in _ENDING and asked is self._inspection.present:
             self._legs[side].gate.open(reason.DECIDING)
 

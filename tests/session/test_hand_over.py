@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import TestCase
 
 from gateway.inspector import Inspector, Reader, StreamInspector
-from gateway.interfaces import SERVER, Address, Denied, Verdict
+from gateway.interfaces import CLIENT, SERVER, Address, Denied, Verdict
 from gateway.policy.connection import Protocol
 from gateway.policy.notation import read_network
 from gateway.policy.policy import Policy
@@ -245,6 +245,37 @@ class HandOverTests(TestCase):
         self.assertEqual(await receive(server, 5), b"WHOLE")
         await send(server, b"answer")
         self.assertEqual(await receive(client, 6), b"ANSWER")
+
+    @asynchronous
+    async def test_awaited_behind(self) -> None:
+        """Nor one that it awaits for what it has handed over in."""
+
+        class First(Inspector):
+            """Hands over at the start, or with the first bytes."""
+
+            at_once = True
+
+            def started(self) -> Any:
+                return self.over(b"") if self.at_once else None
+
+            def received(self, side: Any, data: bytes) -> Any:
+                return self.over(data)
+
+            def over(self, data: bytes) -> Any:
+                self.session.hand_over("shout", {CLIENT: data})
+                return Deferred()
+
+            def closed(self, verdict: Verdict) -> None:
+                """Nothing is left of it."""
+
+        for First.at_once in (True, False):
+            scene = Scene(self, First, (service(Shouting, "shout"),))
+            client = scene.connect()
+            await send(client, b"half ")
+            server = await scene.accepted()
+            self.assertEqual(await receive(server, 5), b"HALF ")
+            await send(client, b"whole")
+            self.assertEqual(await receive(server, 5), b"WHOLE")
 
     @asynchronous
     async def test_half_closed_before(self) -> None:
