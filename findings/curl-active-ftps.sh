@@ -12,6 +12,7 @@
 set -uo pipefail
 needed=(curl openssl python3-pyftpdlib python3-openssl)
 dpkg-query --show "${needed[@]}" >/dev/null 2>&1 || apt-get install -qq -y "${needed[@]}" >/dev/null || exit 2
+server=
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"; kill "$server" 2>/dev/null' EXIT
 cd "$folder" || exit 2
@@ -34,7 +35,10 @@ server.serve_forever()
 END
 /usr/bin/python3 server.py 2>/dev/null &
 server=$!
-until [ -s port ]; do sleep 0.1; done
+until [ -s port ]; do
+    kill -0 "$server" 2>/dev/null || { echo "the server did not start"; exit 2; }
+    sleep 0.1
+done
 url="ftp://127.0.0.1:$(cat port)/sent"
 curl -sS --max-time 20 --ftp-port - -T pem "$url"
 plain=$?
