@@ -109,10 +109,17 @@ class ProgramsTests(TestCase):
     @inlineCallbacks
     def test_turns(self) -> Any:
         """So many run at a time; who gives up while it waits never runs."""
-        first, second = self.run_("read x"), self.run_("read x")
-        third = self.run_("read x")
-        for each in (first, second, third):
-            self.assertEqual((yield each).status, 1)
+        self.folder.chmod(0o777)
+        marks = [self.folder / name for name in ("first", "second", "third")]
+        script = 'touch "$MARK"; sleep 0.2; exit 3'
+        first, second, third = [self.run_(script, environment={"MARK": str(m)}) for m in marks]
+        third.addErrback(lambda failure: None)
+        third.cancel()
+        for each in (first, second):
+            self.assertEqual((yield each).status, 3)
+        self.assertEqual([mark.exists() for mark in marks], [True, True, False])
+        for mark in marks[:2]:
+            mark.unlink()
         script = "cat >/dev/null; sleep 0.2; ls .. | wc -l"
         every = [self.run_(script) for _ in range(5)]
         counts = []
