@@ -180,7 +180,7 @@ class Daemon:
             waiting.errback(failure)
 
     def stop(self) -> None:
-        """Nobody will use it any more."""
+        """Lines that nobody uses are kept no longer."""
         for line in tuple(self._idle):
             self._forget(line)
 

@@ -19,7 +19,7 @@ AGAIN_SECONDS = 0.05
 
 
 class Daemons:
-    """The daemons of all services. Those of a former policy are forgotten when they rest."""
+    """The daemons of all services; one that is asked on several terms counts for each of them."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
@@ -59,14 +59,23 @@ class Daemons:
             await deferLater(self._reactor, AGAIN_SECONDS)
 
     def health(self) -> Iterator[ScannerHealth]:
-        """Of each."""
+        """Of each address."""
+        found: dict[str, list[ScannerHealth]] = {}
         for daemon in self._daemons.values():
-            yield daemon.health
+            found.setdefault(daemon.address, []).append(daemon.health)
+        for address, each in found.items():
+            yield ScannerHealth(
+                address,
+                any(one.rests for one in each),
+                sum(one.lines for one in each),
+                sum(one.waiting for one in each),
+            )
 
-    def forget(self, addresses: Collection[str]) -> None:
-        """A new policy has no others than these."""
+    def adopt(self) -> None:
+        """A new policy is in force, which may have others: who is not in use is forgotten."""
         for key, daemon in tuple(self._daemons.items()):
-            if key[0] not in addresses and daemon.unused:
+            daemon.stop()
+            if daemon.unused:
                 del self._daemons[key]
 
     def stop(self) -> None:

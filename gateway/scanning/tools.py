@@ -41,6 +41,7 @@ class Room:
         self.spools.folder = settings.folder
         self.spools.memory_bytes = settings.memory_bytes
         self.spools.file_bytes = settings.file_bytes
+        self.daemons.adopt()
 
     def stop(self) -> None:
         """The gateway stops."""

@@ -13,7 +13,8 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from gateway.observe.scans import Scans
+from gateway.observe.scans import ScannerHealth, Scans
+from gateway.policy.spool import SpoolSettings
 from gateway.scanning.breaker import Breaker
 from gateway.scanning.daemons import Daemons
 from gateway.scanning.programs import Programs
@@ -238,6 +239,36 @@ class DaemonsTests(TestCase):
         third.keep()
         line = yield self.ask("first")
         line.drop()
+
+    @inlineCallbacks
+    def test_health(self) -> Any:
+        """One daemon has one line in the metrics, though services ask it on different terms."""
+        for connections in (1, 2):
+            terms = Terms(connections=connections, failures=1)
+            yield self.tools.line((self.address("first"),), terms)
+        line = yield self.ask("second")
+        self.assertEqual(
+            list(self.daemons.health()),
+            [
+                ScannerHealth(self.address("first"), rests=False, lines=2, waiting=0),
+                ScannerHealth(self.address("second"), rests=False, lines=1, waiting=0),
+            ],
+        )
+        line.drop()
+
+    @inlineCallbacks
+    def test_new_policy(self) -> Any:
+        """A new policy may not have the daemons that nobody uses: they are told of no more."""
+        room = Room(Spools("", 0, 0), self.daemons, Programs(reactor, str), Scans())
+        yield self.assertFailure(self.ask("nowhere"), Unavailable)
+        kept = yield self.ask("second")
+        kept.keep()
+        used = yield self.ask("first")
+        room.adopt(SpoolSettings())
+        self.assertEqual([one.address for one in self.daemons.health()], [self.address("first")])
+        used.keep()
+        used = yield self.ask("first")
+        self.assertEqual(used.uses, 1)
 
     @inlineCallbacks
     def test_over(self) -> Any:
