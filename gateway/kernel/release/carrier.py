@@ -142,11 +142,10 @@ class Carrier:
         for index in [*self._overlaps, *self._released]:
             self.kill(index)
 
-    def stories(self) -> Iterator[tuple[int, Story]]:
-        """The sessions that are there, for a gateway that was restarted."""
-        for index, released in self._released.items():
-            if index not in self._over:
-                yield index, released.story
+    def following(self, index: int) -> Released | None:
+        """The session with the next index, for a gateway that asks for one after the other."""
+        rest = self._table.indices[max(0, index + 1) :]
+        return next((found for each in rest if (found := self.released(each)) is not None), None)
 
     def released(self, index: int) -> Released | None:
         """The session of this index, as long as it is not over."""

@@ -143,17 +143,11 @@ class Desk:
 
     def _adopt(self, message: dict[str, Any], sockets: list[Socket]) -> Answer:
         """One session after the other, in the order of their indices."""
-        after = int(message["after"])
-        there = sorted(index for index, _ in self._carrier.stories() if index > after)
-        if not there:
-            return {"number": int(message["number"]), "index": -1}
-        released = self._carrier.released(there[0])
-        assert released is not None
-        return {
-            "number": int(message["number"]),
-            "index": there[0],
-            "told": released.story.told,
-        }
+        number = int(message["number"])
+        released = self._carrier.following(int(message["after"]))
+        if released is None:
+            return {"number": number, "index": -1}
+        return {"number": number, "index": released.index, "told": released.story.told}
 
 
 def _names(server: Socket) -> tuple[Any, Any]:

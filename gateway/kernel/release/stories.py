@@ -82,8 +82,9 @@ class Stories:
 
     def clear(self, but: set[int]) -> None:
         """Nobody needs the others."""
+        needed = {str(index) for index in but}
         for path in self._folder.iterdir():
-            if path.name not in {str(index) for index in but}:
+            if path.name not in needed:
                 path.unlink()
 
     def _path(self, index: int) -> Path:

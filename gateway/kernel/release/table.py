@@ -43,13 +43,18 @@ class Table:
         self._free: list[int] = []
         self.look()
 
+    @property
+    def indices(self) -> range:
+        """All that there can be."""
+        return range(self.maps["sessions"].entries)
+
     def look(self) -> list[int]:
         """
         Look which sessions are there.
 
         @return: their indices: a predecessor's.
         """
-        every = range(self.maps["sessions"].entries)
+        every = self.indices
         used = [index for index in every if self.mode(index) is not Mode.FREE]
         self._free = sorted(set(every) - set(used), reverse=True)
         return used
