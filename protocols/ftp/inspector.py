@@ -114,7 +114,7 @@ class FtpInspector(StreamInspector):
             dialogue.secure(await upgrade.agree(read, reach))
         except Unsafe as unsafe:
             dialogue.protection.secure(None)
-            reply = Reply(421, unsafe.reason.encode("ascii", "backslashreplace"))
+            reply = Reply(421, unsafe.words)
             if unsafe.outcome is Outcome.DENIED:
                 raise Denied(unsafe.reason, reply.written(), unsafe.by) from None
             dialogue.part(reply, unsafe.reason)

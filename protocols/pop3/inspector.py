@@ -96,7 +96,7 @@ class Pop3Inspector(StreamInspector):
             await upgrade.agree(read, reach)
         except Unsafe as unsafe:
             dialogue.secure(secured=False)
-            reply = Reply(False, unsafe.reason.encode("ascii", "backslashreplace"))
+            reply = Reply(False, unsafe.words)
             if unsafe.outcome is Outcome.DENIED:
                 raise Denied(unsafe.reason, reply.written(), unsafe.by) from None
             dialogue.part(reply, unsafe.reason)

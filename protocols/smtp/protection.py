@@ -22,15 +22,12 @@ from protocols.smtp.grammar.refusal import Refusal, refusal
 from protocols.smtp.grammar.reply import Reply, configured
 from protocols.smtp.known import Known
 from protocols.tls.story import described
-from protocols.tls.upgrade import Reach, Unreached, Unsafe, Upgrade
+from protocols.tls.upgrade import Reach, Unreached, Unsafe, Upgrade, words
 
 ALPN = ("smtp", "esmtp")
 """Those that Exim takes (RFC 7301); they are not registered, and hardly anybody asks for one."""
 
 _TLS = re.compile(rb"\x16\x03[\x00-\x04]")
-_NOT_TEXT = re.compile("[^ -~]")
-_WORDS = 300
-"""Letters of a reason that a client hears."""
 
 
 async def secure(dialogue: Dialogue, command: Command, read: Reader) -> None:
@@ -85,7 +82,7 @@ async def agree(dialogue: Dialogue, read: Reader, reach: Reach | None = None) ->
 
 
 def _told(reason: str) -> Reply:
-    return Reply.of(421, f"4.7.0 {_NOT_TEXT.sub(' ', reason)[:_WORDS]}")
+    return Reply.of(421, f"4.7.0 {words(reason)}")
 
 
 def _end(dialogue: Dialogue, reason: str, reply: Reply, by: str = "") -> Exception:

@@ -9,6 +9,7 @@ to have a certificate for; then the server's side, as in L{protocols.tls.inspect
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
@@ -33,6 +34,18 @@ ALL = frozenset(Invalid)
 SHOWN_AS_IT_IS = frozenset({Invalid.EXPIRED, Invalid.NAME})
 """Flaws that a client sees for itself, in a certificate with the true dates and names."""
 
+_NOT_TEXT = re.compile("[^ -~]")
+_WORDS = 300
+"""Letters of a reason that a client hears."""
+
+
+def words(reason: str) -> str:
+    """
+    A reason, to be a part of one line that a client hears. The server may have put anything into
+    the names of its certificate, such as the end of a line.
+    """
+    return _NOT_TEXT.sub(" ", reason)[:_WORDS]
+
 
 class Pair(NamedTuple):
     """What was agreed with both."""
@@ -55,6 +68,11 @@ class Unsafe(Exception):
         self.reason = reason
         self.outcome = outcome
         self.by = by
+
+    @property
+    def words(self) -> bytes:
+        """See L{words}."""
+        return words(self.reason).encode("ascii")
 
 
 class Unreached(Unsafe):

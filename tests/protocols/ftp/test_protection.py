@@ -186,6 +186,14 @@ class BadServerTests(SynchronousTestCase):
         (record,) = control.session.records_of("tls")
         self.assertEqual(record["denied_by"], "tls.invalid")
 
+    def test_words_of_a_stranger(self) -> None:
+        """What a server has put into its certificate is no line of the gateway's answer."""
+        settings = evolve(INSPECT, tls=Encryption(invalid="deny"))
+        flaw = Flaw(Invalid.NAME, "it is for a\r\n230 Welcome\x1b[2J")
+        agrees = {**AGREES, SERVER: WITH_SERVER._replace(flaws=(flaw,))}
+        last = encrypted(settings, agrees=agrees).session.sent[CLIENT].splitlines()[-1]
+        self.assertEqual(last, b"421 the server's certificate: name: it is for a  230 Welcome [2J")
+
     def test_without_name(self) -> None:
         """Which name a client means that says none, it knows itself."""
         settings = evolve(INSPECT, tls=Encryption(invalid="deny"))
