@@ -7,7 +7,6 @@ that nobody uses are kept for some seconds.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -35,7 +34,7 @@ class Daemon:
         self._breaker = Breaker(terms.failures, terms.rest_seconds)
         self._open = 0
         self._idle: dict[Line, IDelayedCall] = {}
-        self._waiting: deque[Deferred[Line]] = deque()
+        self._waiting: dict[Deferred[Line], bool] = {}  # whether they want one that is fresh
 
     @property
     def health(self) -> ScannerHealth:
@@ -70,19 +69,18 @@ class Daemon:
             return succeed(line)
         if self._open >= self._most:
             if not self._idle:
-                return self._wait()
+                return self._wait(fresh)
             self._forget(next(iter(self._idle)))
         return self._connect()
 
-    def _wait(self) -> Deferred[Line]:
+    def _wait(self, fresh: bool) -> Deferred[Line]:
         waiting: Deferred[Line] = Deferred(self._wait_no_more)
-        self._waiting.append(waiting)
+        self._waiting[waiting] = fresh
         return waiting
 
     def _wait_no_more(self, waiting: Deferred[Line]) -> None:
         """Somebody gives up, perhaps while a line is being made for him."""
-        if waiting in self._waiting:
-            self._waiting.remove(waiting)
+        self._waiting.pop(waiting, None)
 
     def _connect(self) -> Deferred[Line]:
         try:
@@ -116,12 +114,14 @@ class Daemon:
             log.info("{address}: answers again", address=self.address)
         self._breaker.well()
         line.uses += 1
-        if not line.sound:
+        waiting = next(iter(self._waiting), None)
+        if not line.sound or (waiting is not None and self._waiting[waiting]):
             self._close(line)
             self._next()
             return
-        if self._waiting:
-            self._waiting.popleft().callback(line)
+        if waiting is not None:
+            del self._waiting[waiting]
+            waiting.callback(line)
             return
         line.rest(lambda: self._forget(line))
         seconds = self._terms.keep_seconds
@@ -140,7 +140,7 @@ class Daemon:
         if self._breaker.resting:
             if not rested:
                 log.warn("{address}: left alone for a while: {why}", address=self.address, why=why)
-            waiting, self._waiting = self._waiting, deque()
+            waiting, self._waiting = self._waiting, {}
             for one in waiting:
                 one.errback(Unavailable(self.why_not))
 
@@ -160,7 +160,8 @@ class Daemon:
         """There is room for a line."""
         if not self._waiting or self._open >= self._most:
             return
-        waiting = self._waiting.popleft()
+        waiting = next(iter(self._waiting))
+        del self._waiting[waiting]
         try:
             made = self._connect()
         except Exception:

@@ -166,6 +166,17 @@ class DaemonsTests(TestCase):
         self.assertEqual(fourth.uses, 1)
 
     @inlineCallbacks
+    def test_fresh(self) -> Any:
+        """Who wants a line that nobody has used gets no other one, however long he waits."""
+        lines = []
+        for _ in range(2):
+            lines.append((yield self.ask("first")))
+        waiting = self.ask("first", fresh=True)
+        lines[0].keep()
+        line = yield waiting
+        self.assertEqual(line.uses, 0)
+
+    @inlineCallbacks
     def test_given_up_late(self) -> Any:
         """Who gives up while a line is being made for him leaves nothing behind."""
         listening = socket.create_server(("127.0.0.1", 0))
