@@ -108,6 +108,7 @@ class Carrier:
         The gateway uses the sockets no more: they may vanish.
 
         @param told: what is to be added to the session's story.
+        @raise ValueError: it is too much.
         """
         found = self._overlaps.get(index)
         if found is not None:

@@ -24,9 +24,6 @@ from gateway.policy.divert import Mark
 
 Answer = dict[str, Any] | None
 
-STORY_BYTES = 8192
-"""Of what a gateway may tell of one session, as JSON."""
-
 
 @frozen
 class Marks:
@@ -86,7 +83,7 @@ class Desk:
             ends = self._ends(client, server)
             towards_client, towards_server = map(int, message["pending"])
             story = Story(ends, float(message["idle"]), dict(message["told"]))
-            if len(story.written()) > STORY_BYTES:
+            if story.is_long:
                 raise Stays("its story is too long")
             pending = towards_client, towards_server
             index = self._begin(story, (client, server), pending)

@@ -15,6 +15,9 @@ from attrs import evolve, frozen
 from gateway.interfaces import Address
 from gateway.kernel.release.overlap import Ends
 
+LONGEST = 8192
+"""Characters of one, as JSON: it has to fit into an answer, with more around it."""
+
 
 @frozen
 class Story:
@@ -33,8 +36,20 @@ class Story:
     doubled: tuple[int, int] = (0, 0)
 
     def with_more(self, told: dict[str, Any]) -> Story:
-        """The same, when the gateway has told more."""
-        return evolve(self, told={**self.told, **told})
+        """
+        The same, when the gateway has told more.
+
+        @raise ValueError: it is too long.
+        """
+        more = evolve(self, told={**self.told, **told})
+        if more.is_long:
+            raise ValueError("the story is too long")
+        return more
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is longer than what is kept."""
+        return len(self.written()) > LONGEST
 
     def written(self) -> str:
         """As JSON."""

@@ -61,6 +61,16 @@ def told_of(desk: Desk) -> Iterator[int]:
         yield index
 
 
+class StoryTests(SynchronousTestCase):
+    """What the carrier keeps for a gateway fits into one answer, whatever the gateway says."""
+
+    def test_long(self) -> None:
+        """More than that is nothing that a gateway tells."""
+        more = STORY.with_more({"sent": [1, 2]})
+        self.assertEqual(more.told, {"sent": [1, 2]})
+        self.assertRaises(ValueError, more.with_more, {"more": "x" * 9000})
+
+
 class AdoptionTests(SynchronousTestCase):
     """A gateway that was restarted asks for the sessions that are there."""
 
