@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Any
 
 from attrs import frozen
@@ -65,9 +66,9 @@ class Told:
             return cls(
                 id=int(told["id"]),
                 service=str(told["service"]),
-                client=Address(*told["client"]),
-                server=Address(*told["server"]),
-                upstream=Upstream(Address(*address), Address(*source), *others),
+                client=_address(*told["client"]),
+                server=_address(*told["server"]),
+                upstream=Upstream(_address(*address), _address(*source), *others),
                 started=started,
                 until=until,
                 idle=idle,
@@ -78,3 +79,9 @@ class Told:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not of this gateway: {error!r}") from error
+
+
+def _address(host: Any, port: Any) -> Address:
+    """@raise ValueError: it is none."""
+    ip_address(str(host))
+    return Address(str(host), int(port))

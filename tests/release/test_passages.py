@@ -301,6 +301,8 @@ class PassageTests(SynchronousTestCase):
 
     def test_unreadable(self) -> None:
         """What nobody can account for does not go on."""
-        self.say(over=9, how="passed", by=None, told={}, bytes_to_server=1, bytes_to_client=2)
-        self.assertEqual(self.heard(), {"ask": "kill", "index": 9})
-        self.assertEqual(self.adopted, [])
+        for told in ({}, TOLD.written() | {"server": ["nowhere", 443]}):
+            self.say(over=9, how="passed", by=None, told=told, bytes_to_server=1, bytes_to_client=2)
+            self.assertEqual(self.heard(), {"ask": "kill", "index": 9})
+            self.assertEqual(self.adopted, [])
+            self.say(forgotten=9)
