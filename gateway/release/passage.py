@@ -315,6 +315,7 @@ class Passage:
                 self._verdict = Verdict(
                     Outcome.FAILED, "the carrier ended while it took the session over"
                 )
+                self._legs.let_go()
             self._finish()
 
     # What the carrier tells

@@ -210,6 +210,8 @@ class PassageTests(SynchronousTestCase):
         self.reactor.advance(PATIENCE)
         assert self.session.verdict is not None
         self.assertEqual(self.session.verdict.outcome, Outcome.FAILED)
+        # which has the sockets still: to close ours takes them off no poller
+        self.assertEqual(self.session.done, ["hold", "let go"])
         self.say(number=asked["number"], index=3, switched=True)
         self.assertEqual(self.heard(), {"ask": "kill", "index": 3})
 
