@@ -64,12 +64,13 @@ class Namespace:
 
     def end_programs(self, patience: float = 2.0) -> None:
         """End every program in it: first politely, after C{patience} seconds for certain."""
-        self._signal(signal.SIGTERM)
+        self.signal_programs(signal.SIGTERM)
         if not wait_until(lambda: not self.processes(), seconds=patience):
-            self._signal(signal.SIGKILL)
+            self.signal_programs(signal.SIGKILL)
             wait_until(lambda: not self.processes(), seconds=patience)
 
-    def _signal(self, number: signal.Signals) -> None:
+    def signal_programs(self, number: signal.Signals) -> None:
+        """Send a signal to every program in it. One may end because another has ended."""
         for process in self.processes():
             if process != os.getpid():
                 with suppress(ProcessLookupError):

@@ -110,9 +110,7 @@ class CrashTests(LifeCase):
 
     def test_every_process_killed(self) -> None:
         """Even if all of its processes are killed at once, it fails closed and starts again."""
-        for process in self.router.processes():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
+        self.router.signal_programs(signal.SIGKILL)
         self.scene.daemon.kill()
         self.assertBlocked()
         self.scene.daemon.start()

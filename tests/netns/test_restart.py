@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from time import monotonic
 
@@ -59,8 +58,7 @@ class RestartTests(RestartCase):
     def test_crash(self) -> None:
         """Nor from kill -9 of everything to the next start."""
         probes, began = self.probes(), monotonic()
-        for process in self.router.processes():
-            os.kill(process, signal.SIGKILL)
+        self.router.signal_programs(signal.SIGKILL)
         self.scene.daemon.kill()
         self.scene.daemon.start()
         self.assertNoGap(probes, began)
