@@ -4,7 +4,11 @@ Client and server of sessions of all kinds, which compare every byte of both dir
 Run in a namespace::
 
     python -m tests.kernel.release.peers server
-    python -m tests.kernel.release.peers client HOSTS SESSIONS AT_ONCE BYTES SEED [plain]
+    python -m tests.kernel.release.peers client HOSTS SESSIONS AT_ONCE BYTES SEED LASTING [plain]
+
+Besides its sessions the client has C{LASTING} ones, which talk until its standard input ends: the
+fastest machine can't be done with them before the kernel takes them over. It says C{begun} when
+they do.
 
 The client begins with a number of its own, so that the numbers of two connections have nothing in
 common: namespaces of one machine share the secret that the kernel's come from. It tells what came
@@ -29,7 +33,7 @@ PATIENCE = 30.0
 PERIOD = 1000003
 _ONCE = random.Random(7).randbytes(PERIOD)
 _BLOB = _ONCE + _ONCE
-HEAD = struct.Struct("!IQIQIddB")
+HEAD = struct.Struct("!IQIQIddBB")
 
 
 def content(seed: int, at: int, count: int) -> bytes:
@@ -49,6 +53,7 @@ class Plan(NamedTuple):
     nap: float
     slow: float
     server_ends_last: int
+    lasting: int = 0
 
 
 KINDS: dict[str, Callable[[random.Random, int], tuple[int, int, int, float, float]]] = {
@@ -59,6 +64,22 @@ KINDS: dict[str, Callable[[random.Random, int], tuple[int, int, int, float, floa
     "slow": lambda r, most: (r.randrange(most), r.randrange(most), 100000, 0, 0.01),
 }
 
+LASTING = (1000, 0.1, 0.0)
+"""Chunk, nap and slowness of a session that lasts: for a minute it has something to say."""
+
+
+class Lasting:
+    """
+    What the sessions that last have in common; a server's hears the end of the other stream.
+
+    @ivar hurry: set when they have lasted for long enough.
+    @ivar begun: counts those that heard something, or never will.
+    """
+
+    def __init__(self) -> None:
+        self.hurry = threading.Event()
+        self.begun = threading.Semaphore(0)
+
 
 class Pump:
     """
@@ -68,8 +89,9 @@ class Pump:
     @ivar silence: the longest time for which nothing came, in seconds.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, lasting: Lasting) -> None:
         self.sock = sock
+        self.lasting = lasting
         self.fault = ""
         self.silence = 0.0
 
@@ -99,11 +121,19 @@ class Pump:
         seed, count = out
         at = 0
         while at < count:
+            if plan.lasting and at > count - plan.chunk:
+                self.lasting.hurry.wait()
             size = min(random.randrange(1, plan.chunk + 1), count - at)
             self.sock.sendall(content(seed, at, size))
             at += size
             if plan.nap and random.random() < 0.3:
-                time.sleep(plan.nap * random.random())
+                self._nap(plan.nap * random.random(), plan)
+
+    def _nap(self, seconds: float, plan: Plan) -> None:
+        if plan.lasting:
+            self.lasting.hurry.wait(seconds)
+        else:
+            time.sleep(seconds)
 
     def _read(self, expected: tuple[int, int], plan: Plan, skip: bool) -> None:
         seed, count = expected
@@ -113,12 +143,15 @@ class Pump:
         while data := self.sock.recv(random.choice((1000, 65536, 200000))):
             now = time.monotonic()
             self.silence = max(self.silence, now - heard)
+            if not at:
+                self.lasting.begun.release()
             assert data == content(seed, at, len(data)), f"other bytes at {at}"
             at += len(data)
             if plan.slow:
                 time.sleep(plan.slow * random.random())
                 now = time.monotonic()
             heard = now
+        self.lasting.hurry.set()
         assert at == count, f"{at} of {count} bytes"
 
 
@@ -162,7 +195,7 @@ def _answer(sock: socket.socket) -> None:
             plan = Plan(*HEAD.unpack(exactly(sock, HEAD.size)))
         except (OSError, EOFError):
             return
-        pump = Pump(sock)
+        pump = Pump(sock, Lasting())
         down, up = (plan.down_seed, plan.down), (plan.up_seed, plan.up)
         pump.run(down, up, plan, bool(plan.server_ends_last), False)
         if pump.fault:
@@ -181,38 +214,59 @@ def dial(host: str, chance: random.Random) -> socket.socket:
     return sock
 
 
-def session(hosts: list[str], most: int, seed: int, plain: bool) -> dict[str, Any]:
+def session(
+    hosts: list[str], most: int, seed: int, plain: bool, lasting: Lasting | None
+) -> dict[str, Any]:
     """One session, and what came of it."""
     chance = random.Random(seed)
     host, kind = chance.choice(hosts), chance.choice(list(KINDS))
     up, down, chunk, nap, slow = KINDS[kind](chance, most)
     last = kind == "up" or (kind != "down" and chance.random() < 0.5)
+    if lasting is not None:
+        kind, up, down, last = "lasting", most, most, True
+        chunk, nap, slow = LASTING
     seeds = chance.randrange(PERIOD), chance.randrange(PERIOD)
-    plan = Plan(seeds[0], up, seeds[1], down, chunk, nap, slow, last)
+    plan = Plan(seeds[0], up, seeds[1], down, chunk, nap, slow, last, lasting is not None)
     told = {"seed": seed, "host": host, "kind": kind}
+    common = lasting or Lasting()
     try:
         sock = dial(host, chance)
     except OSError as error:
+        common.begun.release()
         return {**told, "fault": f"not connected: {error}", "silence": 0.0}
     with sock:
         sock.sendall(HEAD.pack(*plan))
-        pump = Pump(sock)
+        pump = Pump(sock, common)
         pump.run((plan.up_seed, up), (plan.down_seed, down), plan, not last, not plain)
+    common.begun.release()
     return {**told, "fault": pump.fault, "silence": round(pump.silence, 3), "up": up, "down": down}
+
+
+def run(
+    hosts: str, count: str, at_once: str, most: str, seed: str, lasting: str, *plain: str
+) -> list[dict[str, Any]]:
+    """All sessions of a client."""
+    common = Lasting()
+    with ThreadPoolExecutor(int(at_once) + int(lasting)) as pool:
+        each = [common] * int(lasting) + [None] * int(count)
+        told = [
+            pool.submit(session, hosts.split(","), int(most), int(seed) + number, bool(plain), one)
+            for number, one in enumerate(each)
+        ]
+        if int(lasting):
+            for _ in range(int(lasting)):
+                common.begun.acquire()
+            print("begun", flush=True)
+            sys.stdin.read()
+            common.hurry.set()
+        return [each.result() for each in told]
 
 
 def main() -> None:
     if sys.argv[1] == "server":
         serve()
-        return
-    hosts, count, at_once, most, seed, *plain = sys.argv[2:]
-    with ThreadPoolExecutor(int(at_once)) as pool:
-        seeds = range(int(seed), int(seed) + int(count))
-        begun = [
-            pool.submit(session, hosts.split(","), int(most), each, bool(plain)) for each in seeds
-        ]
-        told = [each.result() for each in begun]
-    print(json.dumps(told))
+    else:
+        print(json.dumps(run(*sys.argv[2:])))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 
 from attrs import frozen
 
+from gateway.lab.waiting import wait_until
 from tests.kernel.namespaces import Namespace, Route, route
 
 _RUN = "import sys, runpy; del sys.argv[0]; runpy.run_module(sys.argv[0], run_name='__main__')"
@@ -65,6 +66,9 @@ table inet loss {
 SECONDS = 300
 """For all sessions of a client. On a busy machine loss makes them slow."""
 
+LASTING = 10
+"""Sessions that don't end before the kernel has half of them."""
+
 HOSTS = "10.77.2.2,fd77:2::2"
 
 
@@ -114,20 +118,39 @@ class Scene:
 
     ways: Route
 
-    def stress(self, sessions: int, at_once: int, most: int, seed: int, kept: float = 0.5) -> Told:
+    @property
+    def sockets(self) -> int:
+        """How many the relay has of its sessions: two of each that the kernel has not."""
+        return len(self.ways.gateway.run("ss -tnH").splitlines())
+
+    def stress(
+        self,
+        sessions: int,
+        at_once: int,
+        most: int,
+        seed: int,
+        lasting: int = LASTING,
+        kept: float = 0.5,
+    ) -> Told:
         """
         Sessions of all kinds, released at random moments.
 
         @param most: bytes each way.
+        @param lasting: more of them, which talk until the kernel has half of these, however fast
+            the others are.
         @param kept: the share of them in which the server sees the client's own port.
         """
         server = start(self.ways.server, "peers", "server")
         relay = start(self.ways.gateway, "relay", "0.1", "1000", str(kept), str(seed))
         try:
-            numbers = map(str, (sessions, at_once, most, seed))
+            numbers = map(str, (sessions, at_once, most, seed, lasting))
             client = self.ways.client.start_python(
                 _RUN, f"{__package__}.peers", "client", HOSTS, *numbers
             )
+            if lasting:
+                assert client.stdout is not None
+                client.stdout.readline()
+                wait_until(lambda: self.sockets <= lasting, SECONDS)
             told, _ = client.communicate(timeout=SECONDS)
             heard, _ = relay.communicate(timeout=30)
             return Told(json.loads(told), json.loads(heard.splitlines()[-1]))

@@ -13,8 +13,9 @@ from typing import Any
 from attrs import frozen
 from twisted.trial.unittest import SynchronousTestCase
 
+from gateway.lab.waiting import wait_until
 from tests.kernel.namespaces import Namespace
-from tests.kernel.release.scene import FIREWALL, HOSTS, scene, start
+from tests.kernel.release.scene import FIREWALL, HOSTS, SECONDS, scene, start
 
 EACH = 3
 ALL = 2 * EACH
@@ -35,11 +36,13 @@ class Talk:
 
     def until_released(self) -> None:
         """All sessions have left user space: the gateway has no socket of theirs."""
-        for _ in range(200):
-            self.ask("talk 1000")
-            if not self.gateway.run("ss -tnH").strip():
-                return
-        raise AssertionError(self.gateway.run("ss -tinH"))
+        if not wait_until(self.is_released, SECONDS):
+            raise AssertionError(self.gateway.run("ss -tinH"))
+
+    def is_released(self) -> bool:
+        """Whether they have, after they have said something."""
+        self.ask("talk 1000")
+        return not self.gateway.run("ss -tnH").strip()
 
     def heard_by_server(self) -> list[str]:
         """How its connections ended."""
@@ -116,7 +119,7 @@ class LifeTests(SynchronousTestCase):
 
     def test_idle(self) -> None:
         """Silence ends a session after the time that its service allows, and not before."""
-        with talk("1.5") as each:
+        with talk("3") as each:
             each.until_released()
             self.assertEqual(each.ask("talk 100000"), "talked")
             self.assertEqual(each.ask("wait"), " ".join(["ConnectionResetError"] * ALL))
