@@ -1,16 +1,22 @@
 """
 What systemd, or another service manager with its protocol, is told, and keeps for us: sd_notify(3).
 
-A datagram to the socket that C{$NOTIFY_SOCKET} names. Without one, nobody wants to know.
+A datagram to the socket that C{$NOTIFY_SOCKET} names. Without one, nobody wants to know. What the
+operator is told goes to standard error, which may be the journal's: sd-daemon(3).
 """
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
 from array import array
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from time import CLOCK_MONOTONIC, clock_gettime_ns
+
+ERROR, WARNING, INFORMATION = 3, 4, 6
+"""Priorities of the journal's lines."""
 
 _FIRST = 3
 """SD_LISTEN_FDS_START"""
@@ -62,6 +68,17 @@ class Systemd:
             # not socket.send_fds, which takes an address and does not use it
             rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", descriptors))
             notify.sendmsg([message.encode()], [rights] if descriptors else [], 0, address)
+
+
+def say(name: str, priority: int, text: str) -> None:
+    """
+    Tell the operator, in lines that the journal knows the priority of.
+
+    @param name: the process's.
+    """
+    mark = f"<{priority}>" if "JOURNAL_STREAM" in os.environ else ""
+    sys.stderr.write("".join(f"{mark}tproxygw {name}: {line}\n" for line in text.splitlines()))
+    sys.stderr.flush()
 
 
 def kept(environment: Mapping[str, str], process: int) -> dict[str, int]:

@@ -62,6 +62,7 @@ MAY_IMPORT = {
         "gateway.agreement",
         "gateway.kernel.doctor.finding",
         "gateway.policy",
+        "gateway.systemd",
         "gateway.tls",
     ),
     "gateway.wire": (
@@ -158,16 +159,17 @@ MAY_IMPORT = {
 }
 """Package or module: what of our own code it may import."""
 
+SERVICE = tuple(
+    f"gateway.systemd.{name}" for name in ("Systemd", "say", "ERROR", "WARNING", "INFORMATION")
+)
+"""What a process of its own says of itself."""
+
 EXCEPTIONS = {
-    "gateway.kernel.release.__main__": ("gateway.registry.find",),
-    "gateway.kernel.keeper.__main__": (
-        "gateway.registry.find",
-        "gateway.systemd.Systemd",
-        "gateway.systemd.kept",
-    ),
+    "gateway.kernel.release.__main__": ("gateway.registry.find", *SERVICE),
+    "gateway.kernel.keeper.__main__": ("gateway.registry.find", "gateway.systemd.kept", *SERVICE),
 }
-"""The keeper is a process of its own, which composes itself: it loads the policy, so it must find
-inspectors. The gateway must tell it where our packages are."""
+"""Keeper and carrier are processes of their own, which compose themselves: they load the policy, so
+they must find inspectors. The gateway must tell them where our packages are."""
 
 CONVERSIONS = ("socket.AF_INET", "socket.AF_INET6", "socket.inet_ntop", "socket.inet_pton")
 """What the socket module has that is arithmetic."""

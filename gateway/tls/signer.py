@@ -16,15 +16,11 @@ and answers one user only::
 
     python -m gateway.tls.signer --config FOLDER [--listen SOCKET --for USER]
 
-Messages are JSON objects, one a packet of a SOCK_SEQPACKET socket. Requests are
-C{{"number": 1, "template": {…}}}, answers C{{"number": 1, "certificate": "base64"}}
-or C{{"number": 1, "error": "…"}}. The first answer, to C{{"number": 0, "key":
-"base64"}}, has the roots' certificates.
+What it answers is in L{gateway.tls.desk}.
 """
 
 from __future__ import annotations
 
-import base64
 import ctypes
 import json
 import os
@@ -39,23 +35,16 @@ import threading
 import tomllib
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
-
-from gateway.tls.issuer import UNTRUSTED, Issuer, make_root
+from gateway.systemd import ERROR, INFORMATION, Systemd, say
+from gateway.tls.desk import LONGEST, Desk, Pace, serve
+from gateway.tls.issuer import UNTRUSTED, make_root
 from gateway.tls.key import load_root
-from gateway.tls.template import Template
 from gateway.tls.uri import TOKEN, RootError
-
-LONGEST = 131072
-"""Bytes of one message. A template of 1,000 names has 80,000."""
 
 NOBODY = 65534
 """The user and group that the signer is once it has the key."""
@@ -72,97 +61,6 @@ CONNECT_SECONDS = 5.0
 
 _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
-
-
-class Pace:
-    """
-    So many a second, and as many as that in a burst of some seconds.
-
-    @param clock: seconds, for differences only.
-    """
-
-    def __init__(self, per_second: float, burst: float, clock: Callable[[], float]) -> None:
-        self._per_second = per_second
-        self._burst = burst
-        self._clock = clock
-        self._left = burst
-        self._last = clock()
-        self._lock = threading.Lock()
-
-    def take(self) -> bool:
-        """Whether one more may be."""
-        with self._lock:
-            now = self._clock()
-            self._left = min(self._burst, self._left + (now - self._last) * self._per_second)
-            self._last = now
-            if self._left < 1:
-                return False
-            self._left -= 1
-            return True
-
-
-class Desk:
-    """The signer's end of one gateway: answers requests, one at a time."""
-
-    def __init__(
-        self,
-        trusted: Issuer,
-        untrusted: Issuer,
-        pace: Pace,
-        lock: AbstractContextManager[Any] | None = None,
-    ) -> None:
-        """@param lock: held while something is signed: a token does one thing at a time."""
-        self._issuers = {True: trusted, False: untrusted}
-        self._pace = pace
-        self._lock = lock or threading.Lock()
-        self._key: Any = None
-
-    def answer(self, packet: bytes) -> bytes | None:
-        """The answer to one packet; C{None} if no gateway has sent it."""
-        try:
-            request = json.loads(packet)
-            number = request["number"]
-            answer = self._greet(request) if number == 0 else self._sign(request)
-        except (ValueError, TypeError, KeyError, RecursionError):
-            return None
-        return json.dumps({"number": number, **answer}).encode()
-
-    def _greet(self, request: dict[str, Any]) -> dict[str, Any]:
-        key = load_der_public_key(base64.b64decode(request["key"]))
-        if not isinstance(key, ec.EllipticCurvePublicKey):
-            raise ValueError("no key of a gateway's")
-        self._key = key
-        return {
-            "trusted": [_text(each) for each in self._issuers[True].chain],
-            "untrusted": [_text(each) for each in self._issuers[False].chain],
-        }
-
-    def _sign(self, request: dict[str, Any]) -> dict[str, Any]:
-        template = Template.decode(request["template"])
-        if self._key is None:
-            raise ValueError("no key was said")
-        if not self._pace.take():
-            return {"error": "too many certificates are asked for; see tls.certificates_per_second"}
-        try:
-            with self._lock:
-                made = self._issuers[template.trusted].issue(template, self._key)
-        except Exception as error:  # a token's, too: the gateway decides what becomes of it
-            return {"error": f"{type(error).__name__}: {error}"}
-        return {"certificate": _text(made)}
-
-
-def _text(certificate: x509.Certificate) -> str:
-    return base64.b64encode(certificate.public_bytes(Encoding.DER)).decode()
-
-
-def serve(connection: socket.socket, desk: Desk) -> None:
-    """Answer until the connection ends, or something comes that no gateway sends."""
-    with connection, suppress(ConnectionError):
-        while packet := connection.recv(LONGEST):
-            answer = desk.answer(packet)
-            if answer is None:
-                return
-            connection.send(answer)
 
 
 class Started(NamedTuple):
@@ -267,46 +165,89 @@ def from_gateway_file(told: Namespace) -> None:
     """
     What was not said is in gateway.toml. It is read here without the policy's loader: the
     fewer strangers' plugins there are in this process, the better.
+
+    @raise RootError: it can't be read.
     """
-    said = tomllib.loads((told.config / "gateway.toml").read_text()).get("tls", {})
-    told.root = str(said.get("root", ""))
-    told.certificate = str(said.get("root_certificate", ""))
-    told.per_second = float(said.get("certificates_per_second", PER_SECOND))
+    file = told.config / "gateway.toml"
+    try:
+        said = tomllib.loads(file.read_text()).get("tls", {})
+        told.root = str(said.get("root", ""))
+        told.certificate = str(said.get("root_certificate", ""))
+        told.per_second = float(said.get("certificates_per_second", PER_SECOND))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise RootError(f"{file}: {error}; see: tproxygw check") from error
 
 
 def main(given: Sequence[str]) -> None:
     """Be the signer, asked on standard input, or at a socket."""
     told = arguments().parse_args(given)
-    if told.root is None:
-        from_gateway_file(told)
-        if not told.root:
-            print("signer: gateway.toml has no tls.root: there is nothing to sign with")
-            return
-    endpoint = listen(told.listen) if told.listen else socket.socket(fileno=0)
-    users = {0, pwd.getpwnam(told.user).pw_uid} if told.listen else set()
     try:
-        trusted = load_root(told.config, told.root, told.certificate)
+        if told.root is None:
+            from_gateway_file(told)
+        if told.listen:
+            be_service(told)
+        else:
+            be_the_gateways(told, socket.socket(fileno=0))
+    except (RootError, OSError) as error:
+        say("signer", ERROR, f"not started: {error}")
+        sys.exit(1)
+
+
+def be_service(told: Namespace) -> None:
+    """
+    Answer gateways that come and go. systemd is told when they can be answered.
+
+    @raise RootError: the root can't be used.
+    @raise OSError: the socket can't be had.
+    """
+    systemd = Systemd(os.environ)
+    if not told.root:
+        why = "not needed: gateway.toml has no root in [tls]"
+        say("signer", INFORMATION, why)
+        # to end without having said so would be a failure
+        systemd.ready(why)
+        return
+    users = {0, number_of(told.user)}
+    listening = listen(told.listen)
+    make_desk = desks(told)
+    systemd.ready("Signs certificates")
+    accept(listening, users, make_desk)
+
+
+def number_of(user: str) -> int:
+    """@raise RootError: there is no such user."""
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except KeyError:
+        raise RootError(f"there is no user {user}, for whom it would sign") from None
+
+
+def be_the_gateways(told: Namespace, connection: socket.socket) -> None:
+    """Answer the gateway that has started this process, until the connection ends."""
+    try:
+        make_desk = desks(told)
     except RootError as error:
-        refuse(endpoint, str(error), bool(told.listen))
-    untrusted = make_root(UNTRUSTED, datetime.now(UTC), UNTRUSTED_DAYS)
-    shut_in(stay=told.root.startswith(TOKEN))
-    pace = Pace(told.per_second, told.per_second * BURST_SECONDS, monotonic)
-    if told.listen:
-        lock = threading.Lock()
-        accept(endpoint, users, lambda: Desk(trusted, untrusted, pace, lock))
+        connection.recv(LONGEST)  # the greeting: unread, it would be answered with a reset
+        connection.send(json.dumps({"number": 0, "error": str(error)}).encode())
+        sys.exit(1)
     # the end of the connection ends it, after the gateway had its time
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    serve(endpoint, Desk(trusted, untrusted, pace))
+    serve(connection, make_desk())
 
 
-def refuse(endpoint: socket.socket, why: str, is_service: bool) -> NoReturn:
-    """Tell whoever started this why it can't be."""
-    if is_service:
-        sys.exit(f"signer: {why}")
-    endpoint.recv(LONGEST)  # the greeting: unread, it would be answered with a reset
-    endpoint.send(json.dumps({"number": 0, "error": why}).encode())
-    sys.exit(1)
+def desks(told: Namespace) -> Callable[[], Desk]:
+    """
+    What makes the desk for one more gateway. From here on this process is nobody.
+
+    @raise RootError: the root can't be used.
+    """
+    trusted = load_root(told.config, told.root, told.certificate)
+    untrusted = make_root(UNTRUSTED, datetime.now(UTC), UNTRUSTED_DAYS)
+    shut_in(stay=told.root.startswith(TOKEN))
+    pace = Pace(told.per_second, told.per_second * BURST_SECONDS, monotonic)
+    lock = threading.Lock()
+    return lambda: Desk(trusted, untrusted, pace, lock)
 
 
 def shut_in(stay: bool) -> None:

@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from twisted.internet.defer import Deferred, fail, succeed
 
+from gateway.tls.desk import Desk, Pace
 from gateway.tls.issuer import Issuer, make_root
 from gateway.tls.minter import Minter
-from gateway.tls.signer import Desk, Pace
 from gateway.tls.signing import Roots, SignerError
 from gateway.tls.template import Template
 

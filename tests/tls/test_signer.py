@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +23,10 @@ from twisted.internet.defer import gatherResults
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from gateway.tls.desk import Desk, Pace
 from gateway.tls.issuer import make_root
 from gateway.tls.key import load_root, write_root
-from gateway.tls.signer import Desk, Pace, Started, connect, start
+from gateway.tls.signer import Started, connect, start
 from gateway.tls.signing import SignerError, Signing
 from gateway.tls.template import for_name
 from gateway.tls.uri import RootError
@@ -51,6 +55,19 @@ except OSError as error:
     print(error)
 """
 """A program of another user's that greets as a gateway does."""
+
+
+_numbers = count()
+
+
+def received(told: socket.socket) -> list[dict[str, str]]:
+    """What a process has told systemd, and what it will in a moment."""
+    heard = []
+    with contextlib.suppress(TimeoutError):
+        while True:
+            message = told.recv(4096).decode()
+            heard.append(dict(line.split("=", 1) for line in message.splitlines()))
+    return heard
 
 
 class SignerTests(TestCase):
@@ -143,19 +160,25 @@ class SignerTests(TestCase):
         signing.stop()
         self.assertEqual(began.process.wait(20), 0)
 
-    def served(self, folder: Path, user: str = "root") -> tuple[subprocess.Popen[bytes], Path]:
+    def served(
+        self, folder: Path, user: str = "root", **environment: str
+    ) -> tuple[subprocess.Popen[bytes], Path]:
         """A signer that is a service of its own, and its socket."""
         if self.place is None:  # the path of a socket may have no more than 107 bytes
             self.place = Path(tempfile.mkdtemp())
             self.place.chmod(0o755)
             self.addCleanup(shutil.rmtree, self.place)
         path = self.place / "socket"
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "gateway.tls.signer", "--config", str(folder)),
-                *("--listen", str(path), "--for", user),
-            ],
-        )
+        self.said = self.place / "said"
+        with self.said.open("wb") as said:
+            process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "gateway.tls.signer", "--config", str(folder)),
+                    *("--listen", str(path), "--for", user),
+                ],
+                stderr=said,
+                env={**os.environ, "JOURNAL_STREAM": "1:1", **environment},
+            )
         self.addCleanup(process.wait, 20)
         self.addCleanup(process.kill)
         return process, path
@@ -195,6 +218,58 @@ class SignerTests(TestCase):
         await self.until(lambda: not signing._over)
         made = await signing.sign(for_name(NAME, time.time()))
         made.verify_directly_issued_by(trusted().certificate)
+
+    def notified(self, folder: Path) -> tuple[subprocess.Popen[bytes], list[dict[str, str]]]:
+        """A service that ends, or has said that it is ready; and what systemd was told by then."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+            name = f"\0tproxygw-test-{os.getpid()}-{next(_numbers)}"
+            told.bind(name)
+            told.settimeout(0.05)
+            process, _ = self.served(folder, NOTIFY_SOCKET="@" + name[1:])
+            heard: list[dict[str, str]] = []
+            while not heard and process.poll() is None:
+                heard += received(told)
+            return process, heard + received(told)
+
+    async def test_ready(self) -> None:
+        """systemd takes it for started when it has the key, and a gateway is answered."""
+        folder = self.folder()
+        write_root(folder / "root.pem", trusted())
+        (folder / "gateway.toml").write_text('[tls]\nroot = "root.pem"\n')
+        process, heard = self.notified(folder)
+        self.assertEqual(heard, [{"READY": "1", "STATUS": "Signs certificates"}])
+        assert self.place is not None
+        signing = Signing(connect(self.place / "socket"), reactor)
+        self.addCleanup(signing.stop)
+        self.assertEqual(signing.greet(leaf_key().public_key()).trusted, trusted().chain)
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        self.assertIn("Uid:\t65534\t65534", status)
+
+    async def test_never_ready(self) -> None:
+        """Not if the root can't be used; the journal shows why, as an error, and no traceback."""
+        folder = self.folder()
+        write_root(folder / "root.pem", trusted())
+        (folder / "root.pem").chmod(0o640)
+        for text, words in (
+            ('[tls]\nroot = "root.pem"\n', "chmod 600"),
+            ("[tls\n", "gateway.toml: "),
+            ('tls = "root.pem"\n', "gateway.toml: "),
+        ):
+            (folder / "gateway.toml").write_text(text)
+            process, heard = self.notified(folder)
+            self.assertEqual((process.wait(), heard), (1, []))
+            (said,) = self.said.read_text().splitlines()
+            self.assertTrue(said.startswith("<3>tproxygw signer: not started: "), said)
+            self.assertIn(words, said)
+
+    async def test_not_needed(self) -> None:
+        """Without a root there is nothing to do, and that is no failure of the unit."""
+        folder = self.folder()
+        (folder / "gateway.toml").write_text("")
+        process, heard = self.notified(folder)
+        self.assertEqual(process.wait(), 0)
+        self.assertEqual([each["READY"] for each in heard], ["1"])
+        self.assertIn("<6>tproxygw signer: not needed", self.said.read_text())
 
     async def test_another_root(self) -> None:
         """One that comes back with another root is not asked: clients would get both."""

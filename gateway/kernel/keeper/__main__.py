@@ -16,6 +16,7 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -37,6 +38,7 @@ from gateway.kernel.probe.probe import probe
 from gateway.policy.divert import Backend
 from gateway.policy.policy import Policy
 from gateway.systemd import Systemd, kept
+from gateway.systemd import say as say_as
 
 NEEDED = frozenset({"CAP_NET_ADMIN", "CAP_NET_RAW"})
 """The iptables tools want raw sockets too."""
@@ -122,11 +124,8 @@ def _kept_socket() -> Netfilter | None:
     return None if descriptor is None else Netfilter(socket.socket(fileno=descriptor))
 
 
-def say(priority: int, text: str) -> None:
-    """Tell the operator, on standard error."""
-    mark = f"<{priority}>" if "JOURNAL_STREAM" in os.environ else ""
-    sys.stderr.write("".join(f"{mark}tproxygw keeper: {line}\n" for line in text.splitlines()))
-    sys.stderr.flush()
+say = partial(say_as, "keeper")
+"""Tells the operator."""
 
 
 def keep(directory: Path, state: Path, endpoint: socket.socket) -> None:

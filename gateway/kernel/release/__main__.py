@@ -42,6 +42,8 @@ from gateway.kernel.release.table import Table
 from gateway.kernel.sockets import Socket
 from gateway.policy.policy import Policy
 from gateway.policy.problem import PolicyError
+from gateway.systemd import ERROR, INFORMATION, WARNING, Systemd
+from gateway.systemd import say as say_as
 
 NEEDED = frozenset({"CAP_BPF", "CAP_NET_ADMIN", "CAP_NET_RAW"})
 """For programs and maps; for their devices and for repair mode; for resets."""
@@ -65,11 +67,17 @@ class Process:
     """
 
     def __init__(
-        self, policy: Policy, runtime: Path, endpoint: socket.socket, folder: Path
+        self,
+        policy: Policy,
+        runtime: Path,
+        endpoint: socket.socket,
+        folder: Path,
+        systemd: Systemd,
     ) -> None:
         release, divert = policy.release, policy.divert
         self._runtime = runtime
         self._endpoint = endpoint
+        self._systemd = systemd
         self._marks = Marks(divert.listener_mark, divert.upstream_mark)
         self._zone = divert.conntrack_zone
         self._reset = partial(_reset, release.forwarded_mark.value)
@@ -103,6 +111,7 @@ class Process:
         if self._is_service:
             self._endpoint.setblocking(False)
             selector.register(self._endpoint, selectors.EVENT_READ, self._accept)
+            self._systemd.ready("Has the kernel forward released sessions")
         else:
             self._serve(self._endpoint)
         while self._is_wanted:
@@ -225,22 +234,23 @@ def carry(directory: Path, runtime: Path, endpoint: socket.socket, pins: Path) -
     from gateway.policy.load import load
     from gateway.registry import find
 
-    policy = load(directory, find)
+    policy, systemd = load(directory, find), Systemd(os.environ)
     if not policy.release.kernel:
-        say("not needed: gateway.toml does not say kernel = true in [release]")
+        why = "not needed: gateway.toml does not say kernel = true in [release]"
+        say(INFORMATION, why)
+        # to end without having said so would be a failure
+        systemd.ready(why)
         return
     lacking = missing(NEEDED)
     if lacking:
         raise KernelError(f"releasing sessions into the kernel needs {', '.join(lacking)}")
     drop_to(NEEDED)
-    supervise(Process(policy, runtime, endpoint, pins).work, say, "carrier")
+    process = Process(policy, runtime, endpoint, pins, systemd)
+    supervise(process.work, partial(say, WARNING), "carrier")
 
 
-def say(text: str) -> None:
-    """Tell the operator, on standard error."""
-    mark = "<4>" if "JOURNAL_STREAM" in os.environ else ""
-    sys.stderr.write("".join(f"{mark}tproxygw carrier: {line}\n" for line in text.splitlines()))
-    sys.stderr.flush()
+say = partial(say_as, "carrier")
+"""Tells the operator."""
 
 
 def main(arguments: list[str]) -> None:
@@ -260,7 +270,7 @@ def main(arguments: list[str]) -> None:
     try:
         carry(options.config, options.runtime, endpoint, options.pins)
     except (KernelError, PolicyError, OSError) as error:
-        say(f"not started: {error}")
+        say(ERROR, f"not started: {error}")
         raise SystemExit(1) from None
 
 

@@ -113,3 +113,70 @@ class ProcessTests(SynchronousTestCase):
             connection.close()
             gone = wait_until(lambda: not Path(f"/proc/{younger}").exists(), 30)
             self.assertTrue(gone, "it goes on")
+
+
+class ServiceTests(SynchronousTestCase):
+    """C{tproxygw-carrier.service}: C{Type=notify}."""
+
+    def setUp(self) -> None:
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        (self.folder / "config" / "services").mkdir(parents=True)
+        self.told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(self.told.close)
+        self.told.bind(str(self.folder / "notify"))
+        self.told.settimeout(30)
+        pins = self.folder / "bpf"
+        pins.mkdir()
+        subprocess.run(["mount", "-t", "bpf", "bpf", pins], check=True)
+        self.addCleanup(subprocess.run, ["umount", "--lazy", pins], check=True)
+
+    def start(self, host: Namespace, gateway: str) -> subprocess.Popen[str]:
+        """The service, with this configuration."""
+        (self.folder / "config" / "gateway.toml").write_text(gateway)
+        folders = (f"--{name}={self.folder / name}" for name in ("config", "runtime"))
+        places = (f"--listen={self.folder / 'socket'}", f"--pins={self.folder / 'bpf'}")
+        command = (sys.executable, "-m", "gateway.kernel.release", *folders, *places)
+        notify = {"NOTIFY_SOCKET": str(self.folder / "notify"), "JOURNAL_STREAM": "1:1"}
+        process = subprocess.Popen(
+            ("ip", "netns", "exec", host.name, *command),
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **notify},
+        )
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def test_ready(self) -> None:
+        """It is ready when the kernel has the programs: a gateway is told so at once."""
+        with namespace() as host:
+            process = self.start(host, GATEWAY)
+            said = self.told.recv(4096)
+            self.assertEqual(said, b"READY=1\nSTATUS=Has the kernel forward released sessions")
+            pinned = [path.name for path in (self.folder / "bpf" / "50080").iterdir()]
+            self.assertIn("sessions", pinned)
+            process.terminate()
+            self.assertEqual(process.communicate(timeout=60), (None, ""))
+            self.assertEqual(process.returncode, 0)
+
+    def test_not_needed(self) -> None:
+        """Where the kernel is to have nothing it ends, and that is no failure of the unit."""
+        with namespace() as host:
+            process = self.start(host, "")
+            self.assertTrue(self.told.recv(4096).startswith(b"READY=1\nSTATUS=not needed: "))
+            _, said = process.communicate(timeout=60)
+            self.assertEqual(process.returncode, 0)
+            self.assertTrue(said.startswith("<6>tproxygw carrier: not needed: "), said)
+
+    def test_never_ready(self) -> None:
+        """A broken configuration is a failed start, and an error in the journal."""
+        with namespace() as host:
+            process = self.start(host, "[release]\nkernal = true\n")
+            _, said = process.communicate(timeout=60)
+            self.assertEqual(process.returncode, 1)
+            self.assertIn("gateway.toml:2:1", said)
+            self.assertEqual({line[:3] for line in said.splitlines()}, {"<3>"})
+            self.told.setblocking(False)
+            self.assertRaises(BlockingIOError, self.told.recv, 100)
