@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 
 from gateway.kernel.doctor.finding import Severity
+from gateway.kernel.probe.stages import watched
+from gateway.policy.divert import Mark
 from tests.netns.case import SceneCase
+from tests.netns.commands import TPROXYGW, command
 from tests.netns.examined import examined
 
 RULES = Path(__file__).parent / "hosts"
@@ -27,6 +30,10 @@ table inet count {
 """
 
 
+NO_NFT = "mount --bind /dev/null /usr/sbin/nft"
+
+TOKEN = 0xDECAFBAD
+
 PROBE_AGAIN = """
 import sys
 from pathlib import Path
@@ -39,6 +46,37 @@ print("ready", flush=True)
 while True:
     probe(policy)
 """
+
+
+def made_by_nft(name: str) -> str:
+    """What C{nft} is told to make the table of a probe with L{TOKEN}, for the mark 0x10/0xf0."""
+    kinds = [
+        f"{hops} 1 {carried} {TOKEN:#x}"
+        for hops in ("ip ttl", "ip6 hoplimit")
+        for carried in ("meta l4proto tcp @th,32,32", "meta l4proto udp @th,64,32")
+    ]
+    sets = "".join(
+        f"set {stage} {{\ntype inet_service\nflags dynamic\nsize 1024\n}}\n"
+        for stage in ("received", "diverted", "passed_by", "arrived")
+    )
+    chains = (
+        ("first", "prerouting", -(1 << 31) + 1, ("add @received { th sport } meta nftrace set 1",)),
+        (
+            *("last", "prerouting", (1 << 31) - 2),
+            (
+                "meta mark & 0xf0 == 0x10 add @diverted { th sport } accept",
+                "add @passed_by { th sport } drop",
+            ),
+        ),
+        ("end", "input", (1 << 31) - 2, ("add @arrived { th sport } drop",)),
+    )
+    made = "".join(
+        f"chain {chain} {{\ntype filter hook {hook} priority {priority}; policy accept;\n"
+        + "".join(f"{kind} {action}\n" for action in actions for kind in kinds)
+        + "}\n"
+        for chain, hook, priority, actions in chains
+    )
+    return f"table inet {name} {{\n{sets}{made}}}\n"
 
 
 class ProbeCase(SceneCase):
@@ -203,11 +241,102 @@ class ProbeTests(ProbeCase):
         self.assertEqual(self.found(), ("", ""))
 
 
-class IptablesProbeTests(WellProbeTests):
-    """The same with rules of iptables, of which nothing may be deleted."""
+class FreshProbeCase(ProbeCase):
+    """Whose host has rules of ours of which nothing may be deleted."""
 
-    gateway = 'backend = "iptables"\n'
     fresh = True
 
     def tearDown(self) -> None:
         """Everything is new for each test."""
+
+
+class IptablesProbeTests(FreshProbeCase, WellProbeTests):
+    """The same with rules of iptables."""
+
+    gateway = 'backend = "iptables"\n'
+
+    def test_nobody_listens(self) -> None:
+        """The gateway's own rules block what nobody is there for."""
+        self.scene.daemon.kill()
+        self.assertFound("the gateway's own rules block it, as nobody listens on its port")
+
+
+class WithoutNftTests(FreshProbeCase):
+    """A host that has iptables, and no C{nft}: neither the doctor nor the keeper needs it."""
+
+    gateway = 'backend = "iptables"\n'
+
+    def prepare(self) -> None:
+        """For its own commands and for the gateway."""
+        self.without = ("unshare", "--mount", "sh", "-c", f'{NO_NFT} && exec "$@"', "sh")
+        self.scene.daemon.before = self.without
+
+    def found(self) -> tuple[str, str]:
+        """By the command: this process has C{nft}."""
+        command = (*self.without, TPROXYGW, "doctor", "--config", str(self.scene.config))
+        done = subprocess.run((*self.router.prefix, *command), capture_output=True, text=True)
+        said = done.stdout + done.stderr
+        if not done.returncode:
+            self.assertIn("the kernel brought 4 first packets", said)
+            return "", ""
+        found = re.search(r"way to the gateway: (.*)\n +-> (.*)", said)
+        assert found is not None, said
+        return found[1], found[2]
+
+    def test_well(self) -> None:
+        """On a host that is well nothing is found; the keeper has no complaint."""
+        self.assertEqual(self.found(), ("", ""))
+        self.wait(lambda: "started with" in self.scene.daemon.said, "it does not start")
+        self.assertNotIn("can't be asked", self.scene.daemon.said)
+
+    def test_input(self) -> None:
+        """A chain of iptables that drops by default is named, and the advice works here."""
+        for tool in ("iptables", "ip6tables"):
+            self.router.run(tool, "-P", "INPUT", "DROP")
+        said, mend = self.found()
+        self.assertIn("chain INPUT in the table ip filter", said)
+        self.router.run(*mend.split())
+        mend = self.assertFound("chain INPUT in the table ip6 filter")
+        self.router.run(*mend.split())
+        self.assertEqual(self.found(), ("", ""))
+
+    def test_prerouting(self) -> None:
+        """What comes before the gateway's mark is shown by iptables."""
+        drop = f"-t raw -I PREROUTING -p tcp --dport {PORT} -j DROP"
+        self.router.run("iptables", *drop.split())
+        mend = self.assertFound("chain PREROUTING in the table ip raw")
+        self.assertIn("iptables -t raw -S PREROUTING", mend)
+
+
+class OperatorsProbeTests(FreshProbeCase):
+    """C{backend = "none"}: the operator has installed what C{tproxygw rules} prints."""
+
+    gateway = 'backend = "none"\n'
+
+    def test_installed(self) -> None:
+        """Such rules are tried out as the gateway's own are, and missed when they are gone."""
+        self.assertFound("it is not diverted")
+        for form, program in (("nft", ("nft", "-f", "-")), ("ip", ("sh", "-e"))):
+            told = command(self.router, "rules", "--config", str(self.scene.config), "--as", form)
+            self.assertEqual(told.returncode, 0, told.stderr)
+            self.router.run(*program, input=told.stdout)
+        self.assertEqual(self.found(), ("", ""))
+        self.nft(
+            "table inet guard {\nchain odd {\n"
+            "type filter hook input priority 5; policy drop;\n}\n}\n"
+        )
+        self.assertMended(self.assertFound("the policy of the chain odd in the table inet guard"))
+
+
+class StagesTests(ProbeCase):
+    """What watches a probe's packets."""
+
+    started = False
+
+    def test_same_as_nft(self) -> None:
+        """The table is what C{nft} makes of these words."""
+        with self.router.entered(), watched(Mark(0x10, 0xF0), TOKEN) as stages:
+            made = self.router.run("nft", "list", "table", "inet", stages.table)
+            script = made_by_nft(stages.table)
+        self.router.run("nft", "-f", "-", input=script)
+        self.assertEqual(self.router.run("nft", "list", "table", "inet", stages.table), made)

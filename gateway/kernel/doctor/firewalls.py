@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from gateway.kernel.command import find
 from gateway.kernel.doctor.finding import Finding, ok, trouble, warning
 from gateway.kernel.doctor.host import Host
 from gateway.kernel.probe.probe import Lost
@@ -31,7 +32,7 @@ def way(host: Host, policy: Policy) -> Iterator[Finding]:
         yield warning(
             topic,
             f"only the routing could be asked, not the host's firewall: {probed.unasked}",
-            "run the doctor as root, on the host itself, where nft is installed",
+            "run the doctor as root, on the host itself, with a kernel that has nf_tables",
         )
     advised: dict[str, list[Lost]] = {}
     for lost in probed.lost:
@@ -92,22 +93,31 @@ def _mending(host: Host, policy: Policy, lost: Lost) -> str:
         return _accepted_by_ufw(mark)
     if not lost.diverted:
         # it has no mark yet by which it could be told from others
-        return f"nft -a list chain {lost.by.table} {lost.by.chain}   # and change that rule"
+        return f"{_listing(lost.by.table, lost.by.chain)}   # and change that rule"
     return _accepted_by_table(host, lost.by.table, mark)
+
+
+def _listing(table: str, chain: str) -> str:
+    """The command that shows a chain, on a host that may have iptables only."""
+    family, _, name = table.partition(" ")
+    if find("nft") is None and family in _TOOLS:
+        return f"{_TOOLS[family]} -t {name} -S {chain}"
+    return f"nft -a list chain {table} {chain}"
 
 
 def _accepted_by_table(host: Host, table: str, mark: Mark) -> str:
     """In front of all that the table says of input."""
-    if table in _IPTABLES:
-        return f"{_IPTABLES[table]} -I INPUT -m mark --mark {mark} -j ACCEPT"
+    family, _, name = table.partition(" ")
+    if family in _TOOLS and name == "filter":
+        return f"{_TOOLS[family]} -I INPUT -m mark --mark {mark} -j ACCEPT"
     return "; ".join(
         f"nft 'insert rule {table} {chain} meta mark & {mark.mask:#x} == {mark.value:#x} accept'"
         for chain in re.findall(_BASE_CHAIN, host.tables.get(table, ""))
     )
 
 
-_IPTABLES = {"ip filter": "iptables", "ip6 filter": "ip6tables"}
-"""Tables that belong to a program which does not like it if others change them."""
+_TOOLS = {"ip": "iptables", "ip6": "ip6tables"}
+"""Whose tables are a program's that does not like it if others change them, by their family."""
 
 
 def _accepted_by_legacy(mark: Mark) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from gateway.kernel.errors import KernelError
+from gateway.kernel.filter import xtables
 from gateway.kernel.filter.nftables import table_name
 from gateway.kernel.probe.injection import inject
 from gateway.kernel.probe.links import links
@@ -158,7 +159,7 @@ class _Way:
         @param routing: asks what the routing says.
         """
         by = self._dropped
-        if by is not None and by.table == f"inet {own}":
+        if by is not None and (by.table == f"inet {own}" or by.chain.startswith(xtables.PREFIX)):
             by, why = None, "the gateway's own rules block it, as nobody listens on its port"
         elif by is not None:
             why = f"the {by} drops it"
