@@ -83,6 +83,7 @@ MAY_IMPORT = {
         "gateway.release",
     ),
     "gateway.session": (
+        "gateway.counts",
         "gateway.release",
         "gateway.interfaces",
         "gateway.policy",
@@ -96,6 +97,7 @@ MAY_IMPORT = {
         "gateway.tls",
     ),
     "gateway.admission": (
+        "gateway.counts",
         "gateway.interfaces",
         "gateway.policy",
         "gateway.kernel.sockets",
@@ -105,6 +107,7 @@ MAY_IMPORT = {
         "gateway.admission",
     ),
     "gateway.scanning": (
+        "gateway.counts",
         "gateway.kernel.doctor.finding",
         "gateway.tools",
         "gateway.policy",
@@ -121,6 +124,8 @@ MAY_IMPORT = {
         "gateway.life",
     ),
     "gateway.control": (),
+    "gateway.counts": (),
+    "gateway.workers": ("gateway.counts", "gateway.workers"),
     "gateway.systemd": (),
     "gateway.registry": ("gateway.interfaces", "gateway.maker"),
     "protocols": (

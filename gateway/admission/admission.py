@@ -34,6 +34,14 @@ TCP = connection.Protocol.TCP
 UDP = connection.Protocol.UDP
 
 
+_LIMITS = (
+    (Refusal.CLIENT_LIMIT, "limits.sessions_per_client = {} (gateway.toml)"),
+    (Refusal.SERVICE_LIMIT, "limits.sessions = {} of the service"),
+    (Refusal.CLIENT_LIMIT, "limits.sessions_per_client = {} of the service"),
+)
+"""What is said of each limit that is reached."""
+
+
 class Admission:
     """
     Admits connections, or refuses them.
@@ -134,17 +142,13 @@ class Admission:
         )
 
     def _over_limit(self, identity: Identity, service: Service) -> tuple[Refusal, str] | None:
-        host, name, limits = identity.client.host, service.name, service.limits
-        most = self.policy.limits.sessions_per_client
-        if most and self.register.of_client(host) >= most:
-            return Refusal.CLIENT_LIMIT, f"limits.sessions_per_client = {most} (gateway.toml)"
-        most = limits.sessions
-        if most and self.register.of_service(name) >= most:
-            return Refusal.SERVICE_LIMIT, f"limits.sessions = {most} of the service"
-        most = limits.sessions_per_client
-        if most and self.register.of_both(host, name) >= most:
-            return Refusal.CLIENT_LIMIT, f"limits.sessions_per_client = {most} of the service"
-        return None
+        own, each = service.limits, self.policy.limits.sessions_per_client
+        most = each, own.sessions, own.sessions_per_client
+        reached = self.register.take(identity, *most)
+        if reached < 0:
+            return None
+        refusal, where = _LIMITS[reached]
+        return refusal, where.format(most[reached])
 
     def turn_away(self, sock: Socket, identity: Identity, refusal: Refusal, why: str) -> None:
         """Refuse a connection that was accepted, with a reset."""

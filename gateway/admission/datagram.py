@@ -30,10 +30,9 @@ class DatagramListener(ListeningSocket):
         super().__init__(reactor, sock, admission, interface)
         self._flows: dict[tuple[Address, Address], DatagramSession] = {}
 
-    def doRead(self) -> None:
-        """The reactor: there are datagrams."""
+    def _take(self) -> None:
         for _ in range(AT_ONCE):
-            if not self._admission.register.room:
+            if not self._admission.register.claim():
                 self.wait()
                 return
             try:

@@ -70,6 +70,13 @@ class ListeningSocket:
 
     def doRead(self) -> None:
         """The reactor: something has come."""
+        try:
+            self._take()
+        finally:
+            self._admission.register.unclaim()
+
+    def _take(self) -> None:
+        """Take what has come, as long as there is room for it."""
         raise NotImplementedError
 
     def fileno(self) -> int:
@@ -100,11 +107,10 @@ class Listener(ListeningSocket):
         self._more = select.poll()
         self._more.register(sock, select.POLLIN)
 
-    def doRead(self) -> None:
-        """The reactor: somebody connected."""
+    def _take(self) -> None:
         admission = self._admission
         for number in range(AT_ONCE):
-            if not admission.register.room:
+            if not admission.register.claim():
                 self.wait()
                 return
             # To accept in vain costs ten times as much as to ask.

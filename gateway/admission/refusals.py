@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from attrs import define
 
+from gateway.counts import Key
 from gateway.interfaces import Outcome, Verdict
 from gateway.observe.identity import Identity
 from gateway.observe.metrics import Refusal
@@ -16,6 +17,8 @@ from gateway.policy.connection import Protocol
 from gateway.session.equipment import Equipment
 
 MINUTE = 60.0
+
+_Kind = tuple[str, Protocol, Refusal]
 
 
 @define
@@ -33,7 +36,7 @@ class Refusals:
 
     def __init__(self, equipment: Equipment) -> None:
         self._equipment = equipment
-        self._series: dict[tuple[str, Protocol, Refusal], _Series] = {}
+        self._series: dict[_Kind, _Series] = {}
 
     def add(self, identity: Identity, refusal: Refusal, verdict: Verdict, most: int) -> bool:
         """
@@ -49,13 +52,13 @@ class Refusals:
         self._equipment.audit.flow(identity, verdict, now, now, 0, 0)
         return True
 
-    def _is_one_of(self, most: int, kind: tuple[str, Protocol, Refusal], now: float) -> bool:
+    def _is_one_of(self, most: int, kind: _Kind, now: float) -> bool:
         if not self._series:
             self._equipment.ticker.after(MINUTE, self)
         series = self._series.get(kind)
         if series is None:
             series = self._series[kind] = _Series()
-        if series.recorded < most:
+        if self._equipment.counts.take((_key(kind),), (most,)) < 0:
             series.recorded += 1
             return True
         series.first = series.first or now
@@ -70,7 +73,9 @@ class Refusals:
     def report(self) -> None:
         """Record how many were left out. Another minute begins."""
         ended, self._series = self._series, {}
-        for (service, protocol, refusal), series in ended.items():
+        for kind, series in ended.items():
+            service, protocol, refusal = kind
+            self._equipment.counts.less((_key(kind),), series.recorded)
             if series.left_out:
                 self._equipment.audit.refused(
                     service,
@@ -79,6 +84,11 @@ class Refusals:
                     series.left_out,
                     (series.first, series.last),
                 )
+
+
+def _key(kind: _Kind) -> Key:
+    service, protocol, refusal = kind
+    return "refused", service, protocol.value, refusal.value
 
 
 BROKEN = Verdict(Outcome.BROKEN, "a bug, or a want of something: the traceback is in the log")

@@ -2,17 +2,17 @@
 The Register: all sessions that are running.
 
 Everything that is counted over several sessions is counted here and nowhere
-else: when there are several processes one day, this is the place to share.
+else, in L{Counts<gateway.counts>} that other workers may share.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from itertools import count
-from typing import Any, Protocol
+from typing import Protocol
 
 from twisted.internet.defer import Deferred, succeed
 
+from gateway.counts import Key
 from gateway.observe.identity import Identity
 from gateway.session.equipment import Equipment
 
@@ -21,6 +21,10 @@ DESCRIPTORS_EACH = 2
 
 RETRY = 1.0
 """Seconds after which a listener that waits tries again, whatever it waits for."""
+
+
+ALL: tuple[Key] = (("all",),)
+"""The key of all sessions."""
 
 
 class Running(Protocol):
@@ -57,9 +61,9 @@ class Register:
         self.running: dict[int, Running] = {}
         self.announced = 0
         self._equipment = equipment
-        self._by_client: dict[str, int] = defaultdict(int)
-        self._by_service: dict[str, int] = defaultdict(int)
-        self._by_both: dict[tuple[str, str], int] = defaultdict(int)
+        self._counts = equipment.counts
+        self._claimed = False
+        self._taken: Identity | None = None
         self._waiting: set[Waiting] = set()
         self._emptied: Deferred[None] | None = None
         # Unique in this process, nearly so among restarts, and exact as a JavaScript number.
@@ -71,37 +75,65 @@ class Register:
         """The id of the next session."""
         return next(self._numbers)
 
-    def of_client(self, host: str) -> int:
-        """How many sessions a client has."""
-        return self._by_client.get(host, 0)
+    def claim(self) -> bool:
+        """
+        Take room for one more session before it is accepted, if there is some. If not, connections
+        wait in the kernel. What comes of it is entered, or L{unclaim} gives it back.
+        """
+        if not self.has_descriptors or self._equipment.audit.refusing:
+            return False
+        if not self._claimed:
+            self._claimed = self._counts.take(ALL, (self.most,)) < 0
+        return self._claimed
 
-    def of_service(self, service: str) -> int:
-        """How many sessions a service has."""
-        return self._by_service.get(service, 0)
+    def unclaim(self) -> None:
+        """Give back what was claimed, or taken, and is not entered."""
+        if self._claimed:
+            self._claimed = False
+            self._counts.less(ALL)
+        self._untake()
 
-    def of_both(self, host: str, service: str) -> int:
-        """How many sessions of a service a client has."""
-        return self._by_both.get((host, service), 0)
+    def take(self, identity: Identity, of_client: int, of_service: int, of_both: int) -> int:
+        """
+        Count one more session, which is to be entered next.
+
+        @param of_client: how many its client may have; 0: no limit.
+        @param of_service: how many there may be of its service.
+        @param of_both: how many its client may have of its service.
+        @return: -1; or which of these limits is reached, and it isn't counted.
+        """
+        self._untake()
+        reached = self._counts.take(_keys(identity), (of_client, of_service, of_both))
+        if reached < 0:
+            self._taken = identity
+        return reached
+
+    def _untake(self) -> None:
+        """That session does not begin."""
+        if self._taken is not None:
+            self._counts.less(_keys(self._taken))
+            self._taken = None
 
     def enter(self, session: Running) -> None:
-        """A session begins."""
+        """A session begins: one that room was claimed and counts were taken for, or another one."""
         identity = session.identity
-        host, service = identity.client.host, identity.service
+        if self._taken is identity:
+            self._taken = None
+        else:
+            self._counts.add(_keys(identity))
+        if self._claimed:
+            self._claimed = False
+        else:
+            self._counts.add(ALL)
         self.running[identity.id] = session
-        self._by_client[host] += 1
-        self._by_service[service] += 1
-        self._by_both[host, service] += 1
-        self._equipment.metrics.started(service, identity.rule)
+        self._equipment.metrics.started(identity.service, identity.rule)
 
     def leave(self, session: Running) -> None:
         """A session is over."""
         identity = session.identity
         if self.running.pop(identity.id, None) is None:
             return
-        host, service = identity.client.host, identity.service
-        _decrement(self._by_client, host)
-        _decrement(self._by_service, service)
-        _decrement(self._by_both, (host, service))
+        self._counts.less((*_keys(identity), *ALL))
         if self._waiting:
             self.give_room()
         if self._emptied is not None and not self.running:
@@ -114,7 +146,7 @@ class Register:
     def room(self) -> bool:
         """Whether one more session can be accepted. If not, connections wait in the kernel."""
         return (
-            len(self.running) < self.most
+            self._counts.of(ALL[0]) < self.most
             and self.has_descriptors
             and not self._equipment.audit.refusing
         )
@@ -166,10 +198,7 @@ class Register:
             session.stop()
 
 
-def _decrement(counts: dict[Any, int], key: Any) -> None:
-    """Count down, and forget what is at zero, so that the counts do not grow for ever."""
-    left = counts[key] - 1
-    if left > 0:
-        counts[key] = left
-    else:
-        del counts[key]
+def _keys(identity: Identity) -> tuple[Key, Key, Key]:
+    """What a session counts for."""
+    host, service = identity.client.host, identity.service
+    return ("client", host), ("service", service), ("both", host, service)

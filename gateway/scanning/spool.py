@@ -16,26 +16,54 @@ from typing import IO
 
 from zope.interface import implementer
 
+from gateway.counts import Counts, Key, OwnCounts
 from gateway.tools import ISpool, SpoolFull
+
+MEMORY: tuple[Key] = (("spool", "memory"),)
+FILES: tuple[Key] = (("spool", "files"),)
 
 
 class Spools:
     """
-    All of a process's spools.
+    All of a process's spools. Their bounds are for all workers together.
 
     @ivar folder: where files are; empty: the system's own for such.
     @ivar memory_bytes: so much may be held in memory in all; more goes to files.
     @ivar file_bytes: so much may be held in files in all.
-    @ivar in_memory: bytes that are.
+    @ivar in_memory: bytes that this process has there.
     @ivar in_files: likewise.
     """
 
-    def __init__(self, folder: str, memory_bytes: int, file_bytes: int) -> None:
+    def __init__(
+        self, folder: str, memory_bytes: int, file_bytes: int, counts: Counts | None = None
+    ) -> None:
         self.folder = folder
         self.memory_bytes = memory_bytes
         self.file_bytes = file_bytes
         self.in_memory = 0
         self.in_files = 0
+        self._counts = counts or OwnCounts()
+
+    def take_memory(self, count: int) -> bool:
+        """So many more bytes in memory, if there is room for them."""
+        if count > self.memory_bytes or self._counts.take(MEMORY, (self.memory_bytes,), count) >= 0:
+            return False
+        self.in_memory += count
+        return True
+
+    def take_file(self, count: int) -> bool:
+        """So many more bytes in files, if there is room for them."""
+        if count > self.file_bytes or self._counts.take(FILES, (self.file_bytes,), count) >= 0:
+            return False
+        self.in_files += count
+        return True
+
+    def give_back(self, in_memory: int, in_files: int) -> None:
+        """So many bytes are not held any more."""
+        self.in_memory -= in_memory
+        self.in_files -= in_files
+        self._counts.less(MEMORY, in_memory)
+        self._counts.less(FILES, in_files)
 
     def open(self, memory: int) -> Spool:
         """Room for a body, of which so many bytes may be in memory."""
@@ -60,31 +88,29 @@ class Spool:
             return
         if self._fits(len(data)):
             self._memory += data
-            self._spools.in_memory += len(data)
         else:
             self._write(data)
         self.size += len(data)
 
     def _fits(self, count: int) -> bool:
-        """Whether that may be in memory. What is behind something in the file may not."""
-        spools = self._spools
+        """Whether that is in memory. What is behind something in the file may not be."""
         return (
             self._file is None
             and len(self._memory) + count <= self._most
-            and spools.in_memory + count <= spools.memory_bytes
+            and self._spools.take_memory(count)
         )
 
     def _write(self, data: bytes) -> None:
         spools = self._spools
-        if spools.in_files + len(data) > spools.file_bytes:
+        if not spools.take_file(len(data)):
             raise SpoolFull(f"spooled bodies have {spools.file_bytes} bytes in all")
         try:
             if self._file is None:
                 self._file = TemporaryFile(dir=spools.folder or None, buffering=0)  # noqa: SIM115
             _write_all(self._file.fileno(), data, self.size - len(self._memory))
         except OSError as error:
+            spools.give_back(0, len(data))
             raise SpoolFull(f"{spools.folder or 'the spool'}: {error.strerror}") from None
-        spools.in_files += len(data)
 
     def read(self, at: int, most: int) -> bytes:
         """See L{ISpool.read}."""
@@ -100,8 +126,7 @@ class Spool:
         if self._closed:
             return
         self._closed = True
-        self._spools.in_memory -= len(self._memory)
-        self._spools.in_files -= self.size - len(self._memory)
+        self._spools.give_back(len(self._memory), self.size - len(self._memory))
         self._memory = bytearray()
         if self._file is not None:
             self._file.close()

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
+from gateway.counts import Counts
 from gateway.observe.scans import Scans
 from gateway.policy.spool import SpoolSettings
 from gateway.scanning.daemon import Daemon
@@ -49,9 +50,9 @@ class Room:
         self.programs.stop()
 
 
-def room(reactor: Any, settings: SpoolSettings, scans: Scans) -> Room:
+def room(reactor: Any, settings: SpoolSettings, scans: Scans, counts: Counts | None = None) -> Room:
     """The tools of a gateway."""
-    spools = Spools(settings.folder, settings.memory_bytes, settings.file_bytes)
+    spools = Spools(settings.folder, settings.memory_bytes, settings.file_bytes, counts)
     programs = Programs(reactor, lambda: spools.folder)
     return Room(spools, Daemons(reactor), programs, scans)
 

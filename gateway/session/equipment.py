@@ -10,6 +10,7 @@ from attrs import Factory, field, frozen
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 
+from gateway.counts import Counts, OwnCounts
 from gateway.kernel import sockets
 from gateway.observe.audit import Audit
 from gateway.observe.metrics import Metrics
@@ -54,6 +55,7 @@ class Equipment:
     @ivar clock: wall-clock time, for records.
     @ivar credentials: what the sessions of a policy need to speak TLS.
     @ivar turns: in which clients' handshakes are made.
+    @ivar counts: what is limited, also by other workers.
     @ivar sockets: what makes sockets.
     @ivar room: what those who judge bodies work with.
     @ivar passages: the kernel's, for sessions of which nothing is left to inspect.
@@ -72,6 +74,7 @@ class Equipment:
     turns: Turns = field(factory=lambda: Turns(Tls().handshakes_per_client))
     compute: Compute = maybeDeferred
     names: Names = field(factory=Names)
+    counts: Counts = field(factory=OwnCounts)
     sockets: Sockets = sockets
     room: Room = field(default=Factory(_room, takes_self=True))
     passages: Passages | NoPassages = NO_PASSAGES

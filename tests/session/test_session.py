@@ -314,8 +314,7 @@ class AdmissionTests(TestCase):
             client.close()
             server.close()
             await scene.register.drain()
-        self.assertFalse(scene.register._by_client or scene.register._by_service)
-        self.assertFalse(scene.register._by_both)
+        self.assertEqual(len(scene.equipment.counts), 0)
         self.assertEqual(len(scene.records()), 3)
 
     @asynchronous

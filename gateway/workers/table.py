@@ -1,0 +1,264 @@
+"""
+The table: L{Counts<gateway.counts.Counts>} of several workers, in memory that they share.
+
+A row for each key, and in it a cell for each worker, that only that worker writes. So the
+ordinary way takes no lock: a worker that hangs or is killed is in nobody's way, and whoever
+looks after it sets its cells to zero. A row is found, made and given back under flock(2), which
+the kernel undoes for the dead. A worker keeps the rows that it has used, until there are many.
+
+What is added has to be seen by others before one looks oneself. On x86 the interlocked
+instructions of a lock that is taken in between see to that; elsewhere the kernel's barriers
+do, sooner or later: two who race for the last place could both get it there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import blake2b
+from threading import Lock
+
+from gateway.counts import Key, Keys
+
+COLUMNS = 32
+"""
+Of each row. The first one is nobody's, so there may be one worker less at one time, those that only
+drain included.
+"""
+
+SPARE = 262144
+"""Rows beside those that the limits need: such as workers keep though they count nothing there."""
+
+KEPT = 4096
+"""Rows that a worker keeps, before it gives back those that it does not count in any more."""
+
+HELD = 1 << 56
+"""In a cell: this worker knows the row. What it counts is added to it."""
+
+_CELL = 8
+_COLUMNS, _FREE, _FRESH, _OWNER, _SALT = 0, 1, 2, 3, 4
+"""Of the header: columns in use, the first free row, the first new one, who has the lock."""
+
+_HEADER = 8
+_BUCKETS = 65536
+_NEXT, _KEY, _CELLS = 0, 1, 3
+_ROW = _CELLS + COLUMNS
+_FULL = _HEADER + _BUCKETS
+"""The row that stands for those that can't be had: there are more than whatever the limit is."""
+
+
+class Table:
+    """
+    The table, as who holds it for all sees it. It takes no lock.
+
+    @param sessions: how many there may be.
+    """
+
+    def __init__(self, sessions: int) -> None:
+        self.descriptor = os.memfd_create("tproxygw-counts")
+        self.rows = 4 * sessions + SPARE
+        os.ftruncate(self.descriptor, _CELL * (_FULL + _ROW * (self.rows + 1)))
+        cells = self._cells = _mapped(self.descriptor)
+        cells[_FULL + _CELLS] = HELD // 2
+        cells[_FRESH] = _FULL + _ROW
+        cells[_SALT] = int.from_bytes(os.urandom(7), "big")
+
+    def use(self, columns: int) -> None:
+        """The first so many columns may be in use from now on, nobody's included."""
+        self._cells[_COLUMNS] = columns
+
+    @property
+    def owner(self) -> int:
+        """The column of the worker that is finding a row now; 0: none is."""
+        return self._cells[_OWNER]
+
+    def clear(self, column: int) -> int:
+        """
+        A worker has ended: it counts nothing any more.
+
+        @return: how many sessions it had.
+        """
+        counted = SharedCounts(self.descriptor, column).own(("all",))
+        fresh = self._cells[_FRESH]
+        first = _FULL + _ROW + _CELLS + column
+        if first < fresh:
+            count = len(range(first, fresh, _ROW))
+            self._cells[first:fresh:_ROW] = memoryview(array("q", bytes(_CELL * count)))
+        return counted
+
+
+class SharedCounts:
+    """
+    See L{Counts<gateway.counts.Counts>}.
+
+    @param descriptor: of the table.
+    @param column: which is ours, from 1 on.
+    """
+
+    def __init__(self, descriptor: int, column: int) -> None:
+        # opened anew: a lock belongs to the open file
+        self._file = os.open(f"/proc/self/fd/{descriptor}", os.O_RDWR | os.O_CLOEXEC)
+        self._cells = _mapped(self._file)
+        self._last = len(self._cells)
+        self._column = column
+        self._mine = _CELLS + column
+        self._salt = self._cells[_SALT].to_bytes(8, "big")
+        self._rows: dict[Key, int] = {}
+        self._known: dict[Keys, tuple[int, ...]] = {}
+        self._most = KEPT
+        self._fence = Lock()
+
+    def __del__(self) -> None:
+        os.close(self._file)
+
+    def take(self, keys: Keys, most: Sequence[int], count: int = 1) -> int:
+        """See L{Counts.take<gateway.counts.Counts.take>}."""
+        cells = self._cells
+        found = self._known.get(keys) or self._cells_of(keys)
+        for cell in found:
+            cells[cell] += count
+        self._fence.acquire()
+        self._fence.release()
+        for index, limit in enumerate(most):
+            if limit and self._sum(found[index]) > limit:
+                self.less(keys, count)
+                return index
+        return -1
+
+    def add(self, keys: Keys, count: int = 1) -> None:
+        """See L{Counts.add<gateway.counts.Counts.add>}."""
+        cells = self._cells
+        for cell in self._known.get(keys) or self._cells_of(keys):
+            cells[cell] += count
+
+    def less(self, keys: Keys, count: int = 1) -> None:
+        """See L{Counts.less<gateway.counts.Counts.less>}."""
+        cells = self._cells
+        for cell in self._known.get(keys) or self._cells_of(keys):
+            left = cells[cell] - count
+            cells[cell] = left if left > HELD else HELD
+
+    def of(self, key: Key) -> int:
+        """See L{Counts.of<gateway.counts.Counts.of>}."""
+        (cell,) = self._known.get((key,)) or self._cells_of((key,))
+        return self._sum(cell)
+
+    def _sum(self, cell: int) -> int:
+        """What all workers count in the row of one of our cells."""
+        first, cells = cell - self._column, self._cells
+        return sum(cells[first : first + cells[_COLUMNS]]) % HELD
+
+    def own(self, key: Key) -> int:
+        """How many of them are this worker's."""
+        with self._locked():
+            row = self._find(*self._digest(key))
+        return self._cells[row + self._mine] % HELD if row else 0
+
+    # Rows
+
+    def _cells_of(self, keys: Keys) -> tuple[int, ...]:
+        """Our cells in the rows for C{keys}."""
+        if len(self._rows) + len(keys) > self._most:
+            self._give_back()
+        rows = [self._rows.get(key) or self._row_of(key) for key in keys]
+        cells = tuple([row + self._mine for row in rows])
+        if _FULL not in rows:
+            self._known[keys] = cells
+        return cells
+
+    def _row_of(self, key: Key) -> int:
+        """The row for C{key}, found or made; the one that is full if there are no more."""
+        digest = self._digest(key)
+        with self._locked():
+            row = self._find(*digest) or self._make(*digest)
+            self._cells[row + self._mine] = HELD
+        if row != _FULL:
+            self._rows[key] = row
+        return row
+
+    def _digest(self, key: Key) -> tuple[int, int]:
+        made = blake2b("\0".join(key).encode(), digest_size=16, key=self._salt).digest()
+        return (
+            int.from_bytes(made[:8], "little", signed=True),
+            int.from_bytes(made[8:], "little", signed=True),
+        )
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._cells[_OWNER] = self._column
+        try:
+            yield
+        finally:
+            self._cells[_OWNER] = 0
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def _find(self, low: int, high: int) -> int:
+        cells = self._cells
+        row = cells[_HEADER + low % _BUCKETS]
+        while row and (cells[row + _KEY] != low or cells[row + _KEY + 1] != high):
+            row = cells[row + _NEXT]
+        return row
+
+    def _make(self, low: int, high: int) -> int:
+        """A new row. Each step leaves chains that are whole: who is killed here loses a row."""
+        cells, bucket = self._cells, _HEADER + low % _BUCKETS
+        row = self._unused()
+        if row != _FULL:
+            cells[row + _KEY], cells[row + _KEY + 1] = low, high
+            cells[row + _NEXT] = cells[bucket]
+            cells[bucket] = row
+        return row
+
+    def _unused(self) -> int:
+        cells = self._cells
+        row, fresh = cells[_FREE], cells[_FRESH]
+        if not row and fresh + _ROW > self._last:
+            self._collect()
+            row = cells[_FREE]
+        if row:
+            cells[_FREE] = cells[row + _NEXT]
+            return row
+        if fresh + _ROW > self._last:
+            return _FULL
+        cells[_FRESH] = fresh + _ROW
+        return fresh
+
+    def _give_back(self) -> None:
+        """What is not counted here any more need not be kept."""
+        cells, mine = self._cells, self._mine
+        self._known.clear()
+        with self._locked():
+            for key, row in tuple(self._rows.items()):
+                if cells[row + mine] == HELD:
+                    cells[row + mine] = 0
+                    del self._rows[key]
+                    if not any(cells[row + _CELLS : row + _ROW]):
+                        self._unlink(row)
+        self._most = max(KEPT, 2 * len(self._rows))
+
+    def _unlink(self, row: int) -> None:
+        cells = self._cells
+        at = _HEADER + cells[row + _KEY] % _BUCKETS
+        while cells[at] and cells[at] != row:
+            at = cells[at] + _NEXT
+        if cells[at]:
+            cells[at] = cells[row + _NEXT]
+        cells[row + _NEXT] = cells[_FREE]
+        cells[_FREE] = row
+
+    def _collect(self) -> None:
+        """All rows are in use, also such as only the dead have counted in."""
+        cells = self._cells
+        cells[_FREE] = 0
+        for row in range(_FULL + _ROW, cells[_FRESH], _ROW):
+            if not any(cells[row + _CELLS : row + _ROW]):
+                self._unlink(row)
+
+
+def _mapped(descriptor: int) -> memoryview:
+    return memoryview(mmap.mmap(descriptor, os.fstat(descriptor).st_size)).cast("q")
