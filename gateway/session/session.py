@@ -78,6 +78,7 @@ from gateway.session.stack import Body, Stacked, inspecting, keeps, stack
 from gateway.tls.credentials import Whom
 from gateway.wire.connector import Origin, origin
 from gateway.wire.handshake import Asked, Handshake
+from gateway.wire.relay import join
 from gateway.wire.wire import Wire
 
 log = PrintableLogger()
@@ -529,8 +530,7 @@ class Session(Facilities):
         """Let each wire send what it reads to the other one, if both are plain."""
         client, server = self._legs[CLIENT].wire, self._legs[SERVER].wire
         if isinstance(client, Wire) and isinstance(server, Wire):
-            client.onward = server
-            server.onward = client
+            join(client, server)
             legs = Legs(
                 self.equipment.poller,
                 (client, server),

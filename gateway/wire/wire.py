@@ -1,7 +1,8 @@
 """
 A Wire is one side of a session: a connected, non-blocking socket.
 
-All reading and writing of stream sockets happens in this file. Twisted's own
+All reading and writing of stream sockets happens here, in L{gateway.wire.outbox} and in
+L{gateway.wire.relay}. Twisted's own
 TCP transport is not used, for three reasons: it writes at the next turn of the
 reactor and asks the kernel twice for that, where an immediate send nearly
 always succeeds; it can't pass a reset on; and it gives every read as a new
@@ -12,8 +13,6 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections import deque
-from itertools import islice
 from typing import Protocol
 
 from twisted.internet.error import ConnectionLost
@@ -22,24 +21,11 @@ from twisted.python.failure import Failure
 from gateway.interfaces import Side
 from gateway.kernel import sockets
 from gateway.kernel.sockets import Socket
+from gateway.wire.outbox import Outbox
 from gateway.wire.poller import Poller
 
 READ_SIZE = 65536
 """Bytes that are read at once for an inspector, at most."""
-
-RELAY_SIZE = 262144
-"""
-Bytes that are looked at and sent on at once, at most, by a released session
-with much to carry. Four times as much as 64 KiB halves the CPU time for each
-GiB; twice that gains nothing more.
-"""
-
-_AT_ONCE = 64
-"""Pieces that are handed to the kernel in one call."""
-
-# What a released wire reads is on its way before anybody else reads: one for all.
-_buffer = bytearray(RELAY_SIZE)
-_view = memoryview(_buffer)
 
 
 class WireOwner(Protocol):
@@ -64,6 +50,19 @@ class WireOwner(Protocol):
 
     def wire_drained(self, side: Side) -> None:
         """Everything sent to C{side} has left, and the end too if it was asked for."""
+
+
+class Onward(Protocol):
+    """Where a released session's bytes go, in place of the owner."""
+
+    def carry(self, wire: Wire, sock: Socket) -> bool:
+        """
+        Read once and send on.
+
+        @param sock: of C{wire}, which counts what has left its kernel.
+        @return: whether that was the end.
+        @raise OSError: as the kernel says of C{sock}.
+        """
 
 
 class Now(Protocol):
@@ -106,7 +105,10 @@ class Wire:
     C{waiting} bytes could not be sent yet: for an inspected session as much as
     it sends, for a released one at most L{READ_SIZE}. C{ended} says that the peer will
     send no more, C{finished} that our own end has left. C{received} and
-    C{sent} count bytes.
+    C{sent} count bytes. While C{relay} is there, what is read is its business, not the owner's.
+
+    It has some methods more than others, as it is the poller's (C{fileno}, C{doRead},
+    C{doWrite}, C{connectionLost}), its owner's and a relay's.
     """
 
     __slots__ = (
@@ -114,20 +116,18 @@ class Wire:
         "_deaf",
         "_ending",
         "_fd",
-        "_much",
-        "_pending",
+        "_outbox",
         "_poller",
         "_reading",
         "_socket",
         "_ticker",
         "ended",
         "finished",
-        "onward",
         "owner",
         "received",
+        "relay",
         "sent",
         "side",
-        "waiting",
     )
 
     def __init__(
@@ -142,15 +142,13 @@ class Wire:
         self._ticker = ticker
         self._socket: Socket | None = sock
         self._fd = sock.fileno()
-        self._pending: deque[bytes | memoryview] | None = None  # made when something waits
+        self._outbox: Outbox | None = None
         self._deaf: OSError | None = None
         self._ending = False
-        self._much = False
         self._reading = False
         self.side = side
         self.owner = owner
-        self.onward: Wire | None = None
-        self.waiting = 0
+        self.relay: Onward | None = None
         self.ended = False
         self.finished = False
         self.received = 0
@@ -168,13 +166,18 @@ class Wire:
         return self._socket
 
     @property
+    def waiting(self) -> int:
+        """Bytes that could not be sent yet."""
+        return 0 if self._outbox is None else self._outbox.size
+
+    @property
     def whole(self) -> bool:
         """Whether both ends are open."""
         return not (self.closed or self.ended or self._ending or self._deaf)
 
     def detach(self) -> None:
         """Tell the owner again what is read, instead of sending it on."""
-        self.onward = None
+        self.relay = None
 
     # From the peer
 
@@ -196,8 +199,8 @@ class Wire:
         if sock is None:
             return
         self.owner.active = self._ticker.now
-        if self.onward is not None:
-            self._relay(sock, self.onward)
+        if self.relay is not None:
+            self._carry(sock, self.relay)
             return
         try:
             data = sock.recv(READ_SIZE)
@@ -212,50 +215,17 @@ class Wire:
         else:
             self._end_received()
 
-    def _relay(self, sock: Socket, onward: Wire) -> None:
-        """
-        Read and send on, without a new object for the bytes.
-
-        While there is much to carry, bytes are looked at in large pieces and
-        taken from the kernel only when the other side's kernel has them: what
-        a slow receiver doesn't take waits there, not here.
-        """
+    def _carry(self, sock: Socket, relay: Onward) -> None:
+        """Send on what there is to read."""
         try:
-            if self._much:
-                size = sock.recv_into(_buffer, RELAY_SIZE, socket.MSG_PEEK)
-            else:
-                size = sock.recv_into(_buffer, READ_SIZE)
+            ended = relay.carry(self, sock)
         except BlockingIOError:
             return
         except OSError as error:
             self._lost(error)
             return
-        if not size:
+        if ended:
             self._end_received()
-        elif self._much:
-            self._carry(sock, onward, size)
-        else:
-            self.received += size
-            self._much = size == READ_SIZE
-            onward._send_on(_view[:size])
-
-    def _carry(self, sock: Socket, onward: Wire, size: int) -> None:
-        """Send on what was looked at, and take from the kernel what was sent."""
-        self._much = size >= READ_SIZE
-        sent = onward._offer(_view[:size])
-        if sent > 0:
-            self.received += sent
-            sock.recv_into(_buffer, sent, socket.MSG_TRUNC)  # for TCP: discard, see tcp(7)
-
-    def _offer(self, view: memoryview) -> int:
-        """How much the kernel took. If not all, the owner is told when it takes more."""
-        if self._socket is None or self._ending or self._deaf is not None:
-            return len(view)
-        sent = 0 if self.waiting else self._send_now(view)
-        if 0 <= sent < len(view):
-            self._poller.add_writer(self)
-            self.owner.wire_full(self.side)
-        return sent
 
     def _end_received(self) -> None:
         if self._deaf is not None:  # that was what it had said before it was lost
@@ -272,8 +242,8 @@ class Wire:
         """Send C{data} now, as far as the kernel takes it, and the rest later."""
         if self._socket is None or self._ending or self._deaf is not None or not data:
             return
-        if self.waiting:
-            self._keep(data)
+        if self._outbox is not None:
+            self._outbox.keep(data)
             return
         sent = self._send_now(data)
         if 0 <= sent < len(data):
@@ -281,21 +251,36 @@ class Wire:
 
     def urge(self, data: bytes) -> None:
         """Like L{send}, with the last byte as TCP's urgent data, unless something waits already."""
-        if self._socket is None or self._ending or self._deaf is not None or self.waiting:
+        if self._socket is None or self._ending or self._deaf is not None or self._outbox:
             self.send(data)
             return
         sent = self._send_now(data, socket.MSG_OOB)
         if 0 <= sent < len(data):
             self._keep(data[sent:])
 
-    def _send_on(self, view: memoryview) -> None:
-        """Send what is in the shared buffer; what the kernel doesn't take is copied."""
+    def send_on(self, view: memoryview) -> None:
+        """Send what is in a relay's buffer; what the kernel doesn't take is copied."""
         if self._socket is None or self._ending or self._deaf is not None:
             return
-        sent = 0 if self.waiting else self._send_now(view)
+        sent = 0 if self._outbox is not None else self._send_now(view)
         if 0 <= sent < len(view):
             self._keep(bytes(view[sent:]))
             self.owner.wire_full(self.side)
+
+    def offer(self, view: memoryview) -> int:
+        """
+        Send what the kernel takes now of what is in a relay's buffer.
+
+        @return: how much that was, -1 if the peer is lost. If it was not all, the owner is told
+            when the kernel takes more.
+        """
+        if self._socket is None or self._ending or self._deaf is not None:
+            return len(view)
+        sent = 0 if self._outbox is not None else self._send_now(view)
+        if 0 <= sent < len(view):
+            self._poller.add_writer(self)
+            self.owner.wire_full(self.side)
+        return sent
 
     def _send_now(self, data: bytes | memoryview, flags: int = 0) -> int:
         """How much the kernel took; -1 if the peer is lost."""
@@ -311,51 +296,38 @@ class Wire:
         return sent
 
     def _keep(self, data: bytes | memoryview) -> None:
-        if self._pending is None:
-            self._pending = deque()
-        self._pending.append(data)
-        if not self.waiting:
+        if self._outbox is None:
+            self._outbox = Outbox()
             self._poller.add_writer(self)
-        self.waiting += len(data)
+        self._outbox.keep(data)
 
     def doWrite(self) -> None:
         """The poller: the kernel takes bytes again."""
         if self._socket is None:
             return
         self.owner.active = self._ticker.now
-        pending = self._pending
-        if not pending:
-            self._poller.remove_writer(self)
-            self._drained()
-            return
-        try:
-            sent = self._socket.sendmsg(list(islice(pending, _AT_ONCE)))
-        except BlockingIOError:
-            return
-        except OSError as error:
-            pending.clear()
-            self.waiting = 0
-            self._unheard(error)
-            return
-        self.sent += sent
-        self.waiting -= sent
-        while sent:
-            sent -= len(pending[0])
-            if sent >= 0:
-                pending.popleft()
-            else:
-                pending[0] = memoryview(pending[0])[sent:]
+        outbox = self._outbox
+        if outbox is not None:
+            try:
+                self.sent += outbox.send(self._socket)
+            except BlockingIOError:
                 return
-        if not pending:
-            self._poller.remove_writer(self)
-            self._drained()
+            except OSError as error:
+                self._outbox = None
+                self._unheard(error)
+                return
+            if outbox.size:
+                return
+            self._outbox = None
+        self._poller.remove_writer(self)
+        self._drained()
 
     def end(self) -> None:
         """Half-close, once everything sent has left."""
         if self._ending or self._socket is None:
             return
         self._ending = True
-        if not self.waiting:
+        if self._outbox is None:
             self._drained()
 
     def _drained(self) -> None:
@@ -388,8 +360,8 @@ class Wire:
         sock, self._socket = self._socket, None
         if sock is not None:
             self._poller.closing(self)
-            self._pending = None
-            self.onward = None
+            self._outbox = None
+            self.relay = None
             self.owner = NOBODY
             self._fd = -1
         return sock

@@ -173,6 +173,6 @@ class HangUpTests(SynchronousTestCase):
         self.wire.read()
         self.lose()
         view = memoryview(b"x" * 10)
-        self.assertEqual(self.wire._offer(view), 10)
-        self.wire._send_on(view)
+        self.assertEqual(self.wire.offer(view), 10)
+        self.wire.send_on(view)
         self.assertEqual((self.owner.told, self.wire.waiting), ([], 0))
