@@ -18,9 +18,7 @@ the keeper hear of it, since the packets of running sessions need the divert.
 
 from __future__ import annotations
 
-import gc
 import os
-from time import monotonic
 from typing import Any
 
 from twisted.application.service import Service
@@ -30,8 +28,8 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 
 from gateway import control
-from gateway.admission.admission import Admission
-from gateway.admission.listeners import Listeners
+from gateway.admission.listeners import listen
+from gateway.counts import OwnCounts
 from gateway.kernel import capabilities, descriptors
 from gateway.kernel.errors import KernelError
 from gateway.kernel.keeper import Keeper
@@ -40,7 +38,6 @@ from gateway.life.fixed import check_fixed
 from gateway.life.heartbeat import Heartbeat
 from gateway.life.loaded import Loaded, begin_with, load
 from gateway.life.options import Options, Places, owner, places
-from gateway.life.releasing import Releasing
 from gateway.life.reloads import Reloads
 from gateway.life.signals import take_signals
 from gateway.observe import journal
@@ -51,24 +48,11 @@ from gateway.observe.metrics import Metrics
 from gateway.observe.twistd import observer
 from gateway.policy.policy import Policy
 from gateway.policy.problem import PolicyError
-from gateway.release.passage import NO_PASSAGES
-from gateway.scanning.tools import room
-from gateway.session.computing import Computing
-from gateway.session.equipment import Equipment
-from gateway.session.ticker import Ticker
 from gateway.systemd import Systemd
-from gateway.tls.keyring import Keyring
 from gateway.tls.signing import SignerError
-from gateway.wire import names
-from gateway.wire.connector import Connector
-from gateway.wire.names import Names
-from gateway.wire.poller import Poller
-from gateway.wire.turns import Turns
+from gateway.workers.traffic import Traffic, collect_seldom
 
 log = Logger()
-
-COLLECT_AFTER = 10_000
-"""Objects more than there were, after which the collector of circles looks for some."""
 
 
 def makeService(options: Options) -> Gateway:
@@ -113,8 +97,6 @@ class Gateway(Service):
         self._owner = owner
         self._keeper: Keeper | None = None
         self._metrics = Metrics()
-        self._ticker = Ticker(reactor, monotonic)
-        self._poller = Poller(reactor)
         self._audit = Audit(
             policy.audit, reactor.seconds, reactor.callFromThread, self._audit_changed
         )
@@ -123,21 +105,11 @@ class Gateway(Service):
         self._metrics.divert_installed = lambda: self._heartbeat.installed
         self._metrics.divert_lost = lambda: self._heartbeat.lost
         self._metrics.policy_current = lambda: not self._loaded.broken
-        self._metrics.policy = lambda: self._admission.policy
-        self._room = room(reactor, policy.spool, self._metrics.scans)
+        self._metrics.policy = lambda: self._loaded.policy
         self._systemd = Systemd(os.environ)
-        self._keyring = Keyring(reactor)
-        self._computing = Computing(reactor)
-        self._looking_up = Computing(reactor, names.THREADS, names.MOST_WAITING)
-        self._releasing = Releasing(
-            reactor,
-            policy,
-            places.carrier,
-            lambda: self._admission,
-            lambda: self._admission.register.give_room(),
+        self._traffic = Traffic(
+            *(reactor, policy, places, self._audit, self._metrics, listen, OwnCounts())
         )
-        self._admission = Admission(self._equipment(policy), policy, 0)
-        self._listeners = Listeners(reactor, self._admission)
         self._heartbeat = Heartbeat(
             reactor,
             self._systemd,
@@ -147,32 +119,6 @@ class Gateway(Service):
         )
         self._reloads = Reloads(self._reload)
         self._ports: list[Any] = []
-
-    def _equipment(self, policy: Policy) -> Equipment:
-        divert = policy.divert
-        looked_up = Names(self._looking_up.compute)
-        releasing = self._releasing
-        return Equipment(
-            reactor=self._reactor,
-            clock=self._reactor,
-            ticker=self._ticker,
-            connector=Connector(
-                *(self._poller, divert.upstream_mark.value, looked_up),
-                releasing.ports,
-                releasing.bare_mark,
-            ),
-            audit=self._audit,
-            metrics=self._metrics,
-            poller=self._poller,
-            listener_mark=divert.listener_mark.value,
-            upstream_mark=divert.upstream_mark.value,
-            compute=self._computing.compute,
-            names=looked_up,
-            credentials=self._keyring.credentials,
-            turns=Turns(policy.tls.handshakes_per_client),
-            room=self._room,
-            passages=releasing.passages or NO_PASSAGES,
-        )
 
     def setServiceParent(self, parent: Any) -> None:
         """Twisted: this is the application that C{twistd} runs, and takes the observer from."""
@@ -190,14 +136,11 @@ class Gateway(Service):
             scarce = descriptors.raise_limit(policy.limits)
             if scarce:
                 log.warn("{scarce}", scarce=scarce)
-            self._admission.register.descriptors = descriptors.for_sessions()
             self._keeper = self._find_keeper()
             self._kept.install(self._loaded.fingerprint, bool(self._loaded.broken))
-            self._listeners.open(policy)
+            self._traffic.open()
             self._audit.open(self._owner)
             self._open_ports(policy)
-            self._keyring.open(self._places.directory, policy.tls, self._places.signer)
-            self._releasing.open(self._places.directory, self._places.state)
         except (KernelError, AuditError, SignerError, OSError) as error:
             self._abandon(error)
         capabilities.keep_through_setuid()
@@ -224,16 +167,11 @@ class Gateway(Service):
             self._audit.start()
         except (AuditError, OSError) as error:
             self._abandon(error)
-        self._computing.start()
-        self._looking_up.start()
-        self._listeners.resume()
+        self._traffic.start()
+        self._traffic.accept()
         self._heartbeat.start()
         take_signals(self._reactor.callFromThread, self.reload, self._audit.reopen)
-        # What is there now stays: the collector need not look through a large policy again.
-        gc.collect()
-        gc.freeze()
-        # What sessions leave behind is in no circle, so there is little to be found each time.
-        gc.set_threshold(COLLECT_AFTER, 20, 20)
+        collect_seldom()
         # a signal that comes earlier is not yet Twisted's
         self._reactor.callWhenRunning(self._begun, "started with")
 
@@ -296,7 +234,7 @@ class Gateway(Service):
         try:
             loaded = yield self._in_thread(load, self._places.directory)
             check_fixed(former.policy, loaded.policy)
-            self._listeners.open(loaded.policy)
+            yield self._traffic.prepare(loaded.policy)
             yield self._in_thread(self._kept.install, loaded.fingerprint)
         except (PolicyError, KernelError, OSError) as error:
             log.error("not reloaded, the former policy is still in force:\n{error}", error=error)
@@ -309,21 +247,14 @@ class Gateway(Service):
             self._switch(loaded)
             return ""
         self._loaded = former._replace(broken=problem)
-        self._listeners.close_unneeded(former.policy)
+        self._traffic.abandon()
         self._systemd.ready(self._status)
         return problem
 
     def _switch(self, loaded: Loaded) -> None:
         """New sessions get the new policy."""
-        policy = loaded.policy
         self._loaded = loaded
-        self._admission.policy = policy
-        self._room.adopt(policy.spool)
-        self._admission.equipment.turns.most = policy.tls.handshakes_per_client
-        self._listeners.resume()
-        self._listeners.close_unneeded(policy)
-        self._admission.register.give_room()
-        self._releasing.reloaded(policy)
+        self._traffic.switch(loaded.policy)
         self._begun("reloaded")
 
     def _in_thread(self, called: Any, *arguments: Any) -> Deferred[Any]:
@@ -332,7 +263,7 @@ class Gateway(Service):
 
     def _audit_changed(self, refusing: bool) -> None:
         if not refusing:
-            self._admission.register.give_room()
+            self._traffic.give_room()
 
     @property
     def _kept(self) -> Keeper:
@@ -350,13 +281,7 @@ class Gateway(Service):
         self._reloads.stop()
         for port in self._ports:
             yield port.stopListening()
-        self._listeners.stop()
-        yield self._drain()
-        self._admission.stop()
-        self._room.stop()
-        self._releasing.close()
-        yield self._in_thread(self._releasing.wait)
-        yield self._in_thread(self._computing.stop)
+        yield self._traffic.drain(self._loaded.policy.limits.stop_seconds)
         try:
             stay = yield self._in_thread(self._kept.stopped)
         except KernelError as error:
@@ -365,28 +290,5 @@ class Gateway(Service):
             if stay:
                 log.info("stopped: what should be inspected is blocked until the next start")
         self._kept.close()
-        yield self._in_thread(self._looking_up.stop)  # a name server may take its time
-        self._ticker.stop()
-        self._poller.stop()
-        yield self._in_thread(self._keyring.close)
+        yield self._traffic.close()
         self._audit.close()
-
-    def _drain(self) -> Deferred[None]:
-        seconds = self._admission.policy.limits.stop_seconds
-        self._admission.register.stopping()
-        running = len(self._admission.register.running)
-        if running:
-            log.info(
-                "stopping: {running} sessions have {seconds} seconds to end",
-                running=running,
-                seconds=seconds,
-            )
-        drained = self._admission.register.drain()
-        call = self._reactor.callLater(seconds, self._admission.stop)
-
-        def done(result: Any) -> Any:
-            if call.active():
-                call.cancel()
-            return result
-
-        return drained.addBoth(done)

@@ -76,18 +76,3 @@ class DatagramListener(ListeningSocket):
     def over(self, session: DatagramSession) -> None:
         """A session is over."""
         self._flows.pop((session.identity.client, session.identity.server), None)
-
-
-def open_datagram_listener(
-    reactor: IReactorFDSet,
-    address: Address,
-    mark: int,
-    admission: Admission,
-    interface: str | None = None,
-) -> DatagramListener:
-    """
-    Take datagrams at C{address}, for everybody's addresses. Begins with L{DatagramListener.resume}.
-
-    @raise OSError: the port is taken, or privileges are missing.
-    """
-    return DatagramListener(reactor, sockets.listen_datagrams(address, mark), admission, interface)

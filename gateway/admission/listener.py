@@ -16,7 +16,6 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from gateway.admission.admission import TCP, Admission
-from gateway.interfaces import Address
 from gateway.kernel import sockets
 from gateway.kernel.sockets import Socket
 from gateway.observe.log import PrintableLogger
@@ -131,19 +130,3 @@ class Listener(ListeningSocket):
             except Exception:  # else the reactor would stop listening, for everybody
                 sockets.reset(sock)
                 admission.not_admitted(client, server, TCP)
-
-
-def open_listener(
-    reactor: IReactorFDSet,
-    address: Address,
-    mark: int,
-    backlog: int,
-    admission: Admission,
-    interface: str | None = None,
-) -> Listener:
-    """
-    Listen at C{address}, for everybody's addresses. Accepts after L{Listener.resume}.
-
-    @raise OSError: the port is taken, or privileges are missing.
-    """
-    return Listener(reactor, sockets.listen(address, mark, backlog), admission, interface)

@@ -10,14 +10,17 @@ as the kernel did.
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from twisted.logger import Logger
 
 from gateway.admission.admission import Admission
-from gateway.admission.datagram import DatagramListener, open_datagram_listener
-from gateway.admission.listener import Listener, open_listener
+from gateway.admission.datagram import DatagramListener
+from gateway.admission.listener import Listener
 from gateway.interfaces import Address
+from gateway.kernel import sockets
+from gateway.kernel.sockets import Socket
 from gateway.policy.connection import Protocol
 from gateway.policy.policy import Policy
 from gateway.policy.service import Action
@@ -35,12 +38,17 @@ class Place(NamedTuple):
     interface: str | None
 
 
-class Listeners:
-    """The listeners of one gateway."""
+Listening = Callable[[Policy, Place], Socket]
+"""Makes the socket of a listener, or has it. Raises C{OSError}."""
 
-    def __init__(self, reactor: Any, admission: Admission) -> None:
+
+class Listeners:
+    """The listeners of one process."""
+
+    def __init__(self, reactor: Any, admission: Admission, listening: Listening) -> None:
         self._reactor = reactor
         self._admission = admission
+        self._listening = listening
         self._open: dict[Place, Listener | DatagramListener] = {}
 
     def open(self, policy: Policy) -> None:
@@ -60,25 +68,9 @@ class Listeners:
                     log.info("not listening at {host}: no IPv6 here", host=place.address.host)
 
     def _listen(self, policy: Policy, place: Place) -> Listener | DatagramListener:
-        mark = policy.divert.listener_mark.value
-        try:
-            if place.protocol is Protocol.UDP:
-                return open_datagram_listener(
-                    self._reactor, place.address, mark, self._admission, place.interface
-                )
-            return open_listener(
-                self._reactor,
-                place.address,
-                mark,
-                policy.limits.backlog,
-                self._admission,
-                place.interface,
-            )
-        except OSError as error:
-            if isinstance(error, PermissionError):
-                raise
-            where = f"{place.protocol.value} {place.address}"
-            raise OSError(error.errno, f"can't listen at {where}: {error.strerror}") from None
+        sock = self._listening(policy, place)
+        kind = DatagramListener if place.protocol is Protocol.UDP else Listener
+        return kind(self._reactor, sock, self._admission, place.interface)
 
     def resume(self) -> None:
         """Accept."""
@@ -95,6 +87,25 @@ class Listeners:
         for listener in self._open.values():
             listener.stop()
         self._open.clear()
+
+
+def listen(policy: Policy, place: Place, group: bool = False) -> Socket:
+    """
+    A new socket for a listener at C{place}.
+
+    @param group: it is one of several there.
+    @raise OSError: the port is taken, or privileges are missing.
+    """
+    mark = policy.divert.listener_mark.value
+    try:
+        if place.protocol is Protocol.UDP:
+            return sockets.listen_datagrams(place.address, mark, group)
+        return sockets.listen(place.address, mark, policy.limits.backlog, group)
+    except OSError as error:
+        if isinstance(error, PermissionError):
+            raise
+        where = f"{place.protocol.value} {place.address}"
+        raise OSError(error.errno, f"can't listen at {where}: {error.strerror}") from None
 
 
 def places(policy: Policy) -> set[Place]:

@@ -110,16 +110,17 @@ def _prepare_stream(sock: Socket) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def listen(address: Address, mark: int, backlog: int) -> Socket:
+def listen(address: Address, mark: int, backlog: int, group: bool = False) -> Socket:
     """
     A transparent TCP listener, on an address of ours or of somebody else.
 
+    @param group: others of ours listen there, too, and the kernel chooses.
     @raise OSError: the address is in use, or privileges are missing.
     """
     family = family_of(address.host)
     sock = _new(family, socket.SOCK_STREAM, mark)
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _share(sock, group)
         _prepare_stream(sock)
         _transparent(sock, family)
         _only_ipv6(sock, family)
@@ -129,6 +130,13 @@ def listen(address: Address, mark: int, backlog: int) -> Socket:
         sock.close()
         raise
     return sock
+
+
+def _share(sock: Socket, group: bool) -> None:
+    """Let others use the same port: with other addresses, or, in a C{group}, the same ones."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if group:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 
 
 def _only_ipv6(sock: Socket, family: socket.AddressFamily) -> None:
@@ -240,16 +248,17 @@ def is_ours(host: str) -> bool:
 # UDP
 
 
-def listen_datagrams(address: Address, mark: int) -> Socket:
+def listen_datagrams(address: Address, mark: int, group: bool = False) -> Socket:
     """
     A transparent UDP socket that is told the original destination of each datagram.
 
+    @param group: as for L{listen}.
     @raise OSError: the address is in use, or privileges are missing.
     """
     family = family_of(address.host)
     sock = _new(family, socket.SOCK_DGRAM, mark)
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _share(sock, group)
         _transparent(sock, family)
         _only_ipv6(sock, family)
         _enlarge_queue(sock)

@@ -10,7 +10,7 @@ from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
 from gateway.admission import register as register_module
-from gateway.admission.listener import Listener, open_listener
+from gateway.admission.listener import Listener
 from gateway.admission.listeners import Place, places
 from gateway.interfaces import Address
 from gateway.kernel import sockets
@@ -28,7 +28,9 @@ class ListenerTests(TestCase):
     timeout = 20
 
     def listener(self, scene: Scene) -> Listener:
-        listener = open_listener(reactor, Address("127.0.0.1", 0), 0, 16, scene.admission)
+        listener = Listener(
+            reactor, sockets.listen(Address("127.0.0.1", 0), 0, 16), scene.admission
+        )
         self.addCleanup(listener.stop)
         listener.resume()
         return listener
@@ -112,7 +114,7 @@ class ListenerTests(TestCase):
         scene = Scene(self)
         listener = self.listener(scene)
         with self.assertRaises(OSError) as caught:
-            open_listener(reactor, listener.address, 0, 1, scene.admission)
+            sockets.listen(listener.address, 0, 1)
         self.assertEqual(caught.exception.errno, errno.EADDRINUSE)
 
 

@@ -1,0 +1,218 @@
+"""
+Traffic: the sessions of one process, and all that they need.
+
+Of the process that C{twistd} runs, if that is the only one, or of a worker.
+"""
+
+from __future__ import annotations
+
+import gc
+from time import monotonic
+from typing import Any
+
+from twisted.internet.defer import Deferred, inlineCallbacks, succeed
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+
+from gateway.admission.admission import Admission
+from gateway.admission.listeners import Listeners, Listening
+from gateway.counts import Counts
+from gateway.kernel import descriptors
+from gateway.life.options import Places
+from gateway.life.releasing import Releasing
+from gateway.observe.audit import Audit
+from gateway.observe.metrics import Metrics
+from gateway.policy.policy import Policy
+from gateway.release.passage import NO_PASSAGES
+from gateway.scanning.tools import room
+from gateway.session.computing import Computing
+from gateway.session.equipment import Equipment
+from gateway.session.ticker import Ticker
+from gateway.tls.keyring import Keyring
+from gateway.wire import names
+from gateway.wire.connector import Connector
+from gateway.wire.names import Names
+from gateway.wire.poller import Poller
+from gateway.wire.turns import Turns
+
+log = Logger()
+
+COLLECT_AFTER = 10_000
+"""Objects more than there were, after which the collector of circles looks for some."""
+
+
+class Traffic:
+    """
+    @param listening: makes the sockets of listeners, or has them.
+    @param counts: what is limited.
+    @ivar admission: where sessions begin; its register has them all.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        policy: Policy,
+        places: Places,
+        audit: Audit,
+        metrics: Metrics,
+        listening: Listening,
+        counts: Counts,
+    ) -> None:
+        self._reactor = reactor
+        self._places = places
+        self._audit = audit
+        self._metrics = metrics
+        self._counts = counts
+        self._ticker = Ticker(reactor, monotonic)
+        self._poller = Poller(reactor)
+        self._room = room(reactor, policy.spool, metrics.scans, counts)
+        self._keyring = Keyring(reactor)
+        self._computing = Computing(reactor)
+        self._looking_up = Computing(reactor, names.THREADS, names.MOST_WAITING)
+        self._releasing = Releasing(
+            reactor,
+            policy,
+            places.carrier,
+            lambda: self.admission,
+            lambda: self.admission.register.give_room(),
+        )
+        self.admission = Admission(self._equipment(policy), policy, 0)
+        self._listeners = Listeners(reactor, self.admission, listening)
+
+    def _equipment(self, policy: Policy) -> Equipment:
+        divert = policy.divert
+        looked_up = Names(self._looking_up.compute)
+        releasing = self._releasing
+        return Equipment(
+            reactor=self._reactor,
+            clock=self._reactor,
+            ticker=self._ticker,
+            connector=Connector(
+                *(self._poller, divert.upstream_mark.value, looked_up),
+                releasing.ports,
+                releasing.bare_mark,
+            ),
+            audit=self._audit,
+            metrics=self._metrics,
+            poller=self._poller,
+            listener_mark=divert.listener_mark.value,
+            upstream_mark=divert.upstream_mark.value,
+            compute=self._computing.compute,
+            names=looked_up,
+            credentials=self._keyring.credentials,
+            turns=Turns(policy.tls.handshakes_per_client),
+            room=self._room,
+            passages=releasing.passages or NO_PASSAGES,
+            counts=self._counts,
+        )
+
+    # The beginning
+
+    def open(self) -> None:
+        """
+        What needs privileges that are given up afterwards.
+
+        @raise OSError: a port is taken, or something else can't be had.
+        @raise gateway.tls.signing.SignerError: there is nobody who signs.
+        """
+        policy, places = self.admission.policy, self._places
+        self.admission.register.descriptors = descriptors.for_sessions()
+        self._listeners.open(policy)
+        self._keyring.open(places.directory, policy.tls, places.signer)
+        self._releasing.open(places.directory, places.state)
+
+    def start(self) -> None:
+        """With no more privileges than traffic needs, get ready to accept. Starts threads."""
+        self._computing.start()
+        self._looking_up.start()
+
+    def accept(self) -> None:
+        """Accept."""
+        self._listeners.resume()
+
+    # Reload
+
+    def prepare(self, policy: Policy) -> Deferred[None]:
+        """
+        Get ready for a new policy.
+
+        @return: fails with C{OSError}: it can't be; nothing has changed then but for L{abandon}.
+        """
+        self._listeners.open(policy)
+        return succeed(None)
+
+    def abandon(self) -> None:
+        """The new policy does not come into force."""
+        self._listeners.close_unneeded(self.admission.policy)
+
+    def switch(self, policy: Policy) -> None:
+        """New sessions get the new policy."""
+        self.admission.policy = policy
+        self._room.adopt(policy.spool)
+        self.admission.equipment.turns.most = policy.tls.handshakes_per_client
+        self._listeners.resume()
+        self._listeners.close_unneeded(policy)
+        self.admission.register.give_room()
+        self._releasing.reloaded(policy)
+
+    def give_room(self) -> None:
+        """Some room may have come for more sessions."""
+        self.admission.register.give_room()
+
+    # The end
+
+    @inlineCallbacks
+    def drain(self, seconds: float | None) -> Any:
+        """
+        Accept no more, and let sessions end.
+
+        @param seconds: end those that are left after so long; C{None}: never.
+        """
+        self._listeners.stop()
+        yield self._drained(seconds)
+        self.admission.stop()
+        self._room.stop()
+        self._releasing.close()
+        yield self._in_thread(self._releasing.wait)
+        yield self._in_thread(self._computing.stop)
+
+    def _drained(self, seconds: float | None) -> Deferred[None]:
+        register = self.admission.register
+        if seconds is None:
+            return register.drain()
+        register.stopping()
+        running = len(register.running)
+        if running:
+            log.info(
+                "stopping: {running} sessions have {seconds} seconds to end",
+                running=running,
+                seconds=seconds,
+            )
+        drained = register.drain()
+        call = self._reactor.callLater(seconds, self.admission.stop)
+
+        def done(result: Any) -> Any:
+            if call.active():
+                call.cancel()
+            return result
+
+        return drained.addBoth(done)
+
+    @inlineCallbacks
+    def close(self) -> Any:
+        """There are no sessions any more."""
+        yield self._in_thread(self._looking_up.stop)  # a name server may take its time
+        self._ticker.stop()
+        self._poller.stop()
+        yield self._in_thread(self._keyring.close)
+
+    def _in_thread(self, called: Any) -> Deferred[Any]:
+        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), called)
+
+
+def collect_seldom() -> None:
+    """What is there now stays: the collector need not look through a large policy again."""
+    gc.collect()
+    gc.freeze()
+    # What sessions leave behind is in no circle, so there is little to be found each time.
+    gc.set_threshold(COLLECT_AFTER, 20, 20)
