@@ -39,7 +39,7 @@ class Side(Enum):
 Side.CLIENT.other = Side.SERVER
 Side.SERVER.other = Side.CLIENT
 
-CONTRACT: Final = (1, 1)
+CONTRACT: Final = (1, 2)
 """
 The version of what is between sessions and inspectors: this module and L{gateway.inspector}. The
 second number grows when something is added, the first one when an inspector that worked may work
@@ -76,7 +76,9 @@ class Outcome(Enum):
     """The server could not be reached or broke the connection off, or a time limit ran out."""
 
     CLOSED = "closed"
-    """The gateway was stopped, or an inspector closed the session on purpose."""
+    """
+    The gateway was stopped, an inspector closed the session on purpose, or the operator killed it.
+    """
 
     BROKEN = "broken"
     """A bug in the gateway or in an inspector; the traceback is in the log."""
@@ -182,6 +184,15 @@ class IInspector(Interface):
 
         The session asks before it lets C{side} speak TLS: what came in plaintext
         is not to be taken for protected.
+        """
+
+    def about() -> str:
+        """
+        What an operator who looks at this session should know, in one line: the last command and
+        what came of it, how much there was. May be left out.
+
+        Nothing is asked for here, and nothing secret told: other people than those of the session
+        read it. What peers sent is made harmless for a terminal by who shows it.
         """
 
     def closed(verdict: Verdict) -> None:

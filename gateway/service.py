@@ -27,13 +27,16 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 
-from gateway import control
-from gateway.admission.listeners import listen
+from gateway.admission import listeners
+from gateway.control.done import Done
+from gateway.control.port import listen
+from gateway.control.status import Life
 from gateway.counts import OwnCounts
 from gateway.kernel import capabilities, descriptors
 from gateway.kernel.errors import KernelError
 from gateway.kernel.keeper import Keeper
 from gateway.kernel.lastgood import LastGood
+from gateway.life.controlling import questions
 from gateway.life.fixed import check_fixed
 from gateway.life.heartbeat import Heartbeat
 from gateway.life.loaded import Loaded, begin_with, load
@@ -108,7 +111,8 @@ class Gateway(Service):
         self._metrics.policy = lambda: self._loaded.policy
         self._systemd = Systemd(os.environ)
         self._traffic = Traffic(
-            *(reactor, policy, places, self._audit, self._metrics, listen, OwnCounts())
+            *(reactor, policy, places, self._audit, self._metrics),
+            *(listeners.listen, OwnCounts()),
         )
         self._heartbeat = Heartbeat(
             reactor,
@@ -118,6 +122,13 @@ class Gateway(Service):
             reactor.stop,
         )
         self._reloads = Reloads(self._reload)
+        self._state = "starting"
+        self._began = self._loaded_at = reactor.seconds()
+        self._questions = questions(
+            *(reactor, self._traffic.admission.register, self._metrics, self._audit, self._life),
+            lambda: self._traffic.admission.equipment.passages.carried,
+            reload=Done(lambda asked, asker: self.reload()),
+        )
         self._ports: list[Any] = []
 
     def setServiceParent(self, parent: Any) -> None:
@@ -178,6 +189,7 @@ class Gateway(Service):
     def _begun(self, how: str) -> None:
         """The policy is in force: say so, and what is odd about it."""
         policy = self._loaded.policy
+        self._state, self._loaded_at = "running", self._reactor.seconds()
         for warning in policy.warnings:
             log.warn("{warning}", warning=warning)
         if self._loaded.broken:
@@ -201,6 +213,14 @@ class Gateway(Service):
         odd = "with the LAST GOOD policy, as the configuration is broken: " if broken else ""
         return f"Inspecting {odd}{len(policy.services)} services, {len(policy.rules)} rules"
 
+    def _life(self) -> Life:
+        """For who asks."""
+        loaded = self._loaded
+        return Life(
+            *(self._state, os.getpid(), self._began, str(self._places.directory)),
+            *(loaded.policy, self._loaded_at, loaded.broken),
+        )
+
     def _open_ports(self, policy: Policy) -> None:
         """For those who ask about the gateway: Prometheus, the operator."""
         if policy.metrics.listen:
@@ -208,9 +228,11 @@ class Gateway(Service):
             site = endpoint_site(self._metrics, self._reactor)
             self._ports.append(self._reactor.listenTCP(int(port), site, interface=host.strip("[]")))
         if self._places.control is not None:
-            answers = {"reload": self._reload_for_operator}
             self._ports.append(
-                control.listen(self._reactor, self._places.control, self._owner, answers)
+                listen(
+                    *(self._reactor, self._places.control, policy.control),
+                    *(self._owner, self._questions, self._in_thread),
+                )
             )
 
     # Reload
@@ -223,9 +245,6 @@ class Gateway(Service):
         """
         self._audit.reopen()
         return self._reloads.ask()
-
-    def _reload_for_operator(self) -> Deferred[dict[str, Any]]:
-        return self.reload().addCallback(lambda problem: {"problem": problem})
 
     @inlineCallbacks
     def _reload(self) -> Any:
@@ -277,6 +296,7 @@ class Gateway(Service):
         """Accept no more, let sessions end for a while, then undo everything."""
         yield super().stopService()  # type: ignore[no-untyped-call]
         self._systemd.stopping("Sessions have time to end")
+        self._state = "stopping"
         self._heartbeat.stop()
         self._reloads.stop()
         for port in self._ports:

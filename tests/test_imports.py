@@ -55,7 +55,12 @@ MAY_IMPORT = {
     "gateway.policy": ("gateway.interfaces", "gateway.policy"),
     "gateway.kernel": ("gateway.interfaces", "gateway.policy", "gateway.kernel"),
     "gateway.kernel.filter": ("gateway.policy", "gateway.kernel.filter"),
-    "gateway.observe": ("gateway.interfaces", "gateway.policy", "gateway.observe"),
+    "gateway.observe": (
+        "gateway.interfaces",
+        "gateway.agreement",
+        "gateway.policy",
+        "gateway.observe",
+    ),
     "gateway.agreement": (),
     "gateway.tls": (
         "gateway.interfaces",
@@ -119,11 +124,18 @@ MAY_IMPORT = {
         "gateway.policy",
         "gateway.kernel",
         "gateway.registry",
+        "gateway.observe.metrics",
         "gateway.control",
         "gateway.systemd",
         "gateway.life",
     ),
-    "gateway.control": (),
+    "gateway.control": (
+        "gateway.interfaces",
+        "gateway.agreement",
+        "gateway.policy",
+        "gateway.observe",
+        "gateway.control",
+    ),
     "gateway.counts": (),
     "gateway.workers": (
         "gateway.admission",

@@ -14,6 +14,8 @@ from twisted.internet.defer import Deferred, succeed
 
 from gateway.counts import Key
 from gateway.observe.identity import Identity
+from gateway.observe.snapshot import Snapshot
+from gateway.observe.story import Story
 from gateway.session.equipment import Equipment
 
 DESCRIPTORS_EACH = 2
@@ -31,6 +33,15 @@ class Running(Protocol):
     """A session, of streams or of datagrams."""
 
     identity: Identity
+
+    def snapshot(self) -> Snapshot:
+        """What there is to see of it; cheap, as all sessions are looked at."""
+
+    def story(self) -> Story:
+        """All that there is to tell of it."""
+
+    def kill(self, why: str) -> None:
+        """The operator wants it to end now, with a reset to both sides."""
 
     def stopping(self) -> None:
         """The gateway stops soon: end, if there is no end of its own to wait for."""

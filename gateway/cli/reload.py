@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from gateway import control
 from gateway.cli.configuration import BAD_POLICY
 from gateway.cli.terminal import Terminal
+from gateway.control.client import DEFAULT, Client
 
 
 @click.command("reload")
@@ -16,7 +16,7 @@ from gateway.cli.terminal import Terminal
     "--control",
     "path",
     type=click.Path(path_type=Path),
-    default=control.DEFAULT,
+    default=DEFAULT,
     show_default=True,
     help="The socket that the gateway answers at.",
 )
@@ -29,7 +29,8 @@ def command(ctx: click.Context, path: Path) -> None:
     waits for nothing.)
     """
     try:
-        problem = control.ask(path, "reload")["problem"]
+        with Client(path) as client:
+            problem = client.ask("reload")["problem"]
     except EOFError:
         raise click.ClickException("the gateway ended before it had reloaded") from None
     except OSError as error:

@@ -47,5 +47,9 @@ class Inspector:
         """All that came was used."""
         return 0
 
+    def about(self) -> str:
+        """Nothing but what everybody sees."""
+        return ""
+
     def closed(self, verdict: Verdict) -> None:
         """Over; nothing to do."""

@@ -28,6 +28,7 @@ def check_fixed(former: Policy, policy: Policy) -> None:
     changed = [
         *_changed("divert", DIVERT, former.divert, policy.divert),
         *(["metrics"] if policy.metrics != former.metrics else []),
+        *(["control"] if policy.control != former.control else []),
         *(["audit"] if policy.audit != former.audit else []),
         *_changed("release", RELEASE, former.release, policy.release),
         *_changed("tls", SIGNER, former.tls, policy.tls),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from twisted.python.usage import Options as UsageOptions
 
-from gateway import control
+from gateway.control.client import DEFAULT
 
 
 class Options(UsageOptions):
@@ -20,7 +20,7 @@ class Options(UsageOptions):
         ["keeper", None, "", "The socket of a keeper that runs. Without it, one is started."],
         ["signer", None, "", "The socket of a signer that runs. Without it, one is started."],
         ["carrier", None, "", "The socket of a carrier that runs. Without it, one is started."],
-        ["control", None, str(control.DEFAULT), "The socket for tproxygw reload. Empty: none."],
+        ["control", None, str(DEFAULT), "The socket that commands ask at. Empty: none."],
     ]
     longdesc = "Intercept connections as the policy in the configuration folder says."
 

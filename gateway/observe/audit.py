@@ -67,6 +67,8 @@ class Audit:
         self._from_thread = from_thread
         self._changed = changed
         self._records = Records()
+        self._tapped: Callable[[bytes], object] | None = None
+        self._wanted = self._enabled
         self._unreported = 0
         self._first_dropped = self._last_dropped = 0.0
         self._file = AuditFile(settings.file, standard_output)
@@ -88,6 +90,14 @@ class Audit:
     def waiting(self) -> int:
         """Bytes that are not written yet."""
         return self._writer.waiting
+
+    def tap(self, tell: Callable[[bytes], object] | None) -> None:
+        """
+        Have C{tell} called with each record that comes, a line of JSON, whether there is a file
+        or not; C{None}: no more. It must not take long, and not raise anything.
+        """
+        self._tapped = tell
+        self._wanted = self._enabled or tell is not None
 
     def open(self, owner: Owner | None = None) -> None:
         """
@@ -130,12 +140,12 @@ class Audit:
         @param gateway: is added to the object C{gateway}.
         @raise ValueError: C{event_type} is no word, or is one of the gateway's own.
         """
-        if self._enabled:
+        if self._wanted:
             self._put(self._records.event(self._clock(), event_type, identity, fields, gateway))
 
     def prepared(self, event_type: str, identity: Identity, fields: str, gateway: str) -> None:
         """L{event} of what is written already: the members of the two objects."""
-        if self._enabled:
+        if self._wanted:
             self._put(self._records.prepared(self._clock(), event_type, identity, fields, gateway))
 
     def flow(
@@ -156,7 +166,7 @@ class Audit:
         @param denied: how many of its transactions did not pass.
         @param released: where it passed, if nothing was left to inspect and the kernel may have it.
         """
-        if self._enabled:
+        if self._wanted:
             traffic = bytes_to_server, bytes_to_client
             self._put(
                 self._records.flow(
@@ -173,7 +183,7 @@ class Audit:
         between: tuple[float, float],
     ) -> None:
         """So many connections became no session, beside those that have a flow record."""
-        if self._enabled:
+        if self._wanted:
             self._put(
                 self._records.refused(self._clock(), service, protocol, reason, count, between)
             )
@@ -191,7 +201,7 @@ class Audit:
         if not self._enabled:
             return
         self._report()
-        self._enabled = False
+        self._enabled = self._wanted = False
         left = self._writer.stop(seconds)
         if left:
             self._log.critical(
@@ -201,6 +211,10 @@ class Audit:
             )
 
     def _put(self, line: bytes) -> None:
+        if self._tapped is not None:
+            self._tapped(line)
+            if not self._enabled:
+                return
         if self._unreported:
             self._report()
         waiting = self._writer.waiting

@@ -88,7 +88,7 @@ def _rows(policy: Policy, connection: Connection, said: Said | None) -> Iterator
     if winner is None:
         yield "kernel", "does not touch it: it is forwarded, or not, as without the gateway"
         return
-    yield from _headed("because", _reasons(policy, connection, winner))
+    yield from _headed("because", reasons(policy, connection, winner))
     service = policy.services.get(winner.service) or Service(winner.service)
     yield "service", f"{service.name} ({service.place})"
     yield from _headed("kernel", _kernel(policy, connection, service))
@@ -179,8 +179,8 @@ def _ports(rule: Rule) -> str:
     return "all ports" if rule.ports == ALL_PORTS else f"ports {ports_of(rule)}"
 
 
-def _reasons(policy: Policy, connection: Connection, winner: Rule) -> Iterator[str]:
-    """Why the first rule wins over each of the others."""
+def reasons(policy: Policy, connection: Connection, winner: Rule) -> Iterator[str]:
+    """Why the first of the rules that match wins over each of the others."""
     others = [rule for rule in policy.classifier.matching(connection) if rule is not winner]
     if not others:
         yield "no other rule matches"

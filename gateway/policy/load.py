@@ -105,6 +105,7 @@ class _Loader:
             limits=gateway.limits,
             audit=gateway.audit,
             metrics=gateway.metrics,
+            control=gateway.control,
             release=gateway.release,
             spool=gateway.spool,
             tls=gateway.tls,

@@ -9,6 +9,7 @@ from attrs import field, frozen
 from gateway.policy.audit import AuditSettings, MetricsSettings
 from gateway.policy.classifier import Classifier
 from gateway.policy.connection import Connection
+from gateway.policy.control import ControlSettings
 from gateway.policy.divert import Divert
 from gateway.policy.limits import Limits
 from gateway.policy.problem import Problem
@@ -36,6 +37,7 @@ class Policy:
     limits: Limits = field(factory=Limits)
     audit: AuditSettings = field(factory=AuditSettings)
     metrics: MetricsSettings = field(factory=MetricsSettings)
+    control: ControlSettings = field(factory=ControlSettings)
     release: Release = field(factory=Release)
     spool: SpoolSettings = field(factory=SpoolSettings)
     tls: Tls = field(factory=Tls)

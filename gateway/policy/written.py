@@ -14,6 +14,7 @@ from attrs import Factory, frozen
 
 from gateway.policy.audit import AuditSettings, MetricsSettings
 from gateway.policy.connection import Protocol
+from gateway.policy.control import ControlSettings
 from gateway.policy.divert import Divert
 from gateway.policy.limits import Limits, ServiceLimits
 from gateway.policy.notation import read_interface, read_source
@@ -40,6 +41,9 @@ class GatewayFile:
     limits: Limits = option("How much of everything.", Factory(Limits))
     audit: AuditSettings = option("Where audit records go.", Factory(AuditSettings))
     metrics: MetricsSettings = option("Where metrics can be had.", Factory(MetricsSettings))
+    control: ControlSettings = option(
+        "Who may ask the running gateway, and change something.", Factory(ControlSettings)
+    )
     release: Release = option(
         "What becomes of sessions of which nothing is left to inspect.", Factory(Release)
     )

@@ -10,6 +10,9 @@ from gateway.interfaces import Outcome, Verdict
 from gateway.observe.audit import Audit
 from gateway.observe.identity import Identity, Released
 from gateway.observe.metrics import Metrics
+from gateway.observe.snapshot import KERNEL as KERNEL_STATE
+from gateway.observe.snapshot import Snapshot
+from gateway.observe.story import LegStory, Limit, Story
 from gateway.policy.connection import Connection
 from gateway.policy.connection import Protocol as Transport
 from gateway.policy.policy import Policy
@@ -98,6 +101,31 @@ class Adopted:
     def told(self) -> Told:
         """What the carrier keeps of it."""
         return self._told
+
+    # What the operator asks
+
+    def snapshot(self) -> Snapshot:
+        """See L{Running.snapshot<gateway.admission.register.Running>}."""
+        return Snapshot(self.identity, KERNEL_STATE, self._told.started, 0.0, *self._told.sent)
+
+    def story(self) -> Story:
+        """See L{Running.story<gateway.admission.register.Running>}."""
+        told, now = self._told, self._home.equipment.clock.seconds()
+        total = told.until - told.started
+        return Story(
+            self.snapshot(),
+            self._home.policy,
+            LegStory(told.client, told.server, sent=told.sent[1]),
+            LegStory(told.upstream.address, told.upstream.source, sent=told.sent[0]),
+            upstream=told.upstream,
+            limits=(Limit("total_seconds", total, told.until - now),) if told.until else (),
+            denied=told.denied,
+            released=Released(KERNEL, ""),
+        )
+
+    def kill(self, why: str) -> None:
+        """See L{Running.kill<gateway.admission.register.Running>}. The carrier resets both."""
+        self.end(Verdict(Outcome.CLOSED, why))
 
     # What the home says
 

@@ -35,6 +35,8 @@ from gateway.kernel.sockets import Socket
 from gateway.observe.audit import NOTHING
 from gateway.observe.identity import Identity, Upstream
 from gateway.observe.log import PrintableLogger
+from gateway.observe.snapshot import Snapshot
+from gateway.observe.story import LegStory, Story
 from gateway.policy.policy import Policy
 from gateway.policy.service import Service
 from gateway.policy.tls import Terms
@@ -53,6 +55,9 @@ LARGEST = 65535
 
 AT_ONCE = 64
 """Datagrams that are taken from one socket before the others have their turn."""
+
+ALONE, OPEN = "alone", "open"
+"""States, in the words of L{gateway.session.session.State}."""
 
 TERMS = Terms()
 
@@ -339,6 +344,40 @@ class DatagramSession:
         """
         if isinstance(error, ConnectionRefusedError):
             self._finish(Outcome.RESET, f"port unreachable, says the {side.value}'s host")
+
+    # What the operator asks
+
+    def snapshot(self) -> Snapshot:
+        """See L{Running.snapshot<gateway.admission.register.Running>}."""
+        legs = self._legs
+        return Snapshot(
+            self.identity,
+            OPEN if SERVER in legs else ALONE,
+            self._started,
+            max(0.0, self._equipment.ticker.now - self.active),
+            legs[SERVER].sent if SERVER in legs else 0,
+            legs[CLIENT].sent if CLIENT in legs else 0,
+        )
+
+    def story(self) -> Story:
+        """See L{Running.story<gateway.admission.register.Running>}."""
+        upstream = self._upstream
+        ends = (None, None) if upstream is None else (upstream.address, upstream.source)
+        snapshot = self.snapshot()
+        return Story(
+            snapshot,
+            self._policy,
+            LegStory(self.client, self.server, sent=snapshot.to_client),
+            LegStory(ends[0], ends[1], sent=snapshot.to_server),
+            upstream=upstream,
+            inspector=type(self._inspector),
+            limits=self._patience.running,
+            denied=self._denied,
+        )
+
+    def kill(self, why: str) -> None:
+        """See L{Running.kill<gateway.admission.register.Running>}. UDP knows no reset."""
+        self._finish(Outcome.CLOSED, why)
 
     # What time tells
 

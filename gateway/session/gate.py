@@ -26,6 +26,17 @@ SECURING = 32
 PASSING = 64
 """The kernel takes the session over."""
 
+WORDS = {
+    STARTING: "the inspector, to be ready",
+    CONNECTING: "the server, to be reached",
+    DECIDING: "the inspector, to decide on what this side sent",
+    CLIENT_FULL: "the client, to take what waits for it",
+    SERVER_FULL: "the server, to take what waits for it",
+    SECURING: "TLS, to begin",
+    PASSING: "the kernel, to take the session over",
+}
+"""What a side that is not read waits for, for the operator."""
+
 
 def _nothing() -> None:
     """Nobody is there who could be read."""
@@ -40,6 +51,11 @@ class Gate:
         self.reasons = reasons
         self._read: Callable[[], None] = _nothing
         self._pause: Callable[[], None] = _nothing
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What the side waits for; nothing, if it is read."""
+        return tuple(words for reason, words in WORDS.items() if self.reasons & reason)
 
     def bind(self, read: Callable[[], None], pause: Callable[[], None]) -> None:
         """From now on the side is read so: C{read} and C{pause} are its wire's."""

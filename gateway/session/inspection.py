@@ -14,7 +14,10 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from gateway.interfaces import SERVER, IInspector, ISession, Side, Verdict
+from gateway.observe.log import PrintableLogger
 from gateway.session import guard
+
+log = PrintableLogger()
 
 Make = Callable[[ISession], IInspector]
 
@@ -106,6 +109,17 @@ class Inspection:
         if unread:
             self._unread = {**self._unread, side: b""}
         return unread
+
+    def about(self) -> str:
+        """See L{IInspector.about}. A bug in it is logged, and the session goes on."""
+        about = getattr(self.present, "about", None)
+        if about is None:  # one that was written for an earlier contract
+            return ""
+        try:
+            return str(about())
+        except Exception:
+            log.failure("an inspector could not tell about itself")
+            return ""
 
     def closed(self, session: guard.Guarded, verdict: Verdict) -> None:
         """See L{IInspector.closed}."""

@@ -10,9 +10,11 @@ from collections.abc import Callable
 
 from twisted.internet.defer import Deferred, succeed
 
-from gateway.interfaces import Side
+from gateway.interfaces import Address, Side
+from gateway.observe.story import LegStory
 from gateway.session import guard
 from gateway.session.gate import Gate
+from gateway.tls.agreed import summary
 from gateway.wire.secure import SecureWire
 from gateway.wire.wire import Wire, WireOwner
 
@@ -76,6 +78,21 @@ class Leg:
         self.close(orderly=False)
         self.wire = None
         self._ending = False
+
+    def story(self, peer: Address | None, own: Address | None) -> LegStory:
+        """
+        What there is to tell of it.
+
+        @param peer: whose address is there, and C{own}: as whom we talk to that.
+        """
+        wire = self.wire
+        if wire is None or wire.closed:
+            return LegStory(sent=self.sent, waiting=self.waiting, reasons=self.gate.words)
+        endpoint = wire.endpoint if isinstance(wire, SecureWire) else None
+        return LegStory(
+            *(peer, own, wire.received, self.sent, self.waiting, self.gate.words, wire.ended),
+            tls=None if endpoint is None or not endpoint.agreed else summary(endpoint),
+        )
 
     # Towards the peer
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from math import inf
 from typing import Protocol
 
+from gateway.observe.story import Limit
 from gateway.policy.limits import ServiceLimits
 from gateway.session.ticker import Bucket, Ticker
 
@@ -128,6 +129,23 @@ class Patience:
         if limits.total_seconds:
             due = min(due, self._started + limits.total_seconds)
         return due
+
+    @property
+    def running(self) -> tuple[Limit, ...]:
+        """The limits that may run out next, for the operator."""
+        now, limits = self._ticker.now, self._limits
+        if self._leaving:
+            return (Limit("goodbye", LINGER, max(0.0, self._leaving + LINGER - now)),)
+        since = {
+            "connect_seconds": (limits.connect_seconds, self._connecting),
+            "idle_seconds": (limits.idle_seconds, self._owner.active),
+            "total_seconds": (limits.total_seconds, self._started),
+        }
+        return tuple(
+            Limit(name, seconds, max(0.0, began + seconds - now))
+            for name, (seconds, began) in since.items()
+            if seconds and began
+        )
 
     def check_time(self) -> None:
         """The ticker: a limit may have run out."""

@@ -56,6 +56,8 @@ from gateway.interfaces import (
 from gateway.kernel.sockets import Socket
 from gateway.observe.identity import Identity
 from gateway.observe.log import PrintableLogger
+from gateway.observe.snapshot import KERNEL, Snapshot
+from gateway.observe.story import Story
 from gateway.policy.policy import Policy
 from gateway.policy.service import Service, Target
 from gateway.policy.tls import Terms
@@ -562,6 +564,49 @@ class Session(Facilities):
         """See L{Passenger.carried}."""
         self.active = self.equipment.ticker.wake()
         self._finish(verdict)
+
+    # What the operator asks
+
+    def snapshot(self) -> Snapshot:
+        """See L{Running.snapshot<gateway.admission.register.Running>}."""
+        carried_there, carried_back = self._passage.bytes
+        return Snapshot(
+            self.identity,
+            KERNEL if self._passage.carries else self._state.value,
+            self.records.started,
+            max(0.0, self.equipment.ticker.now - self.last),
+            carried_there + self._legs[SERVER].sent,
+            carried_back + self._legs[CLIENT].sent,
+        )
+
+    def story(self) -> Story:
+        """See L{Running.story<gateway.admission.register.Running>}."""
+        upstream = self._approach.upstream
+        ends = (None, None) if upstream is None else (upstream.address, upstream.source)
+        return Story(
+            self.snapshot(),
+            self.policy,
+            self._legs[CLIENT].story(self.client, self.server),
+            self._legs[SERVER].story(*ends),
+            upstream=upstream,
+            inspector=type(self._inspection.present),
+            about=self._inspection.about(),
+            limits=self._patience.running,
+            denied=self.records.denied,
+            announced=self.announced.running + len(self.announced.pending),
+            released=self._passage.released,
+            verdict="" if self._verdict is None else self._verdict.outcome.value,
+        )
+
+    def kill(self, why: str) -> None:
+        """See L{Running.kill<gateway.admission.register.Running>}."""
+        if self._state is State.OVER:
+            return
+        if not self._passage.holds:  # else the carrier resets both
+            for leg in self._legs.values():
+                leg.reset()
+        leaving = self._verdict if self._state is State.LEAVING else None
+        self._finish(leaving or Verdict(Outcome.CLOSED, why))
 
     # What the approach tells
 

@@ -13,13 +13,13 @@ from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
-from weakref import ref
 
 from OpenSSL import SSL, crypto
 from twisted.internet.defer import Deferred, fail
 
-from gateway.agreement import Agreed, Certificate, Flaw
+from gateway.agreement import Agreed, Certificate
 from gateway.policy.tls import Terms, Tls
+from gateway.tls.agreed import agreed
 from gateway.tls.certificate import read
 from gateway.tls.context import Heard, KeyLog, for_client, for_server
 from gateway.tls.endpoint import Endpoint
@@ -130,7 +130,7 @@ class Credentials:
         heard: Heard = connection.get_app_data()
         chain = tuple(map(self._read, connection.get_peer_cert_chain() or ()))
         flaws = self._verifier.flaws(chain, whom.name, self._clock(), heard.staple)
-        return _agreed(endpoint, chain, flaws)._replace(wants_certificate=heard.wants_certificate)
+        return agreed(endpoint, chain, flaws)._replace(wants_certificate=heard.wants_certificate)
 
     def keep(self, endpoint: Endpoint, whom: Whom) -> None:
         """The connection is about to end: another one may go on with its session."""
@@ -177,7 +177,7 @@ class Credentials:
 
     def agreed_with_client(self, endpoint: Endpoint) -> Agreed:
         """What was agreed with a client."""
-        return _agreed(endpoint, (), ())
+        return agreed(endpoint, (), ())
 
 
 def _to_client(context: SSL.Context) -> Endpoint:
@@ -209,18 +209,3 @@ def _kept(endpoint: Endpoint) -> _Session | None:
     if session is None or not endpoint.agreed or endpoint.broken is not None:
         return None
     return _Session(session, endpoint.connection.get_app_data().staple)
-
-
-def _agreed(endpoint: Endpoint, chain: tuple[Certificate, ...], flaws: tuple[Flaw, ...]) -> Agreed:
-    connection = endpoint.connection
-    group = getattr(connection, "get_group_name", lambda: "")() or ""
-    return Agreed(
-        connection.get_protocol_version_name().replace("v", " "),
-        connection.get_cipher_name() or "",
-        str(group),
-        connection.get_alpn_proto_negotiated().decode("latin-1"),
-        endpoint.resumed,
-        chain,
-        flaws,
-        link=ref(endpoint),
-    )

@@ -1,0 +1,44 @@
+"""A Budget: a share of all time, for what is not traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+SHARE = 0.01
+"""Of all time."""
+
+SAVED = 0.5
+"""Seconds that are saved up at most, for who asks seldom."""
+
+
+class Budget:
+    """
+    @param seconds: a monotonic clock, as fine as there is.
+    @ivar spent: seconds in all.
+    """
+
+    def __init__(self, seconds: Callable[[], float]) -> None:
+        self._seconds = seconds
+        self._looked = seconds()
+        self._left = SAVED
+        self.spent = 0.0
+
+    @property
+    def overdrawn(self) -> bool:
+        """Whether more was spent than there was."""
+        now = self._seconds()
+        self._left = min(SAVED, self._left + (now - self._looked) * SHARE)
+        self._looked = now
+        return self._left < 0
+
+    @contextmanager
+    def spending(self) -> Iterator[None]:
+        """What is done inside costs as long as it takes."""
+        began = self._seconds()
+        try:
+            yield
+        finally:
+            cost = self._seconds() - began
+            self._left -= cost
+            self.spent += cost

@@ -1,0 +1,180 @@
+"""
+Following: the audit's records, told to somebody as they are written.
+
+Who follows never delays who writes: what he can't take now is counted, and he is told
+how much he has missed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+from gateway.control.networks import read_network
+from gateway.control.question import Asked, Misasked, check_keys, text, truth
+from gateway.observe.log import PrintableLogger
+
+log = PrintableLogger()
+
+Record = Mapping[str, Any]
+Matches = Callable[[Record], bool]
+
+MOST = 16
+"""Followers at one time: each costs each record a few microseconds."""
+
+
+class Follower(Protocol):
+    """Somebody who follows."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether he takes more now."""
+
+    def told(self, line: bytes) -> None:
+        """A record: one JSON object, without its line end."""
+
+    def missed(self, count: int) -> None:
+        """So many records that matched could not be told."""
+
+
+class Tap(Protocol):
+    """Where records come from, see L{gateway.observe.audit.Audit}."""
+
+    def tap(self, tell: Callable[[bytes], object] | None) -> None:
+        """Have each record told, from now on; C{None}: no more."""
+
+
+class Followed:
+    """
+    All who follow.
+
+    @param source: where records come from. It is asked for them only while somebody follows.
+    """
+
+    def __init__(self, source: Tap) -> None:
+        self._source = source
+        self._followings: tuple[Following, ...] = ()
+
+    def follow(self, asked: Asked, follower: Follower) -> Following:
+        """
+        Tell C{follower} what matches C{asked}.
+
+        @raise Misasked: no such filter, or there are too many who follow.
+        """
+        matches = read_filter(asked)
+        if len(self._followings) >= MOST:
+            raise Misasked(f"{MOST} others follow the audit already")
+        following = Following(matches, follower, self._forget)
+        self._followings += (following,)
+        self._source.tap(self._tell)
+        return following
+
+    def _tell(self, line: bytes) -> None:
+        record = json.loads(line)
+        for following in self._followings:
+            try:
+                following.tell(record, line)
+            except Exception:  # whoever follows, whoever wrote that goes on
+                log.failure("a follower could not be told")
+                following.stop()
+
+    def _forget(self, following: Following) -> None:
+        self._followings = tuple(each for each in self._followings if each is not following)
+        if not self._followings:
+            self._source.tap(None)
+
+
+class Following:
+    """One who follows."""
+
+    def __init__(
+        self, matches: Matches, follower: Follower, over: Callable[[Following], None]
+    ) -> None:
+        self._matches = matches
+        self._follower = follower
+        self._over = over
+        self._missed = 0
+
+    def tell(self, record: Record, line: bytes) -> None:
+        """A record was written: tell it, if it matches and he takes it."""
+        if not self._matches(record):
+            return
+        if not self._follower.ready:
+            self._missed += 1
+            return
+        self.catch_up()
+        self._follower.told(line.rstrip(b"\n"))
+
+    def catch_up(self) -> None:
+        """Tell what was missed, if anything. For a follower who has become ready."""
+        if self._missed:
+            missed, self._missed = self._missed, 0
+            self._follower.missed(missed)
+
+    def stop(self) -> None:
+        """Follow no more."""
+        self._over(self)
+
+
+# What matches
+
+
+def read_filter(asked: Asked) -> Matches:
+    """
+    What a question wants to be told.
+
+    @raise Misasked: it can't be read.
+    """
+    check_keys(asked, tuple(_FILTERS))
+    tests = [read(asked, key) for key, read in _FILTERS.items() if asked.get(key) is not None]
+    return lambda record: all(test(record) for test in tests)
+
+
+def _type(asked: Asked, key: str) -> Matches:
+    wanted = asked[key]
+    types = [wanted] if isinstance(wanted, str) else wanted
+    if not isinstance(types, Sequence) or not all(isinstance(each, str) for each in types):
+        raise Misasked(f"{key}: neither a word nor a list of words")
+    chosen = frozenset(types)
+    return lambda record: record["event_type"] in chosen
+
+
+def _id(asked: Asked, key: str) -> Matches:
+    wanted = asked[key]
+    if isinstance(wanted, bool) or not isinstance(wanted, int):
+        raise Misasked(f"{key}: not a number")
+    return lambda record: wanted in (record.get("flow_id"), record.get("parent_id"))
+
+
+def _own(asked: Asked, key: str) -> Matches:
+    wanted = text(asked, key)
+    return lambda record: record.get("gateway", {}).get(key) == wanted
+
+
+def _network(field: str, asked: Asked, key: str) -> Matches:
+    holds = read_network(text(asked, key), key)
+    return lambda record: field in record and holds(record[field])
+
+
+def _denied(asked: Asked, key: str) -> Matches:
+    wanted = truth(asked, key)
+    return lambda record: _is_denied(record) or not wanted
+
+
+def _is_denied(record: Record) -> bool:
+    own = record.get("gateway", {})
+    refused = "refused" in record.get("audit", ())
+    return bool(own.get("verdict") == "denied" or own.get("denied_by") or refused)
+
+
+_FILTERS: dict[str, Callable[[Asked, str], Matches]] = {
+    "type": _type,
+    "id": _id,
+    "service": _own,
+    "verdict": _own,
+    "client": partial(_network, "src_ip"),
+    "server": partial(_network, "dest_ip"),
+    "denied": _denied,
+}

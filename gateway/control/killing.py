@@ -1,0 +1,108 @@
+"""The question C{kill}: end sessions, with a reset to both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from gateway.control.question import Answer, Asked, Asker, Misasked, check_keys, text, truth
+from gateway.control.running import Register
+from gateway.control.selection import FILTERS, Seen, ids, read_selection
+from gateway.control.survey import Survey, Surveys
+from gateway.observe.log import PrintableLogger, printable
+from gateway.policy.policy import Policy
+
+log = PrintableLogger()
+
+PIECE = 50
+"""Sessions that are ended before traffic has its turn: some ten milliseconds."""
+
+MOST_WORDS = 200
+"""Characters of the reason that an asker may give."""
+
+MOST_IDS = 1000
+"""Of an answer."""
+
+ALL = "all"
+
+
+class Kill:
+    """
+    @param clock: has turns for others.
+    @param policy: knows the zones.
+    """
+
+    changes = True
+
+    def __init__(
+        self,
+        register: Register,
+        surveys: Surveys,
+        clock: IReactorTime,
+        policy: Callable[[], Policy],
+    ) -> None:
+        self._register = register
+        self._surveys = surveys
+        self._clock = clock
+        self._policy = policy
+
+    def ask(self, asked: Asked, asker: Asker) -> Deferred[Answer]:
+        """See L{Question<gateway.control.question.Question>}."""
+        check_keys(asked, (*FILTERS, ALL, "why"))
+        if truth(asked, ALL) is not asked.keys().isdisjoint(FILTERS):
+            raise Misasked(f'which ones? Give a filter, or "{ALL}", and not both')
+        matches = read_selection(asked, self._policy())
+        why = _why(asked, asker)
+
+        def looked(survey: Survey) -> Deferred[Answer]:
+            meant = {
+                number
+                for number, snapshot in survey.snapshots.items()
+                if matches(Seen(snapshot, survey.moment, survey.rate(snapshot)))
+            }
+            return self._kill(meant, why)
+
+        if asked.keys() & {*FILTERS, ALL} == {"id"}:
+            return self._kill(set(ids(asked, "id")), why)
+        return self._surveys.look(rates="rate" in asked, fresh=True).addCallback(looked)
+
+    def _kill(self, meant: set[int], why: str) -> Deferred[Answer]:
+        """These, and the connections that they have announced."""
+        running = self._register.running
+        announced = [number for number, each in running.items() if each.identity.parent in meant]
+        chosen = [number for number in dict.fromkeys((*meant, *announced)) if number in running]
+        killed: Deferred[Answer] = Deferred()
+        self._go_on(iter(chosen), why, [], killed)
+        return killed
+
+    def _go_on(
+        self, chosen: Iterator[int], why: str, done: list[int], killed: Deferred[Answer]
+    ) -> None:
+        piece = list(islice(chosen, PIECE))
+        for number in piece:
+            session = self._register.running.get(number)
+            if session is not None:  # else it has ended meanwhile
+                session.kill(why)
+                done.append(number)
+        if piece:
+            self._clock.callLater(0, self._go_on, chosen, why, done, killed)
+            return
+        if done:
+            log.warn("{count} sessions {why}", count=len(done), why=why)
+        killed.callback({"killed": len(done), "ids": sorted(done)[:MOST_IDS]})
+
+    def merge(self, asked: Asked, answers: Sequence[Answer]) -> Answer:
+        """See L{Question<gateway.control.question.Question>}."""
+        every = sorted(number for answer in answers for number in answer["ids"])
+        return {"killed": sum(answer["killed"] for answer in answers), "ids": every[:MOST_IDS]}
+
+
+def _why(asked: Asked, asker: Asker) -> str:
+    """For the record."""
+    said = printable(text(asked, "why"))
+    if len(said) > MOST_WORDS:
+        raise Misasked(f"why: more than {MOST_WORDS} characters")
+    return f"killed by {asker.name}{f': {said}' if said else ''}"

@@ -1,0 +1,81 @@
+"""Questions: the table of all that can be asked, whoever asks, and by whatever way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.python.failure import Failure
+
+from gateway.control.following import Follower, Following
+from gateway.control.question import Answer, Asked, Asker, Misasked, Question
+from gateway.observe.log import PrintableLogger
+
+log = PrintableLogger()
+
+
+class Records(Protocol):
+    """What can be followed, see L{gateway.control.following.Followed}."""
+
+    def follow(self, asked: Asked, follower: Follower) -> Following:
+        """Tell C{follower} what comes."""
+
+
+class Questions:
+    """
+    @param table: what can be asked, by name.
+    @param records: the audit, to be followed.
+    """
+
+    def __init__(self, table: Mapping[str, Question], records: Records) -> None:
+        self._table = table
+        self._records = records
+
+    def ask(self, asked: Asked, asker: Asker) -> Deferred[Answer]:
+        """
+        Answer a question.
+
+        @return: never fails. An answer with a text in C{problem} says why there is none.
+        """
+        ask: Any = self._ask  # mypy: a Deferred or not
+        return maybeDeferred(ask, asked, asker).addErrback(_failed, asked)
+
+    def _ask(self, asked: Asked, asker: Asker) -> Deferred[Answer] | Answer:
+        question = self._find(asked)
+        if question.changes and not asker.may_change:
+            raise Misasked(f"{asker.name} may look, and not change anything")
+        return question.ask(asked, asker)
+
+    def merge(self, asked: Asked, answers: Sequence[Answer]) -> Answer:
+        """
+        What several workers have answered to one question, as one answer. If one of them has a
+        problem, that is it.
+        """
+        for answer in answers:
+            if answer.get("problem"):
+                return answer
+        return self._find(asked).merge(asked, answers)
+
+    def follow(self, asked: Asked, follower: Follower) -> Following:
+        """
+        Tell C{follower} the audit records that match, from now on.
+
+        @raise Misasked: no such filter.
+        """
+        return self._records.follow(asked, follower)
+
+    def _find(self, asked: Asked) -> Question:
+        name = asked.get("ask")
+        question = self._table.get(name) if isinstance(name, str) else None
+        if question is None:
+            raise Misasked("this gateway does not know that question")
+        return question
+
+
+def _failed(failure: Failure, asked: Asked) -> Answer:
+    """There is always an answer."""
+    if isinstance(failure.value, Misasked):
+        return {"problem": str(failure.value)}
+    log.failure("{asked} could not be answered", failure, asked=asked.get("ask"))
+    return {"problem": "a bug; the traceback is in the gateway's log"}

@@ -1,0 +1,53 @@
+"""Controlling: all that can be asked of this process, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+from gateway.control.budget import Budget
+from gateway.control.done import Done
+from gateway.control.following import Followed, Tap
+from gateway.control.killing import Kill
+from gateway.control.question import Question
+from gateway.control.questions import Questions
+from gateway.control.running import Register
+from gateway.control.sessions import Sessions
+from gateway.control.status import Life, Status
+from gateway.control.story import Show
+from gateway.control.survey import Surveys
+from gateway.observe.metrics import Metrics
+
+
+def questions(
+    reactor: Any,
+    register: Register,
+    metrics: Metrics,
+    records: Tap,
+    life: Callable[[], Life],
+    carried: Callable[[], int],
+    **done: Done,
+) -> Questions:
+    """
+    What one process answers for its own sessions.
+
+    @param records: the audit.
+    @param life: tells how the gateway is.
+    @param carried: how many sessions the kernel has.
+    @param done: what else can be asked for, by name.
+    """
+    budget = Budget(perf_counter)
+    surveys = Surveys(register, reactor, budget)
+
+    def policy() -> Any:
+        return metrics.policy()
+
+    table: dict[str, Question] = {
+        "status": Status(register, metrics, life, carried, reactor.seconds),
+        "sessions": Sessions(surveys, budget, policy),
+        "show": Show(register, reactor),
+        "kill": Kill(register, surveys, reactor, policy),
+        **done,
+    }
+    return Questions(table, Followed(records))

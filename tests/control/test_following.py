@@ -1,0 +1,113 @@
+"""C{follow}: the audit's records, as they are written."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from gateway.control.following import MOST, Following
+from gateway.control.question import Misasked
+from tests.control.case import ControlCase
+
+HTTP = {
+    "event_type": "http",
+    "flow_id": 7,
+    "src_ip": "10.1.2.3",
+    "dest_ip": "198.51.100.7",
+    "gateway": {"service": "web", "denied_by": "services/web.toml:12"},
+}
+FLOW = {
+    "event_type": "flow",
+    "flow_id": 8,
+    "parent_id": 7,
+    "src_ip": "10.1.2.4",
+    "dest_ip": "2001:db8::1",
+    "gateway": {"service": "ftp", "verdict": "reset"},
+}
+REFUSED = {"event_type": "audit", "audit": {"refused": 5}, "gateway": {"service": "web"}}
+
+
+class Listener:
+    """Somebody who follows."""
+
+    def __init__(self) -> None:
+        self.ready = True
+        self.heard: list[Any] = []
+
+    def told(self, line: bytes) -> None:
+        self.heard.append(json.loads(line)["event_type"])
+
+    def missed(self, count: int) -> None:
+        self.heard.append(count)
+
+
+class FollowTests(ControlCase):
+    """Who follows."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.listener = Listener()
+
+    def follow(self, **filters: Any) -> Following:
+        return self.questions.follow({"ask": "follow", **filters}, self.listener)
+
+    def write(self, *records: dict[str, Any]) -> None:
+        assert self.tape.tell is not None
+        for record in records:
+            self.tape.tell(json.dumps(record).encode() + b"\n")
+
+    def test_filters(self) -> None:
+        """What does not match is not told."""
+        for filters, expected in (
+            ({}, ["http", "flow", "audit"]),
+            ({"type": "http"}, ["http"]),
+            ({"type": ["http", "flow"]}, ["http", "flow"]),
+            ({"service": "web"}, ["http", "audit"]),
+            ({"verdict": "reset"}, ["flow"]),
+            ({"client": "10.1.2.0/24"}, ["http", "flow"]),
+            ({"server": "2001:db8::/32"}, ["flow"]),
+            ({"id": 7}, ["http", "flow"]),
+            ({"denied": True}, ["http", "audit"]),
+            ({"denied": True, "type": "http"}, ["http"]),
+        ):
+            following = self.follow(**filters)
+            self.write(HTTP, FLOW, REFUSED)
+            following.stop()
+            self.assertEqual(self.listener.heard, expected, filters)
+            self.listener.heard.clear()
+
+    def test_slow(self) -> None:
+        """Who can't take more is told how much he has missed, and delays nobody."""
+        self.follow(type="http")
+        self.listener.ready = False
+        self.write(HTTP, FLOW, HTTP)
+        self.assertEqual(self.listener.heard, [])
+        self.listener.ready = True
+        self.write(HTTP)
+        self.assertEqual(self.listener.heard, [2, "http"])
+
+    def test_over(self) -> None:
+        """When nobody follows any more, the audit is asked for nothing."""
+        first, second = self.follow(), self.follow(type="flow")
+        first.stop()
+        first.stop()
+        self.write(FLOW)
+        second.stop()
+        self.assertEqual(self.listener.heard, ["flow"])
+        self.assertIsNone(self.tape.tell)
+
+    def test_bug(self) -> None:
+        """A follower that fails is dropped; the others go on."""
+        self.follow().tell = lambda *_: 1 / 0  # type: ignore[method-assign]
+        self.follow()
+        self.write(FLOW, FLOW)
+        self.assertEqual(self.listener.heard, ["flow", "flow"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_mistakes(self) -> None:
+        """A filter that can't be read is said; so is one follower too many."""
+        for filters in ({"typ": "http"}, {"type": 5}, {"client": "x"}, {"id": "7"}, {"denied": 1}):
+            self.assertRaises(Misasked, self.follow, **filters)
+        for _ in range(MOST):
+            self.follow()
+        self.assertRaises(Misasked, self.follow)
