@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from pathlib import Path
 
 import click
@@ -12,7 +11,7 @@ from gateway.cli.configuration import load_policy
 from gateway.cli.terminal import Terminal
 from gateway.interfaces import Address
 from gateway.policy.connection import Connection, Protocol
-from gateway.policy.explain import explain
+from gateway.policy.explain import check, explain
 from gateway.policy.foretelling import Said
 
 
@@ -48,11 +47,11 @@ def command(
     tproxygw explain --from fd00::1 --to '[2001:db8::1]:53' --protocol udp
     tproxygw explain --from 10.1.2.3 --to 198.51.100.7:443 --sni www.example.org
     """
-    if ip_address(client.host).version != ip_address(server.host).version:
-        raise click.UsageError("--from and --to must both be IPv4, or both IPv6 addresses")
     connection = Connection(client, server, Protocol(protocol), interface)
-    if connection.protocol.has_ports and not server.port:
-        raise click.UsageError("--to lacks a port")
+    try:
+        check(connection)
+    except ValueError as error:
+        raise click.UsageError(f"--from, --to: {error}") from None
     said = None
     if sni is not None or alpn is not None:
         said = Said(sni or "", tuple(filter(None, (alpn or "").split(","))))

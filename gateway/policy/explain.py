@@ -52,9 +52,33 @@ def explain(policy: Policy, connection: Connection, said: Said | None = None) ->
     @param said: what its client would say first, where an inspector goes by that.
     @raise ValueError: an address of the connection is none.
     """
-    rows = list(_rows(policy, connection, said))
+    rows = explained(policy, connection, said)
     width = max(len(heading) for heading, _ in rows)
     return "\n".join(f"{heading:{width}}  {text}".rstrip() for heading, text in rows)
+
+
+def check(connection: Connection) -> None:
+    """
+    Whether there can be such a connection.
+
+    @raise ValueError: its addresses are none, or of two families; or it lacks a port.
+    """
+    (client, _), (server, _) = (
+        read_address(end.host) for end in (connection.source, connection.destination)
+    )
+    if client is not server:
+        raise ValueError("they must both be IPv4, or both IPv6 addresses")
+    if connection.protocol.has_ports and not connection.destination.port:
+        raise ValueError("the server lacks a port")
+
+
+def explained(policy: Policy, connection: Connection, said: Said | None = None) -> list[Row]:
+    """
+    The same as rows.
+
+    @raise ValueError: an address of the connection is none.
+    """
+    return list(_rows(policy, connection, said))
 
 
 def zones_of(policy: Policy, address: Address) -> tuple[str, ...]:

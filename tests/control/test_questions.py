@@ -55,6 +55,28 @@ class StatusTests(ControlCase):
         self.assertEqual(merged["sessions"]["most"], answer["sessions"]["most"])
 
 
+class ExplainTests(ControlCase):
+    """C{explain}"""
+
+    def test_rows(self) -> None:
+        """What would happen, by the policy in force."""
+        answer = self.ask("explain", **{"from": "192.0.2.1", "to": "198.51.100.2:80"})
+        rows = {heading: words for heading, words in answer["rows"] if heading}
+        self.assertEqual(rows["from"], "192.0.2.1 is in no zone")
+        self.assertIn("inspector: web", rows["gateway"])
+
+    def test_mistakes(self) -> None:
+        """What can't be a connection is said."""
+        for more, words in (
+            ({"from": "192.0.2.1"}, "to: "),
+            ({"from": "192.0.2.1", "to": "198.51.100.2"}, "the server lacks a port"),
+            ({"from": "192.0.2.1", "to": "[2001:db8::1]:80"}, "must both be IPv4"),
+            ({"from": "x", "to": "198.51.100.2:80"}, "from: "),
+            ({"from": "192.0.2.1", "to": "198.51.100.2:80", "protocol": "ipx"}, "none of tcp"),
+        ):
+            self.assertProblem(words, self.ask("explain", **more))
+
+
 class KillTests(ControlCase):
     """C{kill}"""
 

@@ -1,0 +1,69 @@
+"""The question C{explain}: what would happen to a connection, by the policy in force?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from gateway.control.question import Answer, Asked, Asker, Misasked, check_keys, text
+from gateway.interfaces import Address
+from gateway.policy.connection import Connection, Protocol
+from gateway.policy.explain import check, explained
+from gateway.policy.foretelling import Said
+from gateway.policy.notation import read_client
+from gateway.policy.policy import Policy
+
+KEYS = ("from", "to", "protocol", "interface", "sni", "alpn")
+
+PROTOCOLS = {each.value: each for each in Protocol}
+
+
+class Explain:
+    """
+    @param policy: the one in force.
+    """
+
+    changes = False
+
+    def __init__(self, policy: Callable[[], Policy]) -> None:
+        self._policy = policy
+
+    def ask(self, asked: Asked, asker: Asker) -> Answer:
+        """See L{Question<gateway.control.question.Question>}."""
+        check_keys(asked, KEYS)
+        connection = _connection(asked)
+        return {"rows": [list(row) for row in explained(self._policy(), connection, _said(asked))]}
+
+    def merge(self, asked: Asked, answers: Sequence[Answer]) -> Answer:
+        """See L{Question<gateway.control.question.Question>}: all have the same policy."""
+        return answers[0]
+
+
+def _connection(asked: Asked) -> Connection:
+    """
+    Which one is meant.
+
+    @raise Misasked: there can't be such a one.
+    """
+    protocol = PROTOCOLS.get(text(asked, "protocol") or Protocol.TCP.value)
+    if protocol is None:
+        raise Misasked(f"protocol: none of {', '.join(PROTOCOLS)}")
+    interface = text(asked, "interface") or None
+    connection = Connection(_address(asked, "from"), _address(asked, "to"), protocol, interface)
+    try:
+        check(connection)
+    except ValueError as error:
+        raise Misasked(f"from, to: {error}") from None
+    return connection
+
+
+def _address(asked: Asked, key: str) -> Address:
+    try:
+        return read_client(text(asked, key))
+    except ValueError as error:
+        raise Misasked(f"{key}: {error}") from None
+
+
+def _said(asked: Asked) -> Said | None:
+    """What the client would say first, if that was told."""
+    sni, alpn = text(asked, "sni"), text(asked, "alpn")
+    return Said(sni, tuple(filter(None, alpn.split(",")))) if sni or alpn else None
