@@ -34,7 +34,7 @@ class InspectorMaker:
         class itself. It is called with one argument, the L{ISession}. Its
         attribute C{Settings}, if it has one, is the attrs class of its settings,
         and C{Shared} is called with these for what all sessions of a service share.
-        C{keeps} says that it never changes a body.
+        C{keeps} says that it never changes a body, C{serves} for whose bodies it is only.
     @ivar transports: C{"tcp"}, or C{"udp"}, for an inspector of datagrams, or both.
     @ivar contract: the version of the contract that it was written for. One that is given is
         checked when the policy is loaded: L{gateway.interfaces.CONTRACT}.
@@ -69,6 +69,11 @@ class InspectorMaker:
     def keeps(self) -> bool:
         """See L{IInspectorMaker}: the class's C{keeps}."""
         return bool(getattr(self.inspector, "keeps", False))
+
+    @property
+    def serves(self) -> frozenset[str]:
+        """See L{IInspectorMaker}: the class's C{serves}."""
+        return frozenset(getattr(self.inspector, "serves", ()))
 
     def make(self, session: ISession) -> IInspector:
         """An inspector for this session."""

@@ -88,8 +88,11 @@ class _Loader:
         files = list(self._service_files(paths, resolver))
         services = {service.name: service for _, service, _ in files}
         expectations = list(_expectations(files))
-        naming = [entry for each in files for entry in _naming(*each)]
-        check_named(naming, services)
+        naming: list[Entry] = []
+        for file, service, table in files:
+            entries = tuple(_naming(file, service, table))
+            check_named(service, entries, services)
+            naming += entries
         ranking = self._ranked(services.values(), gateway.divert)
         self.problems += unread(self.directory, self.files.digests, plugin_path)
         self.problems += writable(self.directory, plugin_path)

@@ -1,4 +1,4 @@
-"""Services that settings name: each must be there, and inspect."""
+"""Services that settings name: each must be there, and inspect what it is named for."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ from gateway.policy.settings import keys_of
 from gateway.policy.structure import class_within, type_hints
 
 
-def check_named(entries: Iterable[Entry], services: Mapping[str, Service]) -> None:
-    """Complain about each name in C{entries} that is no service."""
+def check_named(by: Service, entries: Iterable[Entry], services: Mapping[str, Service]) -> None:
+    """Complain about each name in C{by}'s C{entries} that is no service, or none for it."""
     for entry in entries:
         name = entry.value
         if name not in services:
             entry.complain(f'no service "{name}"{did_you_mean(name, services)}')
-        elif services[name].maker is None:
+            continue
+        maker = services[name].maker
+        if maker is None:
             entry.complain(f'service "{name}" does not inspect')
+        elif maker.serves and by.maker is not None and by.maker.name not in maker.serves:
+            whom = ", ".join(f'"{each}"' for each in sorted(maker.serves))
+            entry.complain(f'service "{name}" ("{maker.name}") is for services of {whom} only')
 
 
 def named(kind: type, table: Entry) -> Iterator[Entry]:

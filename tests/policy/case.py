@@ -127,6 +127,8 @@ class Maker:
     description: str = "An inspector for tests."
     transports: frozenset[str] = frozenset({"tcp"})
     contract: tuple[int, int] = CONTRACT
+    serves: frozenset[str] = frozenset()
+    keeps: bool = False
 
     def settings(self) -> type | None:
         return self.kind
@@ -152,6 +154,7 @@ MAKERS = {
     "limits": Maker("limits", Inner),
     "patient": Maker("patient", PatientSettings),
     "broken": BrokenMaker("broken"),
+    "waiter": Maker("waiter", serves=frozenset({"tea"})),
 }
 
 

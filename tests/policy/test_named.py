@@ -54,6 +54,20 @@ class NamedTests(LoadCase):
             ],
         )
 
+    def test_for_others(self) -> None:
+        """An inspector that needs what only some protocols know is for these only."""
+        file = 'inspector = "party"\n[party]\nmain = "waiter"\n'
+        found = self.problems(
+            {"services/waiter.toml": 'inspector = "waiter"\n', "services/party.toml": file}
+        )
+        self.assertEqual(
+            found,
+            [
+                'services/party.toml:3:1: party.main: service "waiter" ("waiter") is for services '
+                'of "tea" only'
+            ],
+        )
+
     def test_no_inspector(self) -> None:
         """A service that the kernel treats can't look at anything."""
         found = self.party("bank")

@@ -45,6 +45,7 @@ class Maker:
     description: str = ""
     transports: frozenset[str] = frozenset({"tcp", "udp"})
     contract: tuple[int, int] = CONTRACT
+    serves: frozenset[str] = frozenset()
 
     @property
     def keeps(self) -> bool:

@@ -55,6 +55,8 @@ class MilterInspector(ScanInspector):
     Settings = MilterSettings
     settings: MilterSettings
     keeps = False
+    serves = frozenset({"smtp"})
+    """Others have no envelope to tell a filter of."""
 
     async def judge(self, body: ISpool) -> Judgement:
         """See L{ScanInspector.judge}."""

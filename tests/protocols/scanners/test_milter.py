@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from struct import pack
 from typing import Any
 
@@ -14,6 +15,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.envelope import Envelope, SmtpEnvelope
 from gateway.interfaces import CLIENT, SERVER, Denied
+from gateway.policy.load import load
+from gateway.policy.problem import PolicyError
+from gateway.registry import find
 from gateway.scanning.spool import Spools
 from gateway.testing import END, Conversation, FakeSession, InspectorSuite, bytewise
 from gateway.testing.tools import FakeLine, FakeTools
@@ -45,6 +49,40 @@ def scan(
     session.says(CLIENT, mail)
     session.hangs_up(CLIENT)
     return session
+
+
+NAMED = {
+    "smtp": 'stack = "filters"',
+    "pop3": 'stack = "filters"',
+    "ftp": 'stack_upload = "filters"',
+    "http.stack": 'response = "filters"',
+}
+
+
+class NamedTests(SynchronousTestCase):
+    """Who may name a milter."""
+
+    def problems(self, table: str) -> list[str]:
+        folder = Path(self.mktemp())
+        (folder / "services").mkdir(parents=True)
+        inspector = table.partition(".")[0]
+        text = f'inspector = "{inspector}"\n[[rule]]\n[{table}]\n{NAMED[table]}\n'
+        folder.joinpath("gateway.toml").touch()
+        folder.joinpath("services", "mail.toml").write_text(text)
+        folder.joinpath("services", "filters.toml").write_text('inspector = "milter"\n')
+        try:
+            load(folder, find)
+        except PolicyError as error:
+            return [str(problem) for problem in error.problems if not problem.warning]
+        return []
+
+    def test_named(self) -> None:
+        """Only SMTP knows an envelope; elsewhere it is a mistake, which is found at once."""
+        self.assertEqual(self.problems("smtp"), [])
+        for table in ("pop3", "ftp", "http.stack"):
+            (problem,) = self.problems(table)
+            self.assertTrue(problem.startswith("services/mail.toml:4:1: "), problem)
+            self.assertIn('service "filters" ("milter") is for services of "smtp" only', problem)
 
 
 class MilterTests(SynchronousTestCase):
