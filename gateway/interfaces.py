@@ -449,6 +449,9 @@ class ISession(Interface):
         close_notify. A message that ends with the connection may not be whole then.
         """
 
+    def protected(side: Side) -> bool:
+        """Whether C{side} speaks TLS, whichever inspector has asked for that; no body does."""
+
     def expect(
         side: Side, address: Address, service: str | Callable[[Any], Any] | None
     ) -> Deferred[Any]:
@@ -646,6 +649,9 @@ class IInspectorMaker(Interface):
     name: str = Attribute("what service files write after 'inspector ='")
     description: str = Attribute("one line for the operator")
     keeps: bool = Attribute("whether a body passes as it is, or not at all: L{ISession.keeps}")
+    serves: frozenset[str] = Attribute(
+        "names of the inspectors whose services may name one of this; empty: any may"
+    )
     transports: frozenset[str] = Attribute(
         "what it inspects: {'tcp'}, {'udp'} (make() then gets an IDatagramSession), or both"
     )

@@ -140,6 +140,12 @@ class ILine(Interface):
     def limit(connections: int) -> None:
         """The daemon has said that it takes no more than so many lines; 0: any number."""
 
+    def works() -> None:
+        """
+        The daemon has answered something that no body had a part in. What goes wrong on this line
+        from now on may be the body's doing, and strangers choose bodies: it is not counted.
+        """
+
     def keep() -> None:
         """All was said and answered: the next one may go on here."""
 
@@ -147,7 +153,9 @@ class ILine(Interface):
         """
         Close it.
 
-        @param fault: what the daemon did wrong; if it does so repeatedly, it is left alone.
+        @param fault: what the daemon did wrong. If it does so repeatedly, before L{works}, it is
+            left alone; after it, the next one has a line on which the daemon has yet to show that
+            it works.
         """
 
 

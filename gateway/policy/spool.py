@@ -45,3 +45,11 @@ class SpoolSettings:
         unit="bytes",
         minimum=0,
     )
+    client_bytes: int = option(
+        "Bytes of such bodies of one client (of IPv6, a /64), in memory and in the folder, so that "
+        "no client has all the room. More is refused likewise.",
+        1073741824,
+        unit="bytes",
+        precedent="a quarter of file_bytes",
+        minimum=1,
+    )

@@ -108,11 +108,16 @@ class Daemon:
 
     # What becomes of a line
 
-    def keep(self, line: Line) -> None:
-        """All was well; the next one may go on there."""
+    def works(self, line: Line) -> None:
+        """It has answered, as it should, on this line."""
         if self._breaker.resting:
             log.info("{address}: answers again", address=self.address)
         self._breaker.well()
+        line.works = True
+
+    def keep(self, line: Line) -> None:
+        """All was well; the next one may go on there."""
+        self.works(line)
         line.uses += 1
         waiting = next(iter(self._waiting), None)
         if not line.sound or (waiting is not None and self._waiting[waiting]):
@@ -129,7 +134,9 @@ class Daemon:
 
     def drop(self, line: Line, fault: str) -> None:
         """It is not to be used any more; C{fault}: what the daemon did wrong, if it did."""
-        if fault:
+        if fault and line.works:
+            self.stop()  # who comes next begins anew, and sees whether it still works
+        elif fault:
             self._failed(fault)
         self._close(line)
         self._next()
@@ -181,7 +188,7 @@ class Daemon:
             waiting.errback(failure)
 
     def stop(self) -> None:
-        """Lines that nobody uses are kept no longer."""
+        """Lines that nobody uses are closed."""
         for line in tuple(self._idle):
             self._forget(line)
 

@@ -28,6 +28,7 @@ class Line:
 
     @ivar address: the daemon's, as the policy writes it.
     @ivar uses: how often it was kept.
+    @ivar works: the daemon has answered on it.
     @ivar ended: the daemon has ended, or is gone; what it said before can still be read.
     @ivar notes: what the protocol remembers.
     """
@@ -35,6 +36,7 @@ class Line:
     def __init__(self, reactor: Any, address: str, sock: socket.socket, connected: bool) -> None:
         self.address = address
         self.uses = 0
+        self.works = False
         self.ended = False
         self.notes: dict[str, object] = {}
         self.made: Deferred[Line] | None = None

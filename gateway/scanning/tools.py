@@ -42,6 +42,7 @@ class Room:
         self.spools.folder = settings.folder
         self.spools.memory_bytes = settings.memory_bytes
         self.spools.file_bytes = settings.file_bytes
+        self.spools.client_bytes = settings.client_bytes
         self.daemons.adopt()
 
     def stop(self) -> None:
@@ -52,7 +53,8 @@ class Room:
 
 def room(reactor: Any, settings: SpoolSettings, scans: Scans, counts: Counts | None = None) -> Room:
     """The tools of a gateway."""
-    spools = Spools(settings.folder, settings.memory_bytes, settings.file_bytes, counts)
+    bounds = settings.memory_bytes, settings.file_bytes, settings.client_bytes
+    spools = Spools(settings.folder, *bounds, counts)
     programs = Programs(reactor, lambda: spools.folder)
     return Room(spools, Daemons(reactor), programs, scans)
 
@@ -61,15 +63,16 @@ def room(reactor: Any, settings: SpoolSettings, scans: Scans, counts: Counts | N
 class Tools:
     """See L{ITools}. Made when a session first asks for them."""
 
-    def __init__(self, room: Room, service: str) -> None:
+    def __init__(self, room: Room, service: str, client: str = "") -> None:
         self._room = room
         self._service = service
+        self._client = client
         self._held: list[Closed] = []
         self._closed = False
 
     def spool(self, memory: int) -> Spool:
         """See L{ITools.spool}."""
-        spool = self._room.spools.open(memory)
+        spool = self._room.spools.open(memory, self._client)
         self._hold(spool)
         return spool
 
@@ -145,6 +148,11 @@ class Borrowed:
     def limit(self, connections: int) -> None:
         """See L{ILine.limit}."""
         self._daemon.limit(connections)
+
+    def works(self) -> None:
+        """See L{ILine.works}."""
+        if self._line is not None:
+            self._daemon.works(self._line)
 
     def keep(self) -> None:
         """See L{ILine.keep}."""

@@ -168,6 +168,11 @@ class Leg:
         return isinstance(self.wire, SecureWire) and self.wire.cut
 
     @property
+    def protected(self) -> bool:
+        """Whether it speaks TLS."""
+        return isinstance(self.wire, SecureWire)
+
+    @property
     def silent(self) -> bool:
         """Whether nothing waits, and TLS has no goodbye to say."""
         return self.wire is None or (isinstance(self.wire, Wire) and not self.wire.waiting)

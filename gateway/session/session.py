@@ -436,6 +436,10 @@ class Session(Facilities):
         """See L{ISession.cut}."""
         return self._legs[side].cut
 
+    def protected(self, side: Side) -> bool:
+        """See L{ISession.protected}."""
+        return self._legs[side].protected
+
     def expect(
         self,
         side: Side,

@@ -233,7 +233,7 @@ class Stacked(Facilities):
     def tools(self) -> Tools:
         """See L{ISession}. What it leaves open is closed with it."""
         if self._tools is None:
-            self._tools = Tools(self.equipment.room, self.service)
+            self._tools = Tools(self.equipment.room, self.service, self.client.host)
             if self.closed:
                 self._tools.close()
         return self._tools
@@ -297,6 +297,10 @@ class Stacked(Facilities):
 
     def cut(self, side: Side) -> bool:
         """A body that is not complete never ends."""
+        return False
+
+    def protected(self, side: Side) -> bool:
+        """There is no connection."""
         return False
 
     def secure(self, side: Side, hello: bytes = b"", **_: Any) -> Deferred[Agreed]:

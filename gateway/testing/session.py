@@ -254,6 +254,10 @@ class FakeSession(Asked):
         """See L{ISession.cut}: whether it is in C{truncated}."""
         return side in self.truncated
 
+    def protected(self, side: Side) -> bool:
+        """See L{ISession.protected}."""
+        return any(secured is side for secured, _ in self.secured)
+
     def permits(self, address: Address) -> bool:
         """See L{ISession.permits}."""
         return self.elsewhere or address.host == self.server.host

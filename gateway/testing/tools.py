@@ -24,6 +24,7 @@ class FakeLine:
     @ivar sent: all that it was sent.
     @ivar kept: it was given back.
     @ivar dropped: why it was closed, if it was.
+    @ivar worked: the daemon has answered what no body had a part in.
     @ivar limited: how many lines the daemon takes, as it says.
     """
 
@@ -34,6 +35,7 @@ class FakeLine:
     sent: bytes = field(init=False, default=b"")
     kept: bool = field(init=False, default=False)
     dropped: str | None = field(init=False, default=None)
+    worked: bool = field(init=False, default=False)
     limited: int = field(init=False, default=0)
     _said: bytes = field(init=False, default=b"")
     _ended: bool = field(init=False, default=False)
@@ -62,6 +64,10 @@ class FakeLine:
     def limit(self, connections: int) -> None:
         """See L{ILine.limit}."""
         self.limited = connections
+
+    def works(self) -> None:
+        """See L{ILine.works}."""
+        self.worked = True
 
     def keep(self) -> None:
         """See L{ILine.keep}."""

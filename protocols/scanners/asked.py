@@ -29,7 +29,8 @@ async def asked(
     A line that was kept may have come to its end, so that its failure says nothing of the daemon:
     it is asked again, on a new one.
 
-    An answer that is an exception (L{Answer}) is one, and no failure.
+    An answer that is an exception (L{Answer}) is one, and no failure. What C{ask} fails with after
+    L{ILine.works} may be the body's doing, and is no reason to leave the daemon alone.
 
     @param fresh: never on a line that was used before.
     @param late: whether time has run out; then a daemon that has not answered has failed.

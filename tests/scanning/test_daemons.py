@@ -252,6 +252,39 @@ class DaemonsTests(TestCase):
         line.drop()
 
     @inlineCallbacks
+    def test_bodies(self) -> Any:
+        """
+        What strangers' bodies bring about, as often as they like, puts no daemon to rest; but who
+        comes next gets a line on which it has yet to answer.
+        """
+        lines = []
+        for _ in range(2):
+            lines.append((yield self.ask("first")))
+            lines[-1].works()
+        lines[0].keep()
+        for _ in range(5):
+            line = yield self.ask("first")
+            line.works()
+            line.drop("no answer in time")
+        line = yield self.ask("first")
+        self.assertEqual(line.uses, 0)
+        self.assertFalse(self.daemons.daemon(self.address("first"), self.terms).health.rests)
+
+    @inlineCallbacks
+    def test_works(self) -> Any:
+        """A daemon that answers again is well, though what it was then asked comes to nothing."""
+        for _ in range(2):
+            line = yield self.ask("first")
+            line.drop("rubbish")
+        daemon = self.daemons.daemon(self.address("first"), self.terms)
+        self.assertTrue(daemon.health.rests)
+        yield deferLater(reactor, 0.25)  # type: ignore[arg-type]
+        line = yield self.ask("first")
+        line.works()
+        line.drop("rubbish")
+        self.assertFalse(daemon.health.rests)
+
+    @inlineCallbacks
     def test_health(self) -> Any:
         """One daemon has one line in the metrics, though services ask it on different terms."""
         for connections in (1, 2):

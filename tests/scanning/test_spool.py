@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from gateway.counts import OwnCounts
 from gateway.scanning.spool import Spools
 from gateway.tools import SpoolFull
 
@@ -56,6 +57,23 @@ class SpoolTests(SynchronousTestCase):
         second.put(b"y" * 101)
         second.close()
         self.assertEqual((self.spools.in_memory, self.spools.in_files), (0, 0))
+
+    def test_share(self) -> None:
+        """No client has all the room, nor one with as many addresses as IPv6 gives it."""
+        counts = OwnCounts()
+        spools = Spools(self.folder, 100, 1000, 300, counts)
+        hosts = ("2001:db8::1", "2001:db8::2:3", "2001:db8:0:1::1")
+        one, same, other = (spools.open(50, host) for host in hosts)
+        one.put(b"x" * 200)
+        full = self.assertRaises(SpoolFull, same.put, b"y" * 101)
+        self.assertEqual(str(full), "spooled bodies of 2001:db8::/64 have 300 bytes in all")
+        same.put(b"y" * 100)
+        other.put(b"z" * 300)
+        one.close()
+        same.put(b"y" * 200)
+        for each in (one, same, other):
+            each.close()
+        self.assertEqual(len(counts), 0)
 
     def test_disk_full(self) -> None:
         """A disk that is full is said in words, and its part of a body is not counted."""

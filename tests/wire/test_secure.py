@@ -44,6 +44,8 @@ class StartTls(Inspector):
     ways: dict[Side, dict[str, Any]] = {}
     agreed: dict[Side, Agreed] = {}
     failed: list[Insecure] = []
+    protected: dict[Side, bool] = {}
+    """Whether it has become so."""
 
     def received(self, side: Side, data: bytes) -> Deferred[Any] | None:
         if data == b"STARTTLS\n":
@@ -57,7 +59,9 @@ class StartTls(Inspector):
         for side in self.sides:
             ways = self.ways.get(side, {})
             try:
+                self.protected[side] = self.session.protected(side)
                 self.agreed[side] = await self.session.secure(side, name=NAME, **ways)
+                self.protected[side] ^= self.session.protected(side)
             except Insecure as error:
                 self.failed.append(error)
                 raise
@@ -92,6 +96,7 @@ class Case(TestCase):
         self.patch(StartTls, "ways", {})
         self.patch(StartTls, "agreed", {})
         self.patch(StartTls, "failed", [])
+        self.patch(StartTls, "protected", {})
 
     def scene(self, making: Any = StartTls, **ways: Any) -> Scene:
         settings = Tls(trust=((authority().issued.certificate,),), system_roots=False)
@@ -137,6 +142,7 @@ class Case(TestCase):
         got = await self.read(server, len(body))
         await sending
         self.assertEqual(got, body.upper())
+        self.assertEqual(StartTls.protected, dict.fromkeys(sides, True))
         sending = ensureDeferred(send(server, b"a" * 300_000))
         self.assertEqual(await self.read(client, 300_000), b"A" * 300_000)
         await sending

@@ -117,5 +117,6 @@ class Talk:
         found = version(reply.text)
         if reply.said is Said.OTHER and found is not None:
             self._line.notes["version"] = found
+            self._line.works()
         else:
             raise ScannerFault(f"clamd answered what it was not asked: {reply.text}")

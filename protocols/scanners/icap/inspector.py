@@ -85,6 +85,10 @@ class Known:
         """It has said that."""
         self._options[whom] = options
 
+    def doubt(self, whom: Asked) -> None:
+        """It did something wrong: the next one asks whether it is still there."""
+        self._options.pop(whom, None)
+
     def heard(self, whom: Asked, tag: str) -> None:
         """An answer had this tag: with another one, the service is another one."""
         known = self._options.get(whom)
@@ -98,6 +102,8 @@ class IcapInspector(ScanInspector):
     Settings = IcapSettings
     Shared = Known
     settings: IcapSettings
+    decodes = True
+    """It is told of the body's headers."""
 
     async def judge(self, body: ISpool) -> Judgement:
         """See L{ScanInspector.judge}."""
@@ -120,11 +126,15 @@ class IcapInspector(ScanInspector):
         if method not in options.methods:
             raise ScannerFault(f"ICAP: the service {whom.service} has no {method}")
         preview = options.preview_of(envelope.filename, body.size)
-        found, tag = await exchange.judge(
-            self._heads(whom, body, preview), body, preview, self._status
-        )
-        exchange.leave()
+        heads = self._heads(whom, body, preview)
         known: Known = self.session.shared
+        line.works()
+        try:
+            found, tag = await exchange.judge(heads, body, preview, self._status)
+        except BaseException:
+            known.doubt(whom)
+            raise
+        exchange.leave()
         known.heard(whom, tag)
         scanner = " ".join(filter(None, (options.service, tag)))
         return Judgement(found=found, scanner=scanner, where=line.address)

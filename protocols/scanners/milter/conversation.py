@@ -121,6 +121,7 @@ class Conversation:
         if not OLDEST <= version <= VERSION:
             raise ScannerFault(f"milter: protocol version {version}")
         self._steps = Step(steps & STEPS)
+        self._line.works()
 
     async def _tell_envelope(self) -> None:
         told, client = self._told, self._told.client
