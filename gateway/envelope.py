@@ -79,6 +79,8 @@ class Envelope:
     @ivar filename: its last part only: never a path; empty if it has none.
     @ivar media_type: what its sender says that it is; in small letters, without parameters.
     @ivar size: what its sender says; C{None} if that is not known.
+    @ivar coding: how it is compressed, as its sender says: C{"gzip"}, C{"br"}; several in the order
+        in which they were applied, with commas; empty if it is not.
     """
 
     protocol: str = ""
@@ -87,6 +89,7 @@ class Envelope:
     filename: str = ""
     media_type: str = ""
     size: int | None = None
+    coding: str = ""
     http: HttpEnvelope | None = None
     ftp: FtpEnvelope | None = None
     smtp: SmtpEnvelope | None = None

@@ -37,23 +37,28 @@ class Stack:
     )
 
     ranges: bool = option(
-        "Whether clients may have parts of a body that `response`, or a service that a test "
-        "chooses, sees, which is then shown nothing else.",
+        "Whether clients may have, and send, parts of a body that such a service sees, which is "
+        "then shown nothing else.",
+        False,
+    )
+    codings: bool = option(
+        "Whether servers may be asked for bodies in codings that the gateway can't decode for "
+        'such a service ("br", "zstd"), which then has to.',
         False,
     )
 
     @property
     def hides_ranges(self) -> bool:
         """Whether bodies are asked for as a whole, so that they can be judged."""
-        return self.refuses_part(None)
+        return bool(self.response) and not self.ranges
 
-    def refuses_part(self, chosen: Stacked | None) -> bool:
+    def refuses_part(self, stack: Stacked | None) -> bool:
         """
-        Whether a part of a response's body does not pass.
+        Whether a part of a body does not pass.
 
-        @param chosen: who inspects it, if a test says so.
+        @param stack: who inspects it.
         """
-        return (bool(self.response) or chosen is not None) and not self.ranges
+        return stack is not None and not self.ranges
 
     @property
     def of_requests(self) -> Stacked | None:

@@ -25,6 +25,7 @@ from gateway.interfaces import (
     Verdict,
 )
 from gateway.tools import ISpool, SpoolFull, Unavailable, let_go
+from protocols.scanners.decoding import PLAIN, decoded
 from protocols.scanners.fault import ScannerFault
 from protocols.scanners.held import BLOCK, Held
 from protocols.scanners.judgement import Judgement
@@ -32,15 +33,21 @@ from protocols.scanners.report import Report
 from protocols.scanners.settings import ScanSettings
 
 
+class Larger(Exception):
+    """Decoded, a body is larger than what is scanned."""
+
+
 class ScanInspector(Inspector):
     """
     A body that is held until it is judged. A subclass says how: L{judge}.
 
     @cvar keeps: whether bodies are never changed: see L{ISession.keeps}.
+    @cvar decodes: whether the scanner itself decodes what is compressed.
     """
 
     Settings: ClassVar[type[ScanSettings]] = ScanSettings
     keeps: ClassVar[bool] = True
+    decodes: ClassVar[bool] = False
 
     def __init__(self, session: ISession) -> None:
         super().__init__(session)
@@ -146,7 +153,7 @@ class ScanInspector(Inspector):
         @raise Denied: it does not pass.
         """
         began = self.session.date()
-        self._scan = Deferred.fromCoroutine(self._attempt())
+        self._scan = Deferred.fromCoroutine(self._attempt(whole))
         limit = self.session.after(self.settings.scan_seconds, self._expire)
         judgement: Judgement | str
         try:
@@ -156,6 +163,11 @@ class ScanInspector(Inspector):
                 raise
             let_go(cancelled)
             judgement = f"no verdict within {self.settings.scan_seconds:g} seconds"
+        except Larger as larger:
+            let_go(larger)
+            self._check_larger()
+            self._report.too_large(Outcome.PASSED)
+            return None
         finally:
             limit.cancel()
             self._scan = None
@@ -167,13 +179,43 @@ class ScanInspector(Inspector):
             self._refuse(judgement)
         return judgement.instead
 
-    async def _attempt(self) -> Judgement | str:
-        """The judgement, or why there is none."""
+    async def _attempt(self, whole: bool) -> Judgement | str:
+        """
+        The judgement, or why there is none.
+
+        @raise Larger: see L{_decoded}.
+        """
         try:
-            return await self.judge(self._held.spool)
+            coding = self.session.envelope.coding
+            if self.decodes or coding in PLAIN or not self._held.size:
+                return await self.judge(self._held.spool)
+            body = await self._decoded(coding, whole)
+            try:
+                return await self.judge(body)
+            finally:
+                body.close()
         except (ScannerFault, Unavailable, SpoolFull) as fault:
             let_go(fault)
             return str(fault)
+
+    async def _decoded(self, coding: str, whole: bool) -> ISpool:
+        """
+        The body as it will be read.
+
+        @raise Larger: that is more than is scanned.
+        @raise Unfit: it can't be.
+        """
+        body: ISpool = self.session.tools.spool(self.settings.memory_bytes)
+        sender = CLIENT if self.session.envelope.direction == "upload" else SERVER
+        for piece in decoded(self._held.spool, coding, whole):
+            room = self.settings.body_bytes - body.size
+            body.put(piece[:room])
+            if len(piece) > room:
+                if self.settings.larger != "scan-beginning":
+                    raise Larger
+                break
+            await self.session.give_way(sender)
+        return body
 
     def _expire(self) -> None:
         self._late = True

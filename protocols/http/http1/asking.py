@@ -189,7 +189,8 @@ class Asking:
             message = message.with_headers(reframed(message.headers, chunked))
         outlet = Outlet(self._send, lambda: session.flushed(SERVER))
         sink, before = sink_of(message, way, outlet, session, stack)
-        envelope = envelope_of(message, current.user if current is not None else "", framing)
+        user = current.user if current is not None else ""
+        envelope = envelope_of(message, user, framing, session.protected(CLIENT))
         await through(session, stack.service, body, sink, envelope, before + begun.content)
 
     def _send(self, data: bytes) -> None:

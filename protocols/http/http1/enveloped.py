@@ -6,6 +6,7 @@ import re
 from urllib.parse import unquote
 
 from gateway.envelope import Envelope, Fields, HttpEnvelope
+from protocols.http.coding import coding_of
 from protocols.http.http1.framing import Framing, Kind
 from protocols.http.message import FRAMING, Form, Request, Response
 
@@ -16,11 +17,18 @@ _LONGEST = 255
 """Letters of a file's name, as file systems have it."""
 
 
-def envelope_of(message: Request | Response, user: str, framing: Framing) -> Envelope:
+PORTS = {"http": 80, "https": 443}
+"""Those that an address need not name."""
+
+
+def envelope_of(
+    message: Request | Response, user: str, framing: Framing, protected: bool
+) -> Envelope:
     """
     @param message: as it leaves.
     @param user: who asks, if that is known.
     @param framing: of the body, as it comes.
+    @param protected: the client speaks TLS.
     """
     headers = message.headers
     return Envelope(
@@ -30,19 +38,20 @@ def envelope_of(message: Request | Response, user: str, framing: Framing) -> Env
         filename=_filename(message),
         media_type=(headers.get("content-type") or "").partition(";")[0].strip(" \t").lower(),
         size=framing.length if framing.kind is Kind.LENGTH else None,
-        http=_http(message),
+        coding=coding_of(headers),
+        http=_http(message, "https" if protected else "http"),
     )
 
 
-def _http(message: Request | Response) -> HttpEnvelope:
+def _http(message: Request | Response, scheme: str) -> HttpEnvelope:
     if isinstance(message, Request):
         return HttpEnvelope(
-            message.method, _url(message), message.version, request=_fields(message)
+            message.method, _url(message, scheme), message.version, request=_fields(message)
         )
     request = message.request
     return HttpEnvelope(
         request.method,
-        _url(request),
+        _url(request, scheme),
         message.version,
         message.status,
         message.reason,
@@ -55,12 +64,12 @@ def _fields(message: Request | Response) -> Fields:
     return message.headers.only(lambda name: name.lower() not in FRAMING).fields
 
 
-def _url(request: Request) -> str:
+def _url(request: Request, scheme: str) -> str:
     if request.target.form is not Form.ORIGIN or not request.host:
         return request.target.text
     host = f"[{request.host}]" if ":" in request.host else request.host
-    port = f":{request.port}" if request.port not in (None, 80) else ""
-    return f"http://{host}{port}{request.target.text}"
+    port = f":{request.port}" if request.port not in (None, PORTS[scheme]) else ""
+    return f"{scheme}://{host}{port}{request.target.text}"
 
 
 def _filename(message: Request | Response) -> str:

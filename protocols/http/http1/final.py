@@ -109,7 +109,8 @@ class Final:
         session = self._dialogue.session
         outlet = Outlet(self._put, lambda: session.flushed(CLIENT))
         sink, before = sink_of(self._message, self._way, outlet, session, stack)
-        envelope = envelope_of(self._message, self._transaction.user, self._framing)
+        user, protected = self._transaction.user, session.protected(CLIENT)
+        envelope = envelope_of(self._message, user, self._framing, protected)
         await through(session, stack.service, self._body, sink, envelope, before + begun)
 
     def _way(self, message: Request | Response) -> Way:

@@ -7,8 +7,9 @@ from typing import ClassVar, NamedTuple
 from attrs import field, frozen
 
 from gateway.inspector import option
+from protocols.http.coding import coding_of
 from protocols.http.message import Headers, Request, Response
-from protocols.http.policy.codings import coding_of, readable
+from protocols.http.policy.codings import readable
 from protocols.http.policy.length import is_empty
 from protocols.http.policy.mediatype import NoType, is_container, media_type
 from protocols.http.policy.patterns import Texts, read_types

@@ -16,8 +16,10 @@ from gateway.interfaces import Address, blamed
 from protocols.http.decision import Decision, IPlans, Page, Pass, Redirect, Refuse, Stacked
 from protocols.http.message import Form, Headers, Request, Response
 from protocols.http.policy.authentication import Authentication, Compute
+from protocols.http.policy.codings import readable
 from protocols.http.policy.headers import HeaderPolicy
 from protocols.http.policy.mediatype import NoType
+from protocols.http.policy.part import is_part
 from protocols.http.policy.settings import HttpSettings
 from protocols.http.policy.test import CHANGES, Test, request_of
 from protocols.http.policy.url import NOWHERE, Url, has_bad_escape, is_deceptive
@@ -177,6 +179,9 @@ class Decisions:
         if long is not None:
             reason, status = _too_long(long, policy), REQUEST_HEADER_FIELDS_TOO_LARGE
             return _refuse(reason, "request_headers.limit", status)
+        stack = stack or self._settings.stack.of_requests
+        if self._settings.stack.refuses_part(stack) and is_part(headers):
+            return _refuse("a part of a body, which can't be inspected", "stack.ranges")
         content, answers = self._settings.request_content, self._settings.content
         wrong = content.head(request) if content.judges else None
         if wrong is not None:
@@ -184,10 +189,19 @@ class Decisions:
         headers = policy.apply(headers)
         if answers.looks:
             headers = answers.asked(headers)
-        if self._settings.stack.hides_ranges:
-            headers = headers.without("range", "if-range")
+        headers = self._judgeable(headers)
         look = content.wants(request) if content.looks else 0
         return Pass(request.with_headers(headers), look, stack=stack, wait=wait)
+
+    def _judgeable(self, headers: Headers) -> Headers:
+        """A request's headers, so that who is shown the body of the answer can judge it."""
+        stack = self._settings.stack
+        if stack.hides_ranges:
+            headers = headers.without("range", "if-range")
+        codings = headers.members("accept-encoding")
+        if codings and not stack.codings and self._settings.shows_answers:
+            headers = headers.with_("Accept-Encoding", readable(codings))
+        return headers
 
     # Responses
 
@@ -198,6 +212,7 @@ class Decisions:
         headers, decided, stack, wait = self._tested(tests, response, url)
         if decided is not None:
             return decided
+        stack = stack or self._settings.stack.of_responses
         if response.status == PARTIAL_CONTENT and self._settings.stack.refuses_part(stack):
             reason = "a part of a body, which can't be inspected (206)"
             return _refuse(reason, "stack.ranges", BAD_GATEWAY)

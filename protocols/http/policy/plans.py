@@ -27,7 +27,7 @@ def plans_of(settings: HttpSettings) -> Plans | None:
         settings.content.judges,
         settings.request_content.judges,
         settings.stack.request,
-        settings.stack.response,
+        settings.shows_answers,
         settings.request_bodies,
         settings.times.response_bytes_per_second,
         settings.limits.response_body_bytes,

@@ -99,3 +99,8 @@ class HttpSettings(CoreSettings):
         "Who may ask, by name and password (Basic, RFC 7617). Without this table, anybody.", None
     )
     pages: Pages = option("What clients read that are refused.", Pages())
+
+    @property
+    def shows_answers(self) -> bool:
+        """Whether a stacked service sees, or may be chosen to see, bodies of answers."""
+        return bool(self.stack.response) or any(test.action == "stack" for test in self.response)

@@ -6,6 +6,7 @@ import ftplib
 import smtplib
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
@@ -77,6 +78,7 @@ class ScanCase(SceneCase):
             "zip": zipped(),
             "gzip": compressed(),
             "gzip-clean": compressed(b"clean"),
+            "deflate": zlib.compress(EICAR),
             "empty": b"",
         }.items():
             (self.www / name).write_bytes(content)

@@ -68,7 +68,7 @@ class ClamdTests(ScanCase):
         for form in FORMS:
             self.assertEqual(self.get(f"clean?form={form}"), (200, CLEAN), form)
         self.assertEqual(self.get("empty"), (200, b""))
-        status, body = self.get("gzip-clean?gzip=1")
+        status, body = self.get("gzip-clean?coding=gzip")
         self.assertEqual((status, body), (200, compressed(b"clean")))
         record = self.record(filename="gzip-clean", verdict="passed")
         self.assertEqual(record["magic"], "application/gzip")
@@ -81,7 +81,7 @@ class ClamdTests(ScanCase):
 
     def test_virus(self) -> None:
         """What is not gets a page: on its own, in an archive, compressed, at the end of a file."""
-        for path in ("eicar", "zip", "gzip?gzip=1", "late"):
+        for path in ("eicar", "zip", "gzip?coding=gzip", "late"):
             for form in FORMS:
                 status, page = self.get(f"{path}{'&' if '?' in path else '?'}form={form}")
                 self.assertEqual(status, 403, path)
@@ -89,6 +89,16 @@ class ClamdTests(ScanCase):
                 self.assertIn(b"Refused: " + name + b".UNOFFICIAL", page)
         alerts = [one for one in self.scene.records() if one["event_type"] == "alert"]
         self.assertEqual(alerts[-1]["alert"]["signature"], "Pattern-Test.UNOFFICIAL")
+
+    def test_codings(self) -> None:
+        """
+        What only the browser could read is not asked for; what is sent so anyhow does not pass,
+        and deflate, which clamd does not know, is read for it.
+        """
+        self.assertEqual(self.get("deflate?coding=deflate")[0], 403)
+        self.assertEqual(self.record(filename="deflate")["found"], ["Eicar-Test.UNOFFICIAL"])
+        self.assertEqual(self.get("eicar?coding=br", "-H", "Accept-Encoding: br, gzip")[0], 403)
+        self.record(reason="not scanned: a body coded as 'br', which can't be decoded")
 
     def test_uploads(self) -> None:
         """Of an infected upload the server never hears; a clean one arrives."""

@@ -24,7 +24,7 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """C{/NAME?form=chunked&gzip=1&pause=0.1}; C{PUT /NAME}."""
+    """C{/NAME?form=chunked&coding=gzip&pause=0.1}; C{PUT /NAME}."""
 
     protocol_version = "HTTP/1.1"
     folder: Path
@@ -42,8 +42,8 @@ class Handler(BaseHTTPRequestHandler):
         content = (self.folder / url.path[1:]).read_bytes()
         form = how.get("form", "length")
         self.send_response(200)
-        if "gzip" in how:
-            self.send_header("Content-Encoding", "gzip")
+        if "coding" in how:
+            self.send_header("Content-Encoding", how["coding"])
         if form == "length":
             self.send_header("Content-Length", str(len(content)))
         elif form == "chunked":

@@ -132,7 +132,7 @@ THOUGHT_OF = {
         *("silence_seconds", "response_bytes_per_second", "take_seconds", "window_seconds"),
         *("keepalive_seconds", "shortest"),
     },
-    Stack: {"request", "response", "headers", "held_bytes", "ranges"},
+    Stack: {"request", "response", "headers", "held_bytes", "ranges", "codings"},
     HeaderPolicy: {"limit", "only", "remove", "replace", "rename", "set", "add", "_removed"},
     RequestTest: {*OF_A_TEST, "lists"},
     ResponseTest: {*OF_A_TEST, "status", "request_header", "_asked"},

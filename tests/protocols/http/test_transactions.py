@@ -649,6 +649,52 @@ class StackTests(SynchronousTestCase):
         session.says(SERVER, OK.replace(b"200 OK", part))
         self.assertTrue(session.sent[CLIENT].startswith(b"HTTP/1.1 502 "), session.sent[CLIENT])
 
+    def test_codings(self) -> None:
+        """
+        A body that is judged, or may be, is asked for as it can be decoded for that, unless the
+        service can do that by itself.
+        """
+        asked = b"GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: %s\r\n\r\n"
+        test = ResponseTest(action="stack", service="scan")
+        every = b"gzip, deflate, br, zstd"
+        for settings, sent in (
+            (HttpSettings(stack=Stack(response="scan")), b"gzip, deflate"),
+            (HttpSettings(response=(test,)), b"gzip, deflate"),
+            (HttpSettings(stack=Stack(response="scan", codings=True)), every),
+            (HttpSettings(stack=Stack(request="scan")), every),
+        ):
+            session = begin(settings)
+            session.says(CLIENT, asked % every)
+            self.assertEqual(session.sent[SERVER], asked % sent)
+        session = begin(HttpSettings(stack=Stack(response="scan")))
+        session.says(CLIENT, GET % 1)
+        session.says(SERVER, OK.replace(b"200 OK", b"200 OK\r\nContent-Encoding: BR"))
+        self.assertEqual(session.bodies[0].envelope.coding, "br")
+
+    def test_sent_parts(self) -> None:
+        """An upload in pieces is refused before its body, as nobody sees what is cut."""
+        for lines, passes in (
+            (b"", True),
+            (b"Content-Range: bytes 0-2/3\r\n", True),
+            (b"Content-Range: bytes 0-2/*\r\n", False),
+            (b"Content-Range: bytes 0-2/6\r\n", False),
+            (b"Content-Range: bytes 3-5/6\r\n", False),
+            (b"Content-Range: lines 0-2/3\r\n", False),
+            (b"Upload-Offset: 0\r\n", False),
+            (b"Upload-Complete: ?0\r\n", False),
+            (b"Upload-Complete: ?1\r\n", True),
+            (b"X-Update-Range: append\r\n", False),
+        ):
+            for ranges, status in ((False, b"403"), (True, b"")):
+                session = begin(HttpSettings(stack=Stack(request="scan", ranges=ranges)))
+                session.says(CLIENT, PUT + lines + b"\r\nabc")
+                refused = b"" if passes else status
+                self.assertEqual(session.sent[CLIENT][9:12], refused, lines)
+                self.assertEqual(len(session.bodies), 0 if refused else 1)
+        session = begin(HttpSettings(stack=Stack(response="scan")))
+        session.says(CLIENT, PUT + b"Content-Range: bytes 3-5/6\r\n\r\nabc")
+        self.assertEqual(session.sent[CLIENT], b"")
+
     def test_chosen_parts(self) -> None:
         """Nor does a part pass of which a test says who is to judge it, unless that is wanted."""
         test = ResponseTest(action="stack", service="scan")
@@ -726,6 +772,16 @@ class StackTests(SynchronousTestCase):
         self.assertEqual((up.http.status, down.http.status), (0, 200))
         self.assertEqual((down.http.request, up.http.request), ((("Host", "a"),),) * 2)
         self.assertIn(("Content-Type", "Text/HTML; a=b"), down.http.response)
+
+    def test_protected(self) -> None:
+        """What a client asks for by TLS has another address; its port goes without saying."""
+        for host, url in (("a", "https://a/"), ("a:443", "https://a/"), ("a:80", "https://a:80/")):
+            session = begin(HttpSettings(stack=Stack(request="scan")))
+            session.secure(CLIENT)
+            session.says(CLIENT, PUT.replace(b"Host: a", b"Host: " + host.encode()) + b"\r\nabc")
+            http = session.bodies[0].envelope.http
+            assert http is not None
+            self.assertEqual(http.url, url)
 
     def test_chosen(self) -> None:
         """The policy may choose the service, message by message, whatever the settings say."""

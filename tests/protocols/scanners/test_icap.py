@@ -270,6 +270,25 @@ class IcapTests(SynchronousTestCase):
         asked = [ask(None), ask(None), ask(None, 3700), ask(other), ask(None)]
         self.assertEqual(asked, [1, 1, 2, 2, 3])
 
+    def test_doubted(self) -> None:
+        """
+        A server that refuses a body is not left alone for that, as strangers choose bodies; but
+        the next one asks first whether it is still there.
+        """
+        icap, known = Icap(b"ICAP/1.0 400 Bad request\r\n\r\n"), Known(SETTINGS)
+        for _ in range(2):
+            tools = FakeTools(icap)
+            session = FakeSession(
+                IcapInspector, SETTINGS, shared=known, envelope=DOWNLOAD, tools=tools
+            ).start()
+            session.says(CLIENT, b"some bytes")
+            session.hangs_up(CLIENT)
+            self.assertEqual(session.sent[SERVER], b"")
+            self.assertTrue(tools.lines[0].worked)
+        self.assertEqual(sum(head.startswith(b"OPTIONS") for head, _ in icap.requests), 2)
+        silent = scan(b"some bytes", lambda line, data: line.ends())
+        self.assertFalse(silent.tools.lines[0].worked)
+
     def test_another_one_at_once(self) -> None:
         """When another service answers, bodies that it judges at the same time are judged too."""
         known, waiting = Known(SETTINGS), []

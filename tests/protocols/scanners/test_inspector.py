@@ -125,6 +125,18 @@ class ClamdTests(SynchronousTestCase):
             self.assertEqual(self.record(session)["denied_by"], "on_error")
             self.assertNotIn(session.tools.lines[0].dropped, (None, ""))
 
+    def test_error(self) -> None:
+        """
+        What it says of a body that it can't scan is no reason to leave it alone: it has said who
+        it is before. A daemon that says nothing at all has not.
+        """
+        session = scan(b"bomb", answer=Clamd(b"%d: stream: Can't allocate memory ERROR\0"))
+        session.hangs_up(CLIENT)
+        self.assertTrue(session.tools.lines[0].worked)
+        session = scan(b"body", answer=lambda line, data: line.ends())
+        session.hangs_up(CLIENT)
+        self.assertFalse(session.tools.lines[0].worked)
+
     def test_too_long_for_it(self) -> None:
         """A body that the scanner finds too long does not pass; but that is not its fault."""
         says = b"%d: INSTREAM size limit exceeded. ERROR\0"

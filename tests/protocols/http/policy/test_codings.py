@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from protocols.http.coding import coding_of
 from protocols.http.message import Headers
-from protocols.http.policy.codings import coding_of, readable
+from protocols.http.policy.codings import readable
 
 
 class AcceptedTests(SynchronousTestCase):
