@@ -29,8 +29,9 @@ from twisted.python.components import Componentized
 
 from gateway.admission import listeners
 from gateway.control.done import Done
+from gateway.control.level import Level
 from gateway.control.port import listen
-from gateway.control.status import Life
+from gateway.control.status import RUNNING, Life
 from gateway.counts import OwnCounts
 from gateway.kernel import capabilities, descriptors
 from gateway.kernel.errors import KernelError
@@ -47,6 +48,7 @@ from gateway.observe import journal
 from gateway.observe.audit import Audit
 from gateway.observe.endpoint import endpoint_site
 from gateway.observe.file import AuditError
+from gateway.observe.level import LeveledObserver
 from gateway.observe.metrics import Metrics
 from gateway.observe.twistd import observer
 from gateway.policy.policy import Policy
@@ -123,11 +125,13 @@ class Gateway(Service):
         )
         self._reloads = Reloads(self._reload)
         self._state = "starting"
+        self._level = Level()
         self._began = self._loaded_at = reactor.seconds()
         self._questions = questions(
             *(reactor, self._traffic.admission.register, self._metrics, self._audit, self._life),
             lambda: self._traffic.admission.equipment.passages.carried,
             reload=Done(lambda asked, asker: self.reload()),
+            log=Done(self._level.change, ("level",)),
         )
         self._ports: list[Any] = []
 
@@ -135,7 +139,8 @@ class Gateway(Service):
         """Twisted: this is the application that C{twistd} runs, and takes the observer from."""
         super().setServiceParent(parent)  # type: ignore[no-untyped-call]
         if self.observer is not None and isinstance(parent, Componentized):
-            parent.setComponent(ILogObserver, self.observer)  # type: ignore[no-untyped-call]
+            observer = self._level.observer = LeveledObserver(self.observer)
+            parent.setComponent(ILogObserver, observer)  # type: ignore[no-untyped-call]
 
     # Start
 
@@ -189,7 +194,7 @@ class Gateway(Service):
     def _begun(self, how: str) -> None:
         """The policy is in force: say so, and what is odd about it."""
         policy = self._loaded.policy
-        self._state, self._loaded_at = "running", self._reactor.seconds()
+        self._state, self._loaded_at = RUNNING, self._reactor.seconds()
         for warning in policy.warnings:
             log.warn("{warning}", warning=warning)
         if self._loaded.broken:
@@ -218,7 +223,7 @@ class Gateway(Service):
         loaded = self._loaded
         return Life(
             *(self._state, os.getpid(), self._began, str(self._places.directory)),
-            *(loaded.policy, self._loaded_at, loaded.broken),
+            *(loaded.policy, self._loaded_at, loaded.broken, self._level.present),
         )
 
     def _open_ports(self, policy: Policy) -> None:

@@ -63,6 +63,7 @@ class Register:
 
     @ivar most: how many there may be.
     @ivar descriptors: how many descriptors they may use together.
+    @ivar draining: none is to begin any more: connections wait, as if there were no room.
     @ivar announced: connections that are announced and not there yet; each may have a descriptor.
     """
 
@@ -71,6 +72,7 @@ class Register:
         self.descriptors = descriptors
         self.running: dict[int, Running] = {}
         self.announced = 0
+        self.draining = False
         self._equipment = equipment
         self._counts = equipment.counts
         self._claimed = False
@@ -91,7 +93,7 @@ class Register:
         Take room for one more session before it is accepted, if there is some. If not, connections
         wait in the kernel. What comes of it is entered, or L{unclaim} gives it back.
         """
-        if not self.has_descriptors or self._equipment.audit.refusing:
+        if self.draining or not self.has_descriptors or self._equipment.audit.refusing:
             return False
         if not self._claimed:
             self._claimed = self._counts.take(ALL, (self.most,)) < 0
@@ -157,7 +159,8 @@ class Register:
     def room(self) -> bool:
         """Whether one more session can be accepted. If not, connections wait in the kernel."""
         return (
-            self._counts.of(ALL[0]) < self.most
+            not self.draining
+            and self._counts.of(ALL[0]) < self.most
             and self.has_descriptors
             and not self._equipment.audit.refusing
         )

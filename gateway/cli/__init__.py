@@ -20,7 +20,14 @@ COMMANDS = {
     "explain": "gateway.cli.explain",
     "rules": "gateway.cli.rules",
     "doctor": "gateway.cli.doctor",
+    "status": "gateway.cli.status",
+    "sessions": "gateway.cli.sessions",
+    "show": "gateway.cli.show",
+    "kill": "gateway.cli.kill",
+    "events": "gateway.cli.events",
     "reload": "gateway.cli.reload",
+    "drain": "gateway.cli.drain",
+    "log": "gateway.cli.log",
     "guard": "gateway.cli.guard",
     "keeper": "gateway.cli.keeper",
     "tls": "gateway.cli.tls",
@@ -49,5 +56,5 @@ def main() -> None:
     """A transparent application-level gateway.
 
     The gateway itself runs as `twistd tproxygw`. This command answers questions
-    about its policy and about this host, and changes neither.
+    about its policy, about this host, and about the gateway that runs.
     """

@@ -6,20 +6,13 @@ from pathlib import Path
 
 import click
 
+from gateway.cli.asking import asking, control_option
 from gateway.cli.configuration import BAD_POLICY
 from gateway.cli.terminal import Terminal
-from gateway.control.client import DEFAULT, Client
 
 
 @click.command("reload")
-@click.option(
-    "--control",
-    "path",
-    type=click.Path(path_type=Path),
-    default=DEFAULT,
-    show_default=True,
-    help="The socket that the gateway answers at.",
-)
+@control_option
 @click.pass_context
 def command(ctx: click.Context, path: Path) -> None:
     """Have the running gateway read its configuration again.
@@ -28,15 +21,11 @@ def command(ctx: click.Context, path: Path) -> None:
     exits with 3; the former policy stays in force. (SIGHUP does the same, and
     waits for nothing.)
     """
-    try:
-        with Client(path) as client:
-            problem = client.ask("reload")["problem"]
-    except EOFError:
-        raise click.ClickException("the gateway ended before it had reloaded") from None
-    except OSError as error:
-        raise click.ClickException(
-            f"can't ask the gateway at {path}: {error.strerror}; is it running?"
-        ) from None
+    with asking(path) as client:
+        answer = client.ask("reload")
+    problem = answer["problem"]
+    if not answer.get("allowed", True):
+        raise click.ClickException(problem)
     if problem:
         terminal = Terminal(error=True)
         terminal.say(problem)

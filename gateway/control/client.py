@@ -40,7 +40,7 @@ class Client:
         self._said.close()
         self._connection.close()
 
-    def ask(self, what: str, **more: Any) -> Answer:
+    def ask(self, what: str, /, **more: Any) -> Answer:
         """
         Ask, and wait for the answer.
 

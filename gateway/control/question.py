@@ -19,6 +19,10 @@ class Misasked(ValueError):
     """The question is none, or not one for this asker. The message is for him."""
 
 
+class NotAllowed(Misasked):
+    """This asker may look, and not change anything."""
+
+
 @frozen
 class Asker:
     """

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
 from gateway.control.following import Follower, Following
-from gateway.control.question import Answer, Asked, Asker, Misasked, Question
+from gateway.control.question import Answer, Asked, Asker, Misasked, NotAllowed, Question
 from gateway.observe.log import PrintableLogger
 
 log = PrintableLogger()
@@ -44,7 +44,7 @@ class Questions:
     def _ask(self, asked: Asked, asker: Asker) -> Deferred[Answer] | Answer:
         question = self._find(asked)
         if question.changes and not asker.may_change:
-            raise Misasked(f"{asker.name} may look, and not change anything")
+            raise NotAllowed(f"{asker.name} may look, and not change anything")
         return question.ask(asked, asker)
 
     def merge(self, asked: Asked, answers: Sequence[Answer]) -> Answer:
@@ -76,6 +76,7 @@ class Questions:
 def _failed(failure: Failure, asked: Asked) -> Answer:
     """There is always an answer."""
     if isinstance(failure.value, Misasked):
-        return {"problem": str(failure.value)}
+        allowed = {"allowed": False} if isinstance(failure.value, NotAllowed) else {}
+        return {"problem": str(failure.value), **allowed}
     log.failure("{asked} could not be answered", failure, asked=asked.get("ask"))
     return {"problem": "a bug; the traceback is in the gateway's log"}

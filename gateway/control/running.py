@@ -28,7 +28,13 @@ class Running(Protocol):
 
 
 class Register(Protocol):
-    """Where they are, see L{gateway.admission.register.Register}."""
+    """
+    Where they are, see L{gateway.admission.register.Register}.
+
+    @ivar draining: none is to begin any more: connections wait.
+    """
+
+    draining: bool
 
     @property
     def running(self) -> Mapping[int, Running]:
@@ -41,3 +47,6 @@ class Register(Protocol):
     @property
     def room(self) -> bool:
         """Whether one more is accepted."""
+
+    def give_room(self) -> None:
+        """Some room may have come: connections that wait may go on."""

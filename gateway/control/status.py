@@ -16,16 +16,19 @@ from gateway.policy.policy import Policy
 PROTOCOL = 1
 """The version of the questions and answers. It grows when something that was there changes."""
 
+RUNNING, DRAINING = "running", "draining"
+
 
 @frozen
 class Life:
     """
     How the gateway is.
 
-    @ivar state: C{"running"}, C{"draining"}, C{"stopping"}.
+    @ivar state: C{"starting"}, L{RUNNING}, C{"stopping"}.
     @ivar started: seconds since 1970.
     @ivar loaded: when the policy in force was.
     @ivar broken: what is wrong with the configuration, if that policy is a former one.
+    @ivar log_level: from which on messages are logged; empty: nobody knows.
     """
 
     state: str
@@ -35,6 +38,7 @@ class Life:
     policy: Policy
     loaded: float
     broken: str = ""
+    log_level: str = ""
 
 
 class Status:
@@ -64,11 +68,12 @@ class Status:
         """See L{Question<gateway.control.question.Question>}."""
         check_keys(asked, ())
         life, metrics, register = self._life(), self._metrics, self._register
+        drains = register.draining and life.state == RUNNING
         sessions = {"running": len(register.running), "in_kernel": self._carried()}
         return {
             "version": version("tproxygw"),
             "protocol": PROTOCOL,
-            "state": life.state,
+            "state": DRAINING if drains else life.state,
             "started": life.started,
             "now": self._now(),
             "policy": _policy(life),
@@ -80,6 +85,7 @@ class Status:
             "services": dict(self._services(life.policy)),
             "refused": {each.value: count for each, count in metrics.refusals.items() if count},
             "audit": {"waiting": metrics.audit_waiting(), "dropped": metrics.audit_dropped()},
+            "log": {"level": life.log_level},
             "workers": [{"pid": life.pid, "started": life.started, **sessions}],
         }
 

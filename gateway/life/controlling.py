@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.control.budget import Budget
 from gateway.control.done import Done
+from gateway.control.draining import Drain
 from gateway.control.explaining import Explain
 from gateway.control.following import Followed, Tap
 from gateway.control.killing import Kill
@@ -48,6 +49,7 @@ def questions(
         "status": Status(register, metrics, life, carried, reactor.seconds),
         "sessions": Sessions(surveys, budget, policy),
         "show": Show(register, reactor),
+        "drain": Drain(register),
         "explain": Explain(policy),
         "kill": Kill(register, surveys, reactor, policy),
         **done,
