@@ -14,6 +14,7 @@ from gateway.control.following import Followed, Tap
 from gateway.control.killing import Kill
 from gateway.control.question import Question
 from gateway.control.questions import Questions
+from gateway.control.rules import Rules
 from gateway.control.running import Register
 from gateway.control.sessions import Sessions
 from gateway.control.status import Life, Status
@@ -51,6 +52,7 @@ def questions(
         "show": Show(register, reactor),
         "drain": Drain(register),
         "explain": Explain(policy),
+        "rules": Rules(metrics),
         "kill": Kill(register, surveys, reactor, policy),
         **done,
     }

@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from gateway.policy.load import load
+from gateway.registry import find
 from tests.control.case import READER, ROOT, ControlCase
+
+WEB = """inspector = "http"
+[[rule]]
+ports = [80]
+
+[[http.request]]
+method = ["GET"]
+action = "allow"
+[[http.request]]
+action = "deny"
+"""
+BANK = """action = "forward"
+[[rule]]
+ports = [443]
+"""
 
 
 class QuestionsTests(ControlCase):
@@ -75,6 +94,40 @@ class ExplainTests(ControlCase):
             ({"from": "192.0.2.1", "to": "198.51.100.2:80", "protocol": "ipx"}, "none of tcp"),
         ):
             self.assertProblem(words, self.ask("explain", **more))
+
+
+class RulesTests(ControlCase):
+    """C{rules}"""
+
+    def setUp(self) -> None:
+        super().setUp()
+        folder = Path(self.mktemp())
+        (folder / "services").mkdir(parents=True)
+        (folder / "gateway.toml").write_text("")
+        (folder / "services" / "web.toml").write_text(WEB)
+        (folder / "services" / "bank.toml").write_text(BANK)
+        self.policy = load(folder, find)
+
+    def test_counts(self) -> None:
+        """Each rule with its sessions, each test with its hits, also those without any."""
+        web, test = ("web", "services/web.toml:2"), ("web", "services/web.toml:5")
+        self.world.metrics.hits.update({web: 3, test: 1, ("web", "protocol"): 2})
+        answer = self.ask("rules")
+        rules = {rule["place"]: (rule["action"], rule["sessions"]) for rule in answer["rules"]}
+        self.assertEqual(
+            rules,
+            {"services/web.toml:2": ("inspect", 3), "services/bank.toml:2": ("forward", None)},
+        )
+        tests = {each["place"]: each["hits"] for each in answer["tests"]}
+        self.assertEqual(tests, {"services/web.toml:5": 1, "services/web.toml:8": 0, "protocol": 2})
+
+    def test_workers(self) -> None:
+        """What several workers have counted is added up."""
+        self.world.metrics.hits["web", "services/web.toml:2"] = 3
+        answer = self.ask("rules")
+        merged = self.questions.merge({"ask": "rules"}, [answer, answer])
+        self.assertEqual([each["sessions"] for each in merged["rules"]], [None, 6])
+        self.assertEqual(len(merged["tests"]), len(answer["tests"]))
 
 
 class KillTests(ControlCase):
