@@ -38,6 +38,7 @@ from gateway.kernel.errors import KernelError
 from gateway.kernel.keeper import Keeper
 from gateway.kernel.lastgood import LastGood
 from gateway.life.controlling import questions
+from gateway.life.dying import die_with_the_reactor
 from gateway.life.fixed import check_fixed
 from gateway.life.heartbeat import Heartbeat
 from gateway.life.loaded import Loaded, begin_with, load
@@ -188,6 +189,7 @@ class Gateway(Service):
         self._heartbeat.start()
         take_signals(self._reactor.callFromThread, self.reload, self._audit.reopen)
         collect_seldom()
+        die_with_the_reactor()
         # a signal that comes earlier is not yet Twisted's
         self._reactor.callWhenRunning(self._begun, "started with")
 
