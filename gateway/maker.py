@@ -22,7 +22,13 @@ from typing import Any, cast
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from gateway.interfaces import CONTRACT, IInspector, IInspectorMaker, ISession
+from gateway.interfaces import (
+    CONTRACT,
+    IDatagramSession,
+    IInspector,
+    IInspectorMaker,
+    ISession,
+)
 
 
 @implementer(IInspectorMaker, IPlugin)
@@ -34,7 +40,8 @@ class InspectorMaker:
         class itself. It is called with one argument, the L{ISession}. Its
         attribute C{Settings}, if it has one, is the attrs class of its settings,
         and C{Shared} is called with these for what all sessions of a service share.
-        C{keeps} says that it never changes a body, C{serves} for whose bodies it is only.
+        C{keeps} says that it never changes a body, C{serves} for whose bodies it is only. One
+        that is for both transports has the inspector of datagrams as C{Datagrams}.
     @ivar transports: C{"tcp"}, or C{"udp"}, for an inspector of datagrams, or both.
     @ivar contract: the version of the contract that it was written for. One that is given is
         checked when the policy is loaded: L{gateway.interfaces.CONTRACT}.
@@ -77,7 +84,10 @@ class InspectorMaker:
 
     def make(self, session: ISession) -> IInspector:
         """An inspector for this session."""
-        return cast(IInspector, self.inspector(session))
+        inspector = self.inspector
+        if len(self.transports) > 1 and IDatagramSession.providedBy(session):
+            inspector = getattr(inspector, "Datagrams", inspector)
+        return cast(IInspector, inspector(session))
 
     def share(self, settings: Any) -> Any:
         """See L{IInspectorMaker.share}: the class's C{Shared}, made of the settings."""

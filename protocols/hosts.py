@@ -38,6 +38,12 @@ class Hosts:
     patterns: tuple[re.Pattern[str], ...] = ()
     _known: dict[str, bool] = field(init=False, factory=dict, repr=False, eq=False)
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """As the operator writes them."""
+        domains = (f".{each}" for each in sorted(self.domains))
+        return (*sorted(self.names), *domains, *(f"{REGULAR}{e.pattern}" for e in self.patterns))
+
     def __contains__(self, host: str) -> bool:
         known = self._known.get(host)
         if known is None:

@@ -36,6 +36,7 @@ class {name}Inspector(Inspector):
 
 OWN = (
     "clamd",
+    "dns",
     "finger",
     "ftp",
     "http",

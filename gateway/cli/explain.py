@@ -28,6 +28,7 @@ from gateway.policy.foretelling import Said
 @click.option("--interface", metavar="NAME", help="The interface that it comes in by.")
 @click.option("--sni", metavar="NAME", help="The name that its client asks for, in TLS.")
 @click.option("--alpn", metavar="PROTOCOLS", help='The protocols that it offers: "h2,http/1.1".')
+@click.option("--query", metavar="NAME[/TYPE]", help="What its client asks of DNS.")
 def command(
     directory: Path,
     client: Address,
@@ -36,6 +37,7 @@ def command(
     interface: str | None,
     sni: str | None,
     alpn: str | None,
+    query: str | None,
 ) -> None:
     """Explain what would happen to one connection, and why.
 
@@ -46,6 +48,7 @@ def command(
     tproxygw explain --from 10.1.2.3 --to 198.51.100.7:80
     tproxygw explain --from fd00::1 --to '[2001:db8::1]:53' --protocol udp
     tproxygw explain --from 10.1.2.3 --to 198.51.100.7:443 --sni www.example.org
+    tproxygw explain --from 10.1.2.3 --to 198.51.100.7:53 --protocol udp --query ads.example/A
     """
     connection = Connection(client, server, Protocol(protocol), interface)
     try:
@@ -53,6 +56,10 @@ def command(
     except ValueError as error:
         raise click.UsageError(f"--from, --to: {error}") from None
     said = None
-    if sni is not None or alpn is not None:
-        said = Said(sni or "", tuple(filter(None, (alpn or "").split(","))))
-    Terminal().say(explain(load_policy(directory), connection, said).rstrip("\n"))
+    if sni is not None or alpn is not None or query:
+        said = Said(sni or "", tuple(filter(None, (alpn or "").split(","))), query or "")
+    try:
+        text = explain(load_policy(directory), connection, said)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    Terminal().say(text.rstrip("\n"))

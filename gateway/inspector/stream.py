@@ -90,6 +90,15 @@ class StreamInspector(Inspector):
         for direction in directions.values():
             direction.leave()
 
+    def begin_again(self, side: Side) -> None:
+        """
+        Somebody else takes the place of a side that has ended, or was lost (1.1): what is unread of
+        it is forgotten, and its coroutine begins anew when the new one first sends something.
+        """
+        direction = self._directions.pop(side, None)
+        if direction is not None:
+            direction.leave()
+
     # Told by the session
 
     def received(self, side: Side, data: bytes) -> Deferred[Any] | None:

@@ -67,6 +67,31 @@ def _pop3_response(value: object) -> bool:
     )
 
 
+def _all_known(value: object, kinds: Mapping[str, Kind]) -> bool:
+    """Whether it is an array, not empty, of objects with nothing but these fields."""
+    return (
+        isinstance(value, list)
+        and value != []
+        and all(
+            isinstance(each, dict)
+            and set(each) <= set(kinds)
+            and all(kinds[name](one) for name, one in each.items())
+            for each in value
+        )
+    )
+
+
+def _dns_queries(value: object) -> bool:
+    """What is asked."""
+    return _all_known(value, {"rrname": _text, "rrtype": _text})
+
+
+def _dns_answers(value: object) -> bool:
+    """Records of an answer."""
+    kinds = {**dict.fromkeys(("rrname", "rrtype", "rdata"), _text), "ttl": _number}
+    return _all_known(value, kinds)
+
+
 _IN_WORDS: Mapping[Kind, str] = {
     _text: "a string",
     _number: "an integer",
@@ -75,6 +100,8 @@ _IN_WORDS: Mapping[Kind, str] = {
     _ssh_end: "an end of an SSH connection",
     _pop3_request: "a request of POP3",
     _pop3_response: "a response of POP3",
+    _dns_queries: "an array of queries of DNS",
+    _dns_answers: "an array of answers of DNS",
 }
 
 EVE: Mapping[str, Mapping[str, Kind]] = {
@@ -108,6 +135,13 @@ EVE: Mapping[str, Mapping[str, Kind]] = {
     "quic": dict.fromkeys(("sni", "version", "ja4"), _text),
     "ssh": {"client": _ssh_end, "server": _ssh_end},
     "pop3": {"request": _pop3_request, "response": _pop3_response},
+    "dns": {
+        **dict.fromkeys(("version", "tx_id", "id", "opcode"), _number),
+        **dict.fromkeys(("qr", "aa", "tc", "rd", "ra", "z"), _flag),
+        **dict.fromkeys(("type", "flags", "rcode"), _text),
+        "queries": _dns_queries,
+        "answers": _dns_answers,
+    },
     "smtp": {"helo": _text, "mail_from": _text, "rcpt_to": _texts},
     "email": {
         **dict.fromkeys(("from", "subject", "message_id", "date", "x_mailer"), _text),

@@ -33,6 +33,11 @@ class Addresses:
     def _made(self) -> dict[int, Spans]:
         return _by_family(self.networks)
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """As the operator may write them."""
+        return tuple(map(str, self.networks))
+
     def __contains__(self, host: str) -> bool:
         address = ip_address(host)
         spans = self._spans.get(address.version, ())

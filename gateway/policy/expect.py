@@ -43,10 +43,15 @@ class Expectation:
     def _check_mode(self, policy: Policy) -> None:
         """Complain if the inspector decides otherwise."""
         service = policy.services.get(self.service)
-        found = foretold(service, self.connection, self.said) if service else None
+        try:
+            found = foretold(service, self.connection, self.said) if service else None
+        except ValueError as error:
+            self.entry.at("query").complain(str(error))
+            return
         if found is None:
             self.entry.at("mode").complain(
-                f'service "{self.service}" does not go by what a client says: "mode" is for "tls"'
+                f'service "{self.service}" does not go by what a client says: "mode" is for "tls", '
+                '"quic" and "dns"'
             )
         elif found.mode != self.mode:
             self.entry.complain(
@@ -77,9 +82,9 @@ def read_expectation(entry: Entry, own: str, services: Iterable[str]) -> Expecta
         entry.complain("one address is IPv4 and the other is IPv6")
         return None
     connection = Connection(source, destination, table.protocol, table.interface)
-    said = Said(table.sni, table.alpn)
+    said = Said(table.sni, table.alpn, table.query)
     if said != Said() and not table.mode:
-        entry.complain('"sni" and "alpn" mean nothing without "mode"')
+        entry.complain('"sni", "alpn" and "query" mean nothing without "mode"')
     return Expectation(entry, connection, service, said, table.mode)
 
 

@@ -14,12 +14,18 @@ from gateway.policy.service import Service
 
 
 class Said(NamedTuple):
-    """What a client says first: the name that it wants (SNI), and its protocols (ALPN)."""
+    """
+    What a client says first: the name that it wants (SNI), and its protocols (ALPN); or what it
+    asks of DNS, as C{"www.example.org/AAAA"}.
+    """
 
     sni: str = ""
     alpn: tuple[str, ...] = ()
+    query: str = ""
 
     def __str__(self) -> str:
+        if self.query:
+            return self.query
         name = f"SNI {self.sni}" if self.sni else "no SNI"
         return f"{name}, ALPN {', '.join(self.alpn)}" if self.alpn else name
 

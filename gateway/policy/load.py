@@ -32,6 +32,7 @@ from gateway.policy.locate import Positions
 from gateway.policy.named import check_named, named
 from gateway.policy.narrower import KEY, rank
 from gateway.policy.notation import NAME
+from gateway.policy.only_udp import only_udp
 from gateway.policy.policy import Policy
 from gateway.policy.problem import PolicyError, Problem
 from gateway.policy.ranking import Ranking
@@ -135,7 +136,8 @@ class _Loader:
     ) -> tuple[Problem, ...]:
         """All warnings, if nothing is so wrong that the policy is refused."""
         meant = [expectation.connection for expectation in expectations]
-        return PolicyError([*self.problems, *uninspected(ranking, services, meant)]).warnings
+        found = *uninspected(ranking, services, meant), *only_udp(ranking, services, meant)
+        return PolicyError([*self.problems, *found]).warnings
 
     def _stop_if_wrong(self) -> None:
         if not all(problem.warning for problem in self.problems):

@@ -13,11 +13,21 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from enum import Enum
 from functools import lru_cache
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    Literal,
+    Protocol,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    runtime_checkable,
+)
 
 from attrs import NOTHING, Attribute, fields, has
 
@@ -360,6 +370,15 @@ def shown(value: Any) -> str:
     return str(value)
 
 
+@runtime_checkable
+class Written(Protocol):
+    """What was made of texts, and still knows them."""
+
+    @property
+    def texts(self) -> Iterable[str | int]:
+        """As the operator writes them."""
+
+
 def as_toml(value: Any) -> str:
     """A value of a settings class as the operator would write it."""
     if isinstance(value, Enum):
@@ -374,4 +393,6 @@ def as_toml(value: Any) -> str:
         return shown(value)
     if isinstance(value, re.Pattern):
         return shown(value.pattern)
+    if isinstance(value, Written):
+        return as_toml(tuple(value.texts))
     return shown(str(value))

@@ -121,9 +121,12 @@ class ExpectTable:
     )
     sni: str = option('The name that its client asks for in TLS. Only with "mode".', "")
     alpn: tuple[str, ...] = option('The protocols that its client offers. Only with "mode".', ())
+    query: str = option(
+        'What its client asks of DNS: "ads.example", "www.example.org/AAAA". Only with "mode".', ""
+    )
     mode: str = option(
         'What the inspector must do with it, by what the client says: "inspect", "splice" or '
-        '"refuse". Left out: whatever it does.',
+        '"refuse"; of DNS, "allow", "nxdomain" and so on. Left out: whatever it does.',
         "",
     )
 

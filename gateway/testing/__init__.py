@@ -13,6 +13,7 @@ C{docs/writing-an-inspector.md} shows them at work.
 
 from gateway.testing.body import FakeBody
 from gateway.testing.conversation import END, Conversation, converse
+from gateway.testing.datagram_suite import DatagramSuite
 from gateway.testing.datagrams import FakeDatagrams
 from gateway.testing.dialing import FakeDialing
 from gateway.testing.expectation import FakeExpectation
@@ -24,6 +25,7 @@ from gateway.testing.suite import InspectorSuite
 __all__ = [
     "END",
     "Conversation",
+    "DatagramSuite",
     "FakeBody",
     "FakeDatagrams",
     "FakeDialing",

@@ -88,6 +88,14 @@ class FakeDatagrams(Asked):
             self._tell(timer.call)
         self.now = end
 
+    def forget(self) -> None:
+        """What was recorded so far is of no interest."""
+        self.recorded.clear()
+
+    def over(self, verdict: Verdict = Verdict(Outcome.CLOSED, "the test is over")) -> None:  # noqa: B008
+        """The session ends, if it has not ended."""
+        self._finish(verdict)
+
     def _tell(self, told: Callable[..., Any], *arguments: Any) -> None:
         """What is not the peer's fault is raised: a bug."""
         try:
@@ -116,7 +124,8 @@ class FakeDatagrams(Asked):
 
     def send(self, side: Side, data: bytes) -> None:
         """See L{IDatagramSession.send}."""
-        if self._note(f"to {side.value}: {len(data)} bytes") and (self.connected or side is CLIENT):
+        there = self.connected or side is CLIENT
+        if self._note(f"to {side.value}: {len(data)} bytes") and there and self.keep:
             self.datagrams[side].append(data)
 
     def probe(self, **asked: Any) -> Deferred[Agreed]:

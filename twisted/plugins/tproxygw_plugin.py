@@ -33,6 +33,12 @@ quic = InspectorMaker(
     "QUIC and HTTP/3: spliced by name, or refused; RFC 9000",
     ("udp",),
 )
+dns = InspectorMaker(
+    "dns",
+    "protocols.dns.inspector:DnsInspector",
+    "DNS: names, types and answers; RFC 1035, 6891 and 7766",
+    ("tcp", "udp"),
+)
 ssh = InspectorMaker("ssh", "protocols.ssh.inspector:SshInspector", "SSH's handshake, RFC 4253")
 lines = InspectorMaker(
     "lines", "protocols.lines.inspector:LinesInspector", "Any protocol of lines, described in TOML"

@@ -1,0 +1,57 @@
+"""Decision: what the policy says about a query."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from protocols.dns.kinds import opcode_text
+from protocols.dns.record import class_text, kind_text
+from protocols.dns.rule import Asked, Rule
+from protocols.dns.settings import DnsSettings
+
+ALLOW = "allow"
+NOT_IMPLEMENTED = "not-implemented"
+
+
+class Decision(NamedTuple):
+    """
+    What is done.
+
+    @ivar action: a word of L{Action<protocols.dns.rule.Action>}, or L{NOT_IMPLEMENTED}.
+    @ivar by: the setting, or the place of the rule.
+    @ivar rule: the one that decided, if one did.
+    """
+
+    action: str
+    by: str
+    reason: str = ""
+    rule: Rule | None = None
+
+
+def decide(settings: DnsSettings, asked: Asked) -> Decision:
+    """What is done with a query."""
+    rule = next((each for each in settings.rule if each.matches(asked)), None)
+    if rule is not None and rule.action != ALLOW:
+        return Decision(rule.action, rule.by, rule.why(asked.name), rule)
+    missing = _missing(settings, asked, rule)
+    if missing is not None:
+        return missing
+    if rule is not None:
+        return Decision(ALLOW, rule.by, rule.reason, rule)
+    return Decision(settings.action, "action", f"{asked.name or '.'} is asked for")
+
+
+def _missing(settings: DnsSettings, asked: Asked, rule: Rule | None) -> Decision | None:
+    """What no setting allows, nor this rule by name."""
+    if asked.opcode not in settings.opcodes and not (rule and rule.opcode):
+        reason = f"the operation {opcode_text(asked.opcode)}"
+        return Decision(NOT_IMPLEMENTED, "opcodes", reason)
+    if asked.class_ not in settings.classes and not (rule and rule.class_):
+        return Decision("refused", "classes", f"the class {class_text(asked.class_)}")
+    if rule and rule.type:
+        return None
+    if asked.kind not in settings.types:
+        return Decision("refused", "types", f"the type {kind_text(asked.kind)}")
+    if asked.kind in settings.refused_types:
+        return Decision("refused", "refused_types", f"the type {kind_text(asked.kind)}")
+    return None

@@ -1,0 +1,63 @@
+"""Replies: the answers that the gateway gives itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dns.rcode import Rcode
+from dns.rdatatype import RdataType
+
+from protocols.dns.edns import BLOCKED, DO, NUMBERS, SMALLEST, Edns
+from protocols.dns.message import CD, QR, RA, RD, TC, Message, Question
+from protocols.dns.record import Record
+
+_OPCODE = 0x7800
+
+EXTENDED_ERROR = NUMBERS["extended-error"]
+
+_SIZES = {RdataType.A: 4, RdataType.AAAA: 16}
+
+
+def reply(
+    query: Message,
+    rcode: int = Rcode.NOERROR,
+    answers: tuple[Record, ...] = (),
+    *,
+    blocked: bool = False,
+    size: int = SMALLEST,
+) -> Message:
+    """
+    An answer to a query. It has an OPT record if the query had one (RFC 6891, section 6.1.1):
+    systemd-resolved throws away what has none.
+
+    @param blocked: say so (RFC 8914).
+    @param size: bytes of a datagram that are taken here.
+    """
+    edns = None
+    if query.edns is not None:
+        options = ((EXTENDED_ERROR, BLOCKED.to_bytes(2, "big")),) if blocked else ()
+        edns = Edns(size, rcode >> 4, flags=query.edns.flags & DO, options=options)
+    flags = query.flags & (_OPCODE | RD | CD) | QR | RA | rcode & 0xF
+    return Message(query.id, flags, query.question, answers, edns=edns)
+
+
+def addresses(question: Question, packed: Sequence[bytes], seconds: int) -> tuple[Record, ...]:
+    """The records of those addresses that are of the type that was asked for."""
+    size = _SIZES.get(RdataType.make(question.kind))
+    return tuple(
+        Record(question.name, question.kind, question.class_, seconds, each)
+        for each in packed
+        if len(each) == size
+    )
+
+
+def truncated(message: Message) -> Message:
+    """An answer that says: ask again by TCP (RFC 2181, section 9: without what is not whole)."""
+    empty: tuple[Record, ...] = ()
+    flags = message.flags | TC
+    return message.with_(flags=flags, answers=empty, authorities=empty, additionals=empty)
+
+
+def error(id: int, flags: int, question: Question | None, rcode: int) -> Message:
+    """An answer to what could not be read to its end."""
+    return Message(id, flags & (_OPCODE | RD | CD) | QR | RA | rcode & 0xF, question)

@@ -1,0 +1,17 @@
+"""What all DNS sessions of a service know from each other."""
+
+from __future__ import annotations
+
+from protocols.dns.settings import DnsSettings
+from protocols.dns.tunnel import Watch
+
+
+class Shared:
+    """
+    What is remembered.
+
+    @ivar watch: who has asked for how much.
+    """
+
+    def __init__(self, settings: DnsSettings) -> None:
+        self.watch = Watch(settings.tunnel)
