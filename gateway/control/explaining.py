@@ -12,7 +12,7 @@ from gateway.policy.foretelling import Said
 from gateway.policy.notation import read_client
 from gateway.policy.policy import Policy
 
-KEYS = ("from", "to", "protocol", "interface", "sni", "alpn")
+KEYS = ("from", "to", "protocol", "interface", "sni", "alpn", "query")
 
 PROTOCOLS = {each.value: each for each in Protocol}
 
@@ -31,7 +31,11 @@ class Explain:
         """See L{Question<gateway.control.question.Question>}."""
         check_keys(asked, KEYS)
         connection = _connection(asked)
-        return {"rows": [list(row) for row in explained(self._policy(), connection, _said(asked))]}
+        try:
+            rows = explained(self._policy(), connection, _said(asked))
+        except ValueError as error:
+            raise Misasked(f"query: {error}") from None
+        return {"rows": [list(row) for row in rows]}
 
     def merge(self, asked: Asked, answers: Sequence[Answer]) -> Answer:
         """See L{Question<gateway.control.question.Question>}: all have the same policy."""
@@ -65,5 +69,6 @@ def _address(asked: Asked, key: str) -> Address:
 
 def _said(asked: Asked) -> Said | None:
     """What the client would say first, if that was told."""
-    sni, alpn = text(asked, "sni"), text(asked, "alpn")
-    return Said(sni, tuple(filter(None, alpn.split(",")))) if sni or alpn else None
+    sni, alpn, query = (text(asked, key) for key in ("sni", "alpn", "query"))
+    said = Said(sni, tuple(filter(None, alpn.split(","))), query)
+    return said if said != Said() else None
