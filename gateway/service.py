@@ -19,6 +19,8 @@ the keeper hear of it, since the packets of running sessions need the divert.
 from __future__ import annotations
 
 import os
+from functools import partial
+from secrets import token_urlsafe
 from typing import Any
 
 from twisted.application.service import Service
@@ -28,10 +30,11 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 
 from gateway.admission import listeners
+from gateway.console.console import Console
 from gateway.control.done import Done
 from gateway.control.level import Level
 from gateway.control.port import listen
-from gateway.control.status import RUNNING, Life
+from gateway.control.status import RUNNING, Life, keeper
 from gateway.counts import OwnCounts
 from gateway.kernel import capabilities, descriptors
 from gateway.kernel.errors import KernelError
@@ -59,6 +62,9 @@ from gateway.tls.signing import SignerError
 from gateway.workers.traffic import Traffic, collect_seldom
 
 log = Logger()
+
+SECRET_BYTES = 32
+"""Of a login to the console."""
 
 
 def makeService(options: Options) -> Gateway:
@@ -134,6 +140,9 @@ class Gateway(Service):
             reload=Done(lambda asked, asker: self.reload()),
             log=Done(self._level.change, ("level",)),
         )
+        self._console = Console(
+            reactor, policy.console, self._questions, partial(token_urlsafe, SECRET_BYTES)
+        )
         self._ports: list[Any] = []
 
     def setServiceParent(self, parent: Any) -> None:
@@ -186,6 +195,7 @@ class Gateway(Service):
             self._abandon(error)
         self._traffic.start()
         self._traffic.accept()
+        self._console.start()
         self._heartbeat.start()
         take_signals(self._reactor.callFromThread, self.reload, self._audit.reopen)
         collect_seldom()
@@ -222,10 +232,11 @@ class Gateway(Service):
 
     def _life(self) -> Life:
         """For who asks."""
-        loaded = self._loaded
+        loaded, seen = self._loaded, self._heartbeat.seen
         return Life(
             *(self._state, os.getpid(), self._began, str(self._places.directory)),
             *(loaded.policy, self._loaded_at, loaded.broken, self._level.present),
+            keeper(seen.restarts, seen.restored, seen.trouble, seen.lost),
         )
 
     def _open_ports(self, policy: Policy) -> None:
@@ -241,6 +252,7 @@ class Gateway(Service):
                     *(self._owner, self._questions, self._in_thread),
                 )
             )
+        self._console.open()
 
     # Reload
 
@@ -260,6 +272,7 @@ class Gateway(Service):
         try:
             loaded = yield self._in_thread(load, self._places.directory)
             check_fixed(former.policy, loaded.policy)
+            self._console.prepare(loaded.policy.console)
             yield self._traffic.prepare(loaded.policy)
             yield self._in_thread(self._kept.install, loaded.fingerprint)
         except (PolicyError, KernelError, OSError) as error:
@@ -274,6 +287,7 @@ class Gateway(Service):
             return ""
         self._loaded = former._replace(broken=problem)
         self._traffic.abandon()
+        self._console.abandon()
         self._systemd.ready(self._status)
         return problem
 
@@ -281,6 +295,7 @@ class Gateway(Service):
         """New sessions get the new policy."""
         self._loaded = loaded
         self._traffic.switch(loaded.policy)
+        self._console.adopt(loaded.policy.console)
         self._begun("reloaded")
 
     def _in_thread(self, called: Any, *arguments: Any) -> Deferred[Any]:
@@ -308,6 +323,7 @@ class Gateway(Service):
         self._reloads.stop()
         for port in self._ports:
             yield port.stopListening()
+        yield self._console.stop()
         yield self._traffic.drain(self._loaded.policy.limits.stop_seconds)
         try:
             stay = yield self._in_thread(self._kept.stopped)

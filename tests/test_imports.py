@@ -136,6 +136,14 @@ MAY_IMPORT = {
         "gateway.observe",
         "gateway.control",
     ),
+    "gateway.console": (
+        "gateway.control.following",
+        "gateway.control.question",
+        "gateway.control.questions",
+        "gateway.observe.log",
+        "gateway.policy",
+        "gateway.console",
+    ),
     "gateway.counts": (),
     "gateway.workers": (
         "gateway.admission",

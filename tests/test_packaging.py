@@ -145,6 +145,9 @@ class PackagingTests(SynchronousTestCase):
             {"finger", "relay", "whois"}, {line.partition("\t")[0] for line in listed}
         )
 
+        program = "from gateway.console.files import PageFiles; print(PageFiles().find('/').status)"
+        self.assertEqual(environment.run("python", "-c", program).strip(), "200")
+
     def where(self, environment: Environment) -> Path:
         """Where that environment finds the gateway."""
         program = "import gateway; print(gateway.__path__[0])"

@@ -31,6 +31,7 @@ COMMANDS = {
     "guard": "gateway.cli.guard",
     "keeper": "gateway.cli.keeper",
     "tls": "gateway.cli.tls",
+    "console": "gateway.cli.console",
     "inspectors": "gateway.cli.inspectors",
     "reference": "gateway.cli.reference",
     "lab": "gateway.cli.lab",

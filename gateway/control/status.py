@@ -11,6 +11,7 @@ from attrs import frozen
 from gateway.control.question import Answer, Asked, Asker, check_keys
 from gateway.control.running import Register
 from gateway.observe.metrics import Metrics
+from gateway.observe.scans import ScannerHealth
 from gateway.policy.policy import Policy
 
 PROTOCOL = 1
@@ -29,6 +30,7 @@ class Life:
     @ivar loaded: when the policy in force was.
     @ivar broken: what is wrong with the configuration, if that policy is a former one.
     @ivar log_level: from which on messages are logged; empty: nobody knows.
+    @ivar keeper: how the keeper is: L{keeper}. C{None}: another process knows it.
     """
 
     state: str
@@ -39,6 +41,7 @@ class Life:
     loaded: float
     broken: str = ""
     log_level: str = ""
+    keeper: Mapping[str, Any] | None = None
 
 
 class Status:
@@ -86,6 +89,8 @@ class Status:
             "refused": {each.value: count for each, count in metrics.refusals.items() if count},
             "audit": {"waiting": metrics.audit_waiting(), "dropped": metrics.audit_dropped()},
             "log": {"level": life.log_level},
+            "keeper": life.keeper,
+            "scanners": list(_scanners(metrics.scans.scanners())),
             "workers": [{"pid": life.pid, "started": life.started, **sessions}],
         }
 
@@ -127,6 +132,8 @@ class Status:
             "services": _added(answer["services"] for answer in answers),
             "refused": _added(answer["refused"] for answer in answers),
             "audit": _added(answer["audit"] for answer in answers),
+            "keeper": next((each["keeper"] for each in answers if each["keeper"]), None),
+            "scanners": _same(each for answer in answers for each in answer["scanners"]),
             "workers": [worker for answer in answers for worker in answer["workers"]],
         }
 
@@ -139,6 +146,40 @@ def _policy(life: Life) -> Mapping[str, Any]:
         "rules": len(life.policy.rules),
         "broken": life.broken,
     }
+
+
+def keeper(restarts: int, restored: int, trouble: str, lost: Sequence[str]) -> Mapping[str, Any]:
+    """
+    How the keeper is.
+
+    @param restarts: how often it was killed, and started again.
+    @param restored: how often it had to put rules or routes back.
+    @param trouble: why rules that are missing can't be put back.
+    @param lost: what should be inspected and does not get here, and why.
+    """
+    return {"restarts": restarts, "restored": restored, "trouble": trouble, "lost": list(lost)}
+
+
+def _scanners(health: Iterable[ScannerHealth]) -> Iterable[Answer]:
+    for each in health:
+        yield {
+            "address": each.address,
+            "up": not each.rests,
+            "connections": each.lines,
+            "waiting": each.waiting,
+        }
+
+
+def _same(scanners: Iterable[Answer]) -> list[Answer]:
+    """Those of several workers, each once: it is up if it answers all of them."""
+    found: dict[str, Answer] = {}
+    for each in scanners:
+        before = found.get(each["address"])
+        if before is not None:
+            counts = {key: before[key] + each[key] for key in ("connections", "waiting")}
+            each = {**before, **counts, "up": before["up"] and each["up"]}
+        found[each["address"]] = each
+    return list(found.values())
 
 
 def _added(counts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

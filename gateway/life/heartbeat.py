@@ -51,6 +51,11 @@ class Heartbeat:
         self.installed = False
         self.lost = 0
 
+    @property
+    def seen(self) -> Kept:
+        """What the keeper said last."""
+        return self._seen
+
     def start(self) -> None:
         """The rules are installed: go on looking."""
         self.installed = True

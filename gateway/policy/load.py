@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import combinations
 from pathlib import Path
 
+from gateway.policy.console import check_console
 from gateway.policy.divert import Backend, Divert, Mark, WhenDown
 from gateway.policy.document import Entry, Networks, read_document
 from gateway.policy.expect import Expectation, read_expectation
@@ -110,6 +111,7 @@ class _Loader:
             audit=gateway.audit,
             metrics=gateway.metrics,
             control=gateway.control,
+            console=gateway.console,
             release=gateway.release,
             spool=gateway.spool,
             tls=gateway.tls,
@@ -122,6 +124,7 @@ class _Loader:
         )
         check_divert(entry.at("divert"), policy)
         check_marks(entry, policy)
+        check_console(entry.at("console"), policy.console)
         self._stop_if_wrong()
         for expectation in expectations:
             expectation.check(policy)

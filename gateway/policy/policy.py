@@ -9,6 +9,7 @@ from attrs import field, frozen
 from gateway.policy.audit import AuditSettings, MetricsSettings
 from gateway.policy.classifier import Classifier
 from gateway.policy.connection import Connection
+from gateway.policy.console import ConsoleSettings
 from gateway.policy.control import ControlSettings
 from gateway.policy.divert import Divert
 from gateway.policy.limits import Limits
@@ -38,6 +39,7 @@ class Policy:
     audit: AuditSettings = field(factory=AuditSettings)
     metrics: MetricsSettings = field(factory=MetricsSettings)
     control: ControlSettings = field(factory=ControlSettings)
+    console: ConsoleSettings = field(factory=ConsoleSettings)
     release: Release = field(factory=Release)
     spool: SpoolSettings = field(factory=SpoolSettings)
     tls: Tls = field(factory=Tls)

@@ -14,6 +14,7 @@ from attrs import Factory, frozen
 
 from gateway.policy.audit import AuditSettings, MetricsSettings
 from gateway.policy.connection import Protocol
+from gateway.policy.console import ConsoleSettings
 from gateway.policy.control import ControlSettings
 from gateway.policy.divert import Divert
 from gateway.policy.limits import Limits, ServiceLimits
@@ -43,6 +44,9 @@ class GatewayFile:
     metrics: MetricsSettings = option("Where metrics can be had.", Factory(MetricsSettings))
     control: ControlSettings = option(
         "Who may ask the running gateway, and change something.", Factory(ControlSettings)
+    )
+    console: ConsoleSettings = option(
+        "A page for the operator's browser, and who may see it.", Factory(ConsoleSettings)
     )
     release: Release = option(
         "What becomes of sessions of which nothing is left to inspect.", Factory(Release)

@@ -1,0 +1,86 @@
+// What happens now: figures, the last hour, services, and what was refused last.
+
+import { brief, bytes, duration, el, number, put, say, section, table } from "./dom.js";
+import { chart } from "./charts.js";
+import { figures, total } from "./past.js";
+import { line } from "./records.js";
+
+const SHOWN = 8;
+
+export function create({ past, refused }) {
+  const tiles = {};
+  const tile = (key, name) => {
+    tiles[key] = { value: el("span", { class: "value" }), more: el("span", { class: "more" }) };
+    return el("div", { class: "tile" }, el("span", { class: "name" }, name), tiles[key].value, tiles[key].more);
+  };
+  const charts = {
+    running: chart("Sessions", "that run, by service", brief),
+    ended: chart("Ended", "sessions a minute, by verdict", brief, { bars: true }),
+    traffic: chart("Traffic", "bytes a second, of sessions that ended", bytes),
+  };
+  const services = el("div", { class: "scroll" });
+  const list = el("ul", { class: "records" });
+  const node = el("div", { class: "now" },
+    el("h1", { class: "hidden" }, "Now"),
+    el("div", { class: "tiles" },
+      tile("running", "Sessions"), tile("new", "Ended"), tile("denied", "Denied"), tile("refused", "Refused at once"), tile("up", "Up")),
+    el("div", { class: "charts" }, Object.values(charts).map((each) => each.node)),
+    el("div", { class: "columns" },
+      section("Services", services),
+      section("Last refusals", list, el("p", {}, el("a", { href: "#refused" }, "All that are kept")))));
+
+  function draw() {
+    charts.running.draw(past.running());
+    charts.ended.draw(past.ended());
+    charts.traffic.draw(past.traffic());
+  }
+
+  function tell(key, value, more) {
+    say(tiles[key].value, value);
+    say(tiles[key].more, more);
+  }
+
+  function drawServices(status) {
+    const rows = Object.entries(status.services).map(([name, each]) => ({ name, ...each, all: total(each.ended) }))
+      .sort((a, b) => b.running - a.running || b.all - a.all || a.name.localeCompare(b.name));
+    put(services, table("Services", [
+      { head: "Service", cell: (row) => el("a", { href: `#sessions?service=${encodeURIComponent(row.name)}` }, row.name) },
+      { head: "Running", number: true, cell: (row) => number(row.running) },
+      { head: "Ended", number: true, cell: (row) => number(row.all) },
+      { head: "Denied", number: true, cell: (row) => flagged(row.ended.denied, "denied") },
+      { head: "In part", number: true, wide: true, cell: (row) => flagged(row.ended["passed-in-part"], "denied") },
+      { head: "Failed", number: true, cell: (row) => flagged(row.ended.failed, "failed") },
+      { head: "Broken", number: true, wide: true, cell: (row) => flagged(row.ended.broken, "broken") },
+      { head: "To clients", number: true, wide: true, cell: (row) => bytes(row.bytes.to_client) },
+      { head: "To servers", number: true, wide: true, cell: (row) => bytes(row.bytes.to_server) },
+    ], rows, "The policy has no service."));
+  }
+
+  const flagged = (count, kind) => (count ? el("span", { class: `count ${kind}` }, number(count)) : "0");
+
+  function drawRefused() {
+    const records = refused.records.slice(-SHOWN).reverse();
+    put(list, records.length ? records.map((record) => line(record)) : el("li", { class: "empty" }, "Nothing was refused."));
+  }
+
+  return {
+    node,
+    show() {
+      draw();
+      drawRefused();
+    },
+    refusedChanged: drawRefused,
+    now(status, step) {
+      const perMinute = (of) => past.rate(of, status) * 60;
+      const now = figures(status);
+      const { running, most, in_kernel: carried } = status.sessions;
+      tell("running", number(running), `of ${number(most)}${carried ? `, ${number(carried)} in the kernel` : ""}`);
+      tell("new", brief(perMinute((one) => total(one.ended))), `a minute, ${brief(total(now.ended))} in all`);
+      tell("denied", brief(perMinute((one) => one.ended.denied ?? 0)), `a minute, ${brief(now.ended.denied ?? 0)} in all`);
+      tell("refused", brief(perMinute((one) => one.refused)), `a minute, ${brief(now.refused)} in all`);
+      tell("up", duration(status.now - status.started), `version ${status.version}`);
+      drawServices(status);
+      if (step) draw();
+    },
+  };
+}

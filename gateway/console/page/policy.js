@@ -1,0 +1,63 @@
+// The policy with its counters: what brought sessions, what denied, and what has matched nothing yet.
+
+import { el, number, put, say, section, table } from "./dom.js";
+
+const EVERY = 5000;
+
+export function create({ ask }) {
+  const search = el("input", { type: "search", id: "policy-search", placeholder: "service, zone, port, file:line", autocomplete: "off" });
+  const never = el("input", { type: "checkbox", id: "policy-never" });
+  const count = el("output", { class: "muted" });
+  const problem = el("p", { class: "problem", role: "alert" });
+  const rules = el("div", { class: "scroll" });
+  const others = el("div", { class: "scroll" });
+  const node = el("div", {}, el("h1", {}, "Policy"),
+    el("form", { class: "filter", onsubmit: (event) => event.preventDefault() },
+      el("label", { for: "policy-search" }, "Find"), search,
+      el("span", { class: "check" }, never, " ", el("label", { for: "policy-never" }, "only what never matched")), count),
+    problem, section("Rules, in deciding order", rules), section("Tests, lists and settings that have matched", others));
+  let told = null;
+  let timer = null;
+
+  async function look() {
+    clearTimeout(timer);
+    try {
+      told = await ask("rules");
+      say(problem, "");
+      draw();
+    } catch (error) {
+      say(problem, error.message);
+    }
+    timer = setTimeout(look, EVERY);
+  }
+
+  function draw() {
+    if (!told) return;
+    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const matching = (row) => {
+      const text = JSON.stringify(Object.values(row)).toLowerCase();
+      return words.every((word) => text.includes(word));
+    };
+    const found = told.rules.filter((row) => matching(row) && (!never.checked || row.sessions === 0));
+    const unused = told.rules.filter((row) => row.sessions === 0).length;
+    say(count, `${number(found.length)} of ${number(told.rules.length)} rules; ${number(unused)} never brought a session`);
+    put(rules, table("Rules", [
+      { head: "Service", cell: (row) => el("a", { href: `#sessions?service=${encodeURIComponent(row.service)}` }, row.service) },
+      { head: "Action", cell: (row) => row.action },
+      { head: "Matches", cell: (row) => row.says },
+      { head: "Sessions", number: true, cell: (row) => (row.sessions === null ? "the kernel's" : row.sessions ? number(row.sessions) : "never") },
+      { head: "Packets", number: true, wide: true, cell: (row) => (row.packets === null || row.packets === undefined ? "" : number(row.packets)) },
+      { head: "Where", cell: (row) => el("code", { class: "place" }, row.place) },
+    ], found.map((row) => ({ ...row, class: row.sessions === 0 ? "never" : null })), "No rule matches."));
+    put(others, table("Tests, lists and settings", [
+      { head: "Service", cell: (row) => row.service },
+      { head: "Where", cell: (row) => el("code", { class: "place" }, row.place) },
+      { head: "Matched", number: true, cell: (row) => number(row.hits) },
+      { head: "Denied", number: true, cell: (row) => (row.denied ? el("span", { class: "count denied" }, number(row.denied)) : "0") },
+    ], told.others.filter((row) => !never.checked && matching(row)), "None has matched yet."));
+  }
+
+  search.addEventListener("input", draw);
+  never.addEventListener("change", draw);
+  return { node, search, show: look, hide: () => clearTimeout(timer) };
+}

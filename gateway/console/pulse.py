@@ -1,0 +1,111 @@
+"""
+The Pulse: how the gateway is now, and was in the last hour.
+
+It asks once for all pages, and less often while there is none.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
+
+from gateway.console.refused import LastRefused
+from gateway.console.stream import Stream
+
+SECONDS = 2.0
+"""Between two looks, while a page is open."""
+
+EACH = 5
+"""So many looks make a step of the history: ten seconds."""
+
+MOST = 361
+"""Steps that are kept: an hour."""
+
+Status = dict[str, Any]
+"""An answer to C{status}."""
+
+
+class Pulse:
+    """
+    @param ask: asks how the gateway is; never fails.
+    """
+
+    def __init__(
+        self, clock: Any, ask: Callable[[], Deferred[Status]], refused: LastRefused
+    ) -> None:
+        self._clock = clock
+        self._ask = ask
+        self._refused = refused
+        self._streams: list[Stream] = []
+        self._steps: deque[dict[str, Any]] = deque(maxlen=MOST)
+        self._last: Status | None = None
+        self._count = 0
+        self._beats: Any = LoopingCall(self._beat)
+        self._beats.clock = clock
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._count = 0
+        self._beats.start(SECONDS)
+
+    def stop(self) -> None:
+        """Look no more, and tell all pages so."""
+        if self._beats.running:
+            self._beats.stop()
+        for stream in tuple(self._streams):
+            stream.end()
+
+    def join(self, stream: Stream) -> None:
+        """One more page."""
+        self._streams.append(stream)
+        stream.when_over(lambda: self._streams.remove(stream))
+        if self._last is not None:
+            stream.say("now", self._last)
+
+    def history(self) -> dict[str, Any]:
+        """The last hour."""
+        return {"seconds": SECONDS * EACH, "steps": list(self._steps)}
+
+    def _beat(self) -> Deferred[None] | None:
+        self._refused.give(self._say)
+        step = self._count % EACH == 0
+        self._count += 1
+        if not step and not self._streams:
+            return None
+        return self._ask().addCallback(self._asked, step)
+
+    def _asked(self, status: Status, step: bool) -> None:
+        if status.get("problem"):
+            return
+        self._last = status
+        if step:
+            self._steps.append(figures(status))
+        for stream in tuple(self._streams):
+            stream.say("now", status)
+
+    def _say(self, event: str, line: bytes) -> None:
+        for stream in tuple(self._streams):
+            stream.say_json(event, line)
+
+
+def figures(status: Status) -> dict[str, Any]:
+    """What is kept of an answer to C{status}: totals, of which pages make rates."""
+    services = status["services"]
+    ended: dict[str, int] = {}
+    for each in services.values():
+        for verdict, count in each["ended"].items():
+            ended[verdict] = ended.get(verdict, 0) + count
+    return {
+        "at": status["now"],
+        "running": {name: each["running"] for name, each in services.items() if each["running"]},
+        "ended": ended,
+        "bytes": {
+            way: sum(each["bytes"][way] for each in services.values())
+            for way in ("to_server", "to_client")
+        },
+        "refused": sum(status["refused"].values()),
+    }
