@@ -290,7 +290,7 @@ class ConsoleTests(SceneCase):
         page.wait_for_text("services/web.toml:10:1")
         page.wait_for_text("The configuration is broken")
         web.write_text(good)
-        self.tokens.write_text(TOKENS.replace("screen ", "wall "))
+        self.tokens.write_text(TOKENS.replace("screen ", "# screen "))
         page.click("#reload")
         page.wait_for_text("Reloaded: the new policy is in force.")
         screen.wait("document.querySelector('#token')")
