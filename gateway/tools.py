@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
 
 @runtime_checkable
+class Changing(Protocol):
+    """Settings of a service whose inspector, which keeps bodies as they are, may not do so."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether it may change them: see L{ISession.keeps<gateway.interfaces.ISession>}."""
+
+
+@runtime_checkable
 class Needing(Protocol):
     """Settings of a service that needs something of the host: for the doctor."""
 
@@ -72,8 +81,9 @@ class Run:
     @ivar command: its absolute path, and its arguments.
     @ivar environment: all that is in its environment.
     @ivar at_once: so many of that command run at a time; who comes later waits.
-    @ivar seconds: of a processor.
+    @ivar seconds: of a processor; 0: any number.
     @ivar memory: bytes of its address space.
+    @ivar most: bytes of its standard output, where that is kept apart.
     """
 
     command: tuple[str, ...]
@@ -81,6 +91,7 @@ class Run:
     at_once: int
     seconds: int
     memory: int
+    most: int = 0
 
 
 @frozen
@@ -166,22 +177,28 @@ class ITools(Interface):
         """Room for a body, of which so many bytes may be held in memory."""
 
     def line(
-        daemons: tuple[str, ...], terms: Terms, fresh: bool = False, but: Collection[str] = ()
+        whom: tuple[str, ...] | Run,
+        terms: Terms,
+        fresh: bool = False,
+        but: Collection[str] = (),
     ) -> Deferred[ILine]:
         """
         A line to the first of these daemons that answers.
 
-        @param daemons: C{"/path/of/a/socket"}, C{"192.0.2.1:3310"}, C{"[2001:db8::1]:3310"}.
+        @param whom: C{"/path/of/a/socket"}, C{"192.0.2.1:3310"}, C{"[2001:db8::1]:3310"}. Or a
+            program that stays: it is started, and a line is its standard input and output. Of
+            its environment nothing may differ from one time to the next.
         @param fresh: none that was used before.
         @param but: not to these.
         @return: fails with L{Unavailable}. Cancel it to wait no longer.
         """
 
-    def run(program: Run, body: ISpool) -> Deferred[Ran]:
+    def run(program: Run, body: ISpool, output: ISpool | None = None) -> Deferred[Ran]:
         """
         Run a program, with the body on its standard input, in an empty folder and without
         privileges.
 
+        @param output: gets its standard output; left out, that is in L{Ran.said}, the first of it.
         @return: cancel it to kill the program, and all that it has started.
         """
 

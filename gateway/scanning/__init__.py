@@ -8,6 +8,8 @@ L{gateway.tools}, which is all that an inspector sees of them::
     daemon     the lines to one daemon: kept, shared out
     breaker    whether it may be asked, or is left alone since it fails
     daemons    all of them, and the first of several that answers
+    confined   how a program is started: without privileges, in a folder of its own
+    resident   one that stays, and the line to it
     program    one of the operator's, run with one body
     programs   all that run now
     doctor     whether daemons and programs are there

@@ -7,6 +7,7 @@ that nobody uses are kept for some seconds.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -26,8 +27,14 @@ log = PrintableLogger()
 class Daemon:
     """One daemon, at one address."""
 
-    def __init__(self, reactor: Any, address: str, terms: Terms) -> None:
+    def __init__(
+        self, reactor: Any, address: str, terms: Terms, make: Callable[[], Line] | None = None
+    ) -> None:
+        """
+        @param make: makes a line, or raises C{OSError}; left out, a connection to the address.
+        """
         self.address = address
+        self._make = make
         self._reactor = reactor
         self._terms = terms
         self._most = terms.connections
@@ -84,7 +91,7 @@ class Daemon:
 
     def _connect(self) -> Deferred[Line]:
         try:
-            line = Line(self._reactor, self.address, *begin(self.address))
+            line = self._dial() if self._make is None else self._make()
         except OSError as error:
             self._failed(error.strerror or str(error))
             return fail(error)
@@ -93,6 +100,9 @@ class Daemon:
         if not made.called:
             made.addTimeout(self._terms.connect_seconds, self._reactor, _timed_out)
         return made.addErrback(self._not_connected)
+
+    def _dial(self) -> Line:
+        return Line(self._reactor, self.address, *begin(self.address))
 
     def _not_connected(self, failure: Failure) -> Failure:
         self._open -= 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -12,7 +13,8 @@ from gateway.observe.scans import ScannerHealth
 from gateway.scanning.address import Busy
 from gateway.scanning.daemon import Daemon
 from gateway.scanning.line import Line
-from gateway.tools import Terms, Unavailable, let_go
+from gateway.scanning.resident import begin
+from gateway.tools import Run, Terms, Unavailable, let_go
 
 AGAIN_SECONDS = 0.05
 """Until a daemon that is busy is asked again: it does not tell when it is not."""
@@ -21,9 +23,11 @@ AGAIN_SECONDS = 0.05
 class Daemons:
     """The daemons of all services; one that is asked on several terms counts for each of them."""
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, folder: Callable[[], str] = str) -> None:
+        """@param folder: says in which a program that stays gets one of its own."""
         self._reactor = reactor
-        self._daemons: dict[tuple[str, Terms], Daemon] = {}
+        self._folder = folder
+        self._daemons: dict[tuple[object, Terms], Daemon] = {}
 
     def daemon(self, address: str, terms: Terms) -> Daemon:
         """The daemon there."""
@@ -32,11 +36,26 @@ class Daemons:
             found = self._daemons[address, terms] = Daemon(self._reactor, address, terms)
         return found
 
+    def resident(self, run: Run, terms: Terms) -> Daemon:
+        """All processes of a program that stays."""
+        key = (run.command, run.memory), terms
+        found = self._daemons.get(key)
+        if found is None:
+            make = partial(self._start, run)
+            found = self._daemons[key] = Daemon(self._reactor, run.command[0], terms, make)
+        return found
+
+    def _start(self, run: Run) -> Line:
+        return begin(self._reactor, run, self._folder())
+
     def line(
-        self, addresses: tuple[str, ...], terms: Terms, fresh: bool, but: Collection[str]
+        self, whom: tuple[str, ...] | Run, terms: Terms, fresh: bool, but: Collection[str]
     ) -> Deferred[tuple[Daemon, Line]]:
         """See L{ITools.line<gateway.tools.ITools>}."""
-        daemons = [self.daemon(each, terms) for each in addresses if each not in but]
+        if isinstance(whom, Run):
+            daemons = [] if whom.command[0] in but else [self.resident(whom, terms)]
+        else:
+            daemons = [self.daemon(each, terms) for each in whom if each not in but]
         return Deferred.fromCoroutine(self._first(daemons, fresh))
 
     async def _first(self, daemons: list[Daemon], fresh: bool) -> tuple[Daemon, Line]:

@@ -1,19 +1,7 @@
-"""
-Program: one of the operator's, run with one body.
-
-It has nothing of the gateway's: no descriptor, no capability, no way to get one, a session of its
-own (so that all that it has started can be killed), and an empty folder that is removed afterwards.
-util-linux does that, as C{spawnProcess} can't.
-"""
+"""Program: one of the operator's, run with one body."""
 
 from __future__ import annotations
 
-import errno
-import os
-import shutil
-import signal
-from contextlib import suppress
-from tempfile import mkdtemp
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -22,10 +10,8 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from gateway.tools import ISpool, Ran, Run
-
-NOBODY = 65534
-"""Who it is, where the gateway is root."""
+from gateway.scanning.confined import Confined, kill
+from gateway.tools import ISpool, Ran, Run, SpoolFull
 
 MOST_SAID = 65536
 """Bytes of its standard output; with as many, it is killed."""
@@ -34,28 +20,6 @@ MOST_COMPLAINED = 4096
 """Bytes of its standard error that are kept."""
 
 _BLOCK = 65536
-
-
-def _give_away(folder: str) -> None:
-    """
-    To nobody. A root that has dropped its capabilities can't, nor become somebody else; but it
-    still owns the host's files, so it is no user for programs.
-    """
-    try:
-        os.chown(folder, NOBODY, NOBODY)
-    except PermissionError:
-        raise PermissionError(
-            errno.EPERM, "programs are not run as root: start the gateway with --uid and --gid"
-        ) from None
-
-
-def _wrapped(run: Run) -> list[str]:
-    """The command line."""
-    who = f"--reuid={NOBODY} --regid={NOBODY} --clear-groups --bounding-set=-all".split()
-    drop = ["--no-new-privs", "--inh-caps=-all", "--ambient-caps=-all"]
-    limits = f"--core=0 --cpu={run.seconds} --as={run.memory}".split()
-    privileges = [*(who if os.geteuid() == 0 else ()), *drop]
-    return ["setsid", "setpriv", *privileges, "--", "prlimit", *limits, "--", *run.command]
 
 
 @implementer(IPullProducer)
@@ -70,14 +34,15 @@ class Program(ProcessProtocol):
 
     transport: Any
 
-    def __init__(self, run: Run, body: ISpool) -> None:
+    def __init__(self, run: Run, body: ISpool, output: ISpool | None) -> None:
         self.done: Deferred[Ran] = Deferred(lambda _: self.kill())
         self.over: Deferred[None] = Deferred()
         self._run = run
         self._body = body
+        self._output = output
         self._at = 0
         self._said = self._complained = b""
-        self._folder = ""
+        self._confined: Confined | None = None
 
     def start(self, reactor: Any, folder: str) -> None:
         """
@@ -86,23 +51,14 @@ class Program(ProcessProtocol):
         @param folder: in which it gets one; empty: the system's own for such.
         @raise OSError: that can't be.
         """
-        self._folder = mkdtemp(prefix="tproxygw-", dir=folder or None)
-        if os.geteuid() == 0:
-            _give_away(self._folder)
-        command = _wrapped(self._run)
-        environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", **self._run.environment}
-        environment["TMPDIR"] = environment["HOME"] = self._folder
-        path = shutil.which(command[0]) or command[0]
-        reactor.spawnProcess(self, path, command, environment, self._folder)
+        confined = self._confined = Confined(self._run, folder)
+        reactor.spawnProcess(
+            self, confined.path, confined.command, confined.environment, confined.folder
+        )
 
     def kill(self) -> None:
         """And all that it has started."""
-        pid = self.transport.pid if self.transport is not None else None
-        if pid is not None:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, signal.SIGKILL)
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)  # it has no session of its own yet
+        kill(self.transport.pid if self.transport is not None else None)
 
     # For the reactor
 
@@ -125,8 +81,20 @@ class Program(ProcessProtocol):
 
     def outReceived(self, data: bytes) -> None:
         """It says something."""
+        if self._output is not None:
+            self._put(self._output, data)
+            return
         self._said += data[: MOST_SAID - len(self._said)]
         if len(self._said) == MOST_SAID:
+            self.kill()
+
+    def _put(self, output: ISpool, data: bytes) -> None:
+        try:
+            if output.size + len(data) > self._run.most:
+                raise SpoolFull("it writes more than it may")
+            output.put(data)
+        except SpoolFull as full:
+            self._complained = self._complained or str(full).encode()
             self.kill()
 
     def errReceived(self, data: bytes) -> None:
@@ -143,4 +111,5 @@ class Program(ProcessProtocol):
 
     def remove(self) -> None:
         """Its folder goes, with all that is in it."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._confined is not None:
+            self._confined.remove()

@@ -21,16 +21,18 @@ class Programs:
         self._turns: dict[tuple[str, ...], DeferredSemaphore] = {}
         self._running: set[Program] = set()
 
-    def run(self, run: Run, body: ISpool) -> Deferred[Ran]:
+    def run(self, run: Run, body: ISpool, output: ISpool | None = None) -> Deferred[Ran]:
         """See L{ITools.run<gateway.tools.ITools>}."""
         turns = self._turns.get(run.command)
         if turns is None or turns.limit != run.at_once:
             turns = self._turns[run.command] = DeferredSemaphore(run.at_once)
-        return Deferred.fromCoroutine(self._in_turn(turns, run, body))
+        return Deferred.fromCoroutine(self._in_turn(turns, run, body, output))
 
-    async def _in_turn(self, turns: DeferredSemaphore, run: Run, body: ISpool) -> Ran:
+    async def _in_turn(
+        self, turns: DeferredSemaphore, run: Run, body: ISpool, output: ISpool | None
+    ) -> Ran:
         await turns.acquire()
-        program = Program(run, body)
+        program = Program(run, body, output)
         self._running.add(program)
         program.over.addCallback(lambda _: self._ended(turns, program))
         try:

@@ -56,7 +56,7 @@ def room(reactor: Any, settings: SpoolSettings, scans: Scans, counts: Counts | N
     bounds = settings.memory_bytes, settings.file_bytes, settings.client_bytes
     spools = Spools(settings.folder, *bounds, counts)
     programs = Programs(reactor, lambda: spools.folder)
-    return Room(spools, Daemons(reactor), programs, scans)
+    return Room(spools, Daemons(reactor, lambda: spools.folder), programs, scans)
 
 
 @implementer(ITools)
@@ -77,10 +77,14 @@ class Tools:
         return spool
 
     def line(
-        self, daemons: tuple[str, ...], terms: Terms, fresh: bool = False, but: Collection[str] = ()
+        self,
+        whom: tuple[str, ...] | Run,
+        terms: Terms,
+        fresh: bool = False,
+        but: Collection[str] = (),
     ) -> Deferred[ILine]:
         """See L{ITools.line}."""
-        found = self._room.daemons.line(daemons, terms, fresh, but)
+        found = self._room.daemons.line(whom, terms, fresh, but)
         self._hold(_Waiting(found))
         return found.addCallback(self._lend)
 
@@ -89,9 +93,9 @@ class Tools:
         self._hold(line)
         return line
 
-    def run(self, program: Run, body: ISpool) -> Deferred[Ran]:
+    def run(self, program: Run, body: ISpool, output: ISpool | None = None) -> Deferred[Ran]:
         """See L{ITools.run}."""
-        running = self._room.programs.run(program, body)
+        running = self._room.programs.run(program, body, output)
         self._hold(_Waiting(running))
         return running
 

@@ -40,6 +40,7 @@ from gateway.session.equipment import Equipment
 from gateway.session.facilities import Facilities
 from gateway.session.inspection import Inspection
 from gateway.session.records import Records
+from gateway.tools import Changing
 
 log = PrintableLogger()
 
@@ -88,8 +89,10 @@ def stack(
 
 def keeps(policy: Policy, service: str) -> bool:
     """See L{ISession.keeps}."""
-    maker = inspecting(policy, service).maker
-    return maker is not None and maker.keeps
+    chosen = inspecting(policy, service)
+    if isinstance(chosen.settings, Changing) and chosen.settings.changes:
+        return False
+    return chosen.maker is not None and chosen.maker.keeps
 
 
 class Below(Protocol):

@@ -104,6 +104,7 @@ class FakeTools:
     The tools of a stacked session.
 
     @ivar answer: the daemon; C{None}: there is none.
+    @ivar begun: is told of each line, for daemons that speak first.
     @ivar ran: what comes of each program; C{None}: it does not end.
     @ivar runs: the programs that were run, and the bodies that they had.
     @ivar lines: those that were asked for.
@@ -112,7 +113,8 @@ class FakeTools:
     """
 
     answer: Answer | None = None
-    room: Spools = field(factory=lambda: Spools("", 1 << 24, 0))
+    room: Spools = field(factory=lambda: Spools("", 1 << 24, 1 << 24))
+    begun: Callable[[FakeLine], None] | None = field(default=None, kw_only=True)
     ran: Ran | None = field(default=None, kw_only=True)
     lines: list[FakeLine] = field(init=False, factory=list)
     runs: list[tuple[Run, bytes]] = field(init=False, factory=list)
@@ -125,19 +127,30 @@ class FakeTools:
         return self.spools[-1]
 
     def line(
-        self, daemons: tuple[str, ...], terms: Terms, fresh: bool = False, but: Collection[str] = ()
+        self,
+        whom: tuple[str, ...] | Run,
+        terms: Terms,
+        fresh: bool = False,
+        but: Collection[str] = (),
     ) -> Deferred[ILine]:
         """See L{ITools.line}. Each is a new one."""
-        left = [each for each in daemons if each not in but]
+        every = whom.command[:1] if isinstance(whom, Run) else whom
+        left = [each for each in every if each not in but]
         if self.answer is None or not left:
             return fail(Unavailable("no daemon is there"))
         self.lines.append(FakeLine(left[0], answer=self.answer))
+        if self.begun is not None:
+            self.begun(self.lines[-1])
         return succeed(self.lines[-1])
 
-    def run(self, program: Run, body: ISpool) -> Deferred[Ran]:
+    def run(self, program: Run, body: ISpool, output: ISpool | None = None) -> Deferred[Ran]:
         """See L{ITools.run}."""
         self.runs.append((program, body.read(0, body.size)))
-        return Deferred() if self.ran is None else succeed(self.ran)
+        if self.ran is None:
+            return Deferred()
+        if output is not None:
+            output.put(self.ran.said)
+        return succeed(self.ran)
 
     def judged(self, verdict: str, seconds: float) -> None:
         """See L{ITools.judged}."""

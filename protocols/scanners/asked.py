@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from gateway.tools import ILine, ITools, Terms, let_go
+from gateway.tools import ILine, ITools, Run, Terms, let_go
 from protocols.scanners.fault import ScannerFault, Unfit
 
 T = TypeVar("T")
@@ -17,14 +17,14 @@ class Answer(Exception):
 
 async def asked(
     tools: ITools,
-    daemons: tuple[str, ...],
+    whom: tuple[str, ...] | Run,
     terms: Terms,
     ask: Callable[[ILine], Awaitable[T]],
     late: Callable[[], bool],
     fresh: bool = False,
 ) -> T:
     """
-    What C{ask} says, of the first daemon that does what it should.
+    What C{ask} says, of the first one that does what it should.
 
     A line that was kept may have come to its end, so that its failure says nothing of the daemon:
     it is asked again, on a new one.
@@ -32,6 +32,7 @@ async def asked(
     An answer that is an exception (L{Answer}) is one, and no failure. What C{ask} fails with after
     L{ILine.works} may be the body's doing, and is no reason to leave the daemon alone.
 
+    @param whom: daemons, or a program that stays.
     @param fresh: never on a line that was used before.
     @param late: whether time has run out; then a daemon that has not answered has failed.
     @raise ScannerFault: all fail.
@@ -40,7 +41,7 @@ async def asked(
     """
     failed: set[str] = set()
     while True:
-        line = await tools.line(daemons, terms, fresh, failed)
+        line = await tools.line(whom, terms, fresh, failed)
         try:
             answer = await ask(line)
         except Unfit:
@@ -50,7 +51,7 @@ async def asked(
             line.drop("" if line.uses else str(fault))
             if not line.uses:
                 failed.add(line.address)
-                if len(failed) == len(daemons):
+                if isinstance(whom, Run) or len(failed) == len(whom):
                     raise
             let_go(fault)
             fresh = True

@@ -45,6 +45,16 @@ def decoded(body: ISpool, coding: str, whole: bool) -> Iterator[bytes]:
     return _pieces(body, way, coding, whole)
 
 
+def encoded(body: ISpool, coding: str) -> Iterator[bytes]:
+    """The other way round, for a body that passes in place of one that was decoded."""
+    stream = zlib.compressobj(wbits=_WAYS[coding])
+    at = 0
+    while block := body.read(at, BLOCK):
+        at += len(block)
+        yield stream.compress(block)
+    yield stream.flush()
+
+
 def _begins(begin: bytes, way: int) -> bool:
     try:
         zlib.decompressobj(way).decompress(begin, 1)

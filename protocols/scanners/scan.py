@@ -10,6 +10,7 @@ from __future__ import annotations
 from string import Template
 from typing import Any, ClassVar
 
+from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
 
 from gateway.inspector import Inspector
@@ -24,8 +25,8 @@ from gateway.interfaces import (
     Unreachable,
     Verdict,
 )
-from gateway.tools import ISpool, SpoolFull, Unavailable, let_go
-from protocols.scanners.decoding import PLAIN, decoded
+from gateway.tools import Changing, ISpool, SpoolFull, Unavailable, let_go
+from protocols.scanners.decoding import PLAIN, decoded, encoded
 from protocols.scanners.fault import ScannerFault
 from protocols.scanners.held import BLOCK, Held
 from protocols.scanners.judgement import Judgement
@@ -191,12 +192,28 @@ class ScanInspector(Inspector):
                 return await self.judge(self._held.spool)
             body = await self._decoded(coding, whole)
             try:
-                return await self.judge(body)
+                return await self._encoded(await self.judge(body), coding)
             finally:
                 body.close()
         except (ScannerFault, Unavailable, SpoolFull) as fault:
             let_go(fault)
             return str(fault)
+
+    async def _encoded(self, judgement: Judgement, coding: str) -> Judgement:
+        """What passes instead is compressed as what came."""
+        if judgement.instead is None:
+            return judgement
+        instead = self.session.tools.spool(self.settings.memory_bytes)
+        for piece in encoded(judgement.instead, coding):
+            instead.put(piece)
+            await self.session.give_way(self._sender)
+        judgement.instead.close()
+        return evolve(judgement, instead=instead)
+
+    @property
+    def _sender(self) -> Side:
+        """The side of the connection that the body comes from."""
+        return CLIENT if self.session.envelope.direction == "upload" else SERVER
 
     async def _decoded(self, coding: str, whole: bool) -> ISpool:
         """
@@ -206,7 +223,6 @@ class ScanInspector(Inspector):
         @raise Unfit: it can't be.
         """
         body: ISpool = self.session.tools.spool(self.settings.memory_bytes)
-        sender = CLIENT if self.session.envelope.direction == "upload" else SERVER
         for piece in decoded(self._held.spool, coding, whole):
             room = self.settings.body_bytes - body.size
             body.put(piece[:room])
@@ -214,7 +230,7 @@ class ScanInspector(Inspector):
                 if self.settings.larger != "scan-beginning":
                     raise Larger
                 break
-            await self.session.give_way(sender)
+            await self.session.give_way(self._sender)
         return body
 
     def _expire(self) -> None:
@@ -261,9 +277,16 @@ class ScanInspector(Inspector):
 
     # While it is held
 
+    @property
+    def _is_kept(self) -> bool:
+        """Whether it passes as it is, if it does."""
+        settings = self.settings
+        return self.keeps and not (isinstance(settings, Changing) and settings.changes)
+
     def _tick(self) -> None:
         settings = self.settings
-        if settings.trickle_bytes and self.session.envelope.direction == "download" and self.keeps:
+        may = self.session.envelope.direction == "download" and self._is_kept
+        if settings.trickle_bytes and may:
             self._ticking = self.session.after(settings.trickle_seconds, self._trickle)
 
     def _trickle(self) -> None:

@@ -34,6 +34,11 @@ def environment(
     return {PREFIX + name: value for name, value in bounded.items() if value}
 
 
+def in_json(environment: dict[str, str]) -> dict[str, str]:
+    """The same for a program that stays."""
+    return {name.removeprefix(PREFIX).lower(): value for name, value in environment.items()}
+
+
 def _of_protocol(envelope: Envelope) -> dict[str, str]:
     http, ftp, smtp = envelope.http, envelope.ftp, envelope.smtp
     if http is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
 from tests.netns.scanning.case import ScanCase
@@ -26,6 +27,23 @@ inspector = "program"
 command = ["{folder}/scan"]
 scan_seconds = 3
 words = "Refused: $found"
+"""
+
+
+STAYS = """#!/usr/bin/python3
+import json, sys, time
+print(json.dumps({"scanner": "words 1.0"}), flush=True)
+for line in sys.stdin.buffer:
+    told = json.loads(line)
+    body = sys.stdin.buffer.read(told["bytes"])
+    if told.get("filename") == "slow":
+        time.sleep(1017)
+    if b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE" in body:
+        print(json.dumps({"found": ["Eicar-Test"]}), flush=True)
+    elif body == b"change me":
+        print(json.dumps({"bytes": 7}) + "\\nchanged", end="", flush=True)
+    else:
+        print("{}", flush=True)
 """
 
 
@@ -62,3 +80,47 @@ class ProgramTests(ScanCase):
         self.record(reason="not scanned: no verdict within 3 seconds")
         self.assertNotIn("sleep 1017", self.router.run("ps", "-ef"))
         self.assertIn('tproxygw_spooled_bytes{where="memory"} 0.0', self.metrics())
+
+
+class StaysTests(ScanCase):
+    """The program of the documents that stays."""
+
+    scan = """
+inspector = "program"
+[program]
+command = ["{folder}/scan"]
+stays = true
+changes = true
+scan_seconds = 3
+"""
+
+    def prepare(self) -> None:
+        super().prepare()
+        script = self.scene.folder / "scan"
+        script.write_text(STAYS)
+        script.chmod(0o755)
+        for name, content in (("slow", CLEAN), ("change", b"change me")):
+            (self.www / name).write_bytes(content)
+
+    def begin(self) -> None:
+        """Not as root, who would not run programs."""
+        self.scene.folder.chmod(0o777)
+        self.scene.daemon.options = ("--uid=65534", "--gid=65534")
+        super().begin()
+
+    def test_bodies(self) -> None:
+        """One process judges and changes many; one that hangs is killed, and another one judges."""
+        with ThreadPoolExecutor(10) as pool:
+            found = list(pool.map(self.get, ["clean", "eicar"] * 10))
+        self.assertEqual([status for status, _ in found], [200, 403] * 10)
+        self.assertTrue(all(body == CLEAN for status, body in found if status == 200))
+        self.assertEqual(self.get("change"), (200, b"changed"))
+        self.record(filename="change", changed=True, scanner="words 1.0")
+        self.assertEqual(self.put("change-me", b"change me"), 201)
+        self.assertEqual((self.www / "put-change-me").read_bytes(), b"changed")
+        self.assertEqual(self.get("slow")[0], 403)
+        self.record(reason="not scanned: no verdict within 3 seconds")
+        self.assertEqual(self.get("clean"), (200, CLEAN))
+        self.scene.daemon.stop()
+        self.assertNotIn(f"{self.scene.folder}/scan", self.router.run("ps", "-ef"))
+        self.scene.daemon.start()

@@ -72,11 +72,20 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         """Kept."""
-        content = self.rfile.read(int(self.headers["Content-Length"]))
+        length = self.headers["Content-Length"]
+        content = self._chunks() if length is None else self.rfile.read(int(length))
         (self.folder / f"put-{self.path[1:]}").write_bytes(content)
         self.send_response(201)
         self.send_header("Content-Length", "0")
         self.end_headers()
+
+    def _chunks(self) -> bytes:
+        content = b""
+        while size := int(self.rfile.readline(), 16):
+            content += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return content
 
 
 if __name__ == "__main__":
