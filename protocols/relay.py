@@ -18,3 +18,7 @@ class RelayInspector(Inspector):
         """Connect; there is nothing to look at."""
         self.session.connect()
         self.session.release()
+
+    def about(self) -> str:
+        """See L{IInspector.about<gateway.interfaces.IInspector.about>}."""
+        return "nothing is looked at"

@@ -9,7 +9,9 @@ from pathlib import Path
 import click
 
 from gateway.cli.arguments import config_option
+from gateway.cli.asking import control_option, json_option
 from gateway.cli.configuration import load_policy
+from gateway.cli.counters import show_counters
 from gateway.cli.terminal import Terminal
 from gateway.kernel import routing
 from gateway.kernel.filter import iptables, nftables
@@ -59,8 +61,19 @@ TABLE = "table"
     type=click.Choice([*SCRIPTS, TABLE]),
     help="The packet filter's rules, or the policy routing. By default the backend's rules.",
 )
-def command(directory: Path, script: str | None) -> None:
+@click.option(
+    "--counters", is_flag=True, help="What each rule, test and list of the running gateway brought."
+)
+@click.option("--unused", is_flag=True, help="With --counters: only what has brought nothing.")
+@control_option
+@json_option
+def command(
+    directory: Path, script: str | None, counters: bool, unused: bool, path: Path, as_json: bool
+) -> None:
     """Print what would be installed, and install nothing.
+
+    With --counters it asks the running gateway instead: which rules have brought how
+    many sessions, and how often tests and lists have matched, since it was started.
 
     \b
     nft        a script for `nft -f -`
@@ -68,6 +81,9 @@ def command(directory: Path, script: str | None) -> None:
     ip         the commands for the policy routing, for a shell
     table      the same for people: who gets what where; the first one that matches wins
     """
+    if counters:
+        show_counters(path, unused, as_json)
+        return
     policy = load_policy(directory)
     if script == TABLE:
         Terminal().table(TITLES, map(partial(_row, policy), policy.rules), _below(policy))

@@ -81,6 +81,10 @@ class DataInspector(Inspector):
         self._finished = False
         self._body: IBody | None = None
 
+    def about(self) -> str:
+        """See L{IInspector.about<gateway.interfaces.IInspector.about>}."""
+        return self._transfer.about
+
     def started(self) -> Deferred[Any] | None:
         """One of the two is here; reach the other one."""
         self._transfer.came(self.session, self._begin)

@@ -93,6 +93,14 @@ class Dialogue:
         self.channel.abandon()
         self.protection.secure(agreed)
 
+    @property
+    def about(self) -> str:
+        """Whether somebody is logged in, what is to be answered, and what is transferred."""
+        said = ["logged in" if self.login.complete else "not logged in"]
+        waiting = [str(each.command) for each in self.exchanges if each.transfer is None]
+        said += [f"{verb} is to be answered" for verb in waiting]
+        return "; ".join((*said, *(each.about for each in self.transfers)))
+
     # The end
 
     def part(self, reply: Reply, reason: str, outcome: Outcome = Outcome.FAILED) -> None:

@@ -113,6 +113,14 @@ class Transfer:
         self._waiting: Deferred[None] | None = None
         self._dialing: Deferred[Any] | None = None
 
+    @property
+    def about(self) -> str:
+        """What is transferred, and how much of it has passed."""
+        if self.command is None:
+            return "a data connection is announced"
+        name = (self.command.argument or b"")[:_WORDS].decode("utf-8", "backslashreplace")
+        return f"{self.command} {name}".rstrip() + f": {self.passed} bytes"
+
     # What the control connection says
 
     def begin(self, command: Command, offset: int, protected: Pair | None = None) -> None:

@@ -111,6 +111,10 @@ class HttpInspector(StreamInspector):
             return None
         return super().ended(side)
 
+    def about(self) -> str:
+        """See L{IInspector.about<gateway.interfaces.IInspector.about>}."""
+        return self.dialogue.about
+
     def closed(self, verdict: Verdict) -> None:
         """Record what was not completed."""
         self.dialogue.closed(verdict.reason or "the connection ended")

@@ -13,6 +13,9 @@ PASSED = "passed"
 DENIED = "denied"
 FAILED = "failed"
 
+MOST_TOLD = 200
+"""Characters of a request that are told to who looks at its session."""
+
 
 class Transaction:
     """
@@ -106,6 +109,19 @@ class Transaction:
     def uploads(self) -> bool:
         """Whether some of a body was sent."""
         return self.request_body is not None and self.request_body.size > 0
+
+    @property
+    def about(self) -> str:
+        """What it is, and how far it has come, in a few words."""
+        request = self.request
+        asked = f"{request.method} {request.host}{request.target.text}" if request else self.line
+        if self.answering:
+            state = f"its answer, {self.status}, is on its way"
+        elif self.asked:
+            state = "waits for the server's answer"
+        else:
+            state = "is being asked for"
+        return f"{asked[:MOST_TOLD]} {state}"
 
     def record(
         self, verdict: str, reason: str = "", offset: int | None = None

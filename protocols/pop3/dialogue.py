@@ -52,6 +52,15 @@ class Dialogue:
         self._deadline = Deadline(session)
         self._login: ITimer | None = None
 
+    @property
+    def about(self) -> str:
+        """Who has logged in, and what the server has not answered yet."""
+        who = f"user {self.user}" if self.user else "no user named"
+        said = [f"{self.state.value}, {who}"]
+        if self.exchange is not None:
+            said.append(f"{self.exchange.command.keyword} is to be answered")
+        return "; ".join(said)
+
     # Who speaks
 
     def begin(self) -> None:

@@ -72,6 +72,19 @@ class Dialogue:
         self._awaited: str | None = None
         self._taken: Deferred[None] | None = None
 
+    @property
+    def about(self) -> str:
+        """Who says EHLO, and the mail that has begun, or how many there were."""
+        helo = f"EHLO {self.known.helo}" if self.known.helo else "no EHLO yet"
+        said = [helo, f"messages before: {self.messages}"]
+        transaction = self.transaction
+        if transaction is not None:
+            count = len(transaction.recipients) + len(transaction.discarded)
+            said.append(f"mail from <{transaction.sender}> recipients: {count}")
+        if self.transfer.open:
+            said.append("its content is on its way")
+        return ", ".join(said)
+
     def _greet(self, reply: Reply) -> None:
         """The client hears of the server, before anything that it has said is heard."""
         self.refused = not reply.positive

@@ -80,6 +80,10 @@ class SMTPInspector(StreamInspector):
         reason = f"server unreachable: {failure.value}"
         self.session.deny(reason, configured(self._settings.unreachable).data())
 
+    def about(self) -> str:
+        """See L{IInspector.about<gateway.interfaces.IInspector.about>}."""
+        return self._dialogue.about
+
     def closed(self, verdict: Verdict) -> None:
         """Over."""
         super().closed(verdict)

@@ -52,6 +52,11 @@ class TlsInspector(StreamInspector):
         self._shared: Shared = session.shared
         self._handed: Deferred[None] = Deferred()
         self._timer: Any = None
+        self._told: Story | None = None
+
+    def about(self) -> str:
+        """See L{IInspector.about<gateway.interfaces.IInspector.about>}."""
+        return "waits for the client's hello" if self._told is None else self._told.about
 
     @staticmethod
     def foretell(settings: TlsSettings, connection: Any, said: Any) -> tuple[str, str, str]:
@@ -84,7 +89,7 @@ class TlsInspector(StreamInspector):
         limits = Limits(self._settings.hello_bytes, self._settings.hello_records)
         hello = await opening(read, limits)
         self._timer.cancel()
-        story = await self._story(hello)
+        story = self._told = await self._story(hello)
         mode = story.decision.mode
         if mode == "refuse":
             await self._refuse(story, read)

@@ -41,6 +41,12 @@ class Story:
     alert: str = ""
     _told: bool = field(default=False, init=False)
 
+    @property
+    def about(self) -> str:
+        """Whom the client wants, and what becomes of that by which line."""
+        who = self.hello.server_name or self.hello.address or "a server without a name"
+        return f"{who}: {self.decision.mode} ({self.decision.place})"
+
     def tell(
         self, session: ISession, outcome: Outcome, reason: str = "", denied_by: str = ""
     ) -> None:

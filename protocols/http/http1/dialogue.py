@@ -71,6 +71,16 @@ class Dialogue:
         """Whether the next request is the last one that the limit allows."""
         return self.count + 1 == self.settings.limits.requests
 
+    @property
+    def about(self) -> str:
+        """The request that is under way, or that there is none."""
+        under_way = self.pending.oldest or self.current
+        if self.left:
+            return "what follows is not HTTP"
+        if under_way is None or under_way.recorded:
+            return f"requests: {self.count}, all answered" if self.count else "no request yet"
+        return f"requests: {self.count}; {under_way.about}"
+
     # Whoever connects for one that is not read in the general way
 
     async def connected_to(self) -> None:
