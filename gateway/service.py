@@ -136,7 +136,7 @@ class Gateway(Service):
         self._began = self._loaded_at = reactor.seconds()
         self._questions = questions(
             *(reactor, self._traffic.admission.register, self._metrics, self._audit, self._life),
-            lambda: self._traffic.admission.equipment.passages.carried,
+            self._traffic.admission.equipment.passages,
             reload=Done(lambda asked, asker: self.reload()),
             log=Done(self._level.change, ("level",)),
         )

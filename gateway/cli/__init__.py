@@ -24,6 +24,7 @@ COMMANDS = {
     "sessions": "gateway.cli.sessions",
     "show": "gateway.cli.show",
     "kill": "gateway.cli.kill",
+    "top": "gateway.cli.top",
     "events": "gateway.cli.events",
     "reload": "gateway.cli.reload",
     "drain": "gateway.cli.drain",

@@ -7,8 +7,10 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 
 from gateway.agreement import Agreed
+from gateway.control.kernel import Kernel
 from gateway.control.question import Answer, Asked, Asker, Misasked, check_keys
 from gateway.control.running import Register
 from gateway.control.selection import Seen
@@ -26,13 +28,15 @@ BETWEEN = 0.25
 class Show:
     """
     @param clock: seconds since 1970.
+    @param kernel: knows what the kernel has carried.
     """
 
     changes = False
 
-    def __init__(self, register: Register, clock: IReactorTime) -> None:
+    def __init__(self, register: Register, clock: IReactorTime, kernel: Kernel) -> None:
         self._register = register
         self._clock = clock
+        self._kernel = kernel
 
     def ask(self, asked: Asked, asker: Asker) -> Deferred[Answer] | Answer:
         """See L{Question<gateway.control.question.Question>}."""
@@ -43,21 +47,20 @@ class Show:
         session = self._register.running.get(wanted)
         if session is None:
             return {"session": None}
-        answered: Deferred[Answer] = Deferred()
-        self._clock.callLater(BETWEEN, self._look_again, wanted, session.snapshot(), answered)
-        return answered
+        return Deferred.fromCoroutine(self._show(wanted, session.snapshot()))
 
-    def _look_again(self, wanted: int, before: Snapshot, answered: Deferred[Answer]) -> None:
-        try:
-            session = self._register.running.get(wanted)
-            told = None if session is None else self._tell(session.story(), before)
-        except Exception:
-            answered.errback()
-        else:
-            answered.callback({"session": told})
+    async def _show(self, wanted: int, before: Snapshot) -> Answer:
+        """Look, and look again after a moment."""
+        before = (await self._kernel.add({wanted: before}))[wanted]
+        await deferLater(self._clock, BETWEEN)
+        session = self._register.running.get(wanted)
+        if session is None:
+            return {"session": None}
+        story = session.story()
+        snapshot = (await self._kernel.add({wanted: story.snapshot}))[wanted]
+        return {"session": self._tell(story, before, snapshot)}
 
-    def _tell(self, story: Story, before: Snapshot) -> Answer:
-        snapshot = story.snapshot
+    def _tell(self, story: Story, before: Snapshot, snapshot: Snapshot) -> Answer:
         rate = Rate(
             (snapshot.to_server - before.to_server) / BETWEEN,
             (snapshot.to_client - before.to_client) / BETWEEN,

@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
 from gateway.control.budget import Budget
+from gateway.control.kernel import Kernel
 from gateway.control.running import Register
 from gateway.observe.snapshot import Snapshot
 
@@ -71,13 +72,17 @@ class Survey(NamedTuple):
 class Surveys:
     """
     @param clock: seconds since 1970, and turns for others.
+    @param kernel: knows what the kernel has carried.
     @param budget: what looking costs goes onto its account.
     """
 
-    def __init__(self, register: Register, clock: IReactorTime, budget: Budget) -> None:
+    def __init__(
+        self, register: Register, clock: IReactorTime, budget: Budget, kernel: Kernel
+    ) -> None:
         self._register = register
         self._clock = clock
         self._budget = budget
+        self._kernel = kernel
         self._last: Survey | None = None
         self._waiting: list[Deferred[Survey]] | None = None
 
@@ -127,7 +132,9 @@ class Surveys:
         if more:
             self._clock.callLater(0, self._walk, moment, ids, snapshots)
         else:
-            self._walked(Survey(moment, snapshots))
+            self._kernel.add(snapshots).addCallback(
+                lambda counted: self._walked(Survey(moment, counted))
+            )
 
     def _walked(self, survey: Survey) -> None:
         survey = survey._replace(former=self._comparable(survey.moment))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
 
 from gateway.control.budget import Budget
 from gateway.control.done import Done
 from gateway.control.draining import Drain
 from gateway.control.explaining import Explain
 from gateway.control.following import Followed, Tap
+from gateway.control.kernel import Kernel
 from gateway.control.killing import Kill
 from gateway.control.question import Question
 from gateway.control.questions import Questions
@@ -23,13 +26,24 @@ from gateway.control.survey import Surveys
 from gateway.observe.metrics import Metrics
 
 
+class Passages(Protocol):
+    """The sessions that the kernel has, see L{gateway.release.passages.Passages}."""
+
+    @property
+    def carried(self) -> int:
+        """How many there are."""
+
+    def count(self, wanted: Collection[int]) -> Deferred[dict[int, Any]]:
+        """What it has carried of them."""
+
+
 def questions(
     reactor: Any,
     register: Register,
     metrics: Metrics,
     records: Tap,
     life: Callable[[], Life],
-    carried: Callable[[], int],
+    passages: Passages,
     **done: Done,
 ) -> Questions:
     """
@@ -37,19 +51,20 @@ def questions(
 
     @param records: the audit.
     @param life: tells how the gateway is.
-    @param carried: how many sessions the kernel has.
+    @param passages: the sessions that the kernel has.
     @param done: what else can be asked for, by name.
     """
     budget = Budget(perf_counter)
-    surveys = Surveys(register, reactor, budget)
+    kernel = Kernel(reactor, passages.count)
+    surveys = Surveys(register, reactor, budget, kernel)
 
     def policy() -> Any:
         return metrics.policy()
 
     table: dict[str, Question] = {
-        "status": Status(register, metrics, life, carried, reactor.seconds),
+        "status": Status(register, metrics, life, lambda: passages.carried, reactor.seconds),
         "sessions": Sessions(surveys, budget, policy),
-        "show": Show(register, reactor),
+        "show": Show(register, reactor, kernel),
         "drain": Drain(register),
         "explain": Explain(policy),
         "rules": Rules(metrics),

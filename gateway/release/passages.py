@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple, Protocol
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from gateway.interfaces import Address, Outcome, Verdict
@@ -21,6 +22,18 @@ from gateway.release.ports import Ports
 from gateway.release.told import Told
 
 log = Logger()
+
+
+MOST_COUNTED = 250
+"""Sessions that are asked for at once."""
+
+
+class Counted(NamedTuple):
+    """What the kernel has carried of a session, and for how many seconds there was nothing."""
+
+    to_server: int
+    to_client: int
+    idle: float
 
 
 class Carried(Protocol):
@@ -72,6 +85,7 @@ class Passages:
         self._known: dict[int, Carried] = {}
         self._finished: set[int] = set()
         self._ends: dict[int, tuple[Address, Address]] = {}
+        self._ids: dict[int, int] = {}
         self._unseen: set[int] = set()
         self._unanswered: set[int] = set()
         self._adopted = 0
@@ -181,6 +195,42 @@ class Passages:
             if why:
                 known.end(Verdict(Outcome.DENIED, why))
 
+    # What the operator asks
+
+    def count(self, wanted: Collection[int]) -> Deferred[dict[int, Counted]]:
+        """
+        What the kernel has carried of sessions.
+
+        @param wanted: their ids.
+        @return: fires with what the carrier knows; never fails.
+        """
+        left = [(index, each) for index, each in self._ids.items() if each in wanted]
+        counted: Deferred[dict[int, Counted]] = Deferred()
+        self._count(left, {}, counted)
+        return counted
+
+    def _count(
+        self,
+        left: list[tuple[int, int]],
+        found: dict[int, Counted],
+        counted: Deferred[dict[int, Counted]],
+    ) -> None:
+        """Ask for the next ones."""
+        asked, left = left[:MOST_COUNTED], left[MOST_COUNTED:]
+
+        def heard(answer: Message | None) -> None:
+            if answer is None:
+                counted.callback(found)
+                return
+            for (_, each), counts in zip(asked, answer["counts"], strict=True):
+                if counts is not None:
+                    found[each] = Counted(*counts)
+            self._count(left, found, counted)
+
+        indices = [index for index, _ in asked]
+        if not asked or not self._carriage.ask({"ask": "counts", "indices": indices}, heard):
+            counted.callback(found)
+
     # What passages ask
 
     def switch(
@@ -269,11 +319,13 @@ class Passages:
         """Its ports are not free, though no socket has them."""
         self._finished.discard(index)
         self._unseen.discard(index)
+        self._ids[index] = told.id
         ends = self._ends[index] = told.upstream.source, told.upstream.address
         self._ports.take(*ends)
 
     def _forgotten(self, index: int) -> None:
         self._finished.discard(index)
+        self._ids.pop(index, None)
         ends = self._ends.pop(index, None)
         if ends is not None:
             self._ports.give_back(*ends)

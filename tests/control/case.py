@@ -14,6 +14,7 @@ from gateway.interfaces import Address
 from gateway.life.controlling import questions
 from gateway.policy.policy import Policy
 from gateway.policy.service import Service
+from gateway.release.passage import NO_PASSAGES
 from gateway.testing.world.peer import Peer
 from gateway.testing.world.world import SERVER, World, inspecting
 from protocols.relay import RelayInspector
@@ -47,7 +48,7 @@ class ControlCase(SynchronousTestCase):
         self.questions: Questions = questions(
             *(self.world.reactor, self.world.register, self.world.metrics, self.tape),
             lambda: Life("running", 4711, 1_000_000.0, "/etc/tproxygw", self.policy, 1_000_000.0),
-            lambda: 0,
+            NO_PASSAGES,
         )
 
     def comes(self, host: str = "192.0.2.1", port: int = 50001, server: Address = SERVER) -> Peer:

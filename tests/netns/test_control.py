@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import socket
 import subprocess
+import termios
 from typing import Any
 
 from tests.netns.case import CLIENT, RELAY, RELAY_UDP, SERVER, SERVER6, SceneCase, hear
@@ -102,6 +105,16 @@ class ControlTests(ControlCase):
         self.assertReset(ours)
         self.assertReset(theirs)
 
+    def test_top(self) -> None:
+        """On a terminal, the busiest sessions; keys sort, and end it."""
+        ours, _ = self.pair()
+        ours.sendall(b"x" * 100)
+        address = ("--control", str(self.scene.daemon.control))
+        program = (*self.router.prefix, TPROXYGW, "top", *address, "--every", "0.5")
+        shown = on_terminal(program, b"bq")
+        self.assertIn("shown by bytes", shown)
+        self.assertIn(f"{CLIENT}:{ours.getsockname()[1]}", shown)
+
     def test_status(self) -> None:
         """The status says that the gateway inspects, and how many sessions there are."""
         self.pair()
@@ -160,6 +173,27 @@ class ControlTests(ControlCase):
         self.tproxygw("log", "level", "info")
         self.tproxygw("reload")
         self.assertEqual(self.scene.daemon.said.count("reloaded"), before + 1)
+
+
+def on_terminal(program: tuple[str, ...], keys: bytes) -> str:
+    """What a program shows on a terminal, whose user presses one key after the other."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 200))
+    process = subprocess.Popen(program, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    for key in (*keys, None):
+        seen = len(shown)
+        while len(shown) == seen or key is None:
+            try:
+                shown += os.read(ours, 65536)
+            except OSError:  # EIO: it has ended
+                break
+        if key is not None:
+            os.write(ours, bytes((key,)))
+    os.close(ours)
+    process.wait(20)
+    return shown.decode(errors="replace")
 
 
 def _has_said(events: subprocess.Popen[bytes]) -> bool:

@@ -26,6 +26,7 @@ from tests.netns.case import (
     SceneCase,
     hear,
 )
+from tests.netns.commands import command
 
 IDLE, TOTAL, FEW, ANY_PORT, DENIED, SPLICED = 9001, 9002, 9003, 9004, 9005, 9006
 
@@ -128,6 +129,10 @@ class ReleaseCase(SceneCase):
             here.sendall(bytes(count))
             self.assertEqual(len(hear(there, count)), count)
 
+    def control(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A command that asks the gateway."""
+        return command(self.router, *arguments, "--control", str(self.scene.daemon.control))
+
     def finish(self, ours: socket.socket, theirs: socket.socket, peer: Address) -> dict[str, Any]:
         """End it from both sides, and get its record."""
         for here, there in ((ours, theirs), (theirs, ours)):
@@ -146,6 +151,28 @@ class ReleaseCase(SceneCase):
         """The gateway had it to its end."""
         gateway = record["gateway"]
         self.assertEqual((gateway.get("released_in"), gateway.get("why")), ("user space", why))
+
+
+class OperatorTests(ReleaseCase):
+    """Sessions that the kernel has are an operator's, too."""
+
+    def test_listed_and_killed(self) -> None:
+        """They are listed, with what the kernel has carried, and can be ended, as others are."""
+        ours, theirs, peer = self.between()
+        self.talk(ours, theirs)
+        self.until_released()
+        self.talk(ours, theirs, 2000)
+        (row,) = json.loads(self.control("sessions", "--json").stdout)["sessions"]
+        self.assertEqual((row["state"], row["client"]["port"]), ("kernel", peer[1]))
+        self.assertEqual(row["bytes"], {"to_server": 3000, "to_client": 3000})
+        told = self.control("show", str(row["id"])).stdout
+        self.assertIn("passes in kernel", told)
+        self.assertEqual(self.control("kill", str(row["id"])).stdout, "1 session ended.\n")
+        for end in (ours, theirs):
+            self.assertRaises(ConnectionResetError, end.recv, 1)
+        record = self.flow(peer)
+        self.assertCarried(record, 3000, 3000)
+        self.assertEqual(record["gateway"]["reason"], "killed by root (uid 0)")
 
 
 class ReleaseTests(ReleaseCase):

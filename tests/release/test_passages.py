@@ -14,7 +14,7 @@ from gateway.interfaces import Address, Outcome, Verdict
 from gateway.kernel.release.packets import receive, send
 from gateway.observe.identity import Released, Upstream
 from gateway.release.passage import AGAIN, PATIENCE, TRIES, Passage
-from gateway.release.passages import Passages
+from gateway.release.passages import Counted, Passages
 from gateway.release.ports import Ports
 from gateway.release.told import Told
 
@@ -166,6 +166,25 @@ class PassageTests(SynchronousTestCase):
         self.assertEqual(self.session.verdict, Verdict(Outcome.PASSED))
         self.assertEqual(passage.released, Released("kernel", ""))
         self.assertEqual(self.passages.carried, 0)
+
+    def test_count(self) -> None:
+        """The operator sees what the kernel has carried so far, if there is somebody who knows."""
+        self.begun()
+        for answers, expected in (
+            ([[100, 200, 1.5]], {7: Counted(100, 200, 1.5)}),
+            ([None], {}),
+        ):
+            counted = self.passages.count({7, 8})
+            asked = self.heard()
+            self.assertEqual((asked["ask"], asked["indices"]), ("counts", [3]))
+            self.say(number=asked["number"], counts=answers)
+            self.assertEqual(self.successResultOf(counted), expected)
+        self.assertEqual(self.successResultOf(self.passages.count({8})), {})
+        counted = self.passages.count({7})
+        self.carrier.close()
+        self.reactor.turn()
+        self.assertEqual(self.successResultOf(counted), {})
+        self.assertEqual(self.successResultOf(self.passages.count({7})), {})
 
     def test_stays(self) -> None:
         """What can't be taken over goes on at once, and its record says why."""

@@ -152,6 +152,15 @@ class Carrier:
         """The session of this index, as long as it is not over."""
         return None if index in self._over else self._released.get(index)
 
+    def counted(self, index: int) -> tuple[int, int, float] | None:
+        """Bytes to the server, to the client, and seconds of silence; C{None}: it is over."""
+        released = self.released(index)
+        if released is None:
+            return None
+        count = released.count
+        silence = round(max(0.0, self._now() - released.active), 3)
+        return count.bytes_to_server, count.bytes_to_client, silence
+
     # What the program tells
 
     def hear(self, told: Iterator[bytes]) -> None:

@@ -24,6 +24,9 @@ from gateway.policy.divert import Mark
 
 Answer = dict[str, Any] | None
 
+MOST_COUNTED = 250
+"""Sessions that are counted for one request: the answer is to fit into a packet."""
+
 
 @frozen
 class Marks:
@@ -58,6 +61,7 @@ class Desk:
             "let_go": self._let_go,
             "kill": self._kill,
             "count": self._count,
+            "counts": self._counts,
             "adopt": self._adopt,
         }
 
@@ -137,6 +141,14 @@ class Desk:
             "bytes_to_client": count.bytes_to_client,
             "heard": released.active,
         }
+
+    def _counts(self, message: dict[str, Any], sockets: list[Socket]) -> Answer:
+        """Bytes to the server, to the client, and seconds of silence, of each of these."""
+        indices = message["indices"]
+        if len(indices) > MOST_COUNTED:
+            raise ValueError(f"more than {MOST_COUNTED} at once")
+        counts = [self._carrier.counted(int(index)) for index in indices]
+        return {"number": int(message["number"]), "counts": counts}
 
     def _adopt(self, message: dict[str, Any], sockets: list[Socket]) -> Answer:
         """One session after the other, in the order of their indices."""
