@@ -41,6 +41,7 @@ OWN = (
     "ftp",
     "http",
     "icap",
+    "imap",
     "lines",
     "milter",
     "pop3",

@@ -107,6 +107,26 @@ MAILBOX_REPLIES = {
 }
 
 
+async def mailboxes(reader: StreamReader, writer: StreamWriter) -> None:
+    """IMAP (RFC 9051), as much of it as a look takes; the greeting says whom it sees."""
+    writer.write(b"* OK " + _greeting(writer).rstrip() + b"\r\n")
+    while line := await reader.readline():
+        tag, verb = [*line.split(None, 2), b"", b""][:2]
+        data, word = MAILBOXES_REPLIES.get(verb.upper().strip(), (b"", b"BAD Not here"))
+        writer.write(data + tag + b" " + word + b"\r\n")
+        if verb.upper() == b"LOGOUT":
+            break
+
+
+MAILBOXES_REPLIES = {
+    b"CAPABILITY": (b"* CAPABILITY IMAP4rev1\r\n", b"OK Those"),
+    b"LOGIN": (b"", b"OK Come in"),
+    b"SELECT": (b"* FLAGS ()\r\n* 2 EXISTS\r\n* 0 RECENT\r\n", b"OK [READ-WRITE] Chosen"),
+    b"EXAMINE": (b"* FLAGS ()\r\n* 2 EXISTS\r\n* 0 RECENT\r\n", b"OK [READ-ONLY] Chosen"),
+    b"LOGOUT": (b"* BYE Goodbye\r\n", b"OK Done"),
+}
+
+
 async def echo(reader: StreamReader, writer: StreamWriter) -> None:
     """RFC 862. What it got before the client's end of stream comes back before its own."""
     while data := await reader.read(PIECE):
@@ -131,6 +151,7 @@ CONVERSATIONS: dict[int, Conversation] = {
     79: finger,
     80: hello,
     110: mailbox,
+    143: mailboxes,
     4000: who,
     8080: hello,
 }

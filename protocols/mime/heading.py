@@ -79,5 +79,6 @@ class Heading:
         """
         header = Header.parse(b"".join(self._lines))
         if rest[:2] not in (b"", b"\r\n"):
-            header.problem = f"a line in a header is no field, {rest[:60]!r}"
+            line = rest[:60].partition(b"\r\n")[0]  # not what has come with it by chance
+            header.problem = f"a line in a header is no field, {line!r}"
         return header

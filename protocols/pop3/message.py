@@ -15,10 +15,10 @@ from gateway.envelope import Envelope
 from gateway.inspector import Reader
 from gateway.interfaces import ISession
 from protocols.mime.message import Message
+from protocols.mime.notice import beginning, notice
 from protocols.mime.objection import Objection
 from protocols.pop3.command import Command
 from protocols.pop3.delivery import Delivery
-from protocols.pop3.notice import beginning, notice
 from protocols.pop3.refusal import Refusal
 from protocols.pop3.reply import Reply
 from protocols.pop3.settings import Pop3Settings

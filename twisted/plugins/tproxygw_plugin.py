@@ -44,6 +44,7 @@ lines = InspectorMaker(
     "lines", "protocols.lines.inspector:LinesInspector", "Any protocol of lines, described in TOML"
 )
 telnet = InspectorMaker("telnet", "protocols.telnet.inspector:TelnetInspector", "Telnet, RFC 854")
+imap = InspectorMaker("imap", "protocols.imap.inspector:ImapInspector", "IMAP, RFC 9051 and 3501")
 pop3 = InspectorMaker("pop3", "protocols.pop3.inspector:Pop3Inspector", "POP3, RFC 1939")
 clamd = InspectorMaker(
     "clamd", "protocols.scanners.clamd.inspector:ClamdInspector", "Bodies judged by ClamAV's daemon"

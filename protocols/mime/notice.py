@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from email.utils import formatdate
 from typing import Any
 
-from protocols.pop3.reply import plain
-
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _SHOWN = 200
 """Bytes that are shown of what a sender wrote."""
 
@@ -55,4 +55,5 @@ def beginning(message: bytes, lines: int) -> bytes:
 
 
 def _shown(text: str) -> str:
-    return plain(text.encode("utf-8", "replace")[:_SHOWN]).decode("utf-8", "replace")
+    shown = _CONTROL.sub(b"?", text.encode("utf-8", "replace")[:_SHOWN])
+    return shown.decode("utf-8", "replace")

@@ -1,0 +1,166 @@
+"""An Examination: one message, judged while it passes, in either direction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from gateway.envelope import Direction, Envelope
+from gateway.interfaces import ISession
+from protocols.imap.refusal import Refusal
+from protocols.imap.section import split
+from protocols.imap.settings import ImapSettings
+from protocols.mime.message import Message
+from protocols.mime.objection import Objection
+from protocols.smtp.content.lines import Rules, Whole, repaired
+from protocols.smtp.content.stacked import Stacked
+from protocols.smtp.grammar.refusal import Refusal as Unfit
+
+OBJECTIONS = (Objection, Unfit)
+"""What an examination raises: the message is refused."""
+
+
+class Examination:
+    """
+    Takes the bytes of a message, cut anywhere, and gives back what may pass of it.
+
+    @ivar open: its last line had no end, and got one, which is to be taken off what came out last.
+    """
+
+    def __init__(self, session: ISession, direction: Direction, user: str) -> None:
+        settings: ImapSettings = session.settings
+        self._whole = Whole(Rules(settings.bare_newline == "repair", settings.line_bytes))
+        self._message = Message(settings)
+        self._stacked = None
+        if settings.stack:
+            envelope = Envelope(
+                protocol="imap", direction=direction, user=user, media_type="message/rfc822"
+            )
+            self._stacked = Stacked(session, settings.stack, settings.line_bytes, envelope)
+        self.open = False
+
+    def lines(self, piece: bytes) -> Iterator[bytes]:
+        """
+        Some bytes; the lines that are whole with them.
+
+        @raise Unfit: the message is refused, here and below.
+        """
+        self._whole.feed(piece)
+        return iter(self._whole.block, b"")
+
+    async def feed(self, lines: bytes) -> bytes:
+        """
+        Some of these lines; what may pass.
+
+        @raise Objection: the message is refused, here and below.
+        """
+        return await self._judge(self._message.feed(lines))
+
+    async def end(self) -> bytes:
+        """That was all; what may pass, and then L{rest}."""
+        last = self._whole.end()
+        self.open = bool(last)
+        out = await self.feed(last) if last else b""
+        out += await self._judge(self._message.end())
+        if self._stacked is not None:
+            self._stacked.end()
+        return out
+
+    async def rest(self) -> bytes:
+        """What a stacked inspector has kept until the end; empty when that was all."""
+        return b"" if self._stacked is None else await self._stacked.rest()
+
+    async def _judge(self, lines: bytes) -> bytes:
+        return await self._stacked.feed(lines) if self._stacked and lines else lines
+
+    def cancel(self) -> None:
+        """Nobody wants the rest."""
+        if self._stacked is not None:
+            self._stacked.cancel()
+
+    @property
+    def failed(self) -> bool:
+        """Whether the stacked inspector could not judge it now."""
+        return self._stacked is not None and self._stacked.verdict == "failed"
+
+    def refusal(self, error: Objection | Unfit) -> Refusal:
+        """Why it is refused, in the protocol's words."""
+        if isinstance(error, Objection):
+            words = error.summary or "It has something that is not allowed here"
+            return _as_it_is(Refusal(words, by=error.by, code="CANNOT"), error.reason)
+        if self.failed:
+            words = "The message can't be examined now; try again later"
+            return Refusal(words, error.reason, "stack", "UNAVAILABLE")
+        if self._stacked is not None and self._stacked.verdict == "denied":
+            words = "It was refused by an examination"
+            return Refusal(words, error.reason, "stack", "CANNOT")
+        words = "It has lines that are not allowed here"
+        return _as_it_is(Refusal(words, by=error.by, code="CANNOT"), error.reason)
+
+    # For the record
+
+    @property
+    def verdict(self) -> dict[str, str]:
+        """What the stacked inspector said."""
+        return {} if self._stacked is None else self._stacked.record()
+
+    @property
+    def email(self) -> dict[str, Any]:
+        """What is known of the message, in EVE's names."""
+        return self._message.record()[0]
+
+    def record(self, session: ISession) -> None:
+        """Write the record of the message itself."""
+        email, own = self._message.record()
+        if email or own:
+            session.record("email", own, **email)
+
+
+def _as_it_is(refusal: Refusal, reason: str) -> Refusal:
+    """With a reason that says already what refused it, if something of the policy did."""
+    refusal.reason = reason
+    return refusal
+
+
+class Watched:
+    """
+    A message that passes as it is, for its record only.
+
+    @param whole: it is one.
+    """
+
+    def __init__(self, settings: ImapSettings, whole: bool) -> None:
+        self._whole = Whole(Rules(True, settings.line_bytes))
+        self._message = Message(settings)
+        self._looks = whole
+
+    def feed(self, piece: bytes) -> None:
+        """Some bytes."""
+        if not self._looks:
+            return
+        self._whole.feed(piece)
+        try:
+            for block in iter(self._whole.block, b""):
+                self._message.feed(block)
+        except OBJECTIONS:
+            self._looks = False
+
+    def record(self, session: ISession) -> None:
+        """That was all."""
+        email, _ = self._message.record()
+        if email:
+            session.record("email", {}, **email)
+
+
+def judged_header(settings: ImapSettings, data: bytes) -> bytes:
+    """
+    What may pass of a header, or of some of its fields, of which nothing else is known.
+
+    @raise Objection: a message with that may not pass.
+    """
+    if not settings.judges or not data:
+        return data
+    lines = repaired(data if data.endswith(b"\r\n") else data + b"\r\n")
+    message = Message(settings)
+    judged = message.feed(lines) + message.end()
+    return split(judged).header if data.endswith(b"\r\n\r\n") else judged

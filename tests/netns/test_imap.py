@@ -1,0 +1,301 @@
+"""IMAP end to end: real clients, and dovecot, through the gateway."""
+
+from __future__ import annotations
+
+import imaplib
+import ssl
+from functools import cache
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, ClassVar
+
+from cryptography import x509
+from imapclient import IMAPClient
+from imapclient.exceptions import IMAPClientError
+
+from gateway.tls.key import write_root
+from tests.netns.case import SERVER, SceneCase, family
+from tests.netns.scene import ZONES
+from tests.netns.tls_case import TRUST, gateway_root, pem, public, public_root
+from tests.observe.reading import told
+
+SECONDS = 20
+NOBODY = 65534
+NAME = "imap.example"
+
+SERVICE = """
+inspector = "imap"
+[[rule]]
+from = ["office"]
+ports = [143]
+[imap]
+starttls = "inspect"
+[imap.tls]
+invalid = "deny"
+[[imap.mailboxes]]
+name = "Archive"
+access = "read"
+[[imap.mailboxes]]
+name = "Secret"
+access = "none"
+[[imap.attachments]]
+extensions = ["exe"]
+"""
+IMPLICIT = SERVICE.replace("[143]", "[993]").replace('starttls = "inspect"', "implicit = true")
+
+
+DOVECOT = """
+base_dir = {folder}/run
+state_dir = {folder}/run
+log_path = {folder}/log
+protocols = imap
+listen = {host}
+ssl = yes
+ssl_cert = <{folder}/pem
+ssl_key = <{folder}/pem
+disable_plaintext_auth = no
+auth_mechanisms = plain login cram-md5
+auth_failure_delay = 0
+first_valid_uid = 1
+mail_location = maildir:{folder}/mail/%u:LAYOUT=fs
+imap_capability = +COMPRESS=DEFLATE
+namespace inbox {{
+  inbox = yes
+  separator = /
+  mailbox Archive {{
+    auto = create
+    special_use = \\Archive
+  }}
+  mailbox Secret {{
+    auto = create
+  }}
+}}
+passdb {{
+  driver = passwd-file
+  args = scheme=plain {folder}/users
+}}
+userdb {{
+  driver = static
+  args = uid={nobody} gid={nobody} home={folder}/home/%u
+}}
+"""
+
+GOOD = b"From: alice@a.example\nSubject: good\n\n" + b".a line\n..\nand more\n" * 500
+BAD = b"""\
+From: mallory@b.example
+Subject: bad
+MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary=x
+
+--x
+Content-Type: application/octet-stream; name=a.exe
+Content-Disposition: attachment; filename=a.exe
+
+MZ, a program
+--x--
+"""
+MAILS = {"1": GOOD, "2": BAD, "3": GOOD.replace(b"good", b"also good")}
+USERS = ("joe", "ann", "bob", "eve", "sue")
+
+
+@cache
+def server_pem() -> bytes:
+    """The server's certificate: its name and address."""
+    names: list[x509.GeneralName] = [x509.DNSName(NAME), x509.IPAddress(ip_address(SERVER))]
+    return public().issue(NAME, names=names).pem
+
+
+class ImapTests(SceneCase):
+    """Mailboxes with three messages each, of which one may not pass."""
+
+    services: ClassVar = {"imap": SERVICE, "imaps": IMPLICIT}
+    gateway = TRUST
+
+    def prepare(self) -> None:
+        """dovecot, and mailboxes."""
+        super().prepare()
+        folder = self.scene.folder / "dovecot"
+        (folder / "run").mkdir(parents=True)
+        (folder / "users").write_text("".join(f"{user}:{{PLAIN}}sesame\n" for user in USERS))
+        (folder / "pem").write_bytes(server_pem())
+        for user in USERS:
+            self.fill(folder / "mail" / user)
+            (folder / "home" / user).mkdir(parents=True)
+        for path in (folder / "home", *(folder / "home").iterdir()):
+            path.chmod(0o777)
+        settings = folder / "dovecot.conf"
+        settings.write_text(DOVECOT.format(folder=folder, host=SERVER, nobody=NOBODY))
+        with (folder / "output").open("wb") as output:
+            self.server.start(
+                "/usr/sbin/dovecot", "-F", "-c", str(settings), stdout=output, stderr=output
+            )
+        self.wait(lambda: self.listens(143), f"dovecot: {(folder / 'output').read_text()}", SECONDS)
+
+    @staticmethod
+    def fill(mailbox: Path) -> None:
+        """Put the mails there."""
+        for part in ("cur", "new", "tmp"):
+            (mailbox / part).mkdir(parents=True)
+        for name, content in MAILS.items():
+            (mailbox / "new" / name).write_bytes(content)
+        for path in (mailbox.parent, mailbox, *mailbox.rglob("*")):
+            path.chmod(0o777)
+
+    def listens(self, port: int) -> bool:
+        with self.server.socket(family(SERVER)) as probe:
+            return probe.connect_ex((SERVER, port)) == 0
+
+    def begin(self) -> None:
+        """Write the root and the authorities beside the configuration, then start."""
+        self.scene.configure(self.services, self.gateway, ZONES)
+        write_root(self.scene.config / "root.pem", gateway_root())
+        root = pem(public_root().issued.certificate)
+        (self.scene.config / "public.pem").write_bytes(root)
+        self.trusted.write_bytes(pem(gateway_root().certificate))
+        self.scene.daemon.start()
+
+    @property
+    def trusted(self) -> Path:
+        """What clients believe."""
+        return self.scene.folder / "gateway.crt"
+
+    def records(self, command: str) -> list[dict[str, Any]]:
+        """The records of commands of one kind so far."""
+        found = [one for one in self.scene.records() if one["event_type"] == "imap"]
+        requests = [one for one in found if "request" in one["imap"]]
+        return [told(one) for one in requests if one["imap"]["request"]["command"] == command]
+
+    def check(self, mails: list[bytes]) -> None:
+        """What has come of the three."""
+        self.assertEqual(len(mails), 3)
+        texts = [mail.replace(b"\r\n", b"\n") for mail in mails]
+        body = GOOD.partition(b"\n\n")[2]
+        for text, subject in ((texts[0], b"good"), (texts[2], b"also good")):
+            self.assertIn(b"Subject: " + subject + b"\n", text)
+            self.assertIn(body.strip(), text)
+        self.assertIn(b"Subject: A message was refused\n", texts[1])
+        self.assertIn(b"From: mallory@b.example\n", texts[1])
+        self.assertNotIn(b"a program", texts[1])
+
+    def test_curl(self) -> None:
+        """In plain text, by STARTTLS, and on port 993; whole messages, and parts."""
+        common = ("curl", "-sS", "--max-time", str(SECONDS), "-u", "joe:sesame")
+        trust = ("--cacert", str(self.trusted))
+        resolve = ("--resolve", f"{NAME}:993:{SERVER}")
+        for way, url in (
+            ((), f"imap://{SERVER}/INBOX"),
+            ((*trust, "--ssl-reqd"), f"imap://{SERVER}/INBOX"),
+            ((*trust, *resolve), f"imaps://{NAME}/INBOX"),
+        ):
+            mails = [
+                self.client.run(*common, *way, f"{url};MAILINDEX={name}").encode()
+                for name in sorted(MAILS)
+            ]
+            self.check(mails)
+        part = self.client.run(*common, f"imap://{SERVER}/INBOX;MAILINDEX=1;SECTION=TEXT")
+        self.assertTrue(part.startswith(".a line"))
+        part = self.client.run(*common, f"imap://{SERVER}/INBOX;MAILINDEX=2;SECTION=TEXT")
+        self.assertNotIn("a program", part)
+        names = [one["tls"] for one in self.scene.records() if one["event_type"] == "tls"]
+        self.assertIn(NAME, [one.get("sni") for one in names])
+
+    def test_imaplib(self) -> None:
+        """CPython's: in TLS; messages put into mailboxes, mailboxes that may only be read."""
+        context = ssl.create_default_context(cafile=str(self.trusted))
+        with self.client.entered():
+            client = imaplib.IMAP4(SERVER, timeout=SECONDS)
+            client.starttls(context)
+        self.assertNotIn("STARTTLS", client.capabilities)
+        self.assertNotIn("COMPRESS=DEFLATE", client.capabilities)
+        client.login_cram_md5("ann", "sesame")
+        self.assertEqual(client.select()[1], [b"3"])
+        mails = []
+        for number in ("1", "2", "3"):
+            _, data = client.fetch(number, "(FLAGS RFC822)")
+            mails.append(data[0][1])
+        self.check(mails)
+        self.assertEqual(client.append("INBOX", "\\Seen", None, GOOD)[0], "OK")
+        self.assertEqual(client.append("INBOX", None, None, BAD)[0], "NO")
+        self.assertEqual(client.append("Archive", None, None, GOOD)[0], "NO")
+        status, data = client.search(None, "SUBJECT", '"good"')
+        self.assertEqual((status, data), ("OK", [b"1 3 4"]))
+        self.assertEqual(client.store("4", "+FLAGS", "\\Deleted")[0], "OK")
+        self.assertEqual(client.expunge()[1], [b"4"])
+        self.assertNotIn(b"Secret", b"".join(client.list()[1]))
+        self.assertEqual(client.select("Secret")[0], "NO")
+        self.assertEqual(client.select("Archive", readonly=True)[0], "OK")
+        self.assertEqual(client.xatom("COMPRESS", "DEFLATE")[0], "NO")
+        client.logout()
+        denied = [one["denied_by"] for one in self.records("APPEND") if "denied_by" in one]
+        self.assertEqual(len(denied), 2)
+
+    def test_imapclient(self) -> None:
+        """imapclient: names beyond ASCII, literals, ENABLE, IDLE, MOVE, SORT and THREAD."""
+        context = ssl.create_default_context(cafile=str(self.trusted))
+        with self.client.entered():
+            client = IMAPClient(SERVER, port=143, ssl=False, timeout=SECONDS)
+            watcher = IMAPClient(SERVER, port=143, ssl=False, timeout=SECONDS)
+        for each in (client, watcher):
+            each.starttls(context)
+            each.login("bob", "sesame")
+        self.assertIn(b"IMAP4REV1", client.capabilities())
+        client.id_({"name": "test"})
+        self.assertTrue(client.namespace())
+        name = 'Entw\u00fcrfe & mehr "x"'
+        client.create_folder(name)
+        self.assertIn(name, [each[2] for each in client.list_folders()])
+        watcher.select_folder(name)
+        watcher.idle()
+        client.select_folder("INBOX")
+        self.assertEqual(client.sort(["REVERSE SUBJECT"]), [1, 2, 3])
+        self.assertTrue(client.thread())
+        self.assertEqual(client.search(["SUBJECT", "gr\u00fcn"], "UTF-8"), [])
+        client.move([1], name)
+        self.assertTrue(any(b"EXISTS" in each for each in watcher.idle_check(SECONDS)))
+        watcher.idle_done()
+        client.select_folder(name)
+        found = client.fetch(
+            client.search(),
+            ["UID", "ENVELOPE", "BODYSTRUCTURE", "BODY.PEEK[]<0.20>", "RFC822.SIZE"],
+        )
+        (message,) = found.values()
+        self.assertEqual(message[b"ENVELOPE"].subject, b"good")
+        self.assertEqual(message[b"BODY[]<0>"], b"From: alice@a.exampl")
+        self.assertRaises(IMAPClientError, client.select_folder, "Secret")
+        client.append(name, GOOD, flags=("\\Draft",))
+        self.assertEqual(client.folder_status(name, "MESSAGES")[b"MESSAGES"], 2)
+        client.rename_folder(name, "renamed")
+        client.delete_folder("renamed")
+        for each in (client, watcher):
+            each.logout()
+
+    def test_mbsync(self) -> None:
+        """isync, which sends its commands ahead and fetches whole messages, in both directions."""
+        folder = self.scene.folder / "mbsync"
+        (folder / "mail").mkdir(parents=True)
+        settings = folder / "rc"
+        settings.write_text(
+            f"IMAPAccount far\nHost {SERVER}\nUser sue\nPass sesame\nSSLType None\n"
+            "PipelineDepth 10\n\n"
+            "IMAPStore far\nAccount far\n\n"
+            f"MaildirStore near\nPath {folder}/mail/\nInbox {folder}/inbox\nSubFolders Verbatim\n\n"
+            "Channel all\nFar :far:\nNear :near:\nPatterns INBOX\nCreate Both\nExpunge Both\n"
+            f"SyncState {folder}/\n"
+        )
+        environment = ("env", f"HOME={folder}")
+        command = (*environment, "mbsync", "-c", str(settings), "-V", "all")
+        self.client.run(*command, seconds=SECONDS)
+        mails = [
+            path.read_bytes()
+            for path in (folder / "inbox").rglob("*")
+            if path.is_file() and path.parent.name in ("new", "cur")
+        ]
+        order = (b"Subject: good", b"was refused", b"also good")
+        self.check([next(mail for mail in mails if mark in mail) for mark in order])
+        (folder / "inbox" / "cur" / "fresh").write_bytes(b"Subject: fresh\n\nfrom here\n")
+        self.client.run(*command, seconds=SECONDS)
+        mailbox = self.scene.folder / "dovecot" / "mail" / "sue"
+        there = [
+            path.read_bytes() for part in ("cur", "new") for path in (mailbox / part).iterdir()
+        ]
+        self.assertTrue(any(b"Subject: fresh" in mail for mail in there))
