@@ -100,6 +100,7 @@ MAY_IMPORT = {
         "gateway.envelope",
         "gateway.scanning",
         "gateway.tls",
+        "gateway.tools.Changing",
     ),
     "gateway.admission": (
         "gateway.counts",
