@@ -15,7 +15,7 @@ from pathlib import Path
 from bench import decide, memory
 from bench.network import network
 from bench.peers import ways
-from bench.rounds import LOADS, Load, compare
+from bench.rounds import LOADS, Load, compare, named
 from bench.table import comparison
 from bench.ways import Before, Gateway, Way
 
@@ -51,7 +51,7 @@ def machine(arguments: argparse.Namespace) -> str:
 
 def measured(what: Sequence[str], arguments: argparse.Namespace) -> Iterator[str]:
     """Table after table."""
-    loads = [load for name in what for load in LOADS.get(name, ())]
+    loads = [load for name in what for load in named(name)]
     if loads:
         yield traffic(loads, arguments)
     for name in what:
@@ -82,11 +82,11 @@ def parser() -> argparse.ArgumentParser:
 
 def measurable(name: str) -> str:
     """
-    One of the names in L{WHAT}.
+    One of the names in L{WHAT}, or a single load's.
 
     @raise argparse.ArgumentTypeError: it is none.
     """
-    if name not in WHAT:
+    if name not in WHAT and not named(name):
         raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(WHAT)}")
     return name
 

@@ -56,6 +56,13 @@ LOADS = {
     ),
 }
 
+
+def named(name: str) -> tuple[Load, ...]:
+    """The loads of a group, or the one of that name; none if there is none."""
+    every = {load.name: (load,) for group in LOADS.values() for load in group}
+    return LOADS.get(name) or every.get(name, ())
+
+
 PEERS = {
     "relay": "HAProxy",
     "http": "Squid",
