@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from gateway.policy.problem import PolicyError, Problem
 from gateway.policy.resolve import settings_key
 from gateway.policy.written import GatewayFile, ServiceFile
 from gateway.registry import find, makers
+from tests.tls.pki import Authority
 
 ROOT = Path(__file__).resolve().parent.parent
 TPROXYGW = Path(sys.executable).with_name("tproxygw")
@@ -88,6 +90,12 @@ def examples() -> Iterator[Example]:
             yield Example(str(path.relative_to(ROOT)), line, found[1])
 
 
+@cache
+def pem() -> bytes:
+    """A certificate and its key."""
+    return Authority.root("example").issue("gateway.example").pem
+
+
 def refused(folder: Path) -> tuple[Problem, ...]:
     """What a policy is refused for."""
     try:
@@ -121,7 +129,7 @@ class DocumentTests(SynchronousTestCase):
         found = refused(folder)
         for name in [match[1] for each in found if (match := MISSING.match(each.message))]:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text("")
+            (folder / name).write_bytes(pem() if name.endswith(".pem") else b"")
         return [each for each in refused(folder) if not ELSEWHERE.search(each.message)]
 
     def test_toml(self) -> None:

@@ -258,6 +258,10 @@ class ConsoleTests(SceneCase):
         page.run("location.hash = '#now'")
         page.wait_for_text("www.example/refused/today")
         page.wait("document.querySelector('#health').innerText == 'Inspecting'")
+        page.run("location.hash = '#policy'")
+        page.wait("document.querySelector('tr.never')?.innerText.includes('unused')")
+        rows = "[...document.querySelectorAll('tbody tr')].map((row) => row.innerText)"
+        page.wait(f"{rows}.some((row) => row.includes('services/web.toml:8\\t1'))")
         page.run("location.hash = '#state'")
         page.wait_for_text("in force")
 

@@ -8,6 +8,7 @@ const FIELDS = [
   { key: "interface", name: "Interface", placeholder: "any that no rule names" },
   { key: "sni", name: "TLS: name (SNI)", placeholder: "www.example.org" },
   { key: "alpn", name: "TLS: protocols", placeholder: "h2,http/1.1" },
+  { key: "query", name: "DNS: question", placeholder: "www.example.org/AAAA" },
 ];
 
 export function create({ ask }) {

@@ -1,6 +1,6 @@
 // The policy with its counters: what brought sessions, what denied, and what has matched nothing yet.
 
-import { el, number, put, say, section, table } from "./dom.js";
+import { counted, el, number, put, say, section, table } from "./dom.js";
 
 const EVERY = 5000;
 
@@ -15,7 +15,7 @@ export function create({ ask }) {
     el("form", { class: "filter", onsubmit: (event) => event.preventDefault() },
       el("label", { for: "policy-search" }, "Find"), search,
       el("span", { class: "check" }, never, " ", el("label", { for: "policy-never" }, "only what never matched")), count),
-    problem, section("Rules, in deciding order", rules), section("Tests, lists and settings that have matched", others));
+    problem, section("Rules, in deciding order", rules), section("Tests, lists and settings", others));
   let told = null;
   let timer = null;
 
@@ -38,23 +38,23 @@ export function create({ ask }) {
       const text = JSON.stringify(Object.values(row)).toLowerCase();
       return words.every((word) => text.includes(word));
     };
-    const found = told.rules.filter((row) => matching(row) && (!never.checked || row.sessions === 0));
-    const unused = told.rules.filter((row) => row.sessions === 0).length;
-    say(count, `${number(found.length)} of ${number(told.rules.length)} rules; ${number(unused)} never brought a session`);
+    const found = (rows, key) => rows.filter((row) => matching(row) && (!never.checked || row[key] === 0))
+      .map((row) => ({ ...row, class: row[key] === 0 ? "never" : null }));
+    const unused = (rows, key) => number(rows.filter((row) => row[key] === 0).length);
+    say(count, `${unused(told.rules, "sessions")} of ${counted(told.rules.length, "rule")} brought no session yet, `
+      + `${unused(told.tests, "hits")} of ${counted(told.tests.length, "test")} matched nothing`);
     put(rules, table("Rules", [
       { head: "Service", cell: (row) => el("a", { href: `#sessions?service=${encodeURIComponent(row.service)}` }, row.service) },
       { head: "Action", cell: (row) => row.action },
-      { head: "Matches", cell: (row) => row.says },
-      { head: "Sessions", number: true, cell: (row) => (row.sessions === null ? "the kernel's" : row.sessions ? number(row.sessions) : "never") },
-      { head: "Packets", number: true, wide: true, cell: (row) => (row.packets === null || row.packets === undefined ? "" : number(row.packets)) },
+      { head: "Matches", cell: (row) => row.says.map((each) => el("div", {}, each)) },
+      { head: "Sessions", number: true, cell: (row) => (row.sessions === null ? "the kernel decides" : row.sessions ? number(row.sessions) : "none yet") },
       { head: "Where", cell: (row) => el("code", { class: "place" }, row.place) },
-    ], found.map((row) => ({ ...row, class: row.sessions === 0 ? "never" : null })), "No rule matches."));
+    ], found(told.rules, "sessions"), "No rule matches."));
     put(others, table("Tests, lists and settings", [
       { head: "Service", cell: (row) => row.service },
       { head: "Where", cell: (row) => el("code", { class: "place" }, row.place) },
-      { head: "Matched", number: true, cell: (row) => number(row.hits) },
-      { head: "Denied", number: true, cell: (row) => (row.denied ? el("span", { class: "count denied" }, number(row.denied)) : "0") },
-    ], told.others.filter((row) => !never.checked && matching(row)), "None has matched yet."));
+      { head: "Matched", number: true, cell: (row) => (row.hits ? number(row.hits) : "never") },
+    ], found(told.tests, "hits"), "None."));
   }
 
   search.addEventListener("input", draw);
