@@ -44,7 +44,7 @@ def targets() -> Mapping[str, Target]:
     for suite in _suites(InspectorSuite):
         if getattr(suite, "conversations", ()):
             name = suite.__name__.removesuffix("Suite").lower()
-            alike = all(sample.ends_alike for sample in suite.conversations)
+            alike = not any(sample.turns for sample in suite.conversations)
             found[name] = Inspection(suite.inspector, suite.conversations, alike)
     return dict(sorted(found.items()))
 

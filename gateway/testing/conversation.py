@@ -8,7 +8,7 @@ A Conversation: what two peers say through an inspector, as a sample.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 
 from attrs import define, field, frozen
@@ -33,8 +33,10 @@ class Conversation:
     @ivar settings: the inspector's; C{None} for the defaults.
     @ivar replays: whether what the far side got can be put through again and
         comes out the same. Not so where addresses are rewritten.
-    @ivar ends_alike: whether what is hostile in it ends alike however it is cut. Not so where the
-        beginning of a step makes the inspector do something by which the rest is judged.
+    @ivar turns: the numbers of steps with which the inspector does something by which it judges
+        what comes next, such as to send the next request. What is hostile behind such a step, in
+        one piece with it, may end another way than in the next one; all else ends alike, however
+        it is cut.
     """
 
     name: str
@@ -42,7 +44,7 @@ class Conversation:
     outcome: Outcome = field(default=Outcome.PASSED, kw_only=True)
     settings: Any = field(default=None, kw_only=True)
     replays: bool = field(default=True, kw_only=True)
-    ends_alike: bool = field(default=True, kw_only=True)
+    turns: Collection[int] = field(default=(), kw_only=True)
 
 
 @define

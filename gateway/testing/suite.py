@@ -104,10 +104,9 @@ class InspectorSuite(_TestCase):
         step of a sample gets a few of what is hostile: all of it, everywhere, takes long.)
         """
         chance = Random(1)
-        for sample in (one for one in self.conversations if one.ends_alike):
-            for at, (side, said) in enumerate(sample.steps):
-                short = [one for one in hostile([said or b""], count=5) if 0 < len(one) <= SHORT]
-                for data in chance.sample(short, 6):
+        for sample in self.conversations:
+            for at, (side, _) in enumerate(sample.steps):
+                for data in chance.sample(_ending_alike(sample, at), 6):
                     steps = [*sample.steps[:at], (side, data), *sample.steps[at + 1 :]]
                     whole = self._converse(sample, steps).result()
                     cut = self._converse(sample, steps, bytewise).result()
@@ -245,6 +244,13 @@ def _let_go(session: FakeSession) -> None:
         del body.sink
     for each in fields(FakeSession):
         setattr(session, each.name, None)
+
+
+def _ending_alike(sample: Conversation, at: int) -> Sequence[bytes]:
+    """What is hostile, in the place of a step, and has to end alike however it is cut."""
+    said = sample.steps[at][1] or b""
+    short = [one for one in hostile([said], count=5) if 0 < len(one) <= SHORT]
+    return [one for one in short if at not in sample.turns or not one.startswith(said)]
 
 
 def _splits(

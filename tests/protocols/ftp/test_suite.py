@@ -267,14 +267,14 @@ class EncryptedSuite(InspectorSuite, SynchronousTestCase):
             ],
             settings=FtpSettings(auth="inspect"),
             replays=False,
-            ends_alike=False,
+            turns=(3,),
         ),
         Conversation(
             "TLS from the first byte on",
             [(CLIENT, HELLO), *LOGIN, *QUIT],
             settings=FtpSettings(implicit=True),
             replays=False,
-            ends_alike=False,
+            turns=(0,),
         ),
     )
 

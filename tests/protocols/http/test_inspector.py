@@ -81,7 +81,23 @@ class HttpSuite(InspectorSuite, SynchronousTestCase):
                 (SERVER, END),
                 (CLIENT, END),
             ],
-            ends_alike=False,  # when the next request has gone, what comes is its answer
+            turns=(1, 2),  # with an answer, the next request goes
+        ),
+        Conversation(
+            "one server after the other",
+            [
+                (CLIENT, GET),
+                (SERVER, LAST),
+                (SERVER, END),
+                (CLIENT, POST),
+                (SERVER, b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n"),
+                (CLIENT, HEAD),
+                (SERVER, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"),
+                (SERVER, END),
+                (CLIENT, END),
+            ],
+            replays=False,  # what the client got is not what a server says that is to end
+            turns=(1, 4),  # the next request goes to another server, who has said nothing yet
         ),
         Conversation(
             "HTTP/1.0",
@@ -141,7 +157,7 @@ class HttpSuite(InspectorSuite, SynchronousTestCase):
             "looked at",
             [(CLIENT, CHUNKS + POST), (SERVER, OK), (SERVER, OK), (CLIENT, END), (SERVER, END)],
             settings=LOOKING,
-            ends_alike=False,  # the same
+            turns=(1,),  # the same
         ),
         Conversation(
             "asked for by the gateway",
@@ -162,7 +178,7 @@ class HttpSuite(InspectorSuite, SynchronousTestCase):
             settings=HttpSettings(
                 upgrades=frozenset({"websocket"}), tunnels=Tunnels(upgrades={"websocket": "ws"})
             ),
-            ends_alike=False,  # what was unread is the next inspector's
+            turns=(0, 1),  # what was unread is the next inspector's
         ),
         Conversation(
             "a name that nobody knows",
@@ -189,13 +205,13 @@ class HttpSuite(InspectorSuite, SynchronousTestCase):
             [(CLIENT, GET), (SERVER, UNTIL_CLOSE), (SERVER, b"hello!")],
             settings=TIGHT,
             outcome=Outcome.DENIED,
-            ends_alike=False,  # what has left can't be answered with 502
+            turns=(1,),  # what has left can't be answered with 502
         ),
         Conversation(
             "an answer to nothing",
             [(CLIENT, GET), (SERVER, OK + OK)],
             outcome=Outcome.DENIED,
-            ends_alike=False,  # when the next request has gone, what comes is its answer
+            turns=(0,),  # what is unread when an answer comes is the next request
         ),
         Conversation(
             "a bad answer",
