@@ -43,10 +43,13 @@ class Judged(NamedTuple):
     An answer that passes.
 
     @ivar removed: what has been taken out of it, in words.
+    @ivar signed: the bytes of one that is signed as a whole, or belongs to a signed query: it
+        passes as it came, or not at all.
     """
 
     message: Message
     removed: tuple[str, ...]
+    signed: bytes = b""
 
 
 class Answer:

@@ -137,17 +137,17 @@ class Answering:
             if not reading.flags & TC or self._stream:
                 raise
             return self._cut(exchange.query, reading.flags)
-        if message.signature is not None and not reading.same(message):
-            raise Refusal("a signed answer that can't be written as it came")
         if exchange.transfer is not None:
             exchange.transfer.takes(message)
         elif message.question is None:
             message = message.with_(question=exchange.question)
         judgement = Answer(self._settings, exchange.query, message, exchange.public, self._stream)
         judged = judgement.judge(lambda name: self._lead(exchange, name))
-        if message.signature is not None and judged.removed:
+        if message.signature is None and exchange.query.signature is None:
+            return judged
+        if judged.removed:
             raise Refusal(f"a signed answer with {judged.removed[0]}")
-        return judged
+        return judged._replace(signed=reading.data)
 
     def _cut(self, query: Message, flags: int) -> Judged:
         """Some servers cut an answer anywhere. That it is cut is all that the client needs."""
@@ -169,6 +169,8 @@ class Answering:
         if transfer is None or transfer.over:
             self._pending.remove(exchange)
             self._story.passed(exchange, judged)
+        if judged.signed:
+            return judged.signed
         data = judged.message.write()
         if not self._stream and len(data) > self._room(exchange.query):
             data = truncated(judged.message).write()

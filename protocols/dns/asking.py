@@ -118,14 +118,27 @@ class Asking:
         if question.kind == RdataType.AXFR and not self._stream:  # RFC 5936, section 4.2
             raise Refusal("a zone transfer by UDP", Rcode.REFUSED)
         onward, removed = self._onward(query)
-        written = onward.write()
-        if query.signature is not None and written != data:
-            raise Refusal("a signed query that can't be written as it came", Rcode.REFUSED)
+        if query.signature is None:
+            written = onward.write()
+        else:
+            self._check_signed(removed)
+            written = data
         public = text_of(question.name) not in self._settings.rebinding.names
         many = self._stream and question.kind in TRANSFERS
         transfer = Transfer(question.kind) if many else None
         now = self._session.now
         return Exchange(query, written, decision, number, now, removed, public, transfer)
+
+    def _check_signed(self, removed: tuple[str, ...]) -> None:
+        """
+        Whether a signed query may pass as it came, in which every byte was read.
+
+        @raise Refusal: it may not, or something has to be taken out of it.
+        """
+        if self._settings.signed == "refuse":
+            raise Refusal("a signed query", Rcode.REFUSED, "signed")
+        if removed:
+            raise Refusal(f"a signed query with {removed[0]}", Rcode.REFUSED, "edns.options")
 
     def decision(self, name: bytes, query: Message) -> Decision:
         """What the policy says of a name that a query is for, or that its answer leads to."""
@@ -145,7 +158,7 @@ class Asking:
         if removed:
             edns = edns.only(passes)
         size = self._settings.edns.udp_bytes
-        if not self._stream and edns.size > size and query.signature is None:
+        if not self._stream and edns.size > size:
             edns = edns._replace(size=size)
         return query.with_(edns=edns), removed
 

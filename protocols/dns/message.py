@@ -125,15 +125,16 @@ class Reading:
     @ivar id: the identifier; 0 if the header is not whole.
     @ivar flags: of the header.
     @ivar question: if there is one.
+    @ivar data: all of it.
     @raise Refusal: it has no header, or no question that can be read.
     """
 
-    __slots__ = ("_at", "_counts", "_data", "_names", "flags", "id", "question")
+    __slots__ = ("_at", "_counts", "_names", "data", "flags", "id", "question")
 
     def __init__(self, data: bytes) -> None:
         if len(data) < HEADER.size:
             raise Refusal(f"a message of {len(data)} bytes")
-        self._data = data
+        self.data = data
         self._names = Names()
         self.id, self.flags, questions, *self._counts = HEADER.unpack_from(data)
         self.question: Question | None = None
@@ -147,18 +148,18 @@ class Reading:
                 raise Refusal("a message that ends in its question") from None
 
     def _question(self) -> Question:
-        name, at = self._names.read(self._data, self._at)
+        name, at = self._names.read(self.data, self._at)
         if len(name) != at - self._at:  # nothing that it could point to
             raise Refusal("a compressed name in the question")
         self._at = at + QUESTION.size
-        if self._at > len(self._data):
+        if self._at > len(self.data):
             raise IndexError
-        return Question(name, *QUESTION.unpack_from(self._data, at))
+        return Question(name, *QUESTION.unpack_from(self.data, at))
 
     @property
     def size(self) -> int:
         """Bytes of it."""
-        return len(self._data)
+        return len(self.data)
 
     @property
     def opcode(self) -> int:
@@ -188,8 +189,8 @@ class Reading:
             ]
         except IndexError:
             raise Refusal("a message that ends before its records do") from None
-        if self._at != len(self._data):
-            raise Refusal(f"{len(self._data) - self._at} bytes behind the last record")
+        if self._at != len(self.data):
+            raise Refusal(f"{len(self.data) - self._at} bytes behind the last record")
         signature = _signature(additionals)
         if signature is not None:
             additionals = additionals[:-1]
@@ -207,15 +208,11 @@ class Reading:
         )
 
     def _section(self, count: int, unknown: bool) -> list[Record]:
-        found, data, known = [], self._data, self._names
+        found, data, known = [], self.data, self._names
         for _ in range(count):
             record, self._at = read_record(data, self._at, known, unknown)
             found.append(record)
         return found
-
-    def same(self, message: Message) -> bool:
-        """Whether a message is written as this one came."""
-        return message.write() == self._data
 
 
 def _signature(additionals: list[Record]) -> Record | None:

@@ -137,7 +137,8 @@ def put(out: bytearray, name: bytes, places: dict[bytes, int], compress: bool = 
     Write a name, its end as a pointer if that has been written before.
 
     @param places: where which names are; with what is written now afterwards.
-    @param compress: the place may have a pointer (RFC 3597, section 4).
+    @param compress: the place may have a pointer (RFC 3597, section 4). If it may not, others may
+        still lead there.
     """
     at = 0
     while length := name[at]:
@@ -146,7 +147,7 @@ def put(out: bytearray, name: bytes, places: dict[bytes, int], compress: bool = 
         if place is not None and compress:
             out += (place | 0xC000).to_bytes(2, "big")
             return
-        if place is None and compress and len(out) <= _OFFSET:
+        if place is None and len(out) <= _OFFSET:
             places[rest] = len(out)
         out += name[at : at + 1 + length]
         at += 1 + length

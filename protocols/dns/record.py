@@ -183,9 +183,24 @@ def _bytes(data: bytes, at: int, end: int, known: Names, about: tuple[int, int, 
     return data[at:end], _NO_NAMES, b""
 
 
+_NAMED: Mapping[int, tuple[int, int]] = {
+    RdataType.NSEC: (0, 1),
+    RdataType.SVCB: (2, 1),
+    RdataType.HTTPS: (2, 1),
+    RdataType.LP: (2, 1),
+}
+"""
+Where in their data those that dnspython is asked about have names, and how many: BIND lets pointers
+lead there, though these are not compressed themselves.
+"""
+
+
 def _asked(data: bytes, at: int, end: int, known: Names, about: tuple[int, int, bool]) -> _Parts:
     """dnspython has to know it, and to write it as it came."""
     kind, class_, unknown = about
+    before, names_there = _NAMED.get(kind, (0, 0))
+    if names_there:
+        _shaped(data, at, end, known, Shape(before, names_there, most=ANY_DATA), kind)
     came = data[at:end]
     found = parsed(kind, class_, came)
     if isinstance(found, GenericRdata) and not unknown:

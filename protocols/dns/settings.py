@@ -159,6 +159,12 @@ class DnsSettings:
         "looked at.",
         False,
     )
+    signed: Literal["pass", "refuse"] = option(
+        "What is done with messages that are signed as a whole (TSIG, SIG(0)), as zone transfers "
+        "and updates are: they pass, byte by byte as they came, if nothing has to be taken out of "
+        "them; or not at all.",
+        "pass",
+    )
     exact_case: bool = option(
         "Whether an answer must have the question's name letter by letter, in capitals or not "
         "(0x20): one more thing that a forger has to guess.",

@@ -7,6 +7,7 @@ import dns.message
 import dns.rcode
 import dns.rrset
 import dns.tsigkeyring
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import CLIENT, SERVER, Outcome
@@ -271,20 +272,35 @@ class TransferTests(Case):
             (got,) = unframed(session.sent[CLIENT])
             self.assertEqual(dns.message.from_wire(got).rcode(), dns.rcode.SERVFAIL)
 
-    def test_signed(self) -> None:
-        """A signed query passes, letter by letter; one that would be changed does not."""
+    def signed(self, **settings: object) -> tuple[FakeSession, bytes, dns.message.Message]:
+        """A session in which a signed query was asked."""
         ring = dns.tsigkeyring.from_text({"key.": "c2VjcmV0"})
         wanted = query("example.org.", "AXFR")
         wanted.use_tsig(ring)
         data = wire(wanted)
-        session = FakeSession(DnsInspector, TRANSFERS).start()
+        session = FakeSession(DnsInspector, evolve(TRANSFERS, **settings)).start()
         session.says(CLIENT, framed(data))
+        return session, data, wanted
+
+    def test_signed(self) -> None:
+        """A signed query passes, letter by letter, and so do all answers to it."""
+        session, data, _ = self.signed()
         self.assertEqual(unframed(session.sent[SERVER]), [data])
-        dns.message.from_wire(unframed(session.sent[SERVER])[0], keyring=ring)
+        said = bytearray(wire(answer(query("example.org.", "AXFR"))))
+        said[6:8] = b"\0\2"
+        said[-11:-11] = _uncompressed(SOA.format(1)) * 2  # a server may compress as it likes
+        session.says(SERVER, framed(bytes(said)))
+        self.assertEqual(unframed(session.sent[CLIENT]), [bytes(said)])
+
+    def test_signed_refused(self) -> None:
+        """One that would have to be changed does not pass, nor any if the operator says so."""
+        session, _, wanted = self.signed(signed="refuse")
+        self.assertEqual(session.records_of("dns")[0]["denied_by"], "signed")
         wanted.use_edns(0, options=[dns.edns.ECSOption("192.0.2.0", 24)])
         session = FakeSession(DnsInspector, TRANSFERS).start()
         session.says(CLIENT, framed(wire(wanted)))
         self.assertEqual(session.sent[SERVER], b"")
+        self.assertEqual(session.records_of("dns")[0]["denied_by"], "edns.options")
 
 
 def _uncompressed(text: str) -> bytes:
