@@ -14,7 +14,7 @@ from gateway.cli.terminal import Terminal
 from gateway.cli.words import address, duration, rate, size
 from gateway.control.client import Answer, Client
 
-PAGE = 1000
+PAGE = 500
 """Sessions that are asked for at once."""
 
 TITLES = (
@@ -34,7 +34,7 @@ TITLES = (
     help="The most first, but of id.",
 )
 @click.option(
-    "--limit", type=click.IntRange(0), help="So many at most. Left out: all, or 1000 if sorted."
+    "--limit", type=click.IntRange(0), help="So many at most. Left out: all, or 500 if sorted."
 )
 @json_option
 def command(path: Path, as_json: bool, sort: str, limit: int | None, **filters: Any) -> None:

@@ -111,7 +111,7 @@ def _keys() -> Iterator[_Keys]:
 def _screen(client: Client, sort: str, filters: Mapping[str, Any], console: Console) -> Group:
     """One look: as many sessions as there is room for."""
     room = max(1, console.size.height - ABOVE)
-    answer = answered(client, "sessions", sort=sort, limit=min(room, 1000), **filters)
+    answer = answered(client, "sessions", sort=sort, limit=min(room, 500), **filters)
     table = Table(*TITLES, box=None, pad_edge=False, header_style="bold")
     for row in answer["sessions"]:
         table.add_row(*(Text(printable(cell), no_wrap=True) for cell in _row(row)))

@@ -25,12 +25,17 @@ class Budget:
         self.spent = 0.0
 
     @property
-    def overdrawn(self) -> bool:
-        """Whether more was spent than there was."""
+    def rest(self) -> float:
+        """For how many seconds nothing should be spent, as too much was; 0: some is left."""
         now = self._seconds()
         self._left = min(SAVED, self._left + (now - self._looked) * SHARE)
         self._looked = now
-        return self._left < 0
+        return max(0.0, -self._left / SHARE)
+
+    @property
+    def overdrawn(self) -> bool:
+        """Whether more was spent than there was."""
+        return self.rest > 0
 
     @contextmanager
     def spending(self) -> Iterator[None]:

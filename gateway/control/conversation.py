@@ -30,6 +30,9 @@ from gateway.control.status import PROTOCOL
 LONGEST = 65536
 """Bytes of a question."""
 
+MOST_REST = 30.0
+"""Seconds until the next question of who asks too much is read, at most."""
+
 Identify = Callable[[Any], Deferred[Asker]]
 """Tells who is at the other end of a transport."""
 
@@ -60,10 +63,12 @@ class Conversation(LineReceiver):
         self._identify = identify
         self._over = over
         self._asker = Asker("nobody")
+        self._asked = False
         self._answering = True
         self._full = False
         self._following: Following | None = None
         self._idle: IDelayedCall | None = None
+        self._resting: IDelayedCall | None = None
 
     @property
     def _transport(self) -> Any:
@@ -99,6 +104,8 @@ class Conversation(LineReceiver):
     def connectionLost(self, reason: Failure | None = None) -> None:
         """It is over."""
         self._stop_waiting()
+        if self._resting is not None and self._resting.active():
+            self._resting.cancel()
         self._follow_no_more()
         self._over()
 
@@ -134,7 +141,7 @@ class Conversation(LineReceiver):
         except (ValueError, RecursionError):
             self.turn_away("not a JSON object")
             return
-        self._answering = True
+        self._asked = self._answering = True
         self._stop_waiting()
         self.pauseProducing()  # type: ignore[no-untyped-call]
         self._ask(asked)
@@ -157,10 +164,19 @@ class Conversation(LineReceiver):
         self.sendLine(said.encode())  # type: ignore[no-untyped-call]
 
     def _go_on(self) -> None:
-        """Read the next question, if it can be answered."""
-        if not self._answering and not self._full:
-            self._wait()
-            self.resumeProducing()  # type: ignore[no-untyped-call]
+        """Read the next question, if it can be answered; who asks much has to wait for that."""
+        if self._answering or self._full:
+            return
+        rest = self._questions.rest if self._asked else 0.0
+        if rest:
+            self._stop_waiting()
+            self._resting = self._clock.callLater(min(rest, MOST_REST), self._read_on)
+        else:
+            self._read_on()
+
+    def _read_on(self) -> None:
+        self._wait()
+        self.resumeProducing()  # type: ignore[no-untyped-call]
 
     # Following
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Sequence
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from gateway.control.budget import Budget
+from gateway.control.pieces import Pieces
 from gateway.control.question import Answer, Asked, Asker, Misasked, check_keys, text, truth
 from gateway.control.running import Register
-from gateway.control.selection import FILTERS, Seen, ids, read_selection
+from gateway.control.selection import FILTERS, Matches, Seen, ids, read_selection
 from gateway.control.survey import Survey, Surveys
 from gateway.observe.log import PrintableLogger, printable
+from gateway.observe.snapshot import Snapshot
 from gateway.policy.policy import Policy
 
 log = PrintableLogger()
+
+JUDGED = 500
+"""Sessions that are judged before traffic has its turn: a millisecond."""
 
 PIECE = 50
 """Sessions that are ended before traffic has its turn: some ten milliseconds."""
@@ -42,11 +47,12 @@ class Kill:
         register: Register,
         surveys: Surveys,
         clock: IReactorTime,
+        budget: Budget,
         policy: Callable[[], Policy],
     ) -> None:
         self._register = register
         self._surveys = surveys
-        self._clock = clock
+        self._pieces = Pieces(clock, budget)
         self._policy = policy
 
     def ask(self, asked: Asked, asker: Asker) -> Deferred[Answer]:
@@ -58,12 +64,10 @@ class Kill:
         why = _why(asked, asker)
 
         def looked(survey: Survey) -> Deferred[Answer]:
-            meant = {
-                number
-                for number, snapshot in survey.snapshots.items()
-                if matches(Seen(snapshot, survey.moment, survey.rate(snapshot)))
-            }
-            return self._kill(meant, why)
+            meant = self._pieces.each(
+                survey.snapshots.values(), lambda each: _chosen(survey, each, matches), JUDGED
+            )
+            return meant.addCallback(lambda chosen: self._kill(set(chosen), why))
 
         if asked.keys() & {*FILTERS, ALL} == {"id"}:
             return self._kill(set(ids(asked, "id")), why)
@@ -73,31 +77,33 @@ class Kill:
         """These, and the connections that they have announced."""
         running = self._register.running
         announced = [number for number, each in running.items() if each.identity.parent in meant]
-        chosen = [number for number in dict.fromkeys((*meant, *announced)) if number in running]
-        killed: Deferred[Answer] = Deferred()
-        self._go_on(iter(chosen), why, [], killed)
-        return killed
 
-    def _go_on(
-        self, chosen: Iterator[int], why: str, done: list[int], killed: Deferred[Answer]
-    ) -> None:
-        piece = list(islice(chosen, PIECE))
-        for number in piece:
-            session = self._register.running.get(number)
-            if session is not None:  # else it has ended meanwhile
-                session.kill(why)
-                done.append(number)
-        if piece:
-            self._clock.callLater(0, self._go_on, chosen, why, done, killed)
-            return
-        if done:
-            log.warn("{count} sessions {why}", count=len(done), why=why)
-        killed.callback({"killed": len(done), "ids": sorted(done)[:MOST_IDS]})
+        def kill(number: int) -> int | None:
+            session = running.get(number)
+            if session is None:  # it has ended meanwhile
+                return None
+            session.kill(why)
+            return number
+
+        chosen = tuple(dict.fromkeys((*meant, *announced)))
+        return self._pieces.each(chosen, kill, PIECE).addCallback(_killed, why)
 
     def merge(self, asked: Asked, answers: Sequence[Answer]) -> Answer:
         """See L{Question<gateway.control.question.Question>}."""
         every = sorted(number for answer in answers for number in answer["ids"])
         return {"killed": sum(answer["killed"] for answer in answers), "ids": every[:MOST_IDS]}
+
+
+def _chosen(survey: Survey, snapshot: Snapshot, matches: Matches) -> int | None:
+    """The number of a session that is meant."""
+    meant = matches(Seen(snapshot, survey.moment, survey.rate(snapshot)))
+    return snapshot.identity.id if meant else None
+
+
+def _killed(done: list[int], why: str) -> Answer:
+    if done:
+        log.warn("{count} sessions {why}", count=len(done), why=why)
+    return {"killed": len(done), "ids": sorted(done)[:MOST_IDS]}
 
 
 def _why(asked: Asked, asker: Asker) -> str:

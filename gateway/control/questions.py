@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
+from gateway.control.budget import Budget
 from gateway.control.following import Follower, Following
 from gateway.control.question import Answer, Asked, Asker, Misasked, NotAllowed, Question
 from gateway.observe.log import PrintableLogger
@@ -26,11 +27,21 @@ class Questions:
     """
     @param table: what can be asked, by name.
     @param records: the audit, to be followed.
+    @param budget: what answers may cost.
     """
 
-    def __init__(self, table: Mapping[str, Question], records: Records) -> None:
+    def __init__(self, table: Mapping[str, Question], records: Records, budget: Budget) -> None:
         self._table = table
         self._records = records
+        self._budget = budget
+
+    @property
+    def rest(self) -> float:
+        """
+        For how many seconds who asks again and again should not, as answers have cost more
+        than their share of all time. Whoever asks once need not care.
+        """
+        return self._budget.rest
 
     def ask(self, asked: Asked, asker: Asker) -> Deferred[Answer]:
         """

@@ -7,16 +7,22 @@ from heapq import nlargest, nsmallest
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 
 from gateway.control.budget import Budget
+from gateway.control.pieces import Pieces
 from gateway.control.question import Answer, Asked, Asker, Misasked, check_keys, number, text
 from gateway.control.selection import FILTERS, MEASURES, Seen, read_selection
 from gateway.control.survey import Survey, Surveys
 from gateway.interfaces import Address
+from gateway.observe.snapshot import Snapshot
 from gateway.policy.policy import Policy
 
-MOST = 1000
+MOST = 500
 """Sessions of one answer: what is written in some milliseconds."""
+
+PIECE = 500
+"""Sessions that are judged before traffic has its turn: a millisecond."""
 
 BY_ID = "id"
 
@@ -28,8 +34,15 @@ class Sessions:
 
     changes = False
 
-    def __init__(self, surveys: Surveys, budget: Budget, policy: Callable[[], Policy]) -> None:
+    def __init__(
+        self,
+        surveys: Surveys,
+        clock: IReactorTime,
+        budget: Budget,
+        policy: Callable[[], Policy],
+    ) -> None:
         self._surveys = surveys
+        self._pieces = Pieces(clock, budget)
         self._budget = budget
         self._policy = policy
 
@@ -40,23 +53,26 @@ class Sessions:
         sort, limit, after = _order(asked), _limit(asked), number(asked, "after", -1)
         assert after is not None
 
-        def looked(survey: Survey) -> Answer:
-            with self._budget.spending():
-                found = [
-                    seen
-                    for each, snapshot in survey.snapshots.items()
-                    if each > after
-                    for seen in [Seen(snapshot, survey.moment, survey.rate(snapshot))]
-                    if matches(seen)
-                ]
-                return {
-                    "as_of": survey.moment,
-                    "running": len(survey.snapshots),
-                    "found": len(found),
-                    "sessions": [row(seen) for seen in _first(found, sort, limit)],
-                }
+        def chosen(survey: Survey, snapshot: Snapshot) -> Seen | None:
+            seen = Seen(snapshot, survey.moment, survey.rate(snapshot))
+            return seen if snapshot.identity.id > after and matches(seen) else None
+
+        def looked(survey: Survey) -> Deferred[Answer]:
+            found = self._pieces.each(
+                survey.snapshots.values(), lambda each: chosen(survey, each), PIECE
+            )
+            return found.addCallback(self._answer, survey, sort, limit)
 
         return self._surveys.look(rates="rate" in asked or sort == "rate").addCallback(looked)
+
+    def _answer(self, found: list[Seen], survey: Survey, sort: str, limit: int) -> Answer:
+        with self._budget.spending():
+            return {
+                "as_of": survey.moment,
+                "running": len(survey.snapshots),
+                "found": len(found),
+                "sessions": [row(seen) for seen in _first(found, sort, limit)],
+            }
 
     def merge(self, asked: Asked, answers: Sequence[Answer]) -> Answer:
         """See L{Question<gateway.control.question.Question>}."""

@@ -8,14 +8,16 @@ have cost more, the last one is given again, as long as it is not old.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 
 from gateway.control.budget import Budget
 from gateway.control.kernel import Kernel
+from gateway.control.pieces import Pieces
 from gateway.control.running import Register
 from gateway.observe.snapshot import Snapshot
 
@@ -83,6 +85,7 @@ class Surveys:
         self._clock = clock
         self._budget = budget
         self._kernel = kernel
+        self._pieces = Pieces(clock, budget)
         self._last: Survey | None = None
         self._waiting: list[Deferred[Survey]] | None = None
 
@@ -117,24 +120,25 @@ class Surveys:
             self._waiting.append(looked)
             return looked
         self._waiting = [looked]
-        self._walk(self._clock.seconds(), iter(tuple(self._register.running)), {})
+        Deferred.fromCoroutine(self._walk()).addErrback(self._failed)
         return looked
 
-    def _walk(self, moment: float, ids: Iterator[int], snapshots: dict[int, Snapshot]) -> None:
-        """Look at a piece, and at the next one after the others' turns."""
-        with self._budget.spending():
-            running = self._register.running
-            for _, each in zip(range(PIECE), ids, strict=False):
-                session = running.get(each)
-                if session is not None:  # else it has ended meanwhile
-                    snapshots[each] = session.snapshot()
-            more = ids.__length_hint__()  # type: ignore[attr-defined]
-        if more:
-            self._clock.callLater(0, self._walk, moment, ids, snapshots)
-        else:
-            self._kernel.add(snapshots).addCallback(
-                lambda counted: self._walked(Survey(moment, counted))
-            )
+    async def _walk(self) -> None:
+        moment, running = self._clock.seconds(), self._register.running
+
+        def look(each: int) -> Snapshot | None:
+            session = running.get(each)
+            return None if session is None else session.snapshot()  # it has ended meanwhile
+
+        found = await self._pieces.each(tuple(running), look, PIECE)
+        snapshots = await self._kernel.add({each.identity.id: each for each in found})
+        self._walked(Survey(moment, snapshots))
+
+    def _failed(self, failure: Failure) -> None:
+        """A bug: everybody who waits hears of it."""
+        waiting, self._waiting = self._waiting or [], None
+        for looked in waiting:
+            looked.errback(failure)
 
     def _walked(self, survey: Survey) -> None:
         survey = survey._replace(former=self._comparable(survey.moment))

@@ -63,12 +63,12 @@ def questions(
 
     table: dict[str, Question] = {
         "status": Status(register, metrics, life, lambda: passages.carried, reactor.seconds),
-        "sessions": Sessions(surveys, budget, policy),
+        "sessions": Sessions(surveys, reactor, budget, policy),
         "show": Show(register, reactor, kernel),
         "drain": Drain(register),
         "explain": Explain(policy),
         "rules": Rules(metrics),
-        "kill": Kill(register, surveys, reactor, policy),
+        "kill": Kill(register, surveys, reactor, budget, policy),
         **done,
     }
-    return Questions(table, Followed(records))
+    return Questions(table, Followed(records), budget)

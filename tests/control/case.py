@@ -61,7 +61,7 @@ class ControlCase(SynchronousTestCase):
         """Ask, and let the time pass that it takes."""
         answered = self.questions.ask({"ask": what, **more}, asker)
         self.world.settle()
-        if not answered.called:
+        if not answered.called or answered.paused:
             self.world.pass_time(0.3)
         answer: Answer = self.successResultOf(answered)
         return answer

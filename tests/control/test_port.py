@@ -35,6 +35,8 @@ class Answering:
             return succeed({"much": "x" * asked["count"]})
         return succeed({"asked": asked, "asker": asker.name, "may": asker.may_change})
 
+    rest = 0.0
+
     def follow(self, asked: Any, follower: Any) -> Any:
         self.followers.append(follower)
         return self
@@ -177,6 +179,30 @@ class PortTests(PortCase):
             ours = self.connect()
             (nothing,) = await deferToThread(_lines, ours, 1)
             self.assertIsNone(nothing)
+
+        return ensureDeferred(talk())
+
+    def test_rest(self) -> None:
+        """Who asks again and again has to wait when answers have cost too much; others have not."""
+
+        async def talk() -> None:
+            self.listen()
+            self.questions.rest = 0.5
+            first, second = self.connect(), self.connect()
+            order = []
+            first.sendall(b'{"ask":"x","number":1}\n{"ask":"x","number":3}\n')
+            (answer,) = await deferToThread(_lines, first, 1)
+            order.append(answer["number"])
+            again = deferToThread(_lines, first, 1)
+            again.addCallback(lambda answers: order.append(answers[0]["number"]))
+            second.sendall(b'{"ask":"x","number":2}\n')
+            (answer,) = await deferToThread(_lines, second, 1)
+            order.append(answer["number"])
+            self.questions.rest = 0.0
+            second.sendall(b'{"ask":"x"}\n')
+            await deferToThread(_lines, second, 1)
+            await again
+            self.assertEqual(order, [1, 2, 3])
 
         return ensureDeferred(talk())
 

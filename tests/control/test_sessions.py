@@ -115,7 +115,7 @@ class SessionsTests(ControlCase):
             ({"age": float("nan")}, "age: not a number"),
             ({"id": "5"}, "id: neither a session's number"),
             ({"id": [1, True]}, "id: neither a session's number"),
-            ({"limit": 1001}, "limit: more than 1000"),
+            ({"limit": 501}, "limit: more than 500"),
             ({"sort": "size"}, "sort: by none of id"),
             ({"service": None}, "service: not a text"),
         ):
