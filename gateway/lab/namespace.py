@@ -110,11 +110,16 @@ class Namespace:
         with self.entered():
             return socket.socket(family, kind)
 
+    def enter(self) -> None:
+        """This thread, and what it creates, is in here from now on."""
+        with self.path.open("rb") as here:
+            _enter(here.fileno())
+
     @contextmanager
     def entered(self) -> Iterator[None]:
         """This thread, and what it creates, is in here for so long."""
-        with Path("/proc/thread-self/ns/net").open("rb") as before, self.path.open("rb") as here:
-            _enter(here.fileno())
+        with Path("/proc/thread-self/ns/net").open("rb") as before:
+            self.enter()
             try:
                 yield
             finally:

@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest import SkipTest
 
+from gateway.lab import namespace as lab
+from tests.kernel import forked
+
 ROOT = Path(__file__).resolve().parents[2]
 
 _numbers = count()
@@ -56,7 +59,9 @@ class Namespace:
 
     def python(self, script: str, *arguments: str) -> str:
         """Run C{script} inside, with this repository on the path."""
-        return self.finish(self.start_python(script, *arguments))
+        if self.before:
+            return self.finish(self.start_python(script, *arguments))
+        return forked.run(lab.Namespace(self.name), script, arguments, 60)
 
     def start_python(self, script: str, *arguments: str) -> subprocess.Popen[str]:
         """Start C{script} inside."""
