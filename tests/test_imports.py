@@ -140,7 +140,6 @@ MAY_IMPORT = {
     "gateway.console": (
         "gateway.control.following",
         "gateway.control.question",
-        "gateway.control.questions",
         "gateway.observe.log",
         "gateway.policy",
         "gateway.console",

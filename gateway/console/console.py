@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from gateway.console.asking import Asking
 from gateway.console.desk import Desk
 from gateway.console.door import Door
 from gateway.console.pulse import Pulse
@@ -13,7 +14,6 @@ from gateway.console.secure import Entrance
 from gateway.console.site import Bounds, ConsoleSite
 from gateway.control.following import Following
 from gateway.control.question import Asker
-from gateway.control.questions import Questions
 from gateway.policy.console import ConsoleSettings
 from gateway.policy.notation import read_address
 
@@ -29,7 +29,7 @@ class Console:
         self,
         reactor: Any,
         settings: ConsoleSettings,
-        questions: Questions,
+        questions: Asking,
         secret: Callable[[], str],
     ) -> None:
         self._reactor = reactor

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from gateway.console.asking import Asking
 from gateway.console.door import Door, Visitor
 from gateway.console.files import PageFiles
 from gateway.console.followed import FollowingStream
@@ -16,7 +17,6 @@ from gateway.console.request import Refusing, Told, Visit, answer
 from gateway.console.site import Exchange
 from gateway.console.stream import Stream
 from gateway.control.question import Asker, Misasked
-from gateway.control.questions import Questions
 from gateway.observe.log import PrintableLogger
 
 log = PrintableLogger()
@@ -35,7 +35,7 @@ class Desk:
         self,
         clock: Any,
         door: Door,
-        questions: Questions,
+        questions: Asking,
         pulse: Pulse,
         refused: LastRefused,
         names: Callable[[], tuple[str, ...]],

@@ -63,17 +63,20 @@ class Followed:
 
         @raise Misasked: no such filter, or there are too many who follow.
         """
-        matches = read_filter(asked)
+        matches, words = read_filter(asked), _words(asked)
         if len(self._followings) >= MOST:
             raise Misasked(f"{MOST} others follow the audit already")
-        following = Following(matches, follower, self._forget)
+        following = Following(matches, follower, self._forget, words)
         self._followings += (following,)
         self._source.tap(self._tell)
         return following
 
     def _tell(self, line: bytes) -> None:
+        meant = [following for following in self._followings if following.may_mean(line)]
+        if not meant:
+            return
         record = json.loads(line)
-        for following in self._followings:
+        for following in meant:
             try:
                 following.tell(record, line)
             except Exception:  # whoever follows, whoever wrote that goes on
@@ -87,15 +90,28 @@ class Followed:
 
 
 class Following:
-    """One who follows."""
+    """
+    One who follows.
+
+    @param words: one of these is in each record that matches. None: that can't be said.
+    """
 
     def __init__(
-        self, matches: Matches, follower: Follower, over: Callable[[Following], None]
+        self,
+        matches: Matches,
+        follower: Follower,
+        over: Callable[[Following], None],
+        words: Sequence[bytes] = (),
     ) -> None:
         self._matches = matches
+        self._words = words
         self._follower = follower
         self._over = over
         self._missed = 0
+
+    def may_mean(self, line: bytes) -> bool:
+        """Whether the record has to be read: most of them never are."""
+        return not self._words or any(word in line for word in self._words)
 
     def tell(self, record: Record, line: bytes) -> None:
         """A record was written: tell it, if it matches and he takes it."""
@@ -119,6 +135,16 @@ class Following:
 
 
 # What matches
+
+DENIED = (b'"denied', b'"refused"')
+"""The verdict, or who denied it; or a count of what was refused."""
+
+
+def _words(asked: Asked) -> Sequence[bytes]:
+    """What a record that matches has in it, without reading it. The filters have been checked."""
+    if asked.get("id") is not None:
+        return (str(asked["id"]).encode(),)
+    return DENIED if asked.get("denied") else ()
 
 
 def read_filter(asked: Asked) -> Matches:

@@ -56,6 +56,16 @@ class FollowTests(ControlCase):
         for record in records:
             self.tape.tell(json.dumps(record).encode() + b"\n")
 
+    def test_unread(self) -> None:
+        """Who follows one session, or what is denied, costs nearly nothing: others are not read."""
+        assert self.tape.tell is None
+        for filters in ({"id": 7}, {"denied": True}):
+            following = self.follow(**filters)
+            self.tape.tell(b"{no record, and nobody minds")
+            self.write(HTTP)
+            following.stop()
+        self.assertEqual(self.listener.heard, ["http", "http"])
+
     def test_filters(self) -> None:
         """What does not match is not told."""
         for filters, expected in (

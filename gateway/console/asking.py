@@ -1,0 +1,20 @@
+"""Whom the console asks: this process, or all workers."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+
+from gateway.control.following import Follower, Following
+from gateway.control.question import Answer, Asked, Asker
+
+
+class Asking(Protocol):
+    """See L{Questions<gateway.control.questions.Questions>}."""
+
+    def ask(self, asked: Asked, asker: Asker) -> Deferred[Answer]:
+        """Answer a question; it never fails."""
+
+    def follow(self, asked: Asked, follower: Follower) -> Following:
+        """Tell C{follower} the audit records that match, from now on."""
