@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.console.console import Console
+from gateway.control.budget import Budget
 from gateway.control.following import Followed
 from gateway.control.question import Answer, Asked, Asker
 from gateway.control.questions import Questions
@@ -158,7 +159,7 @@ class ConsoleCase(SynchronousTestCase):
         self.console = Console(
             self.reactor,
             self.settings,
-            Questions(table, Followed(self.records)),
+            Questions(table, Followed(self.records), Budget(self.reactor.seconds)),
             lambda: f"secret-{next(self.secrets)}",
         )
         self.console.open()
