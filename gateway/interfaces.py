@@ -282,6 +282,7 @@ class ISession(Interface):
     client: Address = Attribute("the client's own address")
     server: Address = Attribute("where the client wanted to go: the original destination")
     source: Address = Attribute("the address that the server sees; before, the client's own")
+    reconnects: bool = Attribute("whether L{connect} may be asked for again: see there")
     settings: Any = Attribute("the inspector's Settings, from the table of its name")
     envelope: Envelope = Attribute("what a stacked body belongs to; elsewhere, nothing is in it")
     tools: Any = Attribute("of a stacked body, an L{ITools<gateway.tools.ITools>}; else C{None}")
@@ -296,8 +297,12 @@ class ISession(Interface):
         What is sent to the server before is kept (bounded by the session's
         buffer) and follows as soon as it is open.
 
-        Once the server has ended or was lost, and the inspector was told, it may be asked
-        for again: what was not sent to the former server by then is forgotten.
+        Once the server has ended or was lost, and the inspector was told, or has half-closed
+        towards it (L{end}), it may be asked for again: what was not sent to the former server by
+        then, and what that would still say, is forgotten. But not (C{reconnects}) where another
+        inspector agreed with the server on what this one finds, a tunnel or TLS, which a new
+        server would know nothing of; nor where it has to come from the client's own port, which
+        is not free yet.
 
         @param address: somewhere else. On another host than the original
             destination, it must be one that the client could have connected to

@@ -35,7 +35,8 @@ class Upstream(NamedTuple):
     The server leg of a session, as it really was opened.
 
     C{source} is the address that the server sees. C{seconds} is the time from
-    the first attempt until the server answered.
+    the first attempt until the server answered. Of a session that had several such legs, one
+    after the other (C{connections}), this is the last one.
     """
 
     address: Address
@@ -43,6 +44,7 @@ class Upstream(NamedTuple):
     port_kept: bool
     seconds: float
     attempts: int = 1
+    connections: int = 1
 
 
 class Released(NamedTuple):

@@ -213,11 +213,12 @@ def _denied(count: int) -> str:
 def _upstream(upstream: Upstream) -> str:
     address, source = upstream.address, upstream.source
     seconds = upstream.seconds if isfinite(upstream.seconds) else 0.0
+    several = f',"connections":{upstream.connections:d}' if upstream.connections > 1 else ""
     return (
         f',"upstream":{{"ip":{encode_basestring_ascii(address.host)},"port":{address.port:d},'
         f'"source_ip":{encode_basestring_ascii(source.host)},"source_port":{source.port:d},'
         f'"port_kept":{_TRUTH[upstream.port_kept]},"attempts":{upstream.attempts:d},'
-        f'"connect_seconds":{seconds:.6f}}}'
+        f'"connect_seconds":{seconds:.6f}{several}}}'
     )
 
 

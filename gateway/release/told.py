@@ -45,7 +45,7 @@ class Told:
             "server": list(self.server),
             "upstream": [
                 *(list(upstream.address), list(upstream.source), upstream.port_kept),
-                *(upstream.seconds, upstream.attempts),
+                *(upstream.seconds, upstream.attempts, upstream.connections),
             ],
             "times": [self.started, self.until, self.idle],
             "denied": self.denied,

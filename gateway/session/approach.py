@@ -43,7 +43,7 @@ class Approach:
     @param service: the service's name.
     @ivar targets: where the server may be, if nobody says anything else.
     @ivar origin: where the connection comes from.
-    @ivar upstream: how the server was reached; C{None}: it is not there.
+    @ivar upstream: how the server, the last one, was reached; C{None}: there was none.
     """
 
     __slots__ = (
@@ -132,8 +132,12 @@ class Approach:
             metrics.connected(self._service, seconds)
         if not reached.port_kept and self.origin.wants_port:
             metrics.fallback(self._service)
+        connections = 1 if self.upstream is None else self.upstream.connections + 1
         return Upstream(
-            reached.server, reached.source, reached.port_kept, seconds, reached.attempts
+            *(reached.server, reached.source, reached.port_kept),
+            seconds,
+            reached.attempts,
+            connections,
         )
 
     def _missed(self, why: str) -> None:

@@ -71,6 +71,11 @@ class Leg:
         """Whether somebody was there, who will say no more."""
         return self.wire is not None and (self.wire.ended or self.wire.closed)
 
+    @property
+    def parting(self) -> bool:
+        """Whether somebody is there who was told that no more will be said."""
+        return self.wire is not None and self.wire.ending
+
     def renew(self) -> None:
         """Who was there has gone, and is let go of: somebody else may come."""
         assert self.wire is not None

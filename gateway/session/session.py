@@ -18,7 +18,7 @@ What may be asked for, and where that leads::
     secure          the client   the client   either side     nothing   nothing
     deny, close     LEAVING, or OVER if nothing waits         nothing   nothing
 
-    * if the server has gone; else it is a bug
+    * if the server has gone, or was half-closed towards; else it is a bug
 
 Three words for three ends: one side is half-closed (C{end}), the session leaves when its
 verdict is known (C{_leave}), and it is finished when nothing is left of it (C{_finish}).
@@ -251,9 +251,9 @@ class Session(Facilities):
         if self._state in _ENDING:
             return guard.promise()
         approach = self._approach
-        present = None if self._inspection.server_gone else approach.upstream
+        present = approach.upstream
         if self._inspection.followed and present is not None:
-            return self.watched(succeed(present.address))
+            return self.watched(self._found(present.address))
         self._check_alone()
         if address is not None and not self.permits(address):
             return self.watched(
@@ -269,6 +269,17 @@ class Session(Facilities):
         self._begin_to_connect()
         self._patience.connecting()
         return approach.begin(self, address)
+
+    def _found(self, server: Address) -> Deferred[Address]:
+        """What an inspector hears that wants a server, and has followed the one that got it."""
+        if self._inspection.server_gone:
+            return fail(Unreachable(f"{server} has gone, and what was agreed with it"))
+        return succeed(server)
+
+    @property
+    def reconnects(self) -> bool:
+        """See L{ISession}."""
+        return not (self._inspection.followed or self._approach.origin.strict)
 
     def permits(self, address: Address) -> bool:
         """See L{ISession.permits}."""
@@ -290,8 +301,9 @@ class Session(Facilities):
         """
         @raise RuntimeError: a bug of the inspector's.
         """
-        known = self._inspection.server_gone and not self._released
-        if self._state is State.OPEN and known and self._legs[SERVER].gone:
+        server = self._legs[SERVER]
+        gone = server.parting or (server.gone and self._inspection.server_gone)
+        if self._state is State.OPEN and gone and not self._released:
             self._part()
         if self._state is not State.ALONE:
             raise RuntimeError("the session was asked to connect twice")

@@ -246,6 +246,8 @@ class Stacked(Facilities):
         """The address that the server of the session below sees."""
         return self._below.source
 
+    reconnects = False
+
     def connect(self, address: Address | None = None, port: int | None = None) -> Deferred[Address]:
         """There is nothing to open: the sink is there."""
         return succeed(self.server)

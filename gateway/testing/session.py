@@ -55,6 +55,7 @@ class FakeSession(Asked):
     @ivar reachable: whether L{connect} succeeds; C{None}: the test says so
         later, with L{reach} or L{refuse}.
     @ivar source: the address that the server sees.
+    @ivar reconnects: whether another server may be had when one has gone.
     @ivar slow: sides that do not take what is sent before the test calls L{flush}.
     @ivar names: the addresses of host names; C{None} for one that can't be looked up.
     @ivar agrees: what TLS with a side comes to; left out, that it is agreed.
@@ -81,6 +82,7 @@ class FakeSession(Asked):
     client: Address = field(default=Address("192.0.2.1", 50001), kw_only=True)
     server: Address = field(default=Address("198.51.100.2", 7), kw_only=True)
     source: Address = field(kw_only=True)
+    reconnects: bool = field(default=True, kw_only=True)
     slow: set[Side] = field(factory=set, kw_only=True)
     names: dict[str, tuple[str, ...] | None] = field(factory=dict, kw_only=True)
     agrees: dict[Side, Agreed | Insecure] = field(factory=dict, kw_only=True)
@@ -199,8 +201,8 @@ class FakeSession(Asked):
 
     @property
     def opened(self) -> bool:
-        """Whether there is a server's side."""
-        return self._open
+        """Whether there is a server who may say something."""
+        return self._open and SERVER not in self._gone
 
     @property
     def connecting(self) -> bool:
@@ -296,7 +298,8 @@ class FakeSession(Asked):
         return connecting
 
     def _begin_to_connect(self, connecting: Deferred[Address]) -> None:
-        if (self._open and SERVER not in self._gone) or self._connecting is not None:
+        gone = SERVER in self._gone or SERVER in self.halves
+        if (self._open and not gone) or self._connecting is not None:
             raise RuntimeError("the session was asked to connect twice")
         self._open = False
         self._gone -= {SERVER}
@@ -386,6 +389,7 @@ class FakeSession(Asked):
         verdict = Verdict(Outcome.RESET, f"reset by the {side.value}")
         self._gone |= {side}
         decision = None if self.released else self._tell(side, self.inspector.lost, side, verdict)
+        self._gates[side] = FakeGate()  # another server would be read
         if decision is None:
             self._lost(None, side, verdict)
         else:

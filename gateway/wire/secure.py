@@ -143,6 +143,11 @@ class SecureWire:
         return self._wire.sent
 
     @property
+    def ending(self) -> bool:
+        """Whether our end has left, or is to leave as soon as all else has."""
+        return self._ending
+
+    @property
     def finished(self) -> bool:
         """Whether our end has left."""
         return self._wire.finished

@@ -175,6 +175,11 @@ class Wire:
         """Whether both ends are open."""
         return not (self.closed or self.ended or self._ending or self._deaf)
 
+    @property
+    def ending(self) -> bool:
+        """Whether our end has left, or is to leave as soon as all else has."""
+        return self._ending
+
     def detach(self) -> None:
         """Tell the owner again what is read, instead of sending it on."""
         self.relay = None

@@ -154,6 +154,8 @@ class DnsInspector(StreamInspector):
         begun = any(each.transfer is not None for each in pending)
         if not pending or begun or self._tries >= self._settings.again:
             return False
+        if not self.session.reconnects:
+            return False
         self._tries += 1
         self.begin_again(SERVER)
         self.session.connect()

@@ -69,7 +69,7 @@ class HttpInspector(StreamInspector):
 
     def from_server(self, read: Reader) -> Coroutine[Any, Any, None]:
         """See L{Answering}."""
-        return Answering(self.dialogue, read, self._leave).run()
+        return Answering(self.dialogue, read, self._leave, self._begin_again).run()
 
     def _leave(self, service: str) -> None:
         """What follows is another protocol; C{service} inspects it, if there is one."""
@@ -91,7 +91,7 @@ class HttpInspector(StreamInspector):
             # and complete: a reset could take it from the client
             self.session.close(verdict.reason, Outcome.FAILED)
         elif oldest is None:
-            return None
+            return self._outlived()
         elif not oldest.answering:
             if not dialogue.asks_again(oldest, begun=self.unread(SERVER) > 0):
                 dialogue.unanswered(oldest, f"{verdict.reason}, before it had answered")
@@ -100,6 +100,20 @@ class HttpInspector(StreamInspector):
         else:
             return self.session.flushed(CLIENT)
         return None
+
+    def _begin_again(self) -> None:
+        """With the next server, if there is to be one."""
+        self.dialogue.answering = False
+        self.begin_again(SERVER)
+
+    def _outlived(self) -> Deferred[Any] | None:
+        """The server is lost, and nothing is missed: whether the client's connection goes on."""
+        bond = self.dialogue.bond
+        if not bond.outlived:
+            return None
+        bond.part(gone=True)
+        self._begin_again()
+        return Deferred()  # which nobody fires: another server, or the client, ends that
 
     def ended(self, side: Side) -> Deferred[Any] | None:
         """With a client that leaves between two requests, all is done."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from gateway.interfaces import Address, ISession, Unreachable
+from twisted.internet.defer import Deferred
+
+from gateway.interfaces import SERVER, Address, ISession, Unreachable
 from protocols.http.malformed import Malformed
 from protocols.http.message import Request
 from protocols.http.names import Names
@@ -28,6 +30,7 @@ class Route:
     """
 
     __slots__ = (
+        "_former",
         "_host",
         "_looks_up",
         "_names",
@@ -47,6 +50,7 @@ class Route:
         self._host = session.server.host
         self._right = ""
         self._until = 0.0
+        self._former = False
         self.reached: Address | None = None
         self.elsewhere: Address | None = None
 
@@ -107,15 +111,38 @@ class Route:
         await self._connect(permitted[-1])
 
     async def _connect(self, address: Address | None) -> None:
-        self.arrived(await self._session.connect(address))
+        self.arrived(await self.connect(address))
         if address is not None:
             self._host = address.host
+
+    def connect(self, address: Address | None = None) -> Deferred[Address]:
+        """Go there, or as the service says; the first thing that a former server hears of it."""
+        self.part()
+        return self._session.connect(address)
 
     def arrived(self, reached: Address) -> None:
         """This server is connected."""
         self.reached = reached
         if reached != self._session.server:
             self.elsewhere = reached
+
+    def leave(self) -> None:
+        """
+        That server is not asked any more; the next request may go to another one.
+
+        It should be the first to close, as it has said: who does so can't use the pair of ports
+        for a minute or more (RFC 9293, section 3.6.1), and those are the client's here.
+        """
+        self.reached = self.elsewhere = None
+        self._host = self._session.server.host
+        self._right = ""
+        self._former = True
+
+    def part(self) -> None:
+        """If there is a server that is not asked any more, tell it so."""
+        if self._former:
+            self._former = False
+            self._session.end(SERVER)
 
     def _refuse(self, request: Request, found: tuple[str, ...]) -> None:
         raise Malformed(

@@ -140,6 +140,13 @@ class CoreSettings:
         "strict",
         precedent="RFC 9112, section 3; browsers and curl escape, wget2 (in queries) does not",
     )
+    keep_client: bool = option(
+        "Whether a client's connection goes on when the server has closed its own after an answer: "
+        "what is asked next is asked on another one. Not in tunnels and TLS, nor with NTLM and "
+        "Negotiate, which prove who a connection is.",
+        True,
+        precedent="HAProxy's option http-server-close, Squid's client_persistent_connections",
+    )
     request_bodies: bool = option(
         "Whether GET, HEAD, CONNECT and TRACE may have a body. Servers that don't expect one "
         "take it for the next request.",

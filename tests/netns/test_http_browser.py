@@ -45,10 +45,8 @@ message = "Not <here>."
 )
 
 
-class BrowserTests(NginxCase):
-    """Chromium, without a window."""
-
-    services: ClassVar = {"web": REFUSING, "open": OPEN, "stacked": STACKED, "bodies": BODIES}
+class BrowserCase(NginxCase):
+    """Chromium, without a window, and a page for it."""
 
     def prepare(self) -> None:
         """A page of pictures, styles and scripts."""
@@ -79,8 +77,8 @@ class BrowserTests(NginxCase):
             seconds=60,
         )
 
-    def test_page(self) -> None:
-        """Every part of a page arrives, compressed or not, and so does what the page sends."""
+    def look(self) -> None:
+        """See that every part of the page arrives, and what the page sends."""
         said = self.browse("/page.html")
         pictures = ",".join(str(number + 1) for number in range(PARTS))
         styles = ",".join(f"{number + 1}px" for number in range(PARTS))
@@ -88,6 +86,16 @@ class BrowserTests(NginxCase):
         self.assertIn(f'<p id="said">{pictures};{styles};{scripts};201;</p>', said)
         self.assertEqual((self.www / "upload" / "browser").read_bytes(), b"x" * 100000)
         self.http_records(3 * PARTS + 2, verdict="passed")
+
+
+class BrowserTests(BrowserCase):
+    """What users see."""
+
+    services: ClassVar = {"web": REFUSING, "open": OPEN, "stacked": STACKED, "bodies": BODIES}
+
+    def test_page(self) -> None:
+        """Every part of a page arrives, compressed or not, and so does what the page sends."""
+        self.look()
 
     def test_refused_program(self) -> None:
         """Programs read the same as text or JSON, and may go on over the same connection."""

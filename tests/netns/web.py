@@ -146,14 +146,20 @@ class HttpCase(SceneCase):
 
 
 class NginxCase(HttpCase):
-    """With nginx as the server."""
+    """
+    With nginx as the server.
+
+    @cvar configuration: nginx's own.
+    """
+
+    configuration: ClassVar = NGINX
 
     def prepare(self) -> None:
         """A server with a small file; subclasses add theirs before."""
         (self.folder / "body").mkdir(parents=True)
         self.www.mkdir(exist_ok=True)
         (self.www / "small").write_bytes(SMALL)
-        (self.folder / "nginx.conf").write_text(NGINX.format(folder=self.folder))
+        (self.folder / "nginx.conf").write_text(self.configuration.format(folder=self.folder))
         self.server.start("nginx", "-c", str(self.folder / "nginx.conf"))
         self.wait_for(80)
 

@@ -31,6 +31,7 @@ from tests.session.scene import (
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 PUT = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nbegin"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+LAST = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi"
 CUT = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nbegin"
 UPGRADE = b"Connection: Upgrade\r\nUpgrade: x\r\n\r\n"
 OFFER = GET[:-2] + UPGRADE
@@ -132,9 +133,25 @@ class NothingStaysTests(TestCase):
     @asynchronous
     async def test_server_ends(self) -> None:
         """Likewise."""
+        settings = HttpSettings(keep_client=False)
         for asked, answer in ((GET, b""), (GET, CUT), (PUT, b""), (GET, OK)):
             for end in (close, reset):
-                await self.answered(asked, answer, SERVER, end)
+                await self.answered(asked, answer, SERVER, end, settings=settings)
+
+    @asynchronous
+    async def test_outlived(self) -> None:
+        """The client goes on without the server, or with another one, and ends then."""
+        for servers in (1, 3):
+            for end in (close, reset):
+                scene, client, session = await self.begun(b"")
+                for _ in range(servers):
+                    await send(client, GET)
+                    server = await scene.accepted()
+                    await send(server, LAST)
+                    self.assertEqual(await receive(client, len(OK)), OK)
+                    end(server)
+                client.close()
+                await self.gone(scene, session, (servers, end))
 
     @asynchronous
     async def test_bad_answer(self) -> None:

@@ -40,14 +40,25 @@ GOODBYES = (b"HTTP/1.1 408", b"HTTP/1.0 408")
 class Answering:
     """Reads the responses of one session."""
 
-    def __init__(self, dialogue: Dialogue, read: Reader, leave: Callable[[str], None]) -> None:
-        """@param leave: gives what follows to the service of that name, or to nobody."""
+    def __init__(
+        self,
+        dialogue: Dialogue,
+        read: Reader,
+        leave: Callable[[str], None],
+        begin_again: Callable[[], None],
+    ) -> None:
+        """
+        @param leave: gives what follows to the service of that name, or to nobody.
+        @param begin_again: has another one read what the next server says.
+        """
         self._dialogue = dialogue
         self._session = dialogue.session
         self._pending = dialogue.pending
         self._settings = dialogue.settings
         self._read = read
         self._leave = leave
+        self._begin_again = begin_again
+        self._bond = dialogue.bond
         self._interim_since = 0.0
         self._interim_count = 0
 
@@ -58,12 +69,14 @@ class Answering:
             transaction = self._pending.oldest
             if transaction is None:
                 await self._unasked()
-                return
-            if not await self._response(transaction):
+                if self._dialogue.last:
+                    return
+            elif not await self._response(transaction):
                 if await self._read.more():
                     await self._unasked()
                 return
-        self._ended()
+        if not self._is_outlived():
+            self._ended()
 
     async def _next(self) -> bool:
         """Wait for the next answer; meanwhile there may be plain ones."""
@@ -71,8 +84,16 @@ class Answering:
             return True
         self._dialogue.answering = False
         more = await self._read.more()
-        self._dialogue.answering = True
+        self._dialogue.answering = more
         return more
+
+    def _is_outlived(self) -> bool:
+        """Whether the client's connection goes on, now that the server has closed its own."""
+        if self._dialogue.over or self._pending or not self._bond.outlived:
+            return False
+        self._bond.part(gone=True)
+        self._begin_again()
+        return True
 
     async def _unasked(self) -> None:
         """
@@ -82,12 +103,23 @@ class Answering:
         A 408 is how some servers part from a client that asks for nothing (RFC 9110, section
         15.5.9). All else is a second answer, by mistake or by attack.
         """
-        self._dialogue.last = True
+        was_last, self._dialogue.last = self._dialogue.last, True
         if await self._is_goodbye():
+            if self._bond.outlived and not was_last:
+                self._dialogue.last = False
+                await self._unheard()
+                return
             self._session.close("the server waited for a request no longer (408)")
         else:
             reason = "the server sent a response that answers no request"
             self._session.close(reason, Outcome.DENIED)
+
+    async def _unheard(self) -> None:
+        """Part from the server; nobody hears the rest of its goodbye."""
+        self._bond.part(gone=False)
+        route = self._dialogue.route
+        while await self._read.more() and route.reached is None:
+            self._read.rest()
 
     async def _is_goodbye(self) -> bool:
         """Whether the server says 408. No more is waited for than what may still become that."""
@@ -101,7 +133,7 @@ class Answering:
 
     def _ended(self) -> None:
         """The server closed. A request that it did not answer is not answered."""
-        self._dialogue.server_ended = True
+        self._bond.ended = True
         transaction = self._pending.oldest
         if transaction is None or self._dialogue.over:
             return
@@ -119,6 +151,7 @@ class Answering:
             response, size = found or await read_response(self._read, limits, request)
             check_singular(response.headers)
             named = options(response.headers)
+            self._bond.look(response.headers)
             framing = of_response(response)
             if response.status < 200:
                 return self._interim(transaction, response, named, size)
@@ -139,6 +172,7 @@ class Answering:
                 self._tunnel(transaction, passed.message, self._settings.tunnels.connect)
                 return False
             final = Final(self._dialogue, transaction, response, named, framing, body, passed)
+            self._bond.parting = final.goes_on and not final.stays
             if not final.sent_at_once():
                 await final.send()
             self._answered(transaction, final.goes_on)
@@ -232,13 +266,15 @@ class Answering:
         """A response was sent to its end."""
         transaction.answered = True
         self._dialogue.rested = self._session.now
-        self._dialogue.fresh = False
+        self._bond.fresh = False
         self._pending.remove()
         if transaction.asked:
             self._dialogue.record(transaction, PASSED)
         if not goes_on:
             self._dialogue.last = True
             self._session.end(CLIENT)
+        elif self._bond.parting:
+            self._bond.part(gone=False)
         if self._pending.awaited and (self._pending.oldest is not None or self._read.empty):
             self._pending.wake()
         # Else the server has already answered what it was not asked yet: so it is not asked.

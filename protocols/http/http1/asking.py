@@ -46,6 +46,7 @@ class Asking:
         self._encodes = dialogue.settings.targets == "encode"
         self._read = read
         self._route = dialogue.route
+        self._bond = dialogue.bond
         self._refusals = 0
 
     async def run(self) -> None:
@@ -57,6 +58,7 @@ class Asking:
                 await self._pending.at_most(self._settings.limits.pipelined - 1)
             if not await self._request():
                 return
+        self._bond.all_asked = True
 
     async def _next(self) -> bool:
         """Wait for the next request; meanwhile there may be plain ones."""
@@ -143,6 +145,7 @@ class Asking:
             wanted = upgrades(request.headers, named)
             transaction.upgrades = offered(request, wanted, framing, self._settings)
         transaction.persistent = is_persistent(request, named) and not self._is_last()
+        self._bond.look(request.headers)
         limits, further = self._settings.limits, self._dialogue.further_asked
         body = body_of(framing, self._read, limits, Most.asked(limits), size, further)
         return named, framing, body
@@ -231,7 +234,8 @@ class Asking:
         return False
 
     def _is_connected(self, request: Request) -> bool:
-        return not self._dialogue.server_ended and self._route.is_open(request)
+        bond = self._bond
+        return not (bond.ended or bond.parting) and self._route.is_open(request)
 
     async def _connect(self, transaction: Transaction, request: Request) -> bool:
         """
@@ -239,9 +243,11 @@ class Asking:
 
         @return: whether there is a server.
         """
-        if self._dialogue.server_ended:
+        if self._bond.ended:
             self._dialogue.give_up(transaction, "the server had closed the connection")
             return False
+        if self._bond.parting:
+            await self._pending.at_most(0)
         try:
             await self._route.open(request)
         except Unreachable as unreachable:

@@ -2,11 +2,13 @@
 Connection: what is about this connection alone (RFC 9110, section 7.6.1), and
 whether it goes on after a message (RFC 9112, section 9.3).
 
-The gateway has one connection to the server for each of a client, so that
-both have the same life, and headers about it mean the same on both.
+The gateway has one connection to the server at a time for each of a client, so that headers
+about it mean the same on both, unless the client's outlives the server's (L{kept_alive}).
 """
 
 from __future__ import annotations
+
+import re
 
 from protocols.http.grammar import TOKEN
 from protocols.http.malformed import Malformed
@@ -41,6 +43,13 @@ _NONE: frozenset[str] = frozenset()
 _WORDS = frozenset({"close", "keep-alive"})
 
 _PLAIN = {word: frozenset({word.lower()}) for word in ("close", "keep-alive", "Keep-Alive")}
+
+_PROOFS = frozenset(
+    {"authorization", "proxy-authenticate", "proxy-authorization", "www-authenticate"}
+)
+
+# Schemes by which not a request is proved to be somebody's, but the connection (RFC 4559).
+_TYING = re.compile(r"(?:^|,)[ \t]*(?:ntlm|negotiate|nego2)(?![^ \t,])", re.IGNORECASE)
 
 _OTHERS = frozenset({"upgrade", "te", "http2-settings", "proxy-connection"})
 """What has to be looked at besides C{Connection}; most messages have none of them."""
@@ -122,6 +131,27 @@ def _left(named: frozenset[str], upgrade: bool, trailers: bool) -> str:
     words += ["Upgrade"] * upgrade
     words += ["TE"] * trailers
     return ", ".join(words)
+
+
+def ties(headers: Headers) -> bool:
+    """Whether client and server prove who they are once for their connection."""
+    if _PROOFS.isdisjoint(headers.first):
+        return False
+    return any(_TYING.search(value) for name in _PROOFS for value in headers.every(name))
+
+
+def kept_alive(headers: Headers, explicit: bool) -> Headers:
+    """
+    Without the announcement that this is the last message: it is, for the server only.
+
+    @param explicit: the reader, or who wrote this, speaks HTTP/1.0: so it has to be said.
+    """
+    left = [word for word in headers.members("connection") if word.lower() not in _WORDS]
+    left += ["keep-alive"] * explicit
+    if not left:
+        return headers.only(lambda name: name.lower() not in ("connection", "keep-alive"))
+    kept = headers.only(lambda name: name.lower() != "keep-alive")
+    return kept.replaced("Connection", ", ".join(left))
 
 
 def closing(headers: Headers) -> Headers:

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 
 from gateway.interfaces import CLIENT, Denied, ISession, Outcome, Unreachable
 from protocols.http.decision import IDecisions, Redirect, Refuse
+from protocols.http.http1.bond import Bond
 from protocols.http.http1.pending import Pending
 from protocols.http.malformed import Malformed
 from protocols.http.message import Field, Headers
@@ -32,10 +33,9 @@ class Dialogue:
 
     @ivar pending: requests that wait for the end of their answers.
     @ivar current: the request that is being read, decided or sent.
-    @ivar fresh: the server has not answered anything yet.
+    @ivar bond: what ties the two connections.
     @ivar last: the last response was sent; no request may follow.
     @ivar rested: when the last answer was complete.
-    @ivar server_ended: the server will send no more.
     @ivar over: the session is.
     @ivar left: what follows is not HTTP.
     @ivar asking: a request is being read, or what is done with it is awaited.
@@ -49,11 +49,11 @@ class Dialogue:
         self.settings: CoreSettings = session.settings
         self.decisions = decisions
         self.pending = Pending()
-        self.fresh = True
-        self.last = self.server_ended = self.over = self.left = False
+        self.last = self.over = self.left = False
         self.asking = self.answering = False
         self.count = 0
         self.route = Route(session, session.settings)
+        self.bond = Bond(session, self.route, session.settings.keep_client)
         self._connecting: Deferred[None] | None = None
         self.current: Transaction | None = None
         self.rested = session.now
@@ -148,11 +148,12 @@ class Dialogue:
         has used before, it takes that for the end of the connection, and asks again.
 
         But not if an upload was well under way, which a browser would send again on every
-        connection that it has.
+        connection that it has; and not if the server has answered nothing on this one: it might
+        do so again.
 
         @param begun: some of the answer's head has come.
         """
-        if self.fresh or begun or oldest.response is not None:
+        if self.bond.fresh or begun or oldest.response is not None:
             return False
         return not oldest.uploads or self.session.now - oldest.began < STALE
 

@@ -6,7 +6,7 @@ from gateway.interfaces import CLIENT, Denied
 from protocols.http.body import Body
 from protocols.http.decision import Pass, Redirect, Refuse, Stacked
 from protocols.http.entity import sink_of
-from protocols.http.http1.connection import closing, is_persistent, onward
+from protocols.http.http1.connection import closing, is_persistent, kept_alive, onward
 from protocols.http.http1.dialogue import Dialogue
 from protocols.http.http1.enveloped import envelope_of
 from protocols.http.http1.framing import Framing, Kind, written
@@ -31,6 +31,7 @@ class Final:
     One final response.
 
     @ivar goes_on: whether there may be another one after it.
+    @ivar stays: whether that may be this server's.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Final:
         self._unknown_length = self._changes and response.request.method == "HEAD"
         self._chunked = response.version == response.request.version == "1.1"
         transaction.delimited = self._has_end()
+        self.stays = framing.kind is not Kind.CLOSE and is_persistent(response, named)
         self.goes_on = transaction.delimited and self._is_persistent()
         self._message = passed.message.with_headers(self._headers(passed.message.headers))
         self._head = self._message.head()
@@ -73,12 +75,17 @@ class Final:
         return self._framing.kind is Kind.LENGTH and not self._changes
 
     def _is_persistent(self) -> bool:
-        """Whether both peers expect to go on."""
+        """Whether the client expects to go on, and may."""
         transaction = self._transaction
         if transaction.expects and not transaction.asked:
             # Nobody knows whether the client will send the body now (RFC 9110, section 10.1.1).
             return False
-        return transaction.persistent and is_persistent(self._response, self._named)
+        return transaction.persistent and (self.stays or self._is_outlived())
+
+    def _is_outlived(self) -> bool:
+        """Whether the client's connection goes on without the server's, who has all it needs."""
+        dialogue = self._dialogue
+        return dialogue.bond.outlived and self._transaction.asked and len(dialogue.pending) == 1
 
     def sent_at_once(self) -> bool:
         """Send it, if all of it is there and nobody looks into it; whether that was done."""
@@ -124,6 +131,9 @@ class Final:
         headers = onward(written(headers), named, self._response.status == UPGRADE_REQUIRED)
         if (self._stack and not self._is_measured) or self._unknown_length:
             headers = reframed(headers, self._stack is not None and self._chunked)
+        if self.goes_on and not self.stays:
+            explicit = "1.0" in (self._response.version, self._response.request.version)
+            return kept_alive(headers, explicit)
         surprises = not self.goes_on and is_persistent(self._response, named)
         if surprises and (self._stack or self._framing.kind is not Kind.CLOSE):
             headers = closing(headers)

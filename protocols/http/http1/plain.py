@@ -162,7 +162,7 @@ class Plain:
         @return: what is to be read in the general way: all of it, or nothing.
         """
         dialogue, tables = self._dialogue, self._tables
-        if dialogue.asking or self._pending.queue or dialogue.last or dialogue.server_ended:
+        if dialogue.asking or self._pending.queue or dialogue.last or dialogue.bond.ended:
             return data
         size = data.find(END) + len(END)
         if not len(END) < size <= tables.most or dialogue.is_last:
@@ -204,7 +204,7 @@ class Plain:
         dialogue = self._dialogue
         dialogue.current = transaction
         dialogue.asking = True
-        connected = self._session.connect()
+        connected = dialogue.route.connect()
         connected.addCallbacks(
             self._reached,
             self._missed,
@@ -289,7 +289,7 @@ class Plain:
         dialogue, pending = self._dialogue, self._pending
         transaction.answered = True
         dialogue.rested = self._session.now
-        dialogue.fresh = False
+        dialogue.bond.fresh = False
         if pending.queue:  # else the session has ended meanwhile
             pending.remove()
         self._record(transaction, length)
@@ -323,7 +323,7 @@ class Plain:
         @raise Denied: see L{Dialogue.break_off}.
         """
         self.left = 0
-        self._dialogue.server_ended = True
+        self._dialogue.bond.ended = True
         self._dialogue.break_off(self._pending.queue[0], CUT_OFF)
 
 

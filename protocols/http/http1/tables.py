@@ -31,6 +31,7 @@ _NOT_ASKED = frozenset(
         "content_length",
         "expect",
         "http2-settings",
+        "proxy-authorization",
         "proxy-connection",
         "te",
         "trailer",
@@ -40,7 +41,16 @@ _NOT_ASKED = frozenset(
     }
 )
 _NOT_ANSWERED = frozenset(
-    {"http2-settings", "location", "proxy-connection", "te", "trailer", "upgrade"}
+    {
+        "http2-settings",
+        "location",
+        "proxy-authenticate",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "upgrade",
+        "www-authenticate",
+    }
 )
 
 

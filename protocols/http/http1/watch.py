@@ -200,6 +200,7 @@ class Watch:
         """Seconds until the server may be too slow."""
         oldest = self._dialogue.pending.oldest
         if oldest is None:
+            self._dialogue.route.part()  # from a server that was to close first, and did not
             return self._shortest
         return self._awaited(oldest) if oldest.response is None else self._answered(oldest)
 

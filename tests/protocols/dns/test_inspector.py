@@ -98,9 +98,12 @@ class DnsSuite(InspectorSuite, SynchronousTestCase):
 
 class Case(SynchronousTestCase):
     def begin(
-        self, *queries: dns.message.Message, settings: DnsSettings | None = None
+        self,
+        *queries: dns.message.Message,
+        settings: DnsSettings | None = None,
+        reconnects: bool = True,
     ) -> FakeSession:
-        session = FakeSession(DnsInspector, settings).start()
+        session = FakeSession(DnsInspector, settings, reconnects=reconnects).start()
         session.says(CLIENT, framed(*queries))
         return session
 
@@ -208,6 +211,14 @@ class AgainTests(Case):
         (got,) = unframed(session.sent[CLIENT])
         self.assertEqual(dns.message.from_wire(got).rcode(), dns.rcode.SERVFAIL)
         self.assertEqual(session.halves, {CLIENT})
+
+    def test_in_tls(self) -> None:
+        """Where there can't be another server, such as in TLS, nobody is asked in plaintext."""
+        session = self.begin(ONE, reconnects=False)
+        session.hangs_up(SERVER)
+        self.assertEqual(len(session.connected), 1)
+        (got,) = unframed(session.sent[CLIENT])
+        self.assertEqual(dns.message.from_wire(got).rcode(), dns.rcode.SERVFAIL)
 
     def test_nothing_left(self) -> None:
         """An end after all answers is passed on; a query that comes later is too late."""

@@ -118,7 +118,16 @@ IMPLAUSIBLE = (
 THOUGHT_OF = {
     HttpSettings: {
         *("limits", "times", "host_check", "names", "upgrades", "connect", "targets"),
-        *("request_bodies", "stack", "tunnels", "methods", "hosts", "paths", "ports"),
+        *(
+            "keep_client",
+            "request_bodies",
+            "stack",
+            "tunnels",
+            "methods",
+            "hosts",
+            "paths",
+            "ports",
+        ),
         *("connect_ports", "invalid_escapes", "request", "response", "request_headers"),
         *("response_headers", "content", "request_content", "authentication", "pages"),
     },

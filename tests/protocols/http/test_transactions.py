@@ -22,6 +22,8 @@ from protocols.http.times import Times
 GET = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 PUT = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n"
+ENDING = HttpSettings(keep_client=False)
+"""Clients' connections end with servers'."""
 
 
 def begin(settings: HttpSettings | None = None, **options: Any) -> FakeSession:
@@ -210,7 +212,7 @@ class OrderTests(SynchronousTestCase):
 
     def test_goodbye(self) -> None:
         """A server that parts from an idle client by a 408 is no attacker; the client just ends."""
-        session = ask(GET % 1)
+        session = ask(GET % 1, ENDING)
         session.says(SERVER, OK)
         session.says(SERVER, b"HTTP/1.1 408 Timeout\r\nContent-Length: 0\r\n\r\n")
         self.assertEqual(session.sent[CLIENT], OK)
@@ -225,7 +227,7 @@ class OrderTests(SynchronousTestCase):
         close = OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
         for first in (OK, close):
             for second in (OK, b"more", b"\n", b"x" * 100000, b"HTTP/1.1 40"):
-                session = ask(GET % 1)
+                session = ask(GET % 1, ENDING)
                 session.says(SERVER, first)
                 session.says(SERVER, second)
                 session.hangs_up(SERVER)
@@ -261,7 +263,7 @@ class PersistenceTests(SynchronousTestCase):
             (GET % 1, OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")),
             (GET % 1, OK.replace(b"1.1", b"1.0")),
         ):
-            session = ask(request)
+            session = ask(request, ENDING)
             before = session.sent[SERVER]
             session.says(SERVER, response)
             self.assertIn(CLIENT, session.halves)
@@ -314,7 +316,7 @@ class PersistenceTests(SynchronousTestCase):
 
     def test_server_had_closed(self) -> None:
         """A request that crosses the server's end is not sent after it."""
-        session = ask(GET % 1)
+        session = ask(GET % 1, ENDING)
         session.says(SERVER, OK)
         session.hangs_up(SERVER)
         session.says(CLIENT, GET % 2)

@@ -213,7 +213,11 @@ RESPONSES = (
     Accepted("until close", _OK + b"\r\nhello"),
     Accepted("until close, said so", _OK + b"Connection: close\r\n\r\nhello"),
     Accepted("1.0", b"HTTP/1.0 200 OK\r\n\r\nhello"),
-    Accepted("1.0 with a length", b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
+    Accepted(
+        "1.0 with a length",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhello",
+    ),
     Accepted("chunks", _OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX: y\r\n\r\n"),
     Accepted(
         "chunks with room behind their sizes",
@@ -271,7 +275,7 @@ RESPONSES = (
     Accepted(
         "an offer",
         _OK + b"Upgrade: h2,h2c\r\nConnection: Upgrade, close\r\nContent-Length: 0\r\n\r\n",
-        _OK + b"Connection: close\r\nContent-Length: 0\r\n\r\n",
+        _OK + b"Content-Length: 0\r\n\r\n",
     ),
     Accepted(
         "upgrade required",
