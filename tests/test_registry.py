@@ -53,6 +53,7 @@ OWN = (
     "telnet",
     "tls",
     "whois",
+    "yara",
 )
 """The inspectors that come with the gateway."""
 

@@ -1,10 +1,10 @@
 """
 Files that settings name: read with the policy, wrong as loudly as the rest of it.
 
-An option declared with C{file=…} has the name of a file as its value, relative to
-the configuration folder. What the settings object holds is what the option's
-reader made of the content. The digests of all that was read become part of the
-policy, so that two processes can make sure to have read the same
+An option declared with C{file=…} has the name of a file as its value, relative to the
+configuration folder; in an array, one that ends with a slash is all files of a folder. What the
+settings object holds is what the option's reader made of the content. The digests of all that
+was read become part of the policy, so that two processes can make sure to have read the same
 (L{gateway.kernel.fingerprint}).
 """
 
@@ -17,6 +17,7 @@ from typing import Any
 
 from attrs import define, evolve, field
 
+from gateway.policy.folder import LEFT_BEHIND
 from gateway.policy.place import Place
 from gateway.policy.problem import Problem
 
@@ -95,6 +96,22 @@ class Files:
         if made is _WRONG:
             raise Unreadable
         return made
+
+    def within(self, name: str) -> list[str]:
+        """
+        The files of a folder, by their names, but for what editors leave.
+
+        @raise Unreadable: there are none.
+        """
+        try:
+            every = sorted((self.folder / name).iterdir())
+        except OSError as error:
+            raise Unreadable(f'"{name}" can\'t be read: {error.strerror}') from None
+        names = [each.name for each in every if each.is_file()]
+        found = [f"{name}{each}" for each in names if not LEFT_BEHIND.fullmatch(each)]
+        if not found:
+            raise Unreadable(f'"{name}" has no files')
+        return found
 
     def _read(self, name: str, key: str, reader: Reader) -> Any:
         file = NamedFile(name, key, self._content(name))

@@ -132,7 +132,8 @@ def _type(attribute: Attribute[Any], hint: Any) -> str:
 
 def _file_names(hint: Any) -> str:
     one = "the name of a file"
-    return f"an array, each {one}" if get_origin(hint) in (tuple, frozenset) else one
+    several = f"an array, each {one}, or of a folder"
+    return several if get_origin(hint) in (tuple, frozenset) else one
 
 
 def _default(attribute: Attribute[Any]) -> str:

@@ -45,7 +45,8 @@ def option(
         for the operator. The TOML value is already of the type that C{read} annotates its parameter
         with; without an annotation, of the field's type if that is one of the types above.
     @param file: the TOML value is the name of a file, relative to the configuration folder (or an
-        array of such names, if the field is a tuple or a set), and C{file} turns its
+        array of such names, if the field is a tuple or a set, where C{"rules/"} is all files of
+        a folder), and C{file} turns its
         L{NamedFile<gateway.policy.files.NamedFile>} into the field's value, or tells it what is
         wrong and where.
     @param minimum: the least that a number may be (each of them, in a tuple).

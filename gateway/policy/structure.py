@@ -164,7 +164,22 @@ def _of_files(annotation: Any, reader: Reader, entry: Entry) -> Any:
     if not isinstance(entry.value, list):
         raise _mismatch(entry, "an array, each the name of a file")
     entries = {index: entry.at(index) for index in range(len(entry.value))}
-    return ARRAYS[origin](_all(lambda each: _of_file(reader, each), entries).values())
+    made = _all(lambda each: _of_several(reader, each), entries).values()
+    return ARRAYS[origin](one for several in made for one in several)
+
+
+def _of_several(reader: Reader, entry: Entry) -> list[Any]:
+    """Of one file, or of all in a folder."""
+    name = entry.value
+    if not isinstance(name, str) or not name.endswith("/") or entry.files is None:
+        return [_of_file(reader, entry)]
+    try:
+        names = entry.files.within(name)
+    except Unreadable as error:
+        entry.complain(error.message)
+        raise _Wrong from None
+    made = _all(lambda name: _read_file(reader, name, entry), dict(zip(names, names, strict=True)))
+    return list(made.values())
 
 
 def _of_file(reader: Reader, entry: Entry) -> Any:
@@ -172,8 +187,13 @@ def _of_file(reader: Reader, entry: Entry) -> Any:
         raise _mismatch(entry, "the name of a file")
     if entry.files is None:
         raise TypeError(f"{entry.key}: this table was read without its folder")
+    return _read_file(reader, entry.value, entry)
+
+
+def _read_file(reader: Reader, name: str, entry: Entry) -> Any:
+    assert entry.files is not None
     try:
-        return entry.files.read(entry.value, entry.key, reader)
+        return entry.files.read(name, entry.key, reader)
     except Unreadable as error:
         if error.message:
             entry.complain(error.message)
@@ -296,7 +316,7 @@ def _each(kind: Any, entries: Mapping[Any, Entry]) -> dict[Any, Any]:
     return _all(lambda entry: _value(kind, entry), entries)
 
 
-def _all(make: Callable[[Entry], Any], entries: Mapping[Any, Entry]) -> dict[Any, Any]:
+def _all(make: Callable[[T], Any], entries: Mapping[Any, T]) -> dict[Any, Any]:
     """All of them, or what is wrong with any of them."""
     made, wrong = {}, False
     for key, entry in entries.items():

@@ -113,3 +113,51 @@ class DaemonSettings(ScanSettings):
             self.failures,
             self.rest_seconds,
         )
+
+
+@frozen
+class ProcessSettings(ScanSettings):
+    """And for one that is a process of ours, without privileges."""
+
+    at_once: int = option(
+        "So many run at a time; bodies that come then wait.", 4, unit="processes", minimum=1
+    )
+    program_bytes: int = option(
+        "Bytes of a program's address space; one that wants more fails.",
+        1073741824,
+        unit="bytes",
+        minimum=1048576,
+    )
+    keep_seconds: float = option(
+        "One that stays is ended when nobody has asked it for so long.",
+        300.0,
+        unit="seconds",
+        minimum=0,
+    )
+    bodies: int = option(
+        "One that stays is ended after so many bodies.",
+        1000,
+        unit="bodies",
+        precedent="Apache's MaxConnectionsPerChild, pm.max_requests of PHP",
+        minimum=1,
+    )
+    failures: int = option(
+        "If one that stays does not say that it is ready so many times in a row, none is started "
+        "for `rest_seconds`.",
+        3,
+        unit="failures",
+        minimum=1,
+    )
+    rest_seconds: float = option(
+        "For so long none is started then.", 10.0, unit="seconds", minimum=0.1
+    )
+
+    @property
+    def terms(self) -> Terms:
+        """For those that stay."""
+        return Terms(
+            self.at_once,
+            keep_seconds=self.keep_seconds,
+            failures=self.failures,
+            rest_seconds=self.rest_seconds,
+        )

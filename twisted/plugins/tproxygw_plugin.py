@@ -59,6 +59,9 @@ program = InspectorMaker(
     "protocols.scanners.program.inspector:ProgramInspector",
     "Bodies judged by a program of the operator's",
 )
+yara = InspectorMaker(
+    "yara", "protocols.scanners.yara.inspector:YaraInspector", "Bodies matched against YARA rules"
+)
 icap = InspectorMaker(
     "icap", "protocols.scanners.icap.inspector:IcapInspector", "Bodies judged by ICAP, RFC 3507"
 )

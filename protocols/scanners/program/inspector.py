@@ -8,7 +8,7 @@ from math import ceil
 from attrs import evolve, frozen
 
 from gateway.inspector import option
-from gateway.tools import ILine, ISpool, Ran, Run, Terms
+from gateway.tools import ILine, ISpool, Ran, Run
 from protocols.scanners.asked import asked
 from protocols.scanners.fault import ScannerFault
 from protocols.scanners.held import BLOCK
@@ -17,7 +17,7 @@ from protocols.scanners.program.answer import LONGEST, Answer, names, read_answe
 from protocols.scanners.program.environment import environment, in_json
 from protocols.scanners.program.talk import Talk
 from protocols.scanners.scan import ScanInspector
-from protocols.scanners.settings import ScanSettings
+from protocols.scanners.settings import ProcessSettings
 
 CLEAN = 0
 FOUND = 1
@@ -38,7 +38,7 @@ def read_command(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 @frozen
-class ProgramSettings(ScanSettings):
+class ProgramSettings(ProcessSettings):
     """The C{[program]} table."""
 
     command: tuple[str, ...] = option(
@@ -46,15 +46,6 @@ class ProgramSettings(ScanSettings):
         ("/usr/local/bin/tproxygw-scan",),
         precedent="clamscan's exit statuses are those that are understood",
         read=read_command,
-    )
-    at_once: int = option(
-        "So many run at a time; bodies that come then wait.", 4, unit="processes", minimum=1
-    )
-    program_bytes: int = option(
-        "Bytes of a program's address space; one that wants more fails.",
-        1073741824,
-        unit="bytes",
-        minimum=1048576,
     )
     changes: bool = option(
         "Whether it may change bodies: what follows its line of JSON passes in place of what came.",
@@ -65,44 +56,11 @@ class ProgramSettings(ScanSettings):
         "told of each body in a line of JSON.",
         False,
     )
-    keep_seconds: float = option(
-        "One that stays is ended when nobody has asked it for so long.",
-        300.0,
-        unit="seconds",
-        minimum=0,
-    )
-    bodies: int = option(
-        "One that stays is ended after so many bodies.",
-        1000,
-        unit="bodies",
-        precedent="Apache's MaxConnectionsPerChild, pm.max_requests of PHP",
-        minimum=1,
-    )
-    failures: int = option(
-        "If one that stays does not say that it is ready so many times in a row, none is started "
-        "for `rest_seconds`.",
-        3,
-        unit="failures",
-        minimum=1,
-    )
-    rest_seconds: float = option(
-        "For so long none is started then.", 10.0, unit="seconds", minimum=0.1
-    )
 
     @property
     def needs(self) -> tuple[str, ...]:
         """For the doctor."""
         return self.command[:1]
-
-    @property
-    def terms(self) -> Terms:
-        """For those that stay."""
-        return Terms(
-            self.at_once,
-            keep_seconds=self.keep_seconds,
-            failures=self.failures,
-            rest_seconds=self.rest_seconds,
-        )
 
 
 class ProgramInspector(ScanInspector):
