@@ -58,9 +58,9 @@ LOADS = {
 
 
 def named(name: str) -> tuple[Load, ...]:
-    """The loads of a group, or the one of that name; none if there is none."""
-    every = {load.name: (load,) for group in LOADS.values() for load in group}
-    return LOADS.get(name) or every.get(name, ())
+    """The loads of a group, or the first one of that name; none if there is none."""
+    single = [(load,) for group in LOADS.values() for load in group if load.name == name]
+    return LOADS.get(name) or next(iter(single), ())
 
 
 PEERS = {
