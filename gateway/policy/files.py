@@ -105,6 +105,8 @@ class Files:
         """
         try:
             every = sorted((self.folder / name).iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            raise Unreadable(f'there is no folder "{name}"') from None
         except OSError as error:
             raise Unreadable(f'"{name}" can\'t be read: {error.strerror}') from None
         names = [each.name for each in every if each.is_file()]

@@ -154,7 +154,7 @@ class RulesTests(SynchronousTestCase):
     def test_nothing(self) -> None:
         """Without rules nothing would ever be found, which is nobody's wish."""
         (found,) = self.problems({}, '["yara/"]')
-        self.assertIn('"yara/" can\'t be read: No such file', found)
+        self.assertIn('there is no folder "yara/"', found)
         (found,) = self.problems({"yara/x.bak": ""}, '["yara/"]')
         self.assertIn('"yara/" has no files', found)
         (found,) = self.problems({}, "[]")
