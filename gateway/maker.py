@@ -102,6 +102,14 @@ class InspectorMaker:
         foretell = getattr(self.inspector, "foretell", None)
         return None if foretell is None else foretell(settings, connection, said)
 
+    def judge(self, settings: Any, connection: Any, asks: Any) -> Any:
+        """
+        What the inspector would decide about what a client asks for; C{None} if it can't tell.
+        See L{gateway.policy.judging}.
+        """
+        judge = getattr(self.inspector, "judge", None)
+        return None if judge is None else judge(settings, connection, asks)
+
     @cached_property
     def inspector(self) -> Any:
         """

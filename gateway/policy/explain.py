@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from attrs import Attribute, has
 
@@ -12,6 +13,7 @@ from gateway.policy.classifier import read_address
 from gateway.policy.connection import Connection, Protocol
 from gateway.policy.divert import WhenDown
 from gateway.policy.foretelling import Said, foretold
+from gateway.policy.judging import Asks, judged
 from gateway.policy.narrower import narrower_in
 from gateway.policy.policy import Policy
 from gateway.policy.rule import ALL_PORTS, Rule
@@ -45,14 +47,17 @@ Row = tuple[str, str]
 """A heading, empty if it is that of the row before, and what belongs to it."""
 
 
-def explain(policy: Policy, connection: Connection, said: Said | None = None) -> str:
+def explain(
+    policy: Policy, connection: Connection, said: Said | None = None, asks: Asks | None = None
+) -> str:
     """
     Tell what the policy says about a connection, in a few lines.
 
     @param said: what its client would say first, where an inspector goes by that.
+    @param asks: what it would ask for then.
     @raise ValueError: an address of the connection is none.
     """
-    rows = explained(policy, connection, said)
+    rows = explained(policy, connection, said, asks)
     width = max(len(heading) for heading, _ in rows)
     return "\n".join(f"{heading:{width}}  {text}".rstrip() for heading, text in rows)
 
@@ -72,13 +77,15 @@ def check(connection: Connection) -> None:
         raise ValueError("the server lacks a port")
 
 
-def explained(policy: Policy, connection: Connection, said: Said | None = None) -> list[Row]:
+def explained(
+    policy: Policy, connection: Connection, said: Said | None = None, asks: Asks | None = None
+) -> list[Row]:
     """
     The same as rows.
 
     @raise ValueError: an address of the connection is none.
     """
-    return list(_rows(policy, connection, said))
+    return list(_rows(policy, connection, said, asks or Asks()))
 
 
 def zones_of(policy: Policy, address: Address) -> tuple[str, ...]:
@@ -99,7 +106,7 @@ def zones_of(policy: Policy, address: Address) -> tuple[str, ...]:
     )
 
 
-def _rows(policy: Policy, connection: Connection, said: Said | None) -> Iterator[Row]:
+def _rows(policy: Policy, connection: Connection, said: Said | None, asks: Asks) -> Iterator[Row]:
     yield "connection", str(connection)
     yield "from", _where(policy, connection.source)
     yield "to", _where(policy, connection.destination)
@@ -120,6 +127,8 @@ def _rows(policy: Policy, connection: Connection, said: Said | None) -> Iterator
         yield from _headed("gateway", _gateway(connection, service))
         if said is not None:
             yield from _headed("inspector", _foretold(connection, service, said))
+        if asks.anything:
+            yield from _headed("inside", _inside(policy, connection, service, said, asks))
 
 
 def _headed(heading: str, lines: Iterable[str]) -> Iterator[Row]:
@@ -265,6 +274,32 @@ def _foretold(connection: Connection, service: Service, said: Said) -> Iterator[
         return
     inside = f', what is inside by service "{found.inside}"' if found.inside else ""
     yield f"{said}: {found.mode}{inside} ({found.place})"
+
+
+def _inside(
+    policy: Policy, connection: Connection, service: Service, said: Said | None, asks: Asks
+) -> Iterator[str]:
+    """What the inspector decides about what is asked for, or who looks inside of it."""
+    found = judged(service, connection, asks)
+    if found is None:
+        said = said or Said(_host(asks.url))
+        told = foretold(service, connection, said)
+        inner = policy.services.get(told.inside) if told is not None else None
+        if inner is not None:
+            yield f'what is inside is for service "{inner.name}"'
+            found = judged(inner, connection, asks)
+    if found is None:
+        yield "its inspector does not decide about that"
+        return
+    yield from map(str, found)
+
+
+def _host(url: str) -> str:
+    """The name that a client asks for in TLS, to get to a URL."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _targets(connection: Connection, service: Service) -> str:

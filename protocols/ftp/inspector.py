@@ -31,6 +31,7 @@ from protocols.ftp.asking import Asking
 from protocols.ftp.command import Command
 from protocols.ftp.dialogue import Dialogue
 from protocols.ftp.exchange import GREETED, Exchange
+from protocols.ftp.judging import judge
 from protocols.ftp.reply import Reply
 from protocols.ftp.settings import FtpSettings
 from protocols.ftp.target import GREETING
@@ -56,6 +57,11 @@ class FtpInspector(StreamInspector):
         self._dialogue = Dialogue(session)
         self._asking = Asking(self._dialogue)
         self._answering = Answering(self._dialogue)
+
+    @staticmethod
+    def judge(settings: FtpSettings, connection: Any, asks: Any) -> Any:
+        """For C{tproxygw explain}; see L{protocols.ftp.judging}."""
+        return judge(settings, asks)
 
     def started(self) -> None:
         """The server speaks first; where nobody knows yet which one, the gateway does."""

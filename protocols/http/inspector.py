@@ -20,6 +20,7 @@ from protocols.http.http1.asking import Asking
 from protocols.http.http1.dialogue import Dialogue
 from protocols.http.http1.plain import Plain
 from protocols.http.http1.watch import watch
+from protocols.http.judging import judge
 from protocols.http.policy.decisions import Decisions
 from protocols.http.policy.settings import HttpSettings
 from protocols.http.shared import Shared
@@ -38,6 +39,11 @@ class HttpInspector(StreamInspector):
         self._plain: Plain | None = None
         if shared.tables is not None and decisions.plans is shared.plans:
             self._plain = Plain(self.dialogue, shared.tables)
+
+    @staticmethod
+    def judge(settings: HttpSettings, connection: Any, asks: Any) -> Any:
+        """For C{tproxygw explain}; see L{protocols.http.judging}."""
+        return judge(settings, connection.source, connection.destination, asks)
 
     def decisions(self, session: ISession) -> IDecisions:
         """Who decides in C{session}: the policy, by the settings of the service."""

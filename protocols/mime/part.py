@@ -171,7 +171,7 @@ class Part:
         if inside.attached:
             self._findings.found(inside)
         rules = tuple(rule for rule in self._settings.attachments if not rule.of_archives)
-        rule, _ = _chosen(rules, inside, [])
+        rule, _ = chosen(rules, inside, [])
         if rule is not None:
             self._late(rule, inside)
 
@@ -189,7 +189,7 @@ class Part:
             self._attachment = self._attachment.shown(self._beginning)
         if self._attachment.attached:
             self._findings.found(self._attachment)
-        rule, self._rules = _chosen(self._rules, self._attachment, self._members)
+        rule, self._rules = chosen(self._rules, self._attachment, self._members)
         waiting, self._waiting = self._waiting, []
         if rule is None:
             return self._header.data() + b"".join(waiting)
@@ -204,7 +204,7 @@ class Part:
         return _instead(self._header, self._attachment, rule)
 
 
-def _chosen(
+def chosen(
     rules: tuple[AttachmentRule, ...], attachment: Attachment, members: list[Member]
 ) -> tuple[AttachmentRule | None, tuple[AttachmentRule, ...]]:
     """

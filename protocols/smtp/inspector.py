@@ -32,6 +32,7 @@ from protocols.smtp.dialogue import Dialogue, Over
 from protocols.smtp.grammar.command import Command, parse_command
 from protocols.smtp.grammar.refusal import Refusal, refusal
 from protocols.smtp.grammar.reply import configured
+from protocols.smtp.judging import judge
 from protocols.smtp.server import Doubtful
 from protocols.smtp.settings import SMTPSettings
 from protocols.smtp.transfer import GREEDY
@@ -60,6 +61,11 @@ class SMTPInspector(StreamInspector):
         self._server = self._dialogue.server
         self._server_read: Reader | None = None
         self._agreeing: Deferred[None] | None = Deferred() if self._settings.implicit else None
+
+    @staticmethod
+    def judge(settings: SMTPSettings, connection: Any, asks: Any) -> Any:
+        """For C{tproxygw explain}; see L{protocols.smtp.judging}."""
+        return judge(settings, connection.source.host, asks)
 
     def started(self) -> None:
         """Connect: the server speaks first, unless there is TLS before."""
