@@ -22,6 +22,9 @@ from protocols.smtp.deadline import Deadline
 
 PASSED, DENIED, FAILED = Outcome.PASSED.value, Outcome.DENIED.value, Outcome.FAILED.value
 
+_SHOWN = 100
+"""Characters of a name that are told to who looks at a session."""
+
 _UNKNOWN = Command(b"*", "(unknown)")
 _TOO_MANY = told("BYE", "Too many commands were refused").written()
 _NOTHING = told("BYE", "Nothing was said for too long")
@@ -54,6 +57,20 @@ class Dialogue:
         self._errors = 0
         self._deadline = Deadline(session)
         self._login: ITimer | None = None
+
+    @property
+    def about(self) -> str:
+        """Who has logged in, which mailbox is used, and what the server has not answered yet."""
+        standing = self.standing
+        said = [standing.state.value]
+        if standing.user:
+            said[0] += f", user {standing.user[:_SHOWN]}"
+        if standing.mailbox:
+            said.append(f"mailbox {standing.mailbox[:_SHOWN]!r}")
+        if self.exchange is not None:
+            idle = "the client waits for news" if self.exchange.idles else ""
+            said.append(idle or f"{self.exchange.command.name} is to be answered")
+        return "; ".join(said)
 
     # Who speaks
 
@@ -139,9 +156,11 @@ class Dialogue:
             self._enter(user.decode("utf-8", "replace"))
         elif command.name in ("SELECT", "EXAMINE"):
             standing.state = State.SELECTED if reply.positive else State.INSIDE
+            names = [mailbox.name for mailbox in command.mailboxes]
+            standing.mailbox = names[0] if reply.positive else ""
             standing.read_only = reply.positive and self.rights.only_read(command)
         elif command.name in ("CLOSE", "UNSELECT") and reply.positive:
-            standing.state = State.INSIDE
+            standing.state, standing.mailbox = State.INSIDE, ""
 
     def _enter(self, user: str) -> None:
         self.standing.user = user

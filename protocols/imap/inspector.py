@@ -117,6 +117,10 @@ class ImapInspector(StreamInspector):
         if side is SERVER:
             self._answering.lost(verdict)
 
+    def about(self) -> str:
+        """See L{IInspector.about<gateway.interfaces.IInspector.about>}."""
+        return self._dialogue.about
+
     def closed(self, verdict: Verdict) -> None:
         """Record what did not come to its end."""
         super().closed(verdict)

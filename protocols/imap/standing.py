@@ -14,6 +14,7 @@ class Standing:
 
     @ivar user: whom it says that it is; empty before it did, and if AUTHENTICATE has it.
     @ivar utf8: names of mailboxes are in UTF-8 (RFC 6855, section 3; RFC 9051, section 5.1).
+    @ivar mailbox: the one that is selected; empty: none.
     @ivar read_only: the policy has it that the selected mailbox is not changed.
     @ivar server: what the server can, as far as it has said so.
     """
@@ -21,6 +22,7 @@ class Standing:
     state: State = State.BEFORE
     user: str = ""
     utf8: bool = False
+    mailbox: str = ""
     read_only: bool = False
     server: frozenset[str] = field(default=frozenset())
 

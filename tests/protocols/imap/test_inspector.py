@@ -42,6 +42,15 @@ PROGRAM = (
     b"From: a@b.example\r\nContent-Type: application/x; name=a.exe\r\n"
     b"Content-Disposition: attachment; filename=a.exe\r\n\r\nMZ\r\n"
 )
+PARTS = b"""\
+--x
+
+a
+--x
+Content-Disposition: attachment; filename=a.exe
+
+MZ
+""".replace(b"\n", b"\r\n")
 
 
 def literal(data: bytes, plus: bytes = b"") -> bytes:
@@ -205,6 +214,26 @@ class ImapSuite(InspectorSuite, SynchronousTestCase):
             ],
             settings=EXAMINED,
             replays=False,
+        ),
+        Conversation(
+            "a message that is too large to be held",
+            [
+                *LOGIN,
+                *SELECT,
+                (CLIENT, b"a FETCH 1:2 BODY[]\r\n"),
+                (
+                    SERVER,
+                    b"* 1 FETCH (BODY[] " + literal(MAIL) + b")\r\n* 2 FETCH (BODY[] "
+                    b""
+                    + literal(
+                        b"From: a@b.example\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n"
+                        + PARTS
+                    )
+                    + b")\r\n",
+                ),
+            ],
+            settings=evolve(EXAMINED, hold_bytes=40),
+            outcome=Outcome.DENIED,
         ),
         Conversation(
             "refused by us",
@@ -419,6 +448,21 @@ class OrderTests(SynchronousTestCase):
             one.session.advance(seconds)
             self.assertIn(word, one.reason)
             self.assertIn(b"* BYE ", one.session.sent[CLIENT])
+
+    def test_about(self) -> None:
+        """An operator who looks sees who it is and where, and never a password."""
+        one = Talk().greeted()
+        one.client(b"a LOGIN joe sesame\r\n")
+        about = one.session.inspector.about
+        self.assertEqual(about(), "not authenticated; LOGIN is to be answered")
+        one.server(b"a OK in\r\n")
+        one.ask(b"b SELECT INBOX", b"* 1 EXISTS", b"b OK")
+        one.ask(b"c IDLE", b"+ idling")
+        self.assertEqual(about(), "selected, user joe; mailbox 'INBOX'; the client waits for news")
+        one.client(b"DONE\r\n")
+        one.server(b"c OK\r\n")
+        one.ask(b"d CLOSE", b"d OK")
+        self.assertEqual(about(), "authenticated, user joe")
 
     def test_errors(self) -> None:
         """Commands that are refused come to an end."""
