@@ -8,7 +8,7 @@ from typing import Any
 from attrs import evolve
 
 from gateway.inspector import CutOff, Reader
-from gateway.interfaces import CLIENT, Denied, Unreachable, Verdict
+from gateway.interfaces import CLIENT, SERVER, Denied, Unreachable, Verdict
 from protocols.imap import data
 from protocols.imap.capability import named
 from protocols.imap.dialogue import PASSED, Dialogue
@@ -22,6 +22,8 @@ _LOST = told("BYE", "The server is lost")
 _SILENT = told("BYE", "The server can't be reached")
 _WRONG = told("BYE", "The server sent what is no IMAP")
 _STATUS = frozenset({b"OK", b"NO", b"BAD", b"BYE", b"PREAUTH"})
+_NUMBERS = frozenset({"SEARCH", "SORT"})
+_RESULT = re.compile(rb"[0-9]{1,19}(?: [0-9]{1,19})*")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 
 
@@ -166,6 +168,9 @@ class Answering:
         if kind == "FETCH":
             await Fetched(dialogue, exchange, number or 0).run(read, text)
             return
+        if kind in _NUMBERS and _RESULT.fullmatch(text):  # there may be very many
+            self._session.send(CLIENT, b"* %s %s\r\n" % (kind.encode("ascii"), text))
+            return
         values = await self._values(text, read)
         heard = data.told(datum, values, dialogue.rights, command)
         if heard is not None:
@@ -183,6 +188,9 @@ class Answering:
         text = plain(reply.text).decode("utf-8", "replace")
         dialogue.part(reply, f"the server ended the session: {text}")
 
+    async def _give_way(self) -> None:
+        await self._session.give_way(SERVER)
+
     async def _values(self, text: bytes, read: Reader) -> list[Value]:
         """
         Values to the end of the line that has none within a literal.
@@ -192,13 +200,13 @@ class Answering:
         sentence, left = Sentence(self._settings.depth), self._settings.response_bytes
         try:
             text, mark = marked(text)
-            sentence.text(text)
+            await sentence.text(text, self._give_way)
             while mark is not None:
                 sentence.literal(await read.exactly(mark.size, left), mark)
                 line = await read.line(left - mark.size)
                 left -= mark.size + len(line)
                 text, mark = marked(line)
-                sentence.text(text)
+                await sentence.text(text, self._give_way)
             return sentence.end()
         except Malformed as error:
             raise Denied(f"the server sent data that are none: {error}") from None

@@ -30,6 +30,9 @@ NAMES = frozenset(
 UNASKED = frozenset({"FLAGS", "MODSEQ", "UID"})
 """What a server may tell of a message at any time (section 7.5.2)."""
 
+MOST = 100
+"""Sections of one FETCH: no program was seen to ask for as many."""
+
 Key = str | Item
 """What an answer is called."""
 
@@ -128,6 +131,8 @@ class Fetch:
                 lazy = lazy or (each.word == "PREVIEW" and _lazy(items))
             else:
                 sections.append(_section(each))
+        if len(sections) > MOST:
+            raise bad("Too much is to be fetched at once", f"more than {MOST} sections")
         if not (names or sections):
             raise bad("Nothing is to be fetched")
         return cls(tuple(dict.fromkeys(names)), tuple(sections), _modifiers(arguments), lazy)

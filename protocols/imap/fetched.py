@@ -11,7 +11,7 @@ from protocols.imap.examination import Examination, Watched, judged_header
 from protocols.imap.exchange import Exchange, record
 from protocols.imap.fetch import NAMES, UNASKED, Key
 from protocols.imap.item import Item
-from protocols.imap.literal import Literal
+from protocols.imap.literal import BLOCK, Literal
 from protocols.imap.refusal import Refusal
 from protocols.imap.row import Row
 from protocols.imap.section import cut
@@ -61,17 +61,20 @@ class Fetched:
         sentence = Sentence(self._settings.depth)
         try:
             text, mark = marked(text)
-            sentence.text(text)
+            await sentence.text(text, self._give_way)
             await self._take(sentence)
             while mark is not None:
                 text, mark = await self._go_on(sentence, mark, read)
-                sentence.text(text)
+                await sentence.text(text, self._give_way)
                 await self._take(sentence)
             sentence.end()
         except Malformed as error:
             raise Denied(f"the server sent data that are none: {error}") from None
         self._row.end()
         self._dialogue.inside = False
+
+    async def _give_way(self) -> None:
+        await self._session.give_way(SERVER)
 
     async def _go_on(
         self, sentence: Sentence, mark: Mark, read: Reader
@@ -223,11 +226,13 @@ class Fetched:
         if refusal is not None:
             await self._refuse(item, refusal, literal, examination.email, examination.failed)
         elif isinstance(outlet, Kept):
-            self._cut(outlet.data, wanted)
+            await self._cut(outlet.data, wanted)
 
-    def _cut(self, message: bytes, wanted: tuple[Item, ...]) -> None:
+    async def _cut(self, message: bytes, wanted: tuple[Item, ...]) -> None:
         """What the client has asked for, out of what has been judged."""
         for each in wanted:
+            if len(message) > BLOCK:  # and there may be many of these
+                await self._give_way()
             found = cut(message, each)
             if found is None:
                 self._row.put(each.written(), _NIL)
@@ -254,7 +259,9 @@ class Fetched:
             if failed or self._settings.refused == "error":
                 exchange.failing = refusal
                 return
-        self._cut(notice(refusal.words, email or {}, self._session.date()), self._clients(item))
+        await self._cut(
+            notice(refusal.words, email or {}, self._session.date()), self._clients(item)
+        )
 
 
 class Passing:

@@ -82,17 +82,20 @@ class Hearing:
         self._left -= len(text)
         try:
             text, self.mark = marked(text)
-            sentence.text(text)
+            await sentence.text(text, self._give_way)
             while self.mark is not None and not (message and sentence.open[0]):
                 mark = self.mark
                 sentence.literal(await self._literal(mark), mark)
                 text, self.mark = marked(await self.rest())
-                sentence.text(text)
+                await sentence.text(text, self._give_way)
             if self.mark is None:
                 sentence.end()
         except Malformed as error:
             raise bad("That is no command", str(error)) from None
         return sentence
+
+    async def _give_way(self) -> None:
+        await self._dialogue.session.give_way(CLIENT)
 
     async def _literal(self, mark: Mark) -> bytes:
         """The gateway needs it to decide, so it is the gateway that says that it may come."""

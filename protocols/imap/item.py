@@ -15,7 +15,7 @@ _ITEM = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _SECTION = re.compile(
-    rb"(?P<part>[1-9][0-9]{0,8}(?:\.[1-9][0-9]{0,8})*)?"
+    rb"(?P<part>[1-9][0-9]{0,8}(?:\.[1-9][0-9]{0,8}){0,19})?"
     rb"(?P<dot>\.)?"
     rb"(?:(?P<text>HEADER\.FIELDS(?:\.NOT)?) ?\((?P<fields>[^()]*)\)|(?P<alone>HEADER|TEXT|MIME))?",
     re.IGNORECASE,

@@ -8,7 +8,7 @@ what has no place in the grammar has none in what is sent on.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from attrs import define, field, frozen
 
@@ -18,13 +18,19 @@ _TOKEN = re.compile(
     rb"(?P<gap> +)|(?P<begin>\()|(?P<end>\))|(?P<quoted>" + QUOTED + rb")"
     rb"|(?P<atom>(?:BODY(?:\.PEEK)?|BINARY(?:\.PEEK|\.SIZE)?)"
     rb"\[(?:[^\]\"\x00-\x1f\x7f-\xff]|" + QUOTED + rb")*\](?:<[0-9.]+>)?"
-    rb"|\\?[!#-'*-\[\]-z|}~]+)",
+    rb"|(?!(?:BODY|BINARY)[.A-Z]*\[)\\?[!#-'*-\[\]-z|}~]+)",
     re.IGNORECASE,
 )
 _ESCAPED = re.compile(rb"\\(.)")
 _SPECIAL = re.compile(rb'["\\]')
 _PLAIN = re.compile(rb"[ -~]{0,1000}")
 _MARK = re.compile(rb"(?:\A|(?<=[ (]))(~?)\{([0-9]{1,19})(\+?)\}\Z")
+
+
+WORDS = 1000
+"""That are read before others have their turn."""
+
+GiveWay = Callable[[], Awaitable[None]]
 
 
 class Malformed(Exception):
@@ -118,19 +124,33 @@ class Sentence:
     open: list[list[Value]] = field(factory=lambda: [[]])
     _apart: bool = True  # a value may follow
 
-    def text(self, text: bytes) -> None:
+    async def text(self, text: bytes, give_way: GiveWay) -> None:
         """
         Some text: whole words.
 
+        @param give_way: there are many: others have their turn.
         @raise Malformed: it is not of the grammar.
         """
         at = 0
-        while at < len(text):
+        while (at := self.words(text, at)) < len(text):
+            await give_way()
+
+    def words(self, text: bytes, at: int = 0, most: int = WORDS) -> int:
+        """
+        Some words of a text.
+
+        @return: where the next one begins.
+        @raise Malformed: they are not of the grammar.
+        """
+        for _ in range(most):
+            if at == len(text):
+                break
             found = _TOKEN.match(text, at)
             if found is None:
                 raise Malformed(f"{text[at : at + 40]!r} is no value")
             at = found.end()
             _TAKEN[str(found.lastgroup)](self, found[0])
+        return at
 
     def literal(self, data: bytes, mark: Mark) -> None:
         """The literal that was announced."""

@@ -66,7 +66,7 @@ def read(data: bytes, depth: int = 50) -> list[Value]:
     while True:
         line, _, data = data.partition(b"\r\n")
         text, mark = marked(line)
-        sentence.text(text)
+        sentence.words(text, most=len(text) + 1)
         if mark is None:
             assert not data, data
             return sentence.end()
@@ -135,7 +135,7 @@ class ValueTests(SynchronousTestCase):
         text, _ = marked(text)
         sentence = Sentence(10)
         try:
-            sentence.text(text)
+            sentence.words(text, most=len(text) + 1)
             said = sentence.end()
         except Malformed:
             return
@@ -161,6 +161,12 @@ class ValueTests(SynchronousTestCase):
             b'"a\x00"',
         ):
             with self.assertRaises(Malformed, msg=repr(text)):
+                read(text)
+
+    def test_no_loop(self) -> None:
+        """What looks like a section again and again is none the first time."""
+        for text in (b"BODY[ " * 100000, b"BODY[(" * 100000, b"BINARY.SIZE[" * 100000):
+            with self.assertRaises(Malformed):
                 read(text)
 
     def test_marks(self) -> None:
@@ -355,7 +361,7 @@ class CommandTests(SynchronousTestCase):
         command, rest = found
         sentence = Sentence(10)
         try:
-            sentence.text(rest)
+            sentence.words(rest, most=len(rest) + 1)
             command.values = sentence.end()
             command.read(utf8=False)
         except (Malformed, Refusal):

@@ -597,6 +597,16 @@ class ServerTests(SynchronousTestCase):
             _, reason = self.heard(said)
             self.assertTrue(reason, said)
 
+    def test_many(self) -> None:
+        """A result may be very long; others have their turn meanwhile."""
+        result = b"* SEARCH " + b" ".join(b"%d" % number for number in range(1, 100000))
+        self.assertEqual(
+            self.heard(result + b"\r\nb OK x", b"b SEARCH ALL")[0], result + b"\r\nb OK x\r\n"
+        )
+        threads = b"* THREAD " + b"(1 2)(3)" * 20000
+        heard, reason = self.heard(threads + b"\r\nb OK x", b"b THREAD REFS UTF-8 ALL")
+        self.assertEqual((heard, reason), (threads + b"\r\nb OK x\r\n", ""))
+
     def test_blanks(self) -> None:
         """More blanks than there should be are made one."""
         heard, _ = self.heard(b"* SEARCH  1  2 \r\nb  OK  [UIDNEXT 3]  fine", b"b SEARCH ALL")

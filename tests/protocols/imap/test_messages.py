@@ -218,6 +218,13 @@ class PartsTests(MessageCase):
             b"* 1 FETCH (BINARY.SIZE[1] 5)\r\na ",
         )
 
+    def test_too_many(self) -> None:
+        """A hundred sections at once, and no more."""
+        one = Talk(NO_PROGRAMS).selected()
+        said = b" ".join(b"BODY[%d]" % number for number in range(1, 102))
+        self.assertIn(b"a BAD Too much", one.refused(b"a FETCH 1 (" + said + b")"))
+        self.assertIn(b"a BAD", one.refused(b"a FETCH 1 BODY[" + b"1." * 20 + b"1]"))
+
     def test_without_rules(self) -> None:
         """Where nothing is examined, the server cuts."""
         one = Talk().selected()
