@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from protocols.imap.item import Item
 from protocols.mime.described import Described, described
@@ -28,11 +28,13 @@ class Piece:
     A message, or a part of one.
 
     @ivar header: with the empty line behind it.
+    @ivar alone: it was asked for as the only part of itself.
     """
 
     header: bytes
     body: bytes
     default: str = "text/plain"
+    alone: bool = False
 
     @property
     def said(self) -> Described:
@@ -74,7 +76,8 @@ def _cut(message: bytes, item: Item) -> bytes | None:
         inside = _parts(piece, first=depth == 0)
         if not 1 <= number <= len(inside):
             return None
-        piece = inside[number - 1]
+        found = inside[number - 1]
+        piece = evolve(found, alone=True) if found is piece else found
     return _said(piece, item)
 
 
@@ -112,7 +115,7 @@ def _parts(piece: Piece, first: bool) -> list[Piece]:
         return [split(part, inside) for part in _split(piece.body, said.boundary)]
     if said.message and not first:
         return _parts(split(piece.body), first=True)
-    return [piece] if first else []
+    return [] if piece.alone else [piece]  # also of a part, as servers have it, but once
 
 
 def _split(body: bytes, boundary: bytes) -> list[bytes]:

@@ -14,7 +14,7 @@ from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientError
 
 from gateway.tls.key import write_root
-from tests.netns.case import SERVER, SceneCase, family
+from tests.netns.case import SERVER, SceneCase, family, hear
 from tests.netns.scene import ZONES
 from tests.netns.tls_case import TRUST, gateway_root, pem, public, public_root
 from tests.observe.reading import told
@@ -96,6 +96,79 @@ MZ, a program
 """
 MAILS = {"1": GOOD, "2": BAD, "3": GOOD.replace(b"good", b"also good")}
 USERS = ("joe", "ann", "bob", "eve", "sue")
+
+STRUCTURES = {
+    "a text": b"Subject: x\r\nX-A: 1\r\n folded\r\n\r\nhello\r\nthere\r\n",
+    "nothing but a header": b"Subject: x\r\n\r\n",
+    "alternatives": b"""\
+Subject: alternatives
+Content-Type: multipart/alternative; boundary="a b"
+
+a preamble
+--a b
+Content-Type: text/plain
+
+one
+--a b
+Content-Type: text/html; charset=utf-8
+Content-Transfer-Encoding: base64
+
+PHA+
+--a b--
+an epilogue
+""".replace(b"\n", b"\r\n"),
+    "parts in parts": b"""\
+Subject: parts in parts
+Content-Type: multipart/mixed; boundary=x
+
+--x
+Content-Type: multipart/alternative; boundary=y
+
+--y
+
+plain
+--y
+Content-Type: text/html
+
+<p>
+--y--
+
+--x
+Content-Type: message/rfc822
+
+From: inner@a.example
+Subject: inside
+Content-Type: multipart/mixed; boundary=z
+
+--z
+
+first
+
+--z
+Content-Type: application/pdf; name=a.pdf
+
+%PDF
+--z--
+--x
+Content-Type: message/rfc822
+
+Subject: only text
+
+text within
+--x--
+""".replace(b"\n", b"\r\n"),
+}
+SECTIONS = [
+    f"[{section}]{partial}"
+    for section in (
+        *("", "HEADER", "TEXT", "1", "2", "3", "4", "1.MIME", "2.MIME", "3.MIME", "1.1", "1.2"),
+        *("1.2.MIME", "2.1", "2.2", "2.2.MIME", "2.HEADER", "2.TEXT", "3.1", "3.HEADER", "3.TEXT"),
+        *("HEADER.FIELDS (SUBJECT X-A)", "HEADER.FIELDS.NOT (SUBJECT)", "2.HEADER.FIELDS (FROM)"),
+        *("1.1.1", "3.1.MIME"),
+    )
+    for partial in ("", "<3.5>", "<100000.5>")
+    if not (partial and section.startswith("HEADER"))
+]
 
 
 @cache
@@ -299,3 +372,52 @@ class ImapTests(SceneCase):
             path.read_bytes() for part in ("cur", "new") for path in (mailbox / part).iterdir()
         ]
         self.assertTrue(any(b"Subject: fresh" in mail for mail in there))
+
+    def test_sections(self) -> None:
+        """
+        A part that is cut out of what was examined is what the server would have cut out. (Where a
+        multipart ends in another one, dovecot leaves it the line end that RFC 2046, section 5.1.1,
+        gives to the outer one's boundary.)
+        """
+        with self.client.entered():
+            through = imaplib.IMAP4(SERVER, timeout=SECONDS)
+        with self.server.entered():
+            direct = imaplib.IMAP4(SERVER, timeout=SECONDS)
+        for one in (direct, through):
+            one.login("eve", "sesame")
+        for name, message in STRUCTURES.items():
+            self.assertEqual(direct.append("INBOX", None, None, message)[0], "OK", name)
+        for one in (direct, through):
+            one.select("INBOX", readonly=True)
+        number, differ = len(MAILS), []
+        for name in STRUCTURES:
+            number += 1
+            for item in SECTIONS:
+                found = [self.section(one, str(number), item) for one in (direct, through)]
+                if found[0].removesuffix(b"\r\n") != found[1].removesuffix(b"\r\n"):
+                    differ.append((name, item, *found))
+        self.assertEqual(differ, [], "\n".join(map(repr, differ)))
+
+    @staticmethod
+    def section(one: imaplib.IMAP4, number: str, item: str) -> bytes:
+        """What a section is; nothing, and no section at all, are the same to a client."""
+        status, data = one.fetch(number, f"(BODY.PEEK{item})")
+        assert status == "OK", data
+        parts = [each[1] for each in data if isinstance(each, tuple)]
+        return parts[0] if parts else b""
+
+    def test_early(self) -> None:
+        """
+        A client that does not wait for the greeting, and says what no server knows more often than
+        dovecot would bear, still gets in.
+        """
+        ours = self.dial((SERVER, 143), seconds=SECONDS)
+        ours.settimeout(SECONDS)
+        unknown = b"".join(b"%d XYZ\r\n" % number for number in range(6))
+        ours.sendall(b"a CAPABILITY\r\n" + unknown + b"b LOGIN {3+}\r\njoe sesame\r\nc LOGOUT\r\n")
+        heard = hear(ours)
+        self.assertTrue(heard.startswith(b"* OK "), heard)
+        self.assertEqual(heard.count(b" BAD Unknown command\r\n"), 6)
+        self.assertIn(b"\r\nb OK ", heard)
+        self.assertTrue(heard.endswith(b"\r\n"))
+        self.assertIn(b"\r\nc OK ", heard)
