@@ -6,6 +6,8 @@ Usage: python -m tests.netns.scanning.web_server FOLDER PORT
 
 from __future__ import annotations
 
+import socket
+import struct
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,7 +26,7 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """C{/NAME?form=chunked&coding=gzip&pause=0.1}; C{PUT /NAME}."""
+    """C{/NAME?form=chunked&coding=gzip&pause=0.1&cut=100}; C{PUT /NAME}."""
 
     protocol_version = "HTTP/1.1"
     folder: Path
@@ -52,6 +54,12 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
             self.close_connection = True
         self.end_headers()
+        if "cut" in how:
+            self.wfile.write(content[: int(how["cut"])])
+            linger = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self.close_connection = True
+            return
         self._send(content, form == "chunked", float(how.get("pause", "0")))
 
     def _send(self, content: bytes, chunked: bool, pause: float) -> None:
