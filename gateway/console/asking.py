@@ -13,6 +13,10 @@ from gateway.control.question import Answer, Asked, Asker
 class Asking(Protocol):
     """See L{Questions<gateway.control.questions.Questions>}."""
 
+    @property
+    def rest(self) -> float:
+        """For how many seconds who asks again and again should not."""
+
     def ask(self, asked: Asked, asker: Asker) -> Deferred[Answer]:
         """Answer a question; it never fails."""
 

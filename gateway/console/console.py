@@ -41,7 +41,7 @@ class Console:
             reactor, lambda: questions.ask({"ask": "status"}, ITSELF), self._refused
         )
         self._desk = Desk(
-            *(reactor, self._door, questions, self._pulse, self._refused),
+            *(reactor, self._door, questions, self._pulse),
             lambda: self._settings.names,
         )
         self._site = ConsoleSite(reactor, _bounds(settings), self._desk.answer)

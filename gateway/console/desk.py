@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import deferLater
+
 from gateway.console.asking import Asking
 from gateway.console.door import Door, Visitor
 from gateway.console.files import PageFiles
 from gateway.console.followed import FollowingStream
 from gateway.console.origin import check_host, check_page, check_written
 from gateway.console.pulse import Pulse
-from gateway.console.refused import LastRefused
 from gateway.console.request import Refusing, Told, Visit, answer
 from gateway.console.site import Exchange
 from gateway.console.stream import Stream
@@ -24,6 +26,9 @@ log = PrintableLogger()
 Answering = Callable[[Exchange, Visitor], object]
 
 LONGEST_TOKEN = 1024
+
+MOST_REST = 2.0
+"""Seconds that a question waits, however much was asked before."""
 
 
 class Desk:
@@ -37,20 +42,17 @@ class Desk:
         door: Door,
         questions: Asking,
         pulse: Pulse,
-        refused: LastRefused,
         names: Callable[[], tuple[str, ...]],
     ) -> None:
         self._clock = clock
         self._door = door
         self._questions = questions
         self._pulse = pulse
-        self._refused = refused
         self._names = names
         self._files = PageFiles()
         self._table: Mapping[tuple[str, str], Answering] = {
             ("POST", "/api/logout"): self._logout,
             ("GET", "/api/me"): self._me,
-            ("GET", "/api/past"): self._past,
             ("GET", "/api/now"): self._now,
             ("POST", "/api/ask"): self._ask,
             ("POST", "/api/follow"): self._follow,
@@ -99,14 +101,14 @@ class Desk:
     def _me(self, exchange: Exchange, visitor: Visitor) -> None:
         exchange.tell(answer({"name": visitor.name, "right": visitor.right.value}))
 
-    def _past(self, exchange: Exchange, visitor: Visitor) -> None:
-        exchange.tell(answer({**self._pulse.history(), "refused": self._refused.all()}))
-
     def _now(self, exchange: Exchange, visitor: Visitor) -> None:
         self._pulse.join(Stream(self._clock, exchange, partial(self._door.is_in, visitor)))
 
     def _ask(self, exchange: Exchange, visitor: Visitor) -> None:
-        answered = self._questions.ask(exchange.visit.object(), _asker(visitor))
+        """Answer, but not more often than all answers may cost."""
+        question, rest = exchange.visit.object(), min(self._questions.rest, MOST_REST)
+        answered: Deferred[Any] = deferLater(self._clock, rest) if rest else succeed(None)
+        answered.addCallback(lambda _: self._questions.ask(question, _asker(visitor)))
         answered.addCallback(lambda answered: exchange.tell(answer(answered)))
         answered.addErrback(lambda failure: log.failure("console: an answer was lost", failure))
 

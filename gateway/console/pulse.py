@@ -60,15 +60,13 @@ class Pulse:
             stream.end()
 
     def join(self, stream: Stream) -> None:
-        """One more page."""
+        """One more page. It hears of the past, and then of everything once."""
         self._streams.append(stream)
         stream.when_over(lambda: self._streams.remove(stream))
+        past = {"seconds": SECONDS * EACH, "steps": list(self._steps)}
+        stream.say("past", {**past, "refused": self._refused.past()})
         if self._last is not None:
             stream.say("now", self._last)
-
-    def history(self) -> dict[str, Any]:
-        """The last hour."""
-        return {"seconds": SECONDS * EACH, "steps": list(self._steps)}
 
     def _beat(self) -> Deferred[None] | None:
         self._refused.give(self._say)

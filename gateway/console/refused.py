@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 MOST = 200
@@ -39,9 +40,10 @@ class LastRefused:
         """So many could not be told."""
         self._left_out += count
 
-    def all(self) -> list[Any]:
-        """The last ones, the oldest first."""
-        return [json.loads(line) for line in self._records]
+    def past(self) -> list[Any]:
+        """The last ones but for those that L{give} will tell, the oldest first."""
+        count = len(self._records) - len(self._fresh)
+        return [json.loads(line) for line in islice(self._records, count)]
 
     def give(self, say: Callable[[str, bytes], object]) -> None:
         """Tell what came since the last time, as events with JSON."""

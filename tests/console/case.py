@@ -156,10 +156,11 @@ class ConsoleCase(SynchronousTestCase):
         self.status = Answering(lambda: {**STATUS, "now": 1000.0 + self.reactor.seconds()})
         self.kill = Answering({"killed": 1, "ids": [7]}, changes=True)
         table = {"status": self.status, "kill": self.kill}
+        self.budget = Budget(self.reactor.seconds)
         self.console = Console(
             self.reactor,
             self.settings,
-            Questions(table, Followed(self.records), Budget(self.reactor.seconds)),
+            Questions(table, Followed(self.records), self.budget),
             lambda: f"secret-{next(self.secrets)}",
         )
         self.console.open()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.policy.holders import Right
-from tests.console.case import ORIGIN, ConsoleCase, holder
+from tests.console.case import HOST, ORIGIN, ConsoleCase, holder
 
 STATUS = {"ask": "status"}
 KILL = {"ask": "kill", "id": 7}
@@ -28,6 +28,20 @@ class TokenTests(ConsoleCase):
         self.assertEqual((status, answer["killed"]), (200, 1))
         ((_, asker),) = self.kill.asked
         self.assertEqual((asker.name, asker.may_change), ("anna (console)", True))
+
+    def test_rest(self) -> None:
+        """When answers have cost too much time, the next one comes later; but it comes."""
+        with self.budget.spending():
+            self.reactor.rightNow += 10.0
+        connection = self.connect()
+        body = '{"ask": "kill", "id": 7}'
+        fields = (f"Content-Length: {len(body)}", "Content-Type: application/json")
+        asked = ("POST /api/ask HTTP/1.1", f"Host: {HOST}", "Authorization: Bearer anna's", *fields)
+        connection.say(*asked, body=body)
+        self.reactor.advance(1.9)
+        self.assertEqual((connection.value(), self.kill.asked), (b"", []))
+        self.reactor.advance(0.2)
+        self.assertEqual(connection.heard()[0], 200)
 
     def test_wrong(self) -> None:
         """What is not exactly a token is none: a part, more than one, another way to send it."""

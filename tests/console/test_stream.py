@@ -45,7 +45,7 @@ class StreamTests(ConsoleCase):
         """A page hears at once how the gateway is, and then every two seconds."""
         connection = self.open()
         self.assertIn(b"text/event-stream", connection.value())
-        self.assertEqual([name for name, _ in self.events(connection)], ["now"])
+        self.assertEqual([name for name, _ in self.events(connection)], ["past", "now"])
         for _ in range(3):
             self.reactor.advance(2)
             ((name, status),) = self.events(connection)
@@ -68,13 +68,23 @@ class StreamTests(ConsoleCase):
         for number in range(250):
             self.records.write(flow_id=number, gateway=DENIED)
         self.records.write(flow_id=999, gateway={"verdict": "passed"})
-        status, _, past = self.ask("GET /api/past", BEARER)
-        self.assertEqual((status, past["seconds"], len(past["steps"])), (200, 10.0, 361))
+        self.reactor.advance(2)
+        (name, past), _ = self.events(self.open())
+        self.assertEqual((name, past["seconds"], len(past["steps"])), ("past", 10.0, 361))
         self.assertEqual(past["steps"][-1]["running"], {"web": 2})
         self.assertEqual(past["steps"][-1]["ended"], {"passed": 8, "denied": 1})
         self.assertEqual(past["steps"][-1]["bytes"], {"to_server": 15, "to_client": 200})
         self.assertEqual(past["steps"][-1]["refused"], 3)
         self.assertEqual([one["flow_id"] for one in past["refused"]], list(range(50, 250)))
+
+    def test_refused_once(self) -> None:
+        """What is refused just when a page opens is told once."""
+        self.records.write(flow_id=7, gateway=DENIED)
+        connection = self.open()
+        self.reactor.advance(2)
+        told = self.events(connection)
+        self.assertEqual([name for name, _ in told], ["past", "now", "refused", "now"])
+        self.assertEqual(told[0][1]["refused"], [])
 
     def test_refused(self) -> None:
         """A refusal is told to open pages; of a flood, fifty at a time and how many more."""

@@ -345,7 +345,7 @@ class ConsoleTests(SceneCase):
         self.assertEqual(page.run("document.cookie"), "")
         self.assertEqual(
             page.run(
-                "fetch('api/past', {headers: {'X-Tproxygw': 'x'}}).then((told) => told.status)"
+                "fetch('api/now', {headers: {'X-Tproxygw': 'x'}}).then((told) => told.status)"
             ),
             401,
         )

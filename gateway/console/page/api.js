@@ -34,7 +34,6 @@ async function send(method, path, body, signal) {
 const json = async (...request) => (await send(...request)).json();
 
 export const me = () => json("GET", "api/me");
-export const past = () => json("GET", "api/past");
 
 export async function login(token) {
   const told = await json("POST", "api/login", { token });

@@ -79,10 +79,6 @@ async function hear() {
   const { signal } = hearing;
   for (;;) {
     try {
-      const told = await api.past();
-      past.adopt(told);
-      refused.adopt(told.refused);
-      views[shown]?.refusedChanged?.();
       await api.events("api/now", null, heard, signal);
     } catch (error) {
       if (error.name === "AbortError" || signal.aborted) return;
@@ -95,7 +91,11 @@ async function hear() {
 }
 
 function heard(kind, data) {
-  if (kind === "now") {
+  if (kind === "past") {
+    past.adopt(data);
+    refused.adopt(data.refused);
+    views[shown]?.refusedChanged?.();
+  } else if (kind === "now") {
     last = data;
     const step = past.add(data);
     views[shown]?.now?.(data, step);

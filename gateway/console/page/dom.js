@@ -87,14 +87,17 @@ export const counted = (count, one, several = `${one}s`) => `${whole.format(coun
 export const address = (one) => (one.ip.includes(":") ? `[${one.ip}]:${one.port}` : `${one.ip}:${one.port}`);
 
 /** A table: columns are {head, cell(row), wide, number}. */
-export function table(caption, columns, rows, empty) {
+export function table(caption, columns, rows, empty, kind = null) {
   const classes = (column) => [column.wide && "wide", column.number && "number", column.class].filter(Boolean).join(" ") || null;
   const head = columns.map((column) => el("th", { scope: "col", class: classes(column) }, column.head));
   const body = rows.map((row) =>
     el("tr", { class: row.class }, columns.map((column) => el("td", { class: classes(column) }, column.cell(row)))));
   if (!rows.length) body.push(el("tr", {}, el("td", { colspan: columns.length, class: "empty" }, empty)));
-  return el("table", {}, el("caption", { class: "hidden" }, caption), el("thead", {}, el("tr", {}, head)), el("tbody", {}, body));
+  return el("table", { class: kind }, el("caption", { class: "hidden" }, caption), el("thead", {}, el("tr", {}, head)), el("tbody", {}, body));
 }
+
+/** A count; what is none stands back. */
+export const count = (value, kind = "") => el("span", { class: value ? `count ${kind}` : "none" }, number(value ?? 0));
 
 /** A heading with what is below it. */
 export function section(title, ...children) {

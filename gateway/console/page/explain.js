@@ -19,9 +19,10 @@ export function create({ ask }) {
   const told = el("div", { class: "explained", "aria-live": "polite" });
   const row = (key, name) => el("label", { for: `e-${key}` }, el("span", {}, name), inputs[key]);
   const [from, to, ...others] = FIELDS;
+  let form = null;
   const node = el("div", {}, el("h1", {}, "Explain"),
     el("p", { class: "muted" }, "What the policy in force would do with a connection, and why. Nothing is sent."),
-    el("form", { class: "filter", onsubmit: explain }, row(from.key, from.name), row(to.key, to.name), row("protocol", "Protocol"),
+    form = el("form", { class: "filter", onsubmit: explain }, row(from.key, from.name), row(to.key, to.name), row("protocol", "Protocol"),
       others.map((field) => row(field.key, field.name)), el("button", { type: "submit", class: "primary" }, "Explain")),
     problem, told);
 
@@ -55,7 +56,8 @@ export function create({ ask }) {
     search: inputs.from,
     show(_, wanted) {
       if (!wanted) return;
-      for (const [key, value] of wanted) if (inputs[key]) inputs[key].value = value;
+      for (const [key, input] of Object.entries(inputs)) input.value = wanted.get(key) ?? (key === "protocol" ? "tcp" : "");
+      if (form.checkValidity()) form.requestSubmit();
     },
   };
 }

@@ -1,6 +1,6 @@
 // What happens now: figures, the last hour, services, and what was refused last.
 
-import { brief, bytes, duration, el, number, put, say, section, table } from "./dom.js";
+import { brief, bytes, count, duration, el, number, put, say, section, table } from "./dom.js";
 import { chart } from "./charts.js";
 import { figures, total } from "./past.js";
 import { line } from "./records.js";
@@ -45,18 +45,18 @@ export function create({ past, refused }) {
       .sort((a, b) => b.running - a.running || b.all - a.all || a.name.localeCompare(b.name));
     put(services, table("Services", [
       { head: "Service", cell: (row) => el("a", { href: `#sessions?service=${encodeURIComponent(row.name)}` }, row.name) },
-      { head: "Running", number: true, cell: (row) => number(row.running) },
-      { head: "Ended", number: true, cell: (row) => number(row.all) },
-      { head: "Denied", number: true, cell: (row) => flagged(row.ended.denied, "denied") },
-      { head: "In part", number: true, wide: true, cell: (row) => flagged(row.ended["passed-in-part"], "denied") },
-      { head: "Failed", number: true, cell: (row) => flagged(row.ended.failed, "failed") },
-      { head: "Broken", number: true, wide: true, cell: (row) => flagged(row.ended.broken, "broken") },
-      { head: "To clients", number: true, wide: true, cell: (row) => bytes(row.bytes.to_client) },
-      { head: "To servers", number: true, wide: true, cell: (row) => bytes(row.bytes.to_server) },
+      { head: "Running", number: true, cell: (row) => count(row.running) },
+      { head: "Ended", number: true, cell: (row) => count(row.all) },
+      { head: "Denied", number: true, cell: (row) => count(row.ended.denied, "denied") },
+      { head: "In part", number: true, wide: true, cell: (row) => count(row.ended["passed-in-part"], "denied") },
+      { head: "Failed", number: true, cell: (row) => count(row.ended.failed, "failed") },
+      { head: "Broken", number: true, wide: true, cell: (row) => count(row.ended.broken, "broken") },
+      { head: "To clients", number: true, wide: true, cell: (row) => amount(row.bytes.to_client) },
+      { head: "To servers", number: true, wide: true, cell: (row) => amount(row.bytes.to_server) },
     ], rows, "The policy has no service."));
   }
 
-  const flagged = (count, kind) => (count ? el("span", { class: `count ${kind}` }, number(count)) : "0");
+  const amount = (value) => (value ? bytes(value) : count(0));
 
   function drawRefused() {
     const records = refused.records.slice(-SHOWN).reverse();

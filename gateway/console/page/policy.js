@@ -45,11 +45,11 @@ export function create({ ask }) {
       + `${unused(told.tests, "hits")} of ${counted(told.tests.length, "test")} matched nothing`);
     put(rules, table("Rules", [
       { head: "Service", cell: (row) => el("a", { href: `#sessions?service=${encodeURIComponent(row.service)}` }, row.service) },
-      { head: "Action", cell: (row) => row.action },
-      { head: "Matches", cell: (row) => row.says.map((each) => el("div", {}, each)) },
-      { head: "Sessions", number: true, cell: (row) => (row.sessions === null ? "the kernel decides" : row.sessions ? number(row.sessions) : "none yet") },
+      { head: "Action", class: "action", cell: (row) => row.action },
+      { head: "Matches", class: "says", cell: (row) => row.says.map((each) => el("div", {}, each)) },
+      { head: "Sessions", number: true, class: "sum", cell: (row) => (row.sessions === null ? "the kernel decides" : row.sessions ? number(row.sessions) : "none yet") },
       { head: "Where", cell: (row) => el("code", { class: "place" }, row.place) },
-    ], found(told.rules, "sessions"), "No rule matches."));
+    ], found(told.rules, "sessions"), "No rule matches.", "stack"));
     put(others, table("Tests, lists and settings", [
       { head: "Service", cell: (row) => row.service },
       { head: "Where", cell: (row) => el("code", { class: "place" }, row.place) },

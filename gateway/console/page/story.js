@@ -87,10 +87,15 @@ export function create({ ask, writes, notice }) {
       ["It won", el("ul", {}, rule.because.map((each) => el("li", {}, each)))],
       ["Zones", `from ${session.zones.from.join(", ") || "anyone"}, to ${session.zones.to.join(", ") || "anywhere"}`],
       ["Began", time(session.started)],
+      ["Today", el("a", { href: `#explain?${asked(session)}` }, "what the policy in force would do with it")],
     ] : [
       ["Announced by", el("a", { href: `#session/${session.parent}` }, `session #${session.parent}`)],
       ["Began", time(session.started)],
     ]));
+  }
+
+  function asked({ client, server, protocol }) {
+    return new URLSearchParams({ from: address(client), to: address(server), protocol }).toString();
   }
 
   function inspector(session) {
