@@ -47,7 +47,7 @@ export function create({ ask }) {
       { head: "Service", cell: (row) => el("a", { href: `#sessions?service=${encodeURIComponent(row.service)}` }, row.service) },
       { head: "Action", class: "action", cell: (row) => row.action },
       { head: "Matches", class: "says", cell: (row) => row.says.map((each) => el("div", {}, each)) },
-      { head: "Sessions", number: true, class: "sum", cell: (row) => (row.sessions === null ? "the kernel decides" : row.sessions ? number(row.sessions) : "none yet") },
+      { head: "Sessions", number: true, class: "sum", cell: (row) => (row.sessions === null ? "the kernel decides" : [row.sessions ? number(row.sessions) : "none yet", el("span", { class: "narrow" }, " sessions")]) },
       { head: "Where", cell: (row) => el("code", { class: "place" }, row.place) },
     ], found(told.rules, "sessions"), "No rule matches.", "stack"));
     put(others, table("Tests, lists and settings", [
