@@ -9,7 +9,7 @@ C{Host}, C{Origin} and C{Sec-Fetch-Site} are the browser's own words.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 
 from gateway.console.request import Refusing, Visit
 from gateway.policy.notation import ENDPOINT, PORT
@@ -70,14 +70,17 @@ def _host(text: str) -> str:
 
 def _ours(local: str, names: Collection[str]) -> set[str]:
     """All names of a console at this address."""
-    known = {_canonical(local), *names}
-    if ip_address(local).is_loopback:
+    own = _canonical(local)
+    known = {own, *names}
+    if ip_address(own).is_loopback:
         known.add(LOCALHOST)
     return known
 
 
 def _canonical(host: str) -> str:
     try:
-        return str(ip_address(host))
+        address = ip_address(host)
     except ValueError:
         return host.removesuffix(".")
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(mapped or address)

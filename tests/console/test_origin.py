@@ -51,6 +51,20 @@ class NameTests(ConsoleCase):
         connection.say("GET / HTTP/1.1", "Host: 192.0.2.1:9181")
         self.assertEqual(connection.heard()[0], 200)
 
+    def test_both_families(self) -> None:
+        """A console that listens to both families knows its addresses of both."""
+        for local, host, status in (
+            ("::ffff:192.0.2.1", "192.0.2.1:9181", 200),
+            ("::ffff:127.0.0.1", "localhost", 200),
+            ("::1", "localhost:9181", 200),
+            ("fd00::1", "[fd00:0::1]:9181", 200),
+            ("fd00::1", "localhost", 421),
+        ):
+            connection = self.connect(local=local)
+            connection.say("GET / HTTP/1.1", f"Host: {host}")
+            self.assertEqual(connection.heard()[0], status, host)
+            connection.gone()
+
 
 class PageTests(ConsoleCase):
     """Who asks on behalf of a browser's user must be a page of the console's."""

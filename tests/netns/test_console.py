@@ -258,6 +258,11 @@ class ConsoleTests(SceneCase):
         page.run("location.hash = '#now'")
         page.wait_for_text("www.example/refused/today")
         page.wait("document.querySelector('#health').innerText == 'Inspecting'")
+        page.click(".record a.who")
+        page.wait_for_text("Its records")
+        page.wait(
+            "document.querySelector('#story-records').innerText.includes('/refused/today 403')"
+        )
         page.run("location.hash = '#policy'")
         page.wait("document.querySelector('tr.never')?.innerText.includes('unused')")
         rows = "[...document.querySelectorAll('tbody tr')].map((row) => row.innerText)"

@@ -1,6 +1,7 @@
 // The policy with its counters: what brought sessions, what denied, and what has matched nothing yet.
 
 import { counted, el, number, put, say, section, table } from "./dom.js";
+import { poll } from "./poll.js";
 
 const EVERY = 5000;
 
@@ -17,18 +18,18 @@ export function create({ ask }) {
       el("span", { class: "check" }, never, " ", el("label", { for: "policy-never" }, "only what never matched")), count),
     problem, section("Rules, in deciding order", rules), section("Tests, lists and settings", others));
   let told = null;
-  let timer = null;
+  const looking = poll(look, EVERY);
 
-  async function look() {
-    clearTimeout(timer);
+  async function look(wanted) {
     try {
-      told = await ask("rules");
+      const answer = await ask("rules");
+      if (!wanted()) return;
+      told = answer;
       say(problem, "");
       draw();
     } catch (error) {
       say(problem, error.message);
     }
-    timer = setTimeout(look, EVERY);
   }
 
   function draw() {
@@ -59,5 +60,5 @@ export function create({ ask }) {
 
   search.addEventListener("input", draw);
   never.addEventListener("change", draw);
-  return { node, search, show: look, hide: () => clearTimeout(timer) };
+  return { node, search, show: looking.start, hide: looking.stop };
 }

@@ -2,6 +2,7 @@
 
 import { address, bytes, counted, duration, el, number, put, say, table } from "./dom.js";
 import { confirmKill } from "./kill.js";
+import { poll } from "./poll.js";
 
 const SHOWN = 200;
 const EVERY = 2000;
@@ -37,9 +38,7 @@ export function create({ ask, writes, notice }) {
     common.map(field), more, names);
   const node = el("div", {}, el("h1", {}, "Sessions"), form, problem,
     el("p", { class: "summary" }, count, endFound), results);
-  let timer = null;
-  let shown = false;
-  let asking = 0;
+  const looking = poll(look, EVERY);
   let found = 0;
 
   function filter() {
@@ -52,16 +51,13 @@ export function create({ ask, writes, notice }) {
     return wanted;
   }
 
-  async function look() {
-    clearTimeout(timer);
-    const mine = ++asking;
+  async function look(wanted) {
     try {
       const told = await ask("sessions", { ...filter(), sort: fields.sort.value, limit: SHOWN });
-      if (mine === asking) draw(told);
+      if (wanted()) draw(told);
     } catch (error) {
-      if (mine === asking) say(problem, error.message);
+      if (wanted()) say(problem, error.message);
     }
-    if (shown && mine === asking) timer = setTimeout(look, EVERY);
   }
 
   function draw(told) {
@@ -70,6 +66,7 @@ export function create({ ask, writes, notice }) {
     const part = told.sessions.length < told.found ? `, the first ${told.sessions.length} are shown` : "";
     say(count, `${number(told.found)} of ${number(told.running)} sessions${part}`);
     endFound.hidden = !writes() || !told.found || !Object.keys(filter()).length;
+    if (!getSelection().isCollapsed && results.contains(getSelection().anchorNode)) return;  // somebody copies
     if (results.contains(document.activeElement) && document.activeElement.matches("button, a")) return refresh(told);
     put(results, rows(told));
   }
@@ -105,32 +102,25 @@ export function create({ ask, writes, notice }) {
     const told = await confirmKill(ask, which, what);
     if (told) {
       notice(told);
-      look();
+      looking.again();
     }
   }
 
   endFound.addEventListener("click", () => kill(filter(), `${counted(found, "session")} that match${found === 1 ? "es" : ""}`));
-  form.addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(look, 250);
-  });
+  form.addEventListener("input", () => looking.again(250));
 
   return {
     node,
     search: fields.client,
     show(_, wanted) {
-      shown = true;
       if (wanted) {
         for (const input of Object.values(fields)) input.value = input.tagName === "SELECT" ? input.options[0].value : "";
         for (const [key, value] of wanted) if (fields[key]) fields[key].value = value;
         more.open ||= [...wanted.keys()].some((key) => !common.includes(key));
       }
-      look();
+      looking.start();
     },
-    hide() {
-      shown = false;
-      clearTimeout(timer);
-    },
+    hide: looking.stop,
     now(status) {
       const known = Object.keys(status.services);
       if (names.childElementCount !== known.length) put(names, known.map((name) => el("option", { value: name })));

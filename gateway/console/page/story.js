@@ -3,12 +3,13 @@
 import { events } from "./api.js";
 import { address, bytes, counted, duration, el, facts, number, put, say, section, time, word } from "./dom.js";
 import { confirmKill } from "./kill.js";
+import { poll } from "./poll.js";
 import { line, verdict } from "./records.js";
 
 const EVERY = 2000;
 const MOST_RECORDS = 200;
 
-export function create({ ask, writes, notice }) {
+export function create({ ask, writes, notice, refused }) {
   const title = el("h1", { tabindex: -1 }, "Session");
   const state = el("p", { class: "summary", role: "status" });
   const end = el("button", { type: "button", class: "danger", hidden: true, id: "end" }, "End this session…");
@@ -16,32 +17,32 @@ export function create({ ask, writes, notice }) {
   const body = el("div", { class: "story" });
   const list = el("ul", { class: "records", id: "story-records" });
   const node = el("div", {}, el("p", { class: "back" }, el("a", { href: "#sessions" }, "All sessions")), title,
-    el("div", { class: "summary" }, state, end), problem, body, section("Its records from now on", list));
+    el("div", { class: "summary" }, state, end), problem, body, section("Its records", list));
+  const looking = poll(look, EVERY);
   let id = 0;
-  let timer = null;
   let hearing = null;
   let over = false;
   let told = null;
 
-  async function look() {
-    const mine = id;
-    clearTimeout(timer);
+  async function look(wanted) {
+    if (over) return;
     try {
       const { session } = await ask("show", { id });
-      if (mine !== id) return;
+      if (!wanted()) return;
       say(problem, "");
       if (session) draw(session);
-      else if (!over) gone();
+      else gone();
     } catch (error) {
-      if (mine === id) say(problem, error.message);
+      if (wanted()) say(problem, error.message);
     }
-    if (mine === id && !over) timer = setTimeout(look, EVERY);
   }
 
   function gone() {
     over = true;
     end.hidden = true;
-    say(state, told ? "It has ended." : "There is no such session (any more).");
+    if (told) say(state, "It has ended.");
+    else if (!list.querySelector(".record")) say(state, "There is no such session (any more), and nothing of it was refused lately.");
+    else say(state, "It has ended. What was refused of it:");
   }
 
   function draw(session) {
@@ -140,16 +141,17 @@ export function create({ ask, writes, notice }) {
       say(title, `Session #${wanted}`);
       say(state, "");
       put(body);
-      put(list, el("li", { class: "empty" }, "None yet."));
+      const known = refused.records.filter((record) => record.flow_id === id).reverse();
+      put(list, known.length ? known.map((record) => line(record, { session: false })) : el("li", { class: "empty" }, "None since you look."));
       hearing = new AbortController();
       events("api/follow", { id }, heard, hearing.signal).catch((error) => {
         if (error.name !== "AbortError") say(problem, error.message);
       });
-      look();
+      looking.start();
     },
     hide() {
       id = 0;
-      clearTimeout(timer);
+      looking.stop();
       hearing?.abort();
     },
   };
