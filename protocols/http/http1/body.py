@@ -154,7 +154,11 @@ class CloseBody:
 
 
 class ChunkedBody:
-    """Chunks, and trailers (RFC 9112, section 7.1)."""
+    """
+    Chunks, and trailers (RFC 9112, section 7.1).
+
+    @ivar line: the one with the size of the last chunk that was begun, and extensions.
+    """
 
     __slots__ = (
         "_at",
@@ -168,6 +172,7 @@ class ChunkedBody:
         "_trailing",
         "after",
         "before",
+        "line",
         "size",
     )
 
@@ -184,7 +189,7 @@ class ChunkedBody:
         @param at: where in the message the body begins.
         @param lenient: white space may be where no reader takes it for something.
         """
-        self.before = self.after = b""
+        self.before = self.after = self.line = b""
         self.size = 0
         self._at = at
         self._ended = False
@@ -258,6 +263,7 @@ class ChunkedBody:
         if found is None:
             raise self._no_size(line)
         self._at += len(line) + 2
+        self.line = line
         return int(found[1], 16)
 
     def _no_size(self, line: bytes) -> Malformed:

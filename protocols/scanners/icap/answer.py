@@ -14,7 +14,6 @@ from attrs import frozen
 
 from gateway.inspector import Reader
 from gateway.interfaces import Denied
-from protocols.http.body import Body
 from protocols.http.fields import parse
 from protocols.http.grammar import REQUEST_LINE, STATUS_LINE
 from protocols.http.http1.body import ChunkedBody, Most
@@ -26,6 +25,7 @@ LIMITS = Limits()
 
 _ICAP_LINE = re.compile(r"ICAP/1\.0 ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
 _FOLD = re.compile(r"[ \t]*\r\n[ \t]+")
+_ORIGINAL = re.compile(rb"0+[ \t]*;[ \t]*use-original-body=([0-9]{1,15})", re.IGNORECASE)
 _PARTS = re.compile(r"([a-z-]{1,12})=([0-9]{1,6})")
 
 _ORDERS = frozenset(
@@ -126,6 +126,18 @@ async def read_message(read: Reader, head: Head) -> Message | None:
     return Message(int(found[2]) if kind == "res-hdr" else 0, headers, line)
 
 
-def body_of(read: Reader, most: int) -> Body:
-    """The encapsulated body, of so many bytes at most. Reading it raises L{Denied}."""
-    return ChunkedBody(read, LIMITS, Most(most, ""), 0, lambda headers: headers, lenient=False)
+def original_from(body: ChunkedBody) -> int | None:
+    """
+    From which byte on the original body follows one that was read to its end, as its last chunk
+    says (RFC 3507, section 4.6, as the drafts of 206 have it); C{None}: it does not follow.
+    """
+    found = _ORIGINAL.fullmatch(body.line)
+    return None if found is None else int(found[1])
+
+
+def body_of(read: Reader, most: int) -> ChunkedBody:
+    """
+    The encapsulated body, of so many bytes at most. Reading it raises L{Denied}. Before a chunk's
+    extension there is white space, in the RFC's own examples.
+    """
+    return ChunkedBody(read, LIMITS, Most(most, ""), 0, lambda headers: headers, lenient=True)

@@ -3,35 +3,62 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+
+from attrs import frozen
 
 from gateway.interfaces import Denied
 from gateway.tools import ILine, ISpool
+from protocols.http.message import Headers
 from protocols.scanners.fault import ScannerFault
 from protocols.scanners.heard import Heard
 from protocols.scanners.held import BLOCK
-from protocols.scanners.icap.answer import Head, body_of, read_head, read_message
+from protocols.scanners.icap.answer import (
+    Head,
+    body_of,
+    original_from,
+    read_head,
+    read_message,
+)
 from protocols.scanners.icap.options import OK, Options, options
 from protocols.scanners.icap.request import LAST, WHOLE, Asked, chunk
 
 CONTINUE = 100
 NO_CONTENT = 204
+PARTIAL_CONTENT = 206
 
 PAGE = 1048576
 """Bytes that an answer may have more than the body that it is about."""
+
+Room = Callable[[], ISpool]
 
 _THREAT = re.compile(r"Threat=([^;]+)")
 _WORD = re.compile(r"[^ \t]+")
 
 
+@frozen
+class Judged:
+    """
+    What an answer says.
+
+    @ivar found: names of what was found, or why the body does not pass.
+    @ivar tag: the answer's ISTag.
+    @ivar instead: what the service has made of the body.
+    """
+
+    found: tuple[str, ...]
+    tag: str
+    instead: ISpool | None = None
+
+
 class Exchange:
-    """
-    One question after the other.
+    """One question after the other."""
 
-    @ivar sound: the next one may be asked here.
-    """
-
-    def __init__(self, line: ILine, asked: Asked) -> None:
+    def __init__(self, line: ILine, asked: Asked, room: Room | None = None) -> None:
+        """@param room: makes some for a body that passes instead; C{None}: none may."""
         self._line = line
+        self._room = room
+        self._instead: ISpool | None = None
         self._asked = asked
         self._read = Heard(line)
         self._whole = True
@@ -49,26 +76,24 @@ class Exchange:
             raise ScannerFault("ICAP: OPTIONS was answered with a body")
         return options(head, now)
 
-    async def judge(
-        self, heads: bytes, body: ISpool, preview: int | None, status: int
-    ) -> tuple[tuple[str, ...], str]:
+    async def judge(self, heads: bytes, body: ISpool, preview: int | None, status: int) -> Judged:
         """
         Have a body judged.
 
         @param heads: of the request, and what is encapsulated before the body.
         @param preview: bytes of the body that are sent first; C{None}: all at once.
         @param status: of the response whose body it is; 0: it is a request's.
-        @return: the names of what was found, and the answer's tag.
-        @raise ScannerFault: that is not what it says.
+        @raise ScannerFault: it does not say whether the body may pass.
+        @raise SpoolFull: there is no room for what it would have pass.
         """
         head = await self._ask(heads, body, preview)
         found = _names(head)
-        if head.status == OK:
+        if head.status == OK or (head.status == PARTIAL_CONTENT and self._room is not None):
             change = await self._change(head, heads, body, status)
             found = found or change
         elif head.status != NO_CONTENT:
             raise ScannerFault(f"ICAP: the service answered {head.status} {head.reason}")
-        return found, head.headers.get("istag") or ""
+        return Judged(found, head.headers.get("istag") or "", None if found else self._instead)
 
     def leave(self) -> None:
         """That was all. Where something is left over, nobody goes on."""
@@ -117,16 +142,36 @@ class Exchange:
             return (f"refused by the service ({answered})",)
         if message is not None and not status and _goes_to(message.line) != _asked_of(heads):
             return ("sent elsewhere by the service",)
-        return () if same else ("changed by the service",)
+        if not same and self._instead is None:
+            return ("changed by the service",)
+        if message is not None and _coding(message.headers) != _coding_of(heads):
+            return ("coded otherwise by the service",)
+        if same:
+            self._instead = None
+        return ()
 
     async def _same(self, head: Head, body: ISpool) -> bool:
-        same, at = True, 0
+        """Whether it gives back what it got. Where that may be another body, it is kept."""
+        instead = self._instead = None if self._room is None else self._room()
+        same, at, rest = True, 0, None
         if head.has_body:
             read = body_of(self._read, body.size + PAGE)
             while piece := await read.piece():
                 same = same and _is_there(body, at, piece)
                 at += len(piece)
-        return same and at == body.size
+                if instead is not None:
+                    instead.put(piece)
+            rest = original_from(read)
+        if (rest is not None) != (head.status == PARTIAL_CONTENT) or (rest or 0) > body.size:
+            raise ScannerFault(f"ICAP: {head.status}, and the original from {rest} on")
+        if rest is None or instead is None:
+            return same and at == body.size
+        if same and at == rest:
+            return True
+        while block := body.read(rest, BLOCK):
+            rest += len(block)
+            instead.put(block)
+        return False
 
 
 def _is_there(body: ISpool, at: int, piece: bytes) -> bool:
@@ -137,6 +182,19 @@ def _is_there(body: ISpool, at: int, piece: bytes) -> bool:
             return False
         at, piece = at + len(part), piece[len(part) :]
     return True
+
+
+def _coding(headers: Headers) -> list[str]:
+    return [each.lower() for each in headers.members("content-encoding")]
+
+
+def _coding_of(heads: bytes) -> list[str]:
+    """Of the message that was asked about: the last of the encapsulated ones."""
+    *_, head, _ = heads.decode("latin-1").split("\r\n\r\n")
+    lines = head.split("\r\n")[1:]
+    fields = (line.partition(":") for line in lines)
+    said = Headers((name, value.strip(" \t")) for name, _, value in fields)
+    return _coding(said)
 
 
 def _goes_to(line: str) -> list[str]:

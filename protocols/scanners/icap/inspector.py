@@ -64,6 +64,13 @@ class IcapSettings(DaemonSettings):
         precedent="Squid's adaptation_send_username is off",
     )
 
+    changes: bool = option(
+        "Whether the service may change bodies: what it gives back, whole or in part (206), passes "
+        "in place of what came. Of headers, nothing that it changes passes.",
+        False,
+        precedent="Squid's adaptation is always allowed to",
+    )
+
     @property
     def needs(self) -> tuple[str, ...]:
         """For the doctor."""
@@ -120,7 +127,7 @@ class IcapInspector(ScanInspector):
         envelope, settings = self.session.envelope, self.settings
         upload = envelope.direction == "upload"
         whom = Asked(line.address, settings.upload_service if upload else settings.download_service)
-        exchange = Exchange(line, whom)
+        exchange = Exchange(line, whom, self._room if settings.changes else None)
         options = await self._options(line, exchange, whom)
         method = mode(envelope)
         if method not in options.methods:
@@ -130,14 +137,20 @@ class IcapInspector(ScanInspector):
         known: Known = self.session.shared
         line.works()
         try:
-            found, tag = await exchange.judge(heads, body, preview, self._status)
+            judged = await exchange.judge(heads, body, preview, self._status)
         except BaseException:
             known.doubt(whom)
             raise
         exchange.leave()
-        known.heard(whom, tag)
-        scanner = " ".join(filter(None, (options.service, tag)))
-        return Judgement(found=found, scanner=scanner, where=line.address)
+        known.heard(whom, judged.tag)
+        scanner = " ".join(filter(None, (options.service, judged.tag)))
+        return Judgement(
+            found=judged.found, scanner=scanner, where=line.address, instead=judged.instead
+        )
+
+    def _room(self) -> ISpool:
+        room: ISpool = self.session.tools.spool(self.settings.memory_bytes)
+        return room
 
     async def _options(self, line: ILine, exchange: Exchange, whom: Asked) -> Options:
         """What the service has said of itself; it is asked if nobody knows."""
@@ -161,7 +174,7 @@ class IcapInspector(ScanInspector):
         """The request, as far as the body."""
         session, envelope, settings = self.session, self.session.envelope, self.settings
         parts, heads = encapsulated(envelope, session.server.host, body.size)
-        lines = ["Allow: 204"]
+        lines = ["Allow: 204, 206" if settings.changes and body.size else "Allow: 204"]
         if preview is not None:
             lines.append(f"Preview: {preview}")
         client = session.client if settings.send_client else None

@@ -79,3 +79,31 @@ class IcapTests(ScanCase):
         finally:
             self.icap.start()
         assert wait_until(lambda: self.get("clean") == (200, CLEAN), 10)
+
+
+class EchoTests(ScanCase):
+    """Its echo, which gives back all that it gets, by a service that may change bodies."""
+
+    scan = """
+inspector = "icap"
+[icap]
+upload_service = "echo"
+download_service = "echo"
+changes = true
+"""
+
+    def prepare(self) -> None:
+        super().prepare()
+        clamav = Clamav(self.router, self.scene.folder / "clamav")
+        CIcap(self.router, self.scene.folder / "icap", clamav).start()
+
+    def test_bodies(self) -> None:
+        """What it gives back is what came: small, large, empty, in chunks, compressed; uploads."""
+        for form in ("length", "chunked", "close"):
+            self.assertEqual(self.get(f"clean?form={form}"), (200, CLEAN), form)
+        self.assertEqual(self.get("eicar"), (200, EICAR))
+        self.assertEqual(self.get("empty"), (200, b""))
+        self.assertEqual(self.get("gzip-clean?coding=gzip"), (200, compressed(b"clean")))
+        self.assertEqual(self.put("good", CLEAN), 201)
+        self.assertEqual((self.www / "put-good").read_bytes(), CLEAN)
+        self.assertNotIn("changed", self.record(filename="good"))

@@ -35,6 +35,15 @@ def same(head: bytes, content: bytes, mode: bytes = b"res") -> bytes:
     )
 
 
+def partial(head: bytes, content: bytes, original: int) -> bytes:
+    """An answer that gives this, and then the original from there on (206)."""
+    chunk = b"%x\r\n%b\r\n" % (len(content), content) if content else b""
+    return (
+        b"ICAP/1.0 206 Partial Content\r\nEncapsulated: res-hdr=0, res-body=%d\r\n\r\n%b%b"
+        b"0; use-original-body=%d\r\n\r\n" % (len(head), head, chunk, original)
+    )
+
+
 class Icap:
     """
     Answers.

@@ -23,7 +23,7 @@ from protocols.scanners.icap.answer import Head, body_of, read_head, read_messag
 from protocols.scanners.icap.inspector import IcapInspector, IcapSettings, Known, read_service
 from protocols.scanners.icap.options import options
 from tests.protocols.scanners.clamd import VIRUS
-from tests.protocols.scanners.icap import CONTINUE, FOUND, NOTHING, OPTIONS, Icap, same
+from tests.protocols.scanners.icap import CONTINUE, FOUND, NOTHING, OPTIONS, Icap, partial, same
 
 SETTINGS = IcapSettings(send_client=True, send_user=True)
 DOWNLOAD = Envelope(
@@ -203,6 +203,47 @@ class IcapTests(SynchronousTestCase):
             session = scan(b"some bytes", Icap(says), envelope)
             self.assertEqual(session.sent[SERVER], b"", says)
             self.assertEqual(self.found(session), [found])
+
+    def test_edited(self) -> None:
+        """With C{changes}, what it makes of a body passes in its place, whole or in part."""
+        upload = evolve(DOWNLOAD, direction="upload", http=HttpEnvelope("PUT", "http://a/b"))
+        line = b"PUT http://a/b HTTP/1.1\r\n\r\n"
+        body = b"some bytes"
+        for envelope, says, passes in (
+            (DOWNLOAD, same(HEAD, b"other bytes"), b"other bytes"),
+            (DOWNLOAD, same(HEAD, body), body),
+            (DOWNLOAD, NOTHING, body),
+            (upload, same(line, b"other", b"req"), b"other"),
+            (DOWNLOAD, partial(HEAD, b"all", 4), b"all bytes"),
+            (DOWNLOAD, partial(HEAD, b"some", 4), body),
+            (DOWNLOAD, partial(HEAD, b"", 0), body),
+            (DOWNLOAD, partial(HEAD, b"more: ", 0), b"more: some bytes"),
+            (DOWNLOAD, partial(HEAD, b"none", 10), b"none"),
+        ):
+            icap = Icap(says)
+            session = scan(body, icap, envelope, changes=True, memory_bytes=3)
+            self.assertEqual(session.sent[SERVER], passes, says)
+            self.assertIn(b"\r\nAllow: 204, 206\r\n", icap.requests[1][0])
+            (record,) = session.records_of("fileinfo")
+            self.assertEqual(record["scan"].get("changed", False), passes != body, says)
+
+    def test_edited_wrong(self) -> None:
+        """A page in its place, another coding, or a part of nothing does not pass."""
+        page = b"HTTP/1.1 403 No\r\n\r\n"
+        coded = HEAD[:-2] + b"Content-Encoding: gzip\r\n\r\n"
+        for says, found in (
+            (same(page, b"No"), ["refused by the service (403)"]),
+            (same(coded, b"x"), ["coded otherwise by the service"]),
+            (partial(HEAD, b"x", 11), "failed"),
+            (partial(HEAD, b"x", 4).replace(b"; use-original-body=4", b""), "failed"),
+            (partial(HEAD, b"x", 4).replace(b" 206 P", b" 200 O"), "failed"),
+        ):
+            session = scan(b"some bytes", Icap(says), changes=True)
+            self.assertEqual(session.sent[SERVER], b"", says)
+            self.assertEqual(self.found(session), found, says)
+        session = scan(b"some bytes", Icap(partial(HEAD, b"all", 4)))
+        self.assertEqual(session.sent[SERVER], b"")
+        self.assertEqual(self.found(session), "failed")  # nobody has offered that
 
     def test_rubbish(self) -> None:
         """Whatever else it answers: nothing passes, and it is the scanner's fault."""
