@@ -11,8 +11,15 @@ import click
 
 from gateway.cli.asking import answered, asking
 from gateway.cli.terminal import Terminal
+from gateway.kernel.counted import counted
+from gateway.kernel.errors import KernelError
 
 TITLES = ("count", "service", "written at", "what it is")
+
+BELOW = (
+    "Sessions and hits since the gateway was started; packets without a connection, such as first "
+    "ones, since the rules were installed, the gateway's own probes among them."
+)
 
 Row = tuple[str, str, str, str]
 
@@ -25,22 +32,41 @@ def show_counters(path: Path, unused: bool, as_json: bool) -> None:
     """
     with asking(path) as client:
         answer = answered(client, "rules")
+    packets = _packets(answer["port"])
+    for rule in answer["rules"]:
+        found = [packets.get(number, 0) for number in rule["numbers"]]
+        rule["packets"] = sum(found) if packets else None
     if unused:
-        answer = {
-            "rules": [each for each in answer["rules"] if each["sessions"] == 0],
-            "tests": [each for each in answer["tests"] if each["hits"] == 0],
-        }
+        answer["rules"] = [each for each in answer["rules"] if _is_unused(each)]
+        answer["tests"] = [each for each in answer["tests"] if each["hits"] == 0]
     if as_json:
         click.echo(json.dumps(answer, indent=2))
     else:
-        below = "Since the gateway was started. What the kernel decides alone is not counted here."
-        Terminal().table(TITLES, _rows(answer), below)
+        Terminal().table(TITLES, _rows(answer), BELOW)
+
+
+def _packets(port: int) -> Mapping[int, int]:
+    """What the kernel has counted; empty if it does not say so, or not to us."""
+    try:
+        return counted(port)
+    except (OSError, KernelError):
+        return {}
+
+
+def _is_unused(rule: Mapping[str, Any]) -> bool:
+    """Whether a rule has brought nothing. Where sessions are counted, packets may be probes."""
+    return (rule["packets"] if rule["sessions"] is None else rule["sessions"]) == 0
 
 
 def _rows(answer: Mapping[str, Any]) -> Iterator[Row]:
     for rule in answer["rules"]:
-        count = "-" if rule["sessions"] is None else f"{rule['sessions']} sessions"
         says = "; ".join(rule["says"])
-        yield count, rule["service"], rule["place"], f"rule, {rule['action']}: {says}"
+        yield _count(rule), rule["service"], rule["place"], f"rule, {rule['action']}: {says}"
     for test in answer["tests"]:
         yield f"{test['hits']} hits", test["service"], test["place"], "test, list or setting"
+
+
+def _count(rule: Mapping[str, Any]) -> str:
+    """C{3 sessions, 5 packets}."""
+    counts = ((rule[word], word) for word in ("sessions", "packets"))
+    return ", ".join(f"{count} {word}" for count, word in counts if count is not None) or "-"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.arguments import config_option
+from gateway.cli.arguments import DEFAULT_DIRECTORY
 from gateway.cli.asking import control_option, json_option
 from gateway.cli.configuration import load_policy
 from gateway.cli.counters import show_counters
@@ -54,7 +54,14 @@ TABLE = "table"
 
 
 @click.command("rules")
-@config_option
+@click.option(
+    "--config",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=DEFAULT_DIRECTORY,
+    show_default=True,
+    help="The folder with gateway.toml.",
+)
 @click.option(
     "--as",
     "script",
@@ -84,6 +91,8 @@ def command(
     if counters:
         show_counters(path, unused, as_json)
         return
+    if not directory.is_dir():
+        raise click.BadParameter(f"{directory} does not exist", param_hint="--config")
     policy = load_policy(directory)
     if script == TABLE:
         Terminal().table(TITLES, map(partial(_row, policy), policy.rules), _below(policy))

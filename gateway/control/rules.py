@@ -31,6 +31,7 @@ class Rules:
         known = {(each["service"], each["place"]) for each in rules}
         matched = dict.fromkeys((*_tests(policy.services.values()), *hits))
         return {
+            "port": policy.divert.port,
             "rules": rules,
             "tests": [
                 {"service": service, "place": place, "hits": hits.get((service, place), 0)}
@@ -42,6 +43,7 @@ class Rules:
     def merge(self, asked: Asked, answers: Sequence[Answer]) -> Answer:
         """See L{Question<gateway.control.question.Question>}: what was counted is added up."""
         return {
+            "port": answers[0]["port"],
             "rules": _added("sessions", (answer["rules"] for answer in answers)),
             "tests": _added("hits", (answer["tests"] for answer in answers)),
         }
@@ -53,7 +55,7 @@ def _rules(policy: Policy, hits: Mapping[tuple[str, str], int]) -> list[Answer]:
     that could be counted here.
     """
     found: dict[tuple[str, str], Answer] = {}
-    for rule in policy.rules:
+    for number, rule in enumerate(policy.rules):
         key = rule.service, rule.place.at_line
         action = policy.services[rule.service].action
         told: Answer = {
@@ -61,9 +63,12 @@ def _rules(policy: Policy, hits: Mapping[tuple[str, str], int]) -> list[Answer]:
             "place": rule.place.at_line,
             "action": action.value,
             "says": [],
+            "numbers": [],
             "sessions": hits.get(key, 0) if action is Action.INSPECT else None,
         }
-        found.setdefault(key, told)["says"].append(describe(rule))
+        told = found.setdefault(key, told)
+        told["says"].append(describe(rule))
+        told["numbers"].append(number)
     return list(found.values())
 
 

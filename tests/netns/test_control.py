@@ -200,6 +200,36 @@ def _has_said(events: subprocess.Popen[bytes]) -> bool:
     return events.poll() is not None
 
 
+class CountersTests(ControlCase):
+    """C{tproxygw rules --counters}"""
+
+    fresh = True
+    services = {
+        "relay": RELAY + "ports = [8001]\n",
+        "never": RELAY + "ports = [8002]\n",
+        "closed": 'action = "deny"\n[[rule]]\nfrom = ["office"]\nports = [8003]\n',
+        "open": 'action = "forward"\n[[rule]]\nfrom = ["office"]\nports = [8004]\n',
+    }
+
+    def test_counters(self) -> None:
+        """What each rule has brought, here and in the kernel; and those that brought nothing."""
+        listener = self.listen(8001)
+        for _ in range(2):
+            self.dial(listener.getsockname())
+            self.accept(listener)
+        self.assertRaises(ConnectionRefusedError, self.dial, (SERVER, 8003))
+        self.assertRaises(ConnectionRefusedError, self.dial, (SERVER, 8004))
+        answer = self.ask("rules", "--counters")
+        sessions = {each["service"]: each["sessions"] for each in answer["rules"]}
+        packets = {each["service"]: each["packets"] for each in answer["rules"]}
+        self.assertEqual(sessions, {"relay": 2, "never": 0, "closed": None, "open": None})
+        self.assertEqual((packets["closed"], packets["open"]), (1, 1))
+        # each rule that inspects is probed
+        self.assertEqual(packets["relay"] - packets["never"], 2)
+        unused = self.tproxygw("rules", "--counters", "--unused").stdout.splitlines()
+        self.assertEqual([line.split("\t")[1] for line in unused], ["never"])
+
+
 class GroupTests(ControlCase):
     """Groups: who may look, and who may change something."""
 

@@ -52,6 +52,9 @@ from gateway.policy.service import Reply
 PREFIX = "tproxygw_"
 """How the names of our tables start. The listeners' first port follows."""
 
+RULE = "rule"
+"""How the names of the chains of rules begin. The rule's number follows."""
+
 _FIRST = "tcp flags & (syn | ack) == syn"
 _LATE = "tcp flags & (syn | ack) != syn"
 
@@ -106,7 +109,7 @@ class _Table:
         self._divert = ruleset.divert
         self._zone = ruleset.divert.conntrack_zone
         self._chains: dict[str, list[str]] = {}
-        self._nodes = Nodes(ruleset, self._chains, self._verdict)
+        self._nodes = Nodes(ruleset, self._chains, self._rule)
         self._write_arrive()
         self._write_first()
         self._write_deliver()
@@ -241,6 +244,22 @@ class _Table:
         self._chains["whole"] = [f"meta l4proto tcp tproxy to :{self._divert.port}"]
 
     # What becomes of it
+
+    def _rule(self, number: int, verdict: Verdict) -> str:
+        """
+        The name of the chain of one rule, where packets are counted: refused ones once, though
+        they are decided about twice.
+        """
+        carried_out = self._verdict(verdict)
+        name = f"{RULE}{number}_{carried_out}"
+        if name not in self._chains:
+            self._chains[name] = [*self._counted_before(verdict), f"counter goto {carried_out}"]
+        return name
+
+    def _counted_before(self, verdict: Verdict) -> Iterator[str]:
+        """Past the counter, if it was there already."""
+        if self._zone and isinstance(verdict, Deny):
+            yield f"meta {has(self._undecided())} goto {self._verdict(verdict)}"
 
     def _verdict(self, verdict: Verdict) -> str:
         """The name of the chain that carries C{verdict} out."""

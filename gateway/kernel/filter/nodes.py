@@ -28,7 +28,7 @@ class Nodes:
     Writes the chain C{decide} and all that it leads to.
 
     @param chains: where chains are written to, by name.
-    @param verdict: writes the chain that carries a verdict out, and names it.
+    @param verdict: writes the chain that carries the verdict of a rule out, and names it.
     @ivar sets: the texts of the named sets.
     """
 
@@ -36,7 +36,7 @@ class Nodes:
         self,
         ruleset: Ruleset,
         chains: dict[str, list[str]],
-        verdict: Callable[[Verdict], str],
+        verdict: Callable[[int, Verdict], str],
     ) -> None:
         self._ruleset = ruleset
         self._chains = chains
@@ -101,7 +101,7 @@ class Nodes:
 
     def _write_node(self, node: Node) -> str:
         if isinstance(node, Steps) and len(node.steps) == 1 and not node.steps[0].conditions:
-            return self._verdict(node.steps[0].verdict)
+            return self._verdict(node.steps[0].number, node.steps[0].verdict)
         lines = [self._split(node)] if isinstance(node, Split) else self._steps(node)
         name = f"node{len(self._nodes)}"
         self._chains[name] = lines
@@ -124,7 +124,7 @@ class Nodes:
             f"{self._key(dimension)} {self._set(dimension, spans)} "
             for dimension, spans in step.conditions
         )
-        return "".join(conditions) + f"goto {self._verdict(step.verdict)}"
+        return "".join(conditions) + f"goto {self._verdict(step.number, step.verdict)}"
 
     def _key(self, dimension: Dimension) -> str:
         """The field of the packet that is C{dimension}."""

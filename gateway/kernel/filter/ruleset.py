@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import IntEnum
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from gateway.policy.connection import Protocol
 from gateway.policy.divert import Divert
@@ -59,11 +59,16 @@ class Dimension(IntEnum):
 
 @frozen
 class Clause:
-    """One rule in one branch."""
+    """
+    One rule in one branch.
+
+    @ivar number: which one of the policy's it is, in deciding order.
+    """
 
     sets: tuple[Spans, Spans, Spans]
     verdict: Verdict
     rule: Rule = field(eq=False, repr=False)
+    number: int = field(default=0, eq=False)
 
 
 @frozen
@@ -134,8 +139,8 @@ def _branches(policy: Policy, classes: tuple[str | None, ...]) -> Iterator[Branc
         for listener, interface in enumerate(classes):
             for protocol in Protocol:
                 clauses = tuple(
-                    _clause(policy, rule, family, listener, protocol, known)
-                    for rule in policy.rules
+                    evolve(_clause(policy, rule, family, listener, protocol, known), number=number)
+                    for number, rule in enumerate(policy.rules)
                     if _concerns(rule, family, interface, protocol)
                 )
                 if clauses:

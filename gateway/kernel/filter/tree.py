@@ -36,10 +36,11 @@ LISTED = 5_000_000
 
 @frozen
 class Step:
-    """If all conditions hold, the verdict."""
+    """If all conditions hold, the verdict of the rule with this number."""
 
     conditions: tuple[tuple[Dimension, Spans], ...]
     verdict: Verdict
+    number: int
 
 
 @frozen(eq=False)
@@ -122,7 +123,9 @@ class _Tree:
 
     def _step(self, index: int, asked: frozenset[Dimension]) -> Step:
         clause = self._branch.clauses[index]
-        return Step(tuple((d, clause.sets[d]) for d in sorted(asked)), clause.verdict)
+        return Step(
+            tuple((d, clause.sets[d]) for d in sorted(asked)), clause.verdict, clause.number
+        )
 
     def _split(self, state: State) -> Split | None:
         """C{state}, cut where it helps most; C{None}: it does not help, or is too dear."""
