@@ -55,7 +55,8 @@ def _packets(port: int) -> Mapping[int, int]:
 
 def _is_unused(rule: Mapping[str, Any]) -> bool:
     """Whether a rule has brought nothing. Where sessions are counted, packets may be probes."""
-    return (rule["packets"] if rule["sessions"] is None else rule["sessions"]) == 0
+    count = rule["packets"] if rule["sessions"] is None else rule["sessions"]
+    return bool(count == 0)
 
 
 def _rows(answer: Mapping[str, Any]) -> Iterator[Row]:
