@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import ssl
 import sys
 from pathlib import Path
 from typing import ClassVar
 
-from tests.netns.case import SERVER
+from tests.netns.case import CLIENT, SERVER
+from tests.netns.commands import command
 from tests.netns.tls_case import BANK, GOOD, TLS_SERVICE, WEB, TlsCase
 
 RULES = (
@@ -41,6 +44,34 @@ class InspectedTests(TlsCase):
         self.assertNotIn("flaws", own)
         http = [one for one in self.scene.records() if one["event_type"] == "http"]
         self.assertEqual(http[-1]["http"]["hostname"], GOOD)
+
+    def test_story(self) -> None:
+        """An operator sees what is agreed on both sides, and what is asked for within."""
+        believed = ssl.create_default_context(cafile=str(self.scene.folder / "gateway.crt"))
+        plain = self.dial((SERVER, 443))
+        with believed.wrap_socket(plain, server_hostname=GOOD) as ours:
+            ours.sendall(b"GET / HTTP/1.1\r\nHost: good.example\r\n\r\n")
+            heard = b""
+            while b"</p>" not in heard:
+                heard += ours.recv(65536)
+            at = ("--control", str(self.scene.daemon.control), "--json")
+            (row,) = json.loads(command(self.router, "sessions", *at).stdout)["sessions"]
+            story = json.loads(command(self.router, "show", str(row["id"]), *at).stdout)
+        client, server = (story["legs"][side]["tls"] for side in ("client", "server"))
+        self.assertEqual((client["version"], client["names"]), ("TLS 1.3", []))
+        self.assertEqual((server["version"], server["subject"]), ("TLS 1.3", f"CN={GOOD}"))
+        self.assertIn(GOOD, server["names"])
+        self.assertEqual(story["inspector"], {"name": "http", "about": "requests: 1, all answered"})
+
+    def test_explained(self) -> None:
+        """What would be decided about a URL is told by who looks inside."""
+        said = command(
+            self.router,
+            *("explain", "--config", str(self.scene.config), "--from", CLIENT),
+            *("--to", f"{SERVER}:443", "--url", f"https://{GOOD}/", "--method", "TRACE"),
+        )
+        self.assertIn('what is inside is for service "web"', said.stdout)
+        self.assertIn("the method TRACE is not allowed", said.stdout)
 
     def test_spliced(self) -> None:
         """A bank's own certificate comes through, since nobody looks inside."""
