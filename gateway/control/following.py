@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from ipaddress import ip_address
 from typing import Any, Protocol
 
 from gateway.control.networks import read_network
@@ -75,7 +76,8 @@ class Followed:
         meant = [following for following in self._followings if following.may_mean(line)]
         if not meant:
             return
-        record = json.loads(line)
+        # who wants everything needs nothing read
+        record = json.loads(line) if any(following.reads for following in meant) else {}
         for following in meant:
             try:
                 following.tell(record, line)
@@ -93,16 +95,18 @@ class Following:
     """
     One who follows.
 
-    @param words: one of these is in each record that matches. None: that can't be said.
+    @param words: of each of these groups, one is in each record that matches.
+    @ivar reads: whether records have to be read to know.
     """
 
     def __init__(
         self,
-        matches: Matches,
+        matches: Matches | None,
         follower: Follower,
         over: Callable[[Following], None],
-        words: Sequence[bytes] = (),
+        words: Sequence[Sequence[bytes]] = (),
     ) -> None:
+        self.reads = matches is not None
         self._matches = matches
         self._words = words
         self._follower = follower
@@ -111,11 +115,11 @@ class Following:
 
     def may_mean(self, line: bytes) -> bool:
         """Whether the record has to be read: most of them never are."""
-        return not self._words or any(word in line for word in self._words)
+        return all(any(word in line for word in group) for group in self._words)
 
     def tell(self, record: Record, line: bytes) -> None:
         """A record was written: tell it, if it matches and he takes it."""
-        if not self._matches(record):
+        if self._matches is not None and not self._matches(record):
             return
         if not self._follower.ready:
             self._missed += 1
@@ -140,22 +144,38 @@ DENIED = (b'"denied', b'"refused"')
 """The verdict, or who denied it; or a count of what was refused."""
 
 
-def _words(asked: Asked) -> Sequence[bytes]:
+def _words(asked: Asked) -> Sequence[Sequence[bytes]]:
     """What a record that matches has in it, without reading it. The filters have been checked."""
+    groups: list[Sequence[bytes]] = []
     if asked.get("id") is not None:
-        return (str(asked["id"]).encode(),)
-    return DENIED if asked.get("denied") else ()
+        groups.append((str(asked["id"]).encode(),))
+    if asked.get("denied"):
+        groups.append(DENIED)
+    if asked.get("type") is not None:
+        types = [asked["type"]] if isinstance(asked["type"], str) else asked["type"]
+        groups.append([_member("event_type", each) for each in types])
+    groups += [(_member(key, asked[key]),) for key in ("service", "verdict") if asked.get(key)]
+    for key, field in _ADDRESSES.items():
+        host = asked.get(key)
+        if host and "/" not in host:
+            groups.append((_member(field, str(ip_address(host))),))
+    return groups
 
 
-def read_filter(asked: Asked) -> Matches:
+def _member(key: str, value: str) -> bytes:
+    """As records are written: without spaces, in ASCII."""
+    return json.dumps({key: value}, separators=(",", ":"))[1:-1].encode()
+
+
+def read_filter(asked: Asked) -> Matches | None:
     """
-    What a question wants to be told.
+    What a question wants to be told; C{None}: everything.
 
     @raise Misasked: it can't be read.
     """
     check_keys(asked, tuple(_FILTERS))
     tests = [read(asked, key) for key, read in _FILTERS.items() if asked.get(key) is not None]
-    return lambda record: all(test(record) for test in tests)
+    return (lambda record: all(test(record) for test in tests)) if tests else None
 
 
 def _type(asked: Asked, key: str) -> Matches:
@@ -195,12 +215,14 @@ def _is_denied(record: Record) -> bool:
     return bool(own.get("verdict") == "denied" or own.get("denied_by") or refused)
 
 
+_ADDRESSES = {"client": "src_ip", "server": "dest_ip"}
+"""Filters, and the fields of records that they are about."""
+
 _FILTERS: dict[str, Callable[[Asked, str], Matches]] = {
     "type": _type,
     "id": _id,
     "service": _own,
     "verdict": _own,
-    "client": partial(_network, "src_ip"),
-    "server": partial(_network, "dest_ip"),
+    **{key: partial(_network, field) for key, field in _ADDRESSES.items()},
     "denied": _denied,
 }

@@ -54,7 +54,7 @@ class FollowTests(ControlCase):
     def write(self, *records: dict[str, Any]) -> None:
         assert self.tape.tell is not None
         for record in records:
-            self.tape.tell(json.dumps(record).encode() + b"\n")
+            self.tape.tell(json.dumps(record, separators=(",", ":")).encode() + b"\n")
 
     def test_unread(self) -> None:
         """Who follows one session, or what is denied, costs nearly nothing: others are not read."""
