@@ -194,6 +194,25 @@ class BetweenTests(OutlivedCase):
         upstream = [one["upstream"]["ip"] for one in records(session)]
         self.assertEqual(upstream, [address.host for address in reached])
 
+    def test_another_protocol(self) -> None:
+        """The next server may be asked for an upgrade, or a tunnel; and there it ends with them."""
+        upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+        for request, answer in (
+            (b"GET / HTTP/1.1\r\nHost: a\r\n" + upgrade, b"HTTP/1.1 101 Go\r\n" + upgrade),
+            (b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"),
+        ):
+            policy = HttpSettings(upgrades=frozenset({"websocket"}), connect=True)
+            session = ask(GET % 1, policy)
+            session.says(SERVER, CLOSE)
+            session.says(CLIENT, request)
+            session.says(SERVER, answer)
+            self.assertTrue(session.released)
+            self.assertEqual(len(session.connected), 2)
+            session.says(CLIENT, b"\x81\x00")
+            self.assertEqual(session.sent[SERVER], GET % 1 + request + b"\x81\x00")
+            session.hangs_up(SERVER)
+            self.assertIn(CLIENT, session.halves)
+
     def test_while_deciding(self) -> None:
         """A server that goes while a request is read, is not missed by it."""
         for goes in (FakeSession.hangs_up, FakeSession.resets):
