@@ -571,7 +571,8 @@ class ISession(Interface):
 class IDatagramInspector(Interface):
     """
     Protocol knowledge for one session of datagrams (UDP): what comes between one port of a client
-    and one of a server. What its methods raise means the same as in L{IInspector}.
+    and one of a server. What its methods raise means the same as in L{IInspector}, whose C{about}
+    it may have, too.
     """
 
     def started() -> None:

@@ -42,6 +42,7 @@ from gateway.policy.service import Service
 from gateway.policy.tls import Terms
 from gateway.session import guard
 from gateway.session.equipment import Equipment
+from gateway.session.inspection import about
 from gateway.session.patience import Patience
 from gateway.session.probe import Probe
 from gateway.session.timer import Timer
@@ -371,6 +372,7 @@ class DatagramSession:
             LegStory(ends[0], ends[1], sent=snapshot.to_server),
             upstream=upstream,
             inspector=type(self._inspector),
+            about=about(self._inspector),
             limits=self._patience.running,
             denied=self._denied,
         )

@@ -111,15 +111,8 @@ class Inspection:
         return unread
 
     def about(self) -> str:
-        """See L{IInspector.about}. A bug in it is logged, and the session goes on."""
-        about = getattr(self.present, "about", None)
-        if about is None:  # one that was written for an earlier contract
-            return ""
-        try:
-            return str(about())
-        except Exception:
-            log.failure("an inspector could not tell about itself")
-            return ""
+        """See L{IInspector.about}."""
+        return about(self.present)
 
     def closed(self, session: guard.Guarded, verdict: Verdict) -> None:
         """See L{IInspector.closed}."""
@@ -129,3 +122,15 @@ class Inspection:
         self.present, self._former = None, ()
         for inspector in inspectors:
             guard.call(session, inspector.closed, verdict)
+
+
+def about(inspector: object) -> str:
+    """What an inspector says of itself. A bug in that is logged, and its session goes on."""
+    telling = getattr(inspector, "about", None)
+    if telling is None:  # one that was written for an earlier contract
+        return ""
+    try:
+        return str(telling())
+    except Exception:
+        log.failure("an inspector could not tell about itself")
+        return ""

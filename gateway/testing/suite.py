@@ -130,6 +130,20 @@ class InspectorSuite(_TestCase):
                         held = self._held(sample, [*sample.steps[:at], (side, begun)], side)
                         self.assertLess(held, self.memory, f"{sample.name}: bytes held")
 
+    def test_about(self) -> None:
+        """At every moment an operator may look, and is told a line, and nothing changes by that."""
+        for sample in self.conversations:
+            whole = self._converse(sample).result()
+            session = FakeSession(self.inspector, sample.settings)
+            session.start()
+            for side, data in sample.steps:
+                self.assertIsInstance(session.inspector.about(), str, sample.name)
+                if session.verdict is None and (side is CLIENT or session.opened):
+                    session.hangs_up(side) if data is END else session.says(side, data)
+            session.over(Verdict(Outcome.CLOSED, "the conversation is over"))
+            self.assertIsInstance(session.inspector.about(), str, sample.name)
+            self._same(f"{sample.name}, looked at", whole, Course(session).result())
+
     def test_nothing_stays(self) -> None:
         """A session that is over is freed at once, and leaves no circles to a collector."""
         self._leaves(self.conversations)  # what is made once, and kept, is made now

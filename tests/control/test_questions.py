@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gateway.policy.load import load
 from gateway.registry import find
+from gateway.session.session import Session
 from tests.control.case import READER, ROOT, ControlCase
 
 WEB = """inspector = "http"
@@ -162,6 +163,28 @@ class KillTests(ControlCase):
         self.assertProblem("no such key", self.ask("kill", clinet="192.0.2.1"))
         self.assertEqual(len(self.world.register.running), 1)
         self.assertEqual(self.ask("kill", all=True)["killed"], 1)
+
+    def test_announced(self) -> None:
+        """The connections that a session has announced end with it."""
+        self.comes(port=1)
+        self.comes(port=2)
+        (control, data) = self.world.register.running.values()
+        assert isinstance(data, Session)
+        data.identity = data.identity._replace(parent=control.identity.id)
+        self.assertEqual([row["id"] for row in self.listed(parent=control.identity.id)], [data.id])
+        self.assertEqual(self.ask("kill", id=control.identity.id)["killed"], 2)
+
+    def test_leaving(self) -> None:
+        """A session whose verdict is known keeps it: its last words are cut off, no more."""
+        client = self.comes()
+        (session,) = self.world.register.running.values()
+        assert isinstance(session, Session)
+        client.slow(0)
+        session.deny("not allowed", b"go away")
+        self.assertEqual(self.ask("kill", all=True)["killed"], 1)
+        (flow,) = self.world.flows
+        self.assertEqual(flow.verdict.reason, "not allowed")
+        self.assertTrue(client.was_reset)
 
     def test_gone(self) -> None:
         """One that is not there is no mistake."""
