@@ -17,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import count, cycle
 from typing import NamedTuple
 
-from bench import mixed, server, tls
+from bench import mixed, names, server, tls
 from bench.network import SERVER_HOST
 from bench.server import (
     HTTP_END,
@@ -400,6 +400,20 @@ def tls_idle(seconds: float, size: int) -> Result:
     return Result(len(held), 0)
 
 
+def dns_queries(seconds: float, size: int) -> Result:
+    """Queries by UDP from C{size} ports, one at a time from each."""
+    asking = names.Asking(SERVER_HOST, size, fresh=False)
+    took = asking.run(seconds)
+    return Result(asking.done, took, asking.lost)
+
+
+def dns_ports(seconds: float, size: int) -> Result:
+    """Queries by UDP, each from a port of its own, C{size} at a time."""
+    asking = names.Asking(SERVER_HOST, size, fresh=True)
+    took = asking.run(seconds)
+    return Result(asking.done, took, asking.lost)
+
+
 def idle(seconds: float, size: int) -> Result:
     """
     C{size} connections with one exchange each, or as many as are accepted;
@@ -471,6 +485,8 @@ LOADS: dict[str, Callable[[float, int], Result]] = {
     "tls-requests": tls_requests,
     "tls-download": tls_download,
     "tls-idle": tls_idle,
+    "dns-queries": dns_queries,
+    "dns-ports": dns_ports,
     "idle": idle,
     "stuck": stuck,
 }

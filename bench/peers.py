@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 
-from bench import tls
+from bench import names, tls
 from bench.network import CLIENT_HOST, CLIENT_INTERFACE, ROOT, SERVER_HOST, run, start
 from bench.server import HTTP_HOST
 from bench.ways import NOT_PAST_IT, Gateway, Released, Way
@@ -47,6 +47,15 @@ table ip data {{
 }}
 """
 """Squid listens for data connections on its own addresses, but announces the server's."""
+
+DNS_RULES = f"""
+table ip bench {{
+  chain prerouting {{
+    type nat hook prerouting priority dstnat;
+    iifname {CLIENT_INTERFACE} udp dport {names.PORT} redirect to :{names.PORT}
+  }}
+}}
+"""
 
 HAPROXY = """
 global
@@ -241,6 +250,24 @@ class Nginx(Peer):
         self.process = start(self.network.gateway, ["nginx", "-c", str(file)], self.log)
 
 
+class Dnsmasq(Peer):
+    """dnsmasq as it forwards what it does not know, to which clients are redirected; it logs."""
+
+    name = "dnsmasq"
+    protocols = ("dns",)
+    rules = DNS_RULES
+
+    def between(self) -> None:
+        """Nothing is cached, as no name is asked for twice."""
+        self.network.filter(self.rules + NOT_PAST_IT)
+        command = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv"]
+        command += ["--no-hosts", "--user=root", "--pid-file=", "--cache-size=0"]
+        command += [f"--port={names.PORT}", f"--server={SERVER_HOST}#{names.PORT}"]
+        command += ["--stop-dns-rebind", "--address=/ads.bench.example/tracker.example.org/"]
+        command += ["--log-queries", f"--log-facility={self.folder / 'queries.log'}"]
+        self.process = start(self.network.gateway, command, self.log)
+
+
 class Mitmproxy(Peer):
     """mitmproxy as it comes, in transparent mode: from its own address, a line for each request."""
 
@@ -262,4 +289,4 @@ class Mitmproxy(Peer):
 def ways() -> tuple[type[Way], ...]:
     """All that can run here: mitmproxy is not in Debian's list."""
     mitmproxy = [Mitmproxy] if MITMDUMP.exists() else []
-    return (Way, HAProxy, Squid, Nginx, *mitmproxy, Gateway, Released)
+    return (Way, HAProxy, Squid, Nginx, Dnsmasq, *mitmproxy, Gateway, Released)

@@ -43,6 +43,10 @@ LOADS = {
         Load("ftp-sessions", "session", 8, 2, "ftp"),
         Load("ftp-download", "GiB", 2, 1, "ftp"),
     ),
+    "dns": (
+        Load("dns-queries", "query", 32, 4, "dns"),
+        Load("dns-ports", "query", 32, 0, "dns"),
+    ),
     "tls": (
         Load("tls-connections", "connection", 8, 0.55, "tls"),
         Load("tls-requests", "request", 32, 1.2, "tls"),
@@ -68,6 +72,7 @@ PEERS = {
     "http": "Squid",
     "smtp": "HAProxy",
     "ftp": "Squid",
+    "dns": "dnsmasq",
     "tls": "Squid",
     "tls-static": "HAProxy",
 }

@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import tls
+from bench import names, tls
 from bench.network import CLIENT_INTERFACE, Network, start, start_python, stop
 from bench.server import SMTP_CONTENT_PORT, SMTP_PORT, SMTP_PORTS
 from bench.usage import Cpu, cpu
@@ -101,6 +101,17 @@ read_paths = "/.*"
 """
 """Reading by some users; the server is asked where they are, and their paths are looked at."""
 
+NAMES = f"""
+inspector = "dns"
+[[rule]]
+ports = [{names.PORT}]
+protocol = "udp"
+[dns]
+[[dns.rule]]
+name = [".ads.bench.example", "tracker.example.org"]
+"""
+"""A block list, and private addresses for public names are looked for."""
+
 TLS = """
 inspector = "tls"
 [[rule]]
@@ -118,6 +129,7 @@ FIRST = {
     "relay": "connections",
     "http": "http-connections",
     "ftp": "ftp-sessions",
+    "dns": "dns-queries",
 }
 """The load that shows whether a way is ready, for each protocol."""
 
@@ -130,7 +142,7 @@ class Way:
     """
 
     name = "forwarding"
-    protocols: tuple[str, ...] = ("relay", "http", "smtp", "ftp", "tls")
+    protocols: tuple[str, ...] = ("relay", "http", "smtp", "ftp", "tls", "dns")
 
     def __init__(self, network: Network, folder: Path, sessions: int) -> None:
         self.network = network
@@ -148,6 +160,8 @@ class Way:
         self.server.stdout.readline()
         if "smtp" in self.protocols:
             self.sinks = [self.sink(port) for port in SMTP_PORTS]
+        if "dns" in self.protocols:
+            self.sinks.append(start_python(self.network.server, "bench.names"))
         if self.tls:
             tls.write(self.folder)
             self.sinks.append(start(self.network.server, tls.server(self.folder), self.log))
@@ -208,7 +222,7 @@ class Gateway(Way):
     """This gateway: a relay and inspectors, with audit records of all they do."""
 
     name = "gateway"
-    protocols = ("relay", "http", "smtp", "ftp", "tls", "tls-static")
+    protocols = ("relay", "http", "smtp", "ftp", "dns", "tls", "tls-static")
 
     def between(self) -> None:
         """The real C{twistd tproxygw} with a service for each protocol."""
@@ -221,7 +235,7 @@ class Gateway(Way):
         (config / "gateway.toml").write_text(text + self.more)
         for name in ("root.pem", "public.crt"):
             shutil.copy2(self.folder / name, config)
-        for name, service in {**self.services(), "secure": TLS}.items():
+        for name, service in {**self.services(), "secure": TLS, "names": NAMES}.items():
             (config / "services" / f"{name}.toml").write_text(service)
         twistd = [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile="]
         state = str(self.folder / "state")

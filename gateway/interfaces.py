@@ -643,6 +643,9 @@ class IDatagramSession(Interface):
     ) -> None:
         """See L{ISession.record}."""
 
+    def record_prepared(event: str, fields: str, gateway: str) -> None:
+        """See L{ISession.record_prepared}."""
+
 
 class IInspectorMaker(Interface):
     """

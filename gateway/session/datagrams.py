@@ -320,6 +320,11 @@ class DatagramSession:
             gateway = {**gateway, "denied_by": place}
         self._equipment.audit.event(event, self.identity, fields, gateway)
 
+    def record_prepared(self, event: str, fields: str, gateway: str) -> None:
+        """See L{IDatagramSession.record_prepared}."""
+        if self._homes:
+            self._equipment.audit.prepared(event, self.identity, fields, gateway)
+
     # What the legs tell
 
     def received(self, side: Side, data: bytes | memoryview) -> None:

@@ -13,7 +13,7 @@ from protocols.dns.chain import Chain
 from protocols.dns.edns import KEEPALIVE
 from protocols.dns.message import AD, TRANSFERS, Message
 from protocols.dns.name import shown
-from protocols.dns.private import is_private
+from protocols.dns.private import Private
 from protocols.dns.record import Record, kind_text
 from protocols.dns.refusal import Refusal
 from protocols.dns.service_binding import BINDINGS, has_ech, hints, without_ech
@@ -36,6 +36,9 @@ ADDITIONALS = frozenset(
 """What is said beside an answer (RFC 1035, 2782, 6763, 9460)."""
 
 _ALWAYS = frozenset((RdataType.CNAME, RdataType.DNAME, RdataType.RRSIG))
+
+
+_NOTHING: tuple[str, ...] = ()
 
 
 class Judged(NamedTuple):
@@ -62,47 +65,73 @@ class Answer:
     """
 
     def __init__(
-        self, settings: DnsSettings, query: Message, message: Message, public: bool, stream: bool
+        self,
+        settings: DnsSettings,
+        private: Private,
+        query: Message,
+        public: bool,
+        stream: bool,
     ) -> None:
+        assert query.question is not None
         self._settings = settings
-        self._query = query
-        self._message = message
+        self._addresses = private
+        self._question = query.question
+        self._edns = query.edns
         self._public = public and settings.rebinding.action != "pass"
-        self._options = passing(settings, stream)
+        self._stream = stream
         self._removed: list[str] = []
 
-    def judge(self, leads: Callable[[bytes], None]) -> Judged:
+    def judge(self, message: Message, leads: Callable[[bytes], None]) -> Judged:
         """
         What passes of it.
 
         @param leads: told of each name that it leads to.
         @raise Refusal: nothing; or what C{leads} raises.
         """
-        message, question = self._message, self._query.question
-        assert question is not None
-        if message.opcode == Opcode.QUERY and question.kind not in TRANSFERS:
-            chain = Chain(question, message.answers, self._settings.chain)
-            for name in chain.names[1:]:
-                leads(name)
-            answers = self._only(message.answers, chain.has, "answers to other questions")
-            self._check_addresses(answers)
-            message = message.with_(
-                answers=self._kept(answers),
-                authorities=self._only(
-                    message.authorities,
-                    lambda record: record.kind in AUTHORITIES,
-                    "records that are no authorities",
-                ),
-                additionals=self._beside(message.additionals),
-            )
-            if self._removed:
-                # RFC 4035, section 3.2.3: it says that the whole answer is authentic
-                message = message.with_(flags=message.flags & ~AD)
+        judged, options = message, _NOTHING
+        if message.opcode == Opcode.QUERY and self._question.kind not in TRANSFERS:
+            judged = self._sections(message, leads)
         edns = message.edns
-        if edns is None or self._query.edns is None:
-            return Judged(message.with_(edns=None), tuple(self._removed))
-        removed = (*self._removed, *edns.others(self._options))
-        return Judged(message.with_(edns=edns.only(self._options)), removed)
+        if edns is not None and self._edns is None:
+            judged = judged._replace(edns=None)
+        elif edns is not None and edns.options:
+            passes = passing(self._settings, self._stream)
+            options = edns.others(passes)
+            judged = judged._replace(edns=edns.only(passes))
+        return Judged(judged, (*self._removed, *options))
+
+    def _sections(self, message: Message, leads: Callable[[bytes], None]) -> Message:
+        """The sections as they pass."""
+        answers, authorities, additionals = message[3:6]
+        if answers:
+            answers = self._answers(answers, leads)
+        if authorities:
+            authorities = self._only(
+                authorities,
+                lambda each: each.kind in AUTHORITIES,
+                "records that are no authorities",
+            )
+        if additionals:
+            additionals = self._beside(additionals)
+        if not self._removed:
+            return message
+        # RFC 4035, section 3.2.3: AD says that the whole answer is authentic
+        return message._replace(
+            flags=message.flags & ~AD,
+            answers=answers,
+            authorities=authorities,
+            additionals=additionals,
+        )
+
+    def _answers(
+        self, answers: tuple[Record, ...], leads: Callable[[bytes], None]
+    ) -> tuple[Record, ...]:
+        chain = Chain(self._question, answers, self._settings.chain)
+        for name in chain.names[1:]:
+            leads(name)
+        answers = self._only(answers, chain.has, "answers to other questions")
+        self._check_addresses(answers)
+        return self._kept(answers)
 
     # Sections
 
@@ -115,8 +144,6 @@ class Answer:
         return kept
 
     def _beside(self, section: tuple[Record, ...]) -> tuple[Record, ...]:
-        if not section:
-            return section
         types = self._settings.types
         section = self._only(
             section,
@@ -135,8 +162,7 @@ class Answer:
 
     def _kept(self, answers: tuple[Record, ...]) -> tuple[Record, ...]:
         """The answers that pass, of those that belong to the question."""
-        question = self._query.question
-        if question is not None and question.kind == RdataType.ANY:
+        if self._question.kind == RdataType.ANY:
             types, refused = self._settings.types, self._settings.refused_types
             answers = self._only(
                 answers,
@@ -169,11 +195,10 @@ class Answer:
                 raise Refusal(reason, rcode, "rebinding.action")
 
     def _private(self, record: Record) -> bool:
-        private = self._settings.rebinding.addresses
         if record.kind in (RdataType.A, RdataType.AAAA):
-            return is_private(record.before, private)
+            return record.before in self._addresses
         if record.kind in BINDINGS:
-            return any(is_private(each, private) for each in hints(record))
+            return any(each in self._addresses for each in hints(record))
         return False
 
     # ECH

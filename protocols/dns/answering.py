@@ -10,11 +10,12 @@ from protocols.dns.decision import ALLOW, Decision
 from protocols.dns.edns import SMALLEST
 from protocols.dns.exchange import Exchange, Pending
 from protocols.dns.message import QR, TC, Message, Reading
-from protocols.dns.name import shown
+from protocols.dns.name import shown, text_of
 from protocols.dns.refusal import Refusal
 from protocols.dns.reply import truncated
 from protocols.dns.session import Session
 from protocols.dns.settings import DnsSettings
+from protocols.dns.shared import Shared
 from protocols.dns.story import Story
 
 _WITHOUT_QUESTION = frozenset((Rcode.FORMERR, Rcode.SERVFAIL, Rcode.NOTIMP, Rcode.REFUSED))
@@ -56,6 +57,7 @@ class Answering:
         self, session: Session, asking: Asking, pending: Pending, story: Story, stream: bool
     ) -> None:
         self._settings: DnsSettings = session.settings
+        self._shared: Shared = session.shared
         self._asking = asking
         self._pending = pending
         self._story = story
@@ -140,9 +142,11 @@ class Answering:
         if exchange.transfer is not None:
             exchange.transfer.takes(message)
         elif message.question is None:
-            message = message.with_(question=exchange.question)
-        judgement = Answer(self._settings, exchange.query, message, exchange.public, self._stream)
-        judged = judgement.judge(lambda name: self._lead(exchange, name))
+            message = message._replace(question=exchange.question)
+        judgement = Answer(
+            self._settings, self._shared.private, exchange.query, exchange.public, self._stream
+        )
+        judged = judgement.judge(message, lambda name: self._lead(exchange, name))
         if message.signature is None and exchange.query.signature is None:
             return judged
         if judged.removed:
@@ -159,7 +163,7 @@ class Answering:
         rule = exchange.decision.rule
         if rule is not None and not rule.chain:
             return
-        decision = self._asking.decision(name, exchange.query)
+        decision = self._asking.decision(text_of(name), exchange.query)
         if decision.action != ALLOW:
             reason = f"the answer leads to {shown(name)}: {decision.reason}"
             raise Blocked(decision._replace(reason=reason))

@@ -109,7 +109,8 @@ class Asking:
         assert question is not None
         if query.edns is not None and query.edns.version:
             raise Refusal(f"version {query.edns.version} of EDNS", Rcode.BADVERS)
-        decision = self.decision(question.name, query)
+        name = text_of(question.name)
+        decision = self.decision(name, query)
         if decision.action != ALLOW:
             refusal = Refusal(decision.reason, by=decision.by)
             self._story.refused(query, number, refusal, decision.action)
@@ -123,7 +124,7 @@ class Asking:
         else:
             self._check_signed(removed)
             written = data
-        public = text_of(question.name) not in self._settings.rebinding.names
+        public = name not in self._settings.rebinding.names
         many = self._stream and question.kind in TRANSFERS
         transfer = Transfer(question.kind) if many else None
         now = self._session.now
@@ -140,12 +141,12 @@ class Asking:
         if removed:
             raise Refusal(f"a signed query with {removed[0]}", Rcode.REFUSED, "edns.options")
 
-    def decision(self, name: bytes, query: Message) -> Decision:
+    def decision(self, name: str, query: Message) -> Decision:
         """What the policy says of a name that a query is for, or that its answer leads to."""
         question, session = query.question, self._session
         assert question is not None
         where = session.client.host, session.server.host
-        asked = Asked(text_of(name), question.kind, question.class_, query.opcode, *where)
+        asked = Asked(name, question.kind, question.class_, query.opcode, *where)
         return decide(self._settings, asked)
 
     def _onward(self, query: Message) -> tuple[Message, tuple[str, ...]]:
@@ -160,7 +161,7 @@ class Asking:
         size = self._settings.edns.udp_bytes
         if not self._stream and edns.size > size:
             edns = edns._replace(size=size)
-        return query.with_(edns=edns), removed
+        return query._replace(edns=edns), removed
 
     # Answers of the gateway's own
 

@@ -10,7 +10,7 @@ from dns.rdatatype import RdataType
 
 from protocols.dns import name as names
 from protocols.dns.kinds import Choice
-from protocols.dns.record import Record
+from protocols.dns.record import FIXED, Record
 from protocols.dns.refusal import Refusal
 
 DO = 0x8000
@@ -23,6 +23,8 @@ SMALLEST = 512
 """Bytes of a datagram that everybody takes (RFC 1035, section 2.3.4)."""
 
 _OPTION = Struct("!HH")
+
+OPT = int(RdataType.OPT)
 
 Options = tuple[tuple[int, bytes], ...]
 
@@ -58,9 +60,19 @@ class Edns(NamedTuple):
 
     def record(self) -> Record:
         """As a record."""
-        found = (_OPTION.pack(kind, len(data)) + data for kind, data in self.options)
+        data = b""
+        if self.options:
+            found = (_OPTION.pack(kind, len(each)) + each for kind, each in self.options)
+            data = b"".join(found)
         rest = self.rcode << 24 | self.version << 16 | self.flags
-        return Record(names.ROOT, RdataType.OPT, self.size, rest, b"".join(found))
+        return Record(names.ROOT, OPT, self.size, rest, data)
+
+    def write(self, out: bytearray) -> None:
+        """Write that record."""
+        record = self.record()
+        out += names.ROOT
+        out += FIXED.pack(record.kind, record.class_, record.seconds, len(record.before))
+        out += record.before
 
     def only(self, passes: Callable[[int], bool]) -> Edns:
         """With these options only."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 from struct import Struct
 from typing import NamedTuple
 
-from attrs import evolve, frozen
 from dns.opcode import Opcode
 from dns.rdatatype import RdataType
 
@@ -35,7 +34,7 @@ Z = 0x0040
 AD = 0x0020
 CD = 0x0010
 
-_OPCODE = 0x7800
+OPCODE = 0x7800
 _RCODE = 0x000F
 
 TRANSFERS = (RdataType.AXFR, RdataType.IXFR)
@@ -57,8 +56,7 @@ class Question(NamedTuple):
         out += QUESTION.pack(self.kind, self.class_)
 
 
-@frozen
-class Message:
+class Message(NamedTuple):
     """
     A message.
 
@@ -81,23 +79,16 @@ class Message:
     @property
     def opcode(self) -> int:
         """What kind of message it is."""
-        return (self.flags & _OPCODE) >> 11
+        return (self.flags & OPCODE) >> 11
 
     @property
     def rcode(self) -> int:
         """How it went, with the upper bits of EDNS."""
         return self.flags & _RCODE | (self.edns.rcode << 4 if self.edns else 0)
 
-    def with_(self, **changes: object) -> Message:
-        """The same with something else."""
-        return evolve(self, **changes)  # type: ignore[arg-type]
-
     def write(self) -> bytes:
         """As it is sent."""
-        extra = [] if self.edns is None else [self.edns.record()]
-        if self.signature is not None:
-            extra.append(self.signature)
-        question = self.question
+        question, edns, signature = self.question, self.edns, self.signature
         out = bytearray(
             HEADER.pack(
                 self.id,
@@ -105,15 +96,19 @@ class Message:
                 question is not None,
                 len(self.answers),
                 len(self.authorities),
-                len(self.additionals) + len(extra),
+                len(self.additionals) + (edns is not None) + (signature is not None),
             )
         )
         places: dict[bytes, int] = {}
         if question is not None:
             question.write(out, places)
-        for section in (self.answers, self.authorities, self.additionals, extra):
+        for section in (self.answers, self.authorities, self.additionals):
             for record in section:
                 write_record(out, record, places)
+        if edns is not None:
+            edns.write(out)
+        if signature is not None:
+            write_record(out, signature, places)
         return bytes(out)
 
 
@@ -164,7 +159,7 @@ class Reading:
     @property
     def opcode(self) -> int:
         """What kind of message it is."""
-        return int(self.flags & _OPCODE) >> 11
+        return int(self.flags & OPCODE) >> 11
 
     @property
     def counts(self) -> tuple[int, int, int]:
@@ -233,6 +228,8 @@ def _edns(additionals: list[Record]) -> tuple[Edns | None, list[Record]]:
     found = [record for record in additionals if record.kind == RdataType.OPT]
     if not found:
         return None, additionals
+    if len(additionals) == 1:
+        return Edns.parse(found[0]), []
     if len(found) > 1:
         raise Refusal("two OPT records in one message")
     rest = [record for record in additionals if record.kind != RdataType.OPT]
@@ -245,10 +242,8 @@ _ELSEWHERE = frozenset((RdataType.OPT, RdataType.TSIG))
 def _plain(section: list[Record], opcode: int) -> tuple[Record, ...]:
     """@raise Refusal: what is about the whole message stands among the records."""
     for record in section:
-        if record.kind in _ELSEWHERE:
-            raise Refusal("an OPT or TSIG record where none belongs")
-        if record.kind in META and opcode != Opcode.UPDATE:
-            raise Refusal(f"a record of type {record.kind}, which can only be asked for")
+        if record.kind in _ABOUT_ALL and (record.kind in _ELSEWHERE or opcode != Opcode.UPDATE):
+            raise Refusal(f"a record of type {record.kind} where none belongs")
     return tuple(section)
 
 
@@ -257,6 +252,8 @@ META = frozenset((RdataType.ANY, RdataType.AXFR, RdataType.IXFR, RdataType.MAILA
 What is asked for and never there (RFC 6895, section 3.1). Only updates have records of the type
 ANY (RFC 2136, section 2.4).
 """
+
+_ABOUT_ALL = _ELSEWHERE | META
 
 
 def check_query(message: Message) -> None:

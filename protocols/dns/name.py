@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
+from functools import lru_cache
 
 from protocols.dns.refusal import Refusal
 
@@ -18,6 +19,9 @@ LONGEST = 255
 """Bytes of a name (RFC 1035, section 2.3.4)."""
 
 ROOT = b"\0"
+
+REMEMBERED = 1024
+"""Names whose text is: most are asked for, and stand in answers, several times within a second."""
 
 _LONGEST_LABEL = 63
 _POINTER = 0xC0
@@ -97,6 +101,7 @@ def labels(name: bytes) -> Iterator[bytes]:
         at += 1 + length
 
 
+@lru_cache(maxsize=REMEMBERED)
 def text_of(name: bytes) -> str:
     """
     A name as the policy compares it: in small letters, without the dot at the end. The root is
@@ -106,6 +111,7 @@ def text_of(name: bytes) -> str:
     return ".".join(_text(label).replace("\\.", "\\046") for label in labels(name.lower()))
 
 
+@lru_cache(maxsize=REMEMBERED)
 def shown(name: bytes) -> str:
     """A name as records have it: in its own letters. The root is C{"."}."""
     return ".".join(map(_text, labels(name))) or "."
@@ -141,8 +147,10 @@ def put(out: bytearray, name: bytes, places: dict[bytes, int], compress: bool = 
         still lead there.
     """
     at = 0
+    rest = name
     while length := name[at]:
-        rest = name[at:] if at else name
+        if at:
+            rest = name[at:]
         place = places.get(rest)
         if place is not None and compress:
             out += (place | 0xC000).to_bytes(2, "big")

@@ -22,6 +22,9 @@ PRIVATE = Addresses(
 )
 """What is of this host, this network, or of nobody."""
 
+REMEMBERED = 4096
+"""Addresses."""
+
 _V4_BEHIND = (
     *(bytes(12), bytes(10) + b"\xff\xff"),  # compatible (RFC 4291, 2.5.5), mapped
     bytes.fromhex("0000000000000000ffff0000"),  # translated (RFC 2765, 2.1)
@@ -35,14 +38,30 @@ _SIX_TO_FOUR = bytes.fromhex("2002")
 _TEREDO = bytes.fromhex("20010000")
 
 
-def is_private(packed: bytes, private: Addresses) -> bool:
-    """Whether an address, of 4 or 16 bytes, is private, or has one in it that is."""
-    if len(packed) == 4:
-        return str(IPv4Address(packed)) in private
-    address = str(IPv6Address(packed))
-    return address in private or any(
-        str(IPv4Address(each)) in private for each in _embedded(packed)
-    )
+class Private:
+    """
+    Whether addresses, of 4 or 16 bytes, are private, or have one in them that is. That is
+    remembered for some.
+    """
+
+    def __init__(self, addresses: Addresses) -> None:
+        self._addresses = addresses
+        self._known: dict[bytes, bool] = {}
+
+    def __contains__(self, packed: bytes) -> bool:
+        known = self._known.get(packed)
+        if known is None:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            known = self._known[packed] = self._find(packed)
+        return known
+
+    def _find(self, packed: bytes) -> bool:
+        if len(packed) == 4:
+            return str(IPv4Address(packed)) in self._addresses
+        return str(IPv6Address(packed)) in self._addresses or any(
+            str(IPv4Address(each)) in self._addresses for each in _embedded(packed)
+        )
 
 
 def _embedded(packed: bytes) -> tuple[bytes, ...]:

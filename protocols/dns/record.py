@@ -9,6 +9,7 @@ has to be what came.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from ipaddress import IPv6Address
 from struct import Struct
 from typing import NamedTuple
@@ -259,6 +260,7 @@ def write_record(out: bytearray, record: Record, places: dict[bytes, int]) -> No
     out[at - 2 : at] = (len(out) - at).to_bytes(2, "big")
 
 
+@lru_cache(maxsize=256)
 def kind_text(kind: int) -> str:
     """A type's name, or C{"TYPE65280"} (RFC 3597, section 5)."""
     return RdataType.to_text(RdataType.make(kind))

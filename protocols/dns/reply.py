@@ -8,10 +8,8 @@ from dns.rcode import Rcode
 from dns.rdatatype import RdataType
 
 from protocols.dns.edns import BLOCKED, DO, NUMBERS, SMALLEST, Edns
-from protocols.dns.message import CD, QR, RA, RD, TC, Message, Question
+from protocols.dns.message import CD, OPCODE, QR, RA, RD, TC, Message, Question
 from protocols.dns.record import Record
-
-_OPCODE = 0x7800
 
 EXTENDED_ERROR = NUMBERS["extended-error"]
 
@@ -37,7 +35,7 @@ def reply(
     if query.edns is not None:
         options = ((EXTENDED_ERROR, BLOCKED.to_bytes(2, "big")),) if blocked else ()
         edns = Edns(size, rcode >> 4, flags=query.edns.flags & DO, options=options)
-    flags = query.flags & (_OPCODE | RD | CD) | QR | RA | rcode & 0xF
+    flags = query.flags & (OPCODE | RD | CD) | QR | RA | rcode & 0xF
     return Message(query.id, flags, query.question, answers, edns=edns)
 
 
@@ -55,9 +53,9 @@ def truncated(message: Message) -> Message:
     """An answer that says: ask again by TCP (RFC 2181, section 9: without what is not whole)."""
     empty: tuple[Record, ...] = ()
     flags = message.flags | TC
-    return message.with_(flags=flags, answers=empty, authorities=empty, additionals=empty)
+    return message._replace(flags=flags, answers=empty, authorities=empty, additionals=empty)
 
 
 def error(id: int, flags: int, question: Question | None, rcode: int) -> Message:
     """An answer to what could not be read to its end."""
-    return Message(id, flags & (_OPCODE | RD | CD) | QR | RA | rcode & 0xF, question)
+    return Message(id, flags & (OPCODE | RD | CD) | QR | RA | rcode & 0xF, question)

@@ -35,3 +35,6 @@ class Session(Protocol):
         self, event: str, gateway: Mapping[str, Any] = ..., denied_by: str = "", **fields: Any
     ) -> None:
         """Write an audit record."""
+
+    def record_prepared(self, event: str, fields: str, gateway: str) -> None:
+        """Write one that is JSON already."""

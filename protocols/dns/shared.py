@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from protocols.dns.private import Private
 from protocols.dns.settings import DnsSettings
 from protocols.dns.tunnel import Watch
 
@@ -11,7 +12,9 @@ class Shared:
     What is remembered.
 
     @ivar watch: who has asked for how much.
+    @ivar private: which addresses are private.
     """
 
     def __init__(self, settings: DnsSettings) -> None:
         self.watch = Watch(settings.tunnel)
+        self.private = Private(settings.rebinding.addresses)

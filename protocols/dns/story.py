@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
+from json import dumps
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from dns.rcode import Rcode
@@ -12,7 +15,7 @@ from gateway.interfaces import Outcome
 from protocols.dns.answer import Judged
 from protocols.dns.exchange import Exchange
 from protocols.dns.kinds import opcode_text
-from protocols.dns.message import AA, QR, RA, RD, TC, Message, Question, Reading, Z
+from protocols.dns.message import AA, OPCODE, QR, RA, RD, TC, Message, Question, Reading, Z
 from protocols.dns.name import shown
 from protocols.dns.record import Record, class_text, data_text, kind_text
 from protocols.dns.refusal import Refusal
@@ -21,7 +24,11 @@ from protocols.dns.settings import DnsSettings
 
 VERSION = 3
 
-_FLAGS = {"aa": AA, "tc": TC, "rd": RD, "ra": RA, "z": Z}
+_FLAGS = {"qr": QR, "aa": AA, "tc": TC, "rd": RD, "ra": RA, "z": Z}
+
+_PASSED = f'"verdict":"{Outcome.PASSED.value}"'
+
+_ANSWERS = '"answers"'
 
 _LONGEST_DATA = 1024
 """Letters of a record's data in an audit record."""
@@ -35,10 +42,13 @@ class Story:
         self._settings: DnsSettings = session.settings
 
     def passed(self, exchange: Exchange, judged: Judged) -> None:
-        """A query was answered."""
-        gateway = {"verdict": Outcome.PASSED.value, **own(exchange.query)}
+        """A query was answered. Of these there are many: they are written at once, as JSON."""
+        gateway = own(exchange.query)
         _add_removed(gateway, (*exchange.removed, *judged.removed))
-        self._record(gateway, "", judged.message, exchange.question, exchange.number)
+        text = f",{dumps(gateway)[1:-1]}" if gateway else ""
+        message, most = judged.message, self._settings.recorded_answers
+        fields = prepared(message, exchange.question, exchange.number, most)
+        self._session.record_prepared("dns", fields, _PASSED + text)
 
     def denied(self, exchange: Exchange, refusal: Refusal) -> None:
         """Its answer did not pass."""
@@ -76,8 +86,7 @@ class Story:
         question: Question | None,
         number: int,
     ) -> None:
-        fields = told(message, question, number, self._settings.recorded_answers)
-        self._session.record("dns", gateway, by, **fields)
+        self._session.record("dns", gateway, by, **told(message, question, number))
 
 
 def _add_removed(gateway: dict[str, Any], removed: Iterable[str]) -> None:
@@ -86,49 +95,60 @@ def _add_removed(gateway: dict[str, Any], removed: Iterable[str]) -> None:
         gateway["removed"] = found
 
 
-def told(
-    message: Message | None, question: Question | None, number: int, most: int
-) -> dict[str, Any]:
+def told(message: Message | None, question: Question | None, number: int) -> dict[str, Any]:
     """
-    The fields of EVE's object C{dns}.
+    The fields of EVE's object C{dns} for a query without an answer.
 
-    @param message: the last one: the answer, or the query if there is none; C{None} if it could not
-        be read.
+    @param message: C{None} if it could not be read.
     @param number: of the query, in its session.
-    @param most: records of the answer that stand there.
     """
     fields: dict[str, Any] = {"version": VERSION, "tx_id": number}
     if message is not None:
-        fields |= _header(message)
-        answers = [_answer(record) for record in message.answers[:most]]
-        if answers:
-            fields["answers"] = answers
+        fields |= {"id": message.id, **_header(message.flags, message.rcode)}
     if question is not None:
         fields["queries"] = [{"rrname": shown(question.name), "rrtype": kind_text(question.kind)}]
     return fields
 
 
-def _header(message: Message) -> dict[str, Any]:
-    flags = message.flags
+def prepared(message: Message, question: Question, number: int, most: int) -> str:
+    """
+    The members of that object for an answer.
+
+    @param most: records of the answer that stand there.
+    """
+    answers = ",".join(map(_answer, message.answers[:most]))
+    return (
+        f'"version":{VERSION},"tx_id":{number},"id":{message.id},'
+        f"{_header_text(message.flags, message.rcode)},"
+        f'"queries":[{{"rrname":{quoted(shown(question.name))},'
+        f'"rrtype":"{kind_text(question.kind)}"}}]'
+        f"{f',{_ANSWERS}:[{answers}]' if answers else ''}"
+    )
+
+
+def _header(flags: int, rcode: int) -> dict[str, Any]:
     return {
         "type": "response" if flags & QR else "request",
-        "id": message.id,
         "flags": f"{flags:x}",
-        **({"qr": True} if flags & QR else {}),
         **{name: True for name, flag in _FLAGS.items() if flags & flag},
-        "opcode": message.opcode,
-        "rcode": Rcode.to_text(Rcode.make(message.rcode)),
+        "opcode": (flags & OPCODE) >> 11,
+        "rcode": Rcode.to_text(Rcode.make(rcode)),
     }
 
 
-def _answer(record: Record) -> dict[str, Any]:
-    found = {
-        "rrname": shown(record.owner),
-        "rrtype": kind_text(record.kind),
-        "ttl": record.seconds,
-    }
+@lru_cache(maxsize=256)
+def _header_text(flags: int, rcode: int) -> str:
+    """The same as members of a JSON object; of most answers it is the same."""
+    return dumps(_header(flags, rcode))[1:-1]
+
+
+def _answer(record: Record) -> str:
     data = data_text(record)[:_LONGEST_DATA]
-    return {**found, "rdata": data} if data else found
+    rest = f',"rdata":{quoted(data)}' if data else ""
+    return (
+        f'{{"rrname":{quoted(shown(record.owner))},"rrtype":"{kind_text(record.kind)}",'
+        f'"ttl":{record.seconds}{rest}}}'
+    )
 
 
 def own(query: Message) -> dict[str, Any]:
