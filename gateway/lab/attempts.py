@@ -13,7 +13,7 @@ from typing import BinaryIO
 from attrs import frozen
 
 from gateway.interfaces import Address
-from gateway.lab import network
+from gateway.lab import names, network
 from gateway.lab.namespace import CommandFailed, Namespace
 from gateway.policy.connection import Connection, Protocol
 
@@ -30,7 +30,7 @@ class Attempt:
 
     C{say} is what the client sends at once; C{talk}, in pieces, each after the server's
     answer to the one before. C{url} is what follows the host, for curl. C{name} is whom it asks
-    for by TLS.
+    for by TLS, C{query} what it asks of DNS.
     """
 
     title: str
@@ -43,6 +43,7 @@ class Attempt:
     scheme: str = "http"
     url: str = "/"
     name: str = ""
+    query: str = ""
 
 
 @frozen
@@ -107,6 +108,8 @@ PROGRAM = (
 )
 """It says that it is a picture, and begins as programs do."""
 
+TRACKER = "www.tracker.example."
+
 ATTEMPTS = (
     Attempt("web page, by curl", Address(network.SERVER, 80), program="curl"),
     Attempt(
@@ -150,6 +153,8 @@ ATTEMPTS = (
     Attempt("the mirror that moved", Address(network.MIRROR, 80), HTTP),
     Attempt("nobody listens there", Address(network.SERVER, 81)),
     Attempt("a datagram", Address(network.SERVER, 7), b"hello", protocol=Protocol.UDP),
+    Attempt("a name", Address(network.SERVER, 53), protocol=Protocol.UDP, query=names.WHO),
+    Attempt("a blocked name", Address(network.SERVER, 53), protocol=Protocol.UDP, query=TRACKER),
     Attempt("TLS, looked into", Address(network.SERVER, 443), HTTP, name="www.example.org"),
     Attempt("TLS, spliced", Address(network.SERVER, 443), HTTP, name="clinic.example"),
     Attempt("TLS, refused", Address(network.SERVER, 443), HTTP, name="games.example"),
@@ -202,6 +207,9 @@ def _exchange(ours: socket.socket, one: Attempt, believed: Path) -> str:
         return _by_tls(ours, one, believed)
     if one.talk:
         return _talk(ours, one.talk)
+    if one.query:
+        ours.send(names.query(one.query))
+        return names.heard(ours.recv(65536))
     if one.protocol is Protocol.UDP:
         ours.send(one.say)
         return ours.recv(65536).decode(errors="replace")

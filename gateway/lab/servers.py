@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import cast
 
 from gateway.interfaces import Address
+from gateway.lab import names
 from gateway.lab.certificates import SITES
 from gateway.lab.files import files
 
@@ -127,6 +128,14 @@ MAILBOXES_REPLIES = {
 }
 
 
+async def names_by_tcp(reader: StreamReader, writer: StreamWriter) -> None:
+    """DNS (RFC 7766): query after query, each with its length before it."""
+    while size := await reader.read(2):
+        asked = await reader.readexactly(int.from_bytes(size, "big"))
+        said = names.answer(asked, _peer(writer))
+        writer.write(len(said).to_bytes(2, "big") + said)
+
+
 async def echo(reader: StreamReader, writer: StreamWriter) -> None:
     """RFC 862. What it got before the client's end of stream comes back before its own."""
     while data := await reader.read(PIECE):
@@ -148,6 +157,7 @@ CONVERSATIONS: dict[int, Conversation] = {
     21: files,
     25: mail,
     43: whois,
+    53: names_by_tcp,
     79: finger,
     80: hello,
     110: mailbox,
@@ -157,12 +167,23 @@ CONVERSATIONS: dict[int, Conversation] = {
 }
 """What is served over TCP, by port."""
 
-DATAGRAM_PORTS = (7,)
-"""Where a datagram is answered by who sent it and what it said."""
+Answer = Callable[[bytes, Address], bytes]
 
 
-class Mirror(asyncio.DatagramProtocol):
-    """Answers every datagram with the address it came from and its own content."""
+def mirror(data: bytes, peer: Address) -> bytes:
+    """The address that a datagram came from, and its own content."""
+    return f"you are {peer}: ".encode() + data
+
+
+DATAGRAMS: dict[int, Answer] = {7: mirror, 53: names.answer}
+"""What datagrams are answered with, by port."""
+
+
+class Answering(asyncio.DatagramProtocol):
+    """Answers every datagram."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio when the socket is there."""
@@ -170,7 +191,7 @@ class Mirror(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """Called by asyncio for each datagram."""
-        self.transport.sendto(f"you are {Address(*addr[:2])}: ".encode() + data, addr)
+        self.transport.sendto(self._answer(data, Address(*addr[:2])), addr)
 
 
 async def _converse(conversation: Conversation, reader: StreamReader, writer: StreamWriter) -> None:
@@ -206,8 +227,8 @@ async def serve(certificates: Path | None) -> None:
     for port, conversation in CONVERSATIONS.items():
         await _listen(port, conversation)
     await _listen(443, hello, None if certificates is None else secured(certificates))
-    for port in DATAGRAM_PORTS:
-        await _listen_for_datagrams(port)
+    for port, answer in DATAGRAMS.items():
+        await _listen_for_datagrams(port, answer)
     print("ready", flush=True)
     await asyncio.Event().wait()
 
@@ -222,7 +243,7 @@ async def _listen(
         await asyncio.start_server(met, host, port, backlog=1024, ssl=context)
 
 
-async def _listen_for_datagrams(port: int) -> None:
+async def _listen_for_datagrams(port: int, answer: Answer) -> None:
     loop = asyncio.get_running_loop()
     for family, host in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
         datagrams = socket.socket(family, socket.SOCK_DGRAM)
@@ -230,7 +251,7 @@ async def _listen_for_datagrams(port: int) -> None:
             datagrams.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         datagrams.bind((host, port))
         datagrams.setblocking(False)
-        await loop.create_datagram_endpoint(Mirror, sock=datagrams)
+        await loop.create_datagram_endpoint(lambda: Answering(answer), sock=datagrams)
 
 
 if __name__ == "__main__":

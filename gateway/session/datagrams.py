@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -48,6 +48,7 @@ from gateway.session.probe import Probe
 from gateway.session.timer import Timer
 from gateway.tls.credentials import Whom
 from gateway.wire.connector import origin
+from gateway.wire.poller import Poller
 
 log = PrintableLogger()
 
@@ -73,22 +74,19 @@ class Home(Protocol):
         """It is."""
 
 
-@implementer(IReadDescriptor)
 class _Leg:
     """One of the two connected sockets of a session."""
 
-    __slots__ = ("_fd", "_reactor", "_session", "_socket", "sent", "side")
+    __slots__ = ("_fd", "_poller", "_session", "_socket", "sent", "side")
 
-    def __init__(
-        self, reactor: IReactorFDSet, sock: Socket, side: Side, session: DatagramSession
-    ) -> None:
-        self._reactor = reactor
+    def __init__(self, poller: Poller, sock: Socket, side: Side, session: DatagramSession) -> None:
+        self._poller = poller
         self._socket = sock
         self._fd = sock.fileno()
         self._session = session
         self.side = side
         self.sent = 0
-        reactor.addReader(self)
+        poller.add_reader(self)
 
     def send(self, data: bytes | memoryview) -> None:
         """Send a datagram, or drop it if the kernel doesn't take it now."""
@@ -102,7 +100,7 @@ class _Leg:
             self._session.lost(self.side, error)
 
     def doRead(self) -> None:
-        """The reactor: there are datagrams, or an ICMP error."""
+        """The poller: there are datagrams, or an ICMP error."""
         for _ in range(AT_ONCE):
             if self._fd < 0:
                 return
@@ -118,7 +116,7 @@ class _Leg:
     def close(self) -> None:
         """No more."""
         if self._fd >= 0:
-            self._reactor.removeReader(self)
+            self._poller.closing(self)
             self._fd = -1
             self._socket.close()
 
@@ -126,15 +124,23 @@ class _Leg:
         """The descriptor, or -1 when closed."""
         return self._fd
 
-    def logPrefix(self) -> str:
-        """What Twisted's log calls us."""
-        return "datagrams"
+    def doWrite(self) -> None:
+        """Nobody waits for that: what can't be sent at once is dropped."""
 
-    def connectionLost(self, reason: Failure) -> Any:
-        """The reactor saw an error first."""
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        The poller saw an error before there was anything to read, and looks no more. Nothing is
+        lost by most of them: see L{DatagramSession.lost}.
+        """
+        if self._fd < 0:
+            return
+        if not isinstance(reason.value, ConnectionLost):  # a bug
+            self._session.break_off(reason)
+            return
+        code = sockets.connect_error(self._socket)
+        self._session.lost(self.side, OSError(code, os.strerror(code)))
         if self._fd >= 0:
-            code = sockets.connect_error(self._socket)
-            self._session.lost(self.side, OSError(code, os.strerror(code)))
+            self._poller.add_reader(self)
 
 
 @implementer(IDatagramSession)
@@ -180,7 +186,7 @@ class DatagramSession:
         except OSError as error:
             self._finish(Outcome.FAILED, f"client unreachable: {error.strerror}")
             return
-        self._legs[CLIENT] = _Leg(equipment.reactor, towards_client, CLIENT, self)
+        self._legs[CLIENT] = _Leg(equipment.poller, towards_client, CLIENT, self)
         self._patience.watch()
         assert self._service.maker is not None
         inspector = self._service.maker.make(cast(Any, self))
@@ -248,7 +254,7 @@ class DatagramSession:
         except OSError as error:
             reached: Deferred[Address] = fail(Unreachable(str(error.strerror)))
         else:
-            self._legs[SERVER] = _Leg(self._equipment.reactor, leg, SERVER, self)
+            self._legs[SERVER] = _Leg(self._equipment.poller, leg, SERVER, self)
             self._upstream = Upstream(server, sockets.name_of(leg), kept, 0.0)
             reached = succeed(server)
         return guard.watched(reached, self, self._equipment.clock)

@@ -120,6 +120,24 @@ class PassedTests(DnsCase):
         self.assertEqual(flow["gateway"]["verdict"], "passed")
         self.assertGreater(flow["flow"]["bytes_toclient"], 0)
 
+    def test_out_of_reach(self) -> None:
+        """A server that was out of reach for a moment is heard again, by the same port."""
+        rule = "add rule inet away in udp dport 53 reject with icmpx host-unreachable\n"
+        table = (
+            "add table inet away\nadd chain inet away in { type filter hook input priority 0; }\n"
+        )
+        ours = self.datagrams(self.client, "10.1.2.3")
+        self.server.run("nft", "-f", "-", input=table + rule)
+        ours.sendto(ask(1, "www.example.org")[2:], (SERVER, 53))
+        self.addCleanup(self.server.run, "nft", "delete", "table", "inet", "away")
+        ours.settimeout(0.5)
+        with self.assertRaises(TimeoutError):
+            ours.recv(4096)
+        self.server.run("nft", "flush", "chain", "inet", "away", "in")
+        ours.settimeout(SECONDS)
+        ours.sendto(ask(2, "www.example.org")[2:], (SERVER, 53))
+        self.assertEqual(ours.recv(4096)[:2], b"\0\2")
+
     def test_resolved(self) -> None:
         """systemd-resolved takes all answers, those that come by TCP too."""
         self.resolved()
