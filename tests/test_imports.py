@@ -216,25 +216,32 @@ TWISTED_WITHOUT_IO = ("twisted.internet.defer", "twisted.python.failure")
 
 
 class Module:
-    """A source file and what it imports."""
+    """
+    A source file, and what it imports and uses. (Not its tree: those of all of them are millions
+    of objects.)
+    """
 
     def __init__(self, path: Path) -> None:
-        self.tree = ast.parse(path.read_text(), str(path))
         parts = path.relative_to(ROOT).with_suffix("").parts
         self.name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        nodes = list(ast.walk(ast.parse(path.read_text(), str(path))))
+        self._imports = tuple(name for node in nodes for name in self._imported(node))
+        self._attributes = frozenset(n.attr for n in nodes if isinstance(n, ast.Attribute))
 
-    def imports(self) -> Iterator[str]:
+    def imports(self) -> tuple[str, ...]:
         """Dotted names, as deep as the statement says: C{from a import b} is C{a.b}."""
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Import):
-                yield from (alias.name for alias in node.names)
-            elif isinstance(node, ast.ImportFrom):
-                assert node.level == 0, f"{self.name}: relative import"
-                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        return self._imports
 
-    def attributes(self) -> Iterator[str]:
+    def _imported(self, node: ast.AST) -> Iterator[str]:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{self.name}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+    def attributes(self) -> frozenset[str]:
         """The names of all attributes that are used."""
-        return (node.attr for node in ast.walk(self.tree) if isinstance(node, ast.Attribute))
+        return self._attributes
 
 
 def within(name: str, packages: tuple[str, ...]) -> bool:
