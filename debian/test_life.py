@@ -39,8 +39,8 @@ WantedBy=multi-user.target
 """What makes the container a router at boot: as soon as there may be a network."""
 
 
-class LifeTests(PackageCase):
-    """From one moment to the next."""
+class LifeCase(PackageCase):
+    """An installed gateway, and a client that never stops asking."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -83,6 +83,15 @@ class LifeTests(PackageCase):
             wait_until(condition, 60, 0.2),
             self.container.try_to("journalctl", "--no-pager", "-n", "50").stdout,
         )
+
+    def configure(self, text: str) -> None:
+        """More for gateway.toml."""
+        gateway = self.container.path("/etc/tproxygw/gateway.toml")
+        gateway.write_text(f"{gateway.read_text()}\n{text}")
+
+
+class LifeTests(LifeCase):
+    """From one moment to the next."""
 
     def test_boot(self) -> None:
         """From the first moment of the network on, nothing passes; then it is inspected."""
@@ -216,9 +225,8 @@ class LifeTests(PackageCase):
 
     def test_journal(self) -> None:
         """C{-p warning} shows what it should: nothing, as long as all is well."""
-        gateway = self.container.path("/etc/tproxygw/gateway.toml")
         # whatever this machine may open
-        gateway.write_text(f"{gateway.read_text()}\n[limits]\nsessions = 1000\n")
+        self.configure("[limits]\nsessions = 1000\n")
         shown = self.container.run("journalctl", "--no-pager", "-n", "0", "--show-cursor")
         _, _, cursor = shown.strip().rpartition("-- cursor: ")
         show = (

@@ -86,6 +86,8 @@ class Container:
                 "--rlimit=RLIMIT_NOFILE=65536",
                 *("--system-call-filter=bpf", "--console=pipe"),
             ),
+            # systemd mounts one on a host, but not in a container
+            f"--bind={self.folder / 'bpf'}:/sys/fs/bpf",
         )
         with (self.folder / "console.log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -106,6 +108,10 @@ class Container:
         layers = f"lowerdir={ROOT},upperdir={layer}/upper,workdir={layer}/work"
         run("mount", "-t", "overlay", "overlay", "-o", layers, self.root)
         stack.callback(run, "umount", "--lazy", self.root)
+        pins = self.folder / "bpf"
+        pins.mkdir()
+        run("mount", "-t", "bpf", "bpf", pins)
+        stack.callback(run, "umount", "--lazy", pins)
 
     @property
     def leader(self) -> str:
@@ -231,6 +237,22 @@ class PackageTests(PackageCase):
         self.assertEqual(container.path("/etc/tproxygw").stat().st_mode & 0o777, 0o750)
         self.assertIn("inspect", container.run("tproxygw", "inspectors", "--help"))
         self.assertIn("http\t", container.run("tproxygw", "inspectors"))
+
+    def test_policy_is_there(self) -> None:
+        """A policy that is there before the package is in force, though the gateway can't start."""
+        container = self.container
+        services = container.path("/etc/tproxygw/services")
+        services.mkdir(parents=True)
+        (services / "web.toml").write_text(WEB)
+        broken = container.path("/etc/systemd/system/tproxygw.service.d/broken.conf")
+        broken.parent.mkdir()
+        broken.write_text("[Service]\nExecStart=\nExecStart=/bin/false\n")
+        self.assertEqual(self.asked(), "uninspected")
+        container.install(package().name)
+        self.assertEqual(self.asked(), "blocked")
+        broken.unlink()
+        container.run("systemctl", "daemon-reload")
+        self.assertInspects()
 
     def test_policy(self) -> None:
         """With a service of the examples, a reload is enough; records are rotated and go on."""
