@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from gateway.cli.asking import answered, asking
+from gateway.cli.configuration import counted
 from gateway.cli.terminal import Terminal
-from gateway.kernel.counted import counted
+from gateway.kernel.counted import counted as counted_packets
 from gateway.kernel.errors import KernelError
 
 TITLES = ("count", "service", "written at", "what it is")
@@ -48,7 +49,7 @@ def show_counters(path: Path, unused: bool, as_json: bool) -> None:
 def _packets(port: int) -> Mapping[int, int]:
     """What the kernel has counted; empty if it does not say so, or not to us."""
     try:
-        return counted(port)
+        return counted_packets(port)
     except (OSError, KernelError):
         return {}
 
@@ -64,10 +65,10 @@ def _rows(answer: Mapping[str, Any]) -> Iterator[Row]:
         says = "; ".join(rule["says"])
         yield _count(rule), rule["service"], rule["place"], f"rule, {rule['action']}: {says}"
     for test in answer["tests"]:
-        yield f"{test['hits']} hits", test["service"], test["place"], "test, list or setting"
+        yield counted(test["hits"], "hit"), test["service"], test["place"], "test, list or setting"
 
 
 def _count(rule: Mapping[str, Any]) -> str:
     """C{3 sessions, 5 packets}."""
-    counts = ((rule[word], word) for word in ("sessions", "packets"))
-    return ", ".join(f"{count} {word}" for count, word in counts if count is not None) or "-"
+    counts = ((rule[f"{word}s"], word) for word in ("session", "packet"))
+    return ", ".join(counted(count, word) for count, word in counts if count is not None) or "-"

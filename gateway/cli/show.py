@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from gateway.cli.asking import answered, asking, control_option, json_option
+from gateway.cli.configuration import counted
 from gateway.cli.terminal import Terminal
 from gateway.cli.words import address, duration, moment, rate, size
 from gateway.observe.log import printable
@@ -76,9 +77,9 @@ def _inspector(session: Mapping[str, Any]) -> Iterator[Row]:
     inspector = session["inspector"]
     yield "inspector", ": ".join(filter(None, (inspector["name"], inspector["about"])))
     if session["denied"]:
-        yield "", f"{session['denied']} transactions were denied"
+        yield "", f"denied: {counted(session['denied'], 'transaction')}"
     if session["announced"]:
-        yield "", f"{session['announced']} connections are announced"
+        yield "", f"announced: {counted(session['announced'], 'connection')}"
     released = session["released"]
     if released is not None:
         why = f", as {released['why']}" if released["why"] else ""
@@ -111,7 +112,9 @@ def _tls(tls: Mapping[str, Any]) -> Iterator[Row]:
 def _upstream(upstream: Mapping[str, Any] | None) -> Iterator[Row]:
     if upstream is None:
         return
-    took = f"{upstream['connect_seconds'] * 1000:.1f} ms, {upstream['attempts']} attempts"
+    took = (
+        f"{upstream['connect_seconds'] * 1000:.1f} ms, {counted(upstream['attempts'], 'attempt')}"
+    )
     kept = "" if upstream["port_kept"] else ", not from the client's port"
     yield "", f"reached in {took}{kept}"
 

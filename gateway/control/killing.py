@@ -102,7 +102,7 @@ def _chosen(survey: Survey, snapshot: Snapshot, matches: Matches) -> int | None:
 
 def _killed(done: list[int], why: str) -> Answer:
     if done:
-        log.warn("{count} sessions {why}", count=len(done), why=why)
+        log.warn("sessions {why}: {count}", why=why, count=len(done))
     return {"killed": len(done), "ids": sorted(done)[:MOST_IDS]}
 
 
