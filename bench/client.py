@@ -17,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import count, cycle
 from typing import NamedTuple
 
-from bench import mixed, names, server, tls
+from bench import mailbox, mixed, names, server, tls
 from bench.network import SERVER_HOST
 from bench.server import (
     HTTP_END,
@@ -360,6 +360,33 @@ def ftp_download(seconds: float, size: int) -> Result:
     return result
 
 
+def imap_sessions(seconds: float, size: int) -> Result:
+    """Login, ten messages of 4 KiB, goodbye: C{size} at a time, each by a process of its own."""
+    return fetched(mailbox.IMAP_PORT, seconds, size)
+
+
+def imap_content(seconds: float, size: int) -> Result:
+    """The same, with rules about headers and attachments."""
+    return fetched(mailbox.IMAP_CONTENT_PORT, seconds, size)
+
+
+def pop3_sessions(seconds: float, size: int) -> Result:
+    """The same by POP3."""
+    return fetched(mailbox.POP3_PORT, seconds, size)
+
+
+def pop3_content(seconds: float, size: int) -> Result:
+    """The same, with rules about headers and attachments."""
+    return fetched(mailbox.POP3_CONTENT_PORT, seconds, size)
+
+
+def fetched(port: int, seconds: float, size: int) -> Result:
+    """Sessions in which a mailbox is fetched."""
+    started = time.monotonic()
+    done, failed = mailbox.sessions(SERVER_HOST, port, seconds, size)
+    return Result(done, time.monotonic() - started, failed)
+
+
 def tls_connections(seconds: float, size: int) -> Result:
     """New connections by TLS with one request for a page, C{size} at a time."""
     started = time.monotonic()
@@ -478,6 +505,10 @@ LOADS: dict[str, Callable[[float, int], Result]] = {
     "smtp-large": smtp_large,
     "smtp-large-content": smtp_large_content,
     "upload": upload,
+    "imap-sessions": imap_sessions,
+    "imap-content": imap_content,
+    "pop3-sessions": pop3_sessions,
+    "pop3-content": pop3_content,
     "ftp-sessions": ftp_sessions,
     "ftp-download": ftp_download,
     "tls-connections": tls_connections,

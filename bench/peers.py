@@ -194,7 +194,7 @@ class HAProxy(Peer):
     """HAProxy in tcp and http mode, from the client's address, one thread."""
 
     name = "HAProxy"
-    protocols = ("relay", "http", "smtp", "tls-static")
+    protocols = ("relay", "http", "smtp", "mailbox", "tls-static")
 
     def between(self) -> None:
         """One process for both modes."""

@@ -39,6 +39,12 @@ LOADS = {
         Load("smtp-large", "GiB", 2, 0, "smtp"),
         Load("smtp-large-content", "GiB", 2, 0, "smtp"),
     ),
+    "mailbox": (
+        Load("pop3-sessions", "session", 8, 0, "mailbox"),
+        Load("pop3-content", "session", 8, 0, "mailbox"),
+        Load("imap-sessions", "session", 8, 0, "mailbox"),
+        Load("imap-content", "session", 8, 0, "mailbox"),
+    ),
     "ftp": (
         Load("ftp-sessions", "session", 8, 2, "ftp"),
         Load("ftp-download", "GiB", 2, 1, "ftp"),
@@ -71,13 +77,14 @@ PEERS = {
     "relay": "HAProxy",
     "http": "Squid",
     "smtp": "HAProxy",
+    "mailbox": "HAProxy",
     "ftp": "Squid",
     "dns": "dnsmasq",
     "tls": "Squid",
     "tls-static": "HAProxy",
 }
 """
-Whom the gateway is to be measured by, for each protocol. HAProxy only relays SMTP, and has a
+Whom the gateway is to be measured by, for each protocol. HAProxy only relays mail, and has a
 static certificate for TLS.
 """
 

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 from itertools import count
 
-from bench import mixed
+from bench import mailbox, mixed
 
 CONNECTION_PORTS = range(7001, 7017)
 """Several, so that no client port to one of them comes back within a run."""
@@ -168,6 +168,7 @@ FORKED: dict[int, Callable[[socket.socket], None]] = {
     STUCK_PORT: hold,
     FTP_PORT: ftp,
     HTTP_DOWNLOAD_PORT: feed_http,
+    **mailbox.SERVED,
 }
 
 

@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import names, tls
+from bench import mailbox, names, tls
 from bench.network import CLIENT_INTERFACE, Network, start, start_python, stop
 from bench.server import SMTP_CONTENT_PORT, SMTP_PORT, SMTP_PORTS
 from bench.usage import Cpu, cpu
@@ -123,6 +123,27 @@ name = [".spliced.example"]
 mode = "splice"
 """
 
+MAILBOX = """
+inspector = "{protocol}"
+[[rule]]
+ports = [{port}]
+[{protocol}]
+"""
+
+
+def mailboxes() -> dict[str, str]:
+    """Services for sessions in which a mailbox is fetched, by their names."""
+    made = {}
+    for protocol, plain, content in (
+        ("imap", mailbox.IMAP_PORT, mailbox.IMAP_CONTENT_PORT),
+        ("pop3", mailbox.POP3_PORT, mailbox.POP3_CONTENT_PORT),
+    ):
+        made[protocol] = MAILBOX.format(protocol=protocol, port=plain)
+        rules = CONTENT.replace("smtp", protocol)
+        made[f"{protocol}-content"] = MAILBOX.format(protocol=protocol, port=content) + rules
+    return made
+
+
 FIRST = {
     "tls": "tls-connections",
     "tls-static": "tls-connections",
@@ -130,6 +151,7 @@ FIRST = {
     "http": "http-connections",
     "ftp": "ftp-sessions",
     "dns": "dns-queries",
+    "mailbox": "imap-sessions",
 }
 """The load that shows whether a way is ready, for each protocol."""
 
@@ -142,7 +164,7 @@ class Way:
     """
 
     name = "forwarding"
-    protocols: tuple[str, ...] = ("relay", "http", "smtp", "ftp", "tls", "dns")
+    protocols: tuple[str, ...] = ("relay", "http", "smtp", "mailbox", "ftp", "tls", "dns")
 
     def __init__(self, network: Network, folder: Path, sessions: int) -> None:
         self.network = network
@@ -222,7 +244,7 @@ class Gateway(Way):
     """This gateway: a relay and inspectors, with audit records of all they do."""
 
     name = "gateway"
-    protocols = ("relay", "http", "smtp", "ftp", "dns", "tls", "tls-static")
+    protocols = ("relay", "http", "smtp", "mailbox", "ftp", "dns", "tls", "tls-static")
 
     def between(self) -> None:
         """The real C{twistd tproxygw} with a service for each protocol."""
@@ -235,7 +257,8 @@ class Gateway(Way):
         (config / "gateway.toml").write_text(text + self.more)
         for name in ("root.pem", "public.crt"):
             shutil.copy2(self.folder / name, config)
-        for name, service in {**self.services(), "secure": TLS, "names": NAMES}.items():
+        more = {**mailboxes(), "secure": TLS, "names": NAMES}
+        for name, service in {**self.services(), **more}.items():
             (config / "services" / f"{name}.toml").write_text(service)
         twistd = [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile="]
         state = str(self.folder / "state")
