@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from attrs import evolve, frozen
+from attrs import frozen
 
-from protocols.imap.value import QUOTED, Malformed
+from protocols.imap.value import Malformed
 
 _ITEM = re.compile(
     rb"(?P<name>BODY|BINARY)(?P<kind>\.PEEK|\.SIZE)?\[(?P<section>.*)\]"
@@ -20,7 +20,8 @@ _SECTION = re.compile(
     rb"(?:(?P<text>HEADER\.FIELDS(?:\.NOT)?) ?\((?P<fields>[^()]*)\)|(?P<alone>HEADER|TEXT|MIME))?",
     re.IGNORECASE,
 )
-_FIELD = re.compile(rb"[!#-'*-9;-\[\]-z|}~]+|" + QUOTED)
+_NAME = rb"([!#-'+-9;-Z^-z|~]+)"
+_FIELD = re.compile(_NAME + b'|"' + _NAME + b'"')
 
 _WHOLE: Mapping[bytes, str] = {
     b"RFC822": "",
@@ -56,7 +57,7 @@ class Item:
     def key(self) -> Item:
         """What a question has in common with the answer to it."""
         fields = tuple(sorted(set(self.fields)))
-        return evolve(self, fields=fields, peek=False, count=None)
+        return Item(self.family, self.part, self.text, fields, False, self.origin)
 
     @property
     def whole(self) -> bool:
@@ -111,14 +112,14 @@ class Item:
         origin, count = (
             None if each is None else int(each) for each in found.group("origin", "count")
         )
-        item = _sectioned(family, found["section"])
-        item = evolve(item, peek=kind == ".PEEK", origin=origin, count=count)
+        part, name, fields = _sectioned(found["section"])
+        item = cls(family, part, name, fields, kind == ".PEEK", origin, count)
         if family == "BODY.SIZE" or (family.startswith("BINARY") and item.text):
             raise Malformed(f"{text[:60]!r} is no section")
         return item
 
 
-def _sectioned(family: str, section: bytes) -> Item:
+def _sectioned(section: bytes) -> tuple[tuple[int, ...], str, tuple[bytes, ...]]:
     found = _SECTION.fullmatch(section)
     if found is None:
         raise Malformed(f"{section[:60]!r} is no section")
@@ -128,7 +129,7 @@ def _sectioned(family: str, section: bytes) -> Item:
         raise Malformed(f"{section[:60]!r} is no section")
     if text == "MIME" and not part:
         raise Malformed("MIME is of a part")
-    return Item(family, part, text, _fields(found["fields"]))
+    return part, text, _fields(found["fields"])
 
 
 def _fields(said: bytes | None) -> tuple[bytes, ...]:
@@ -137,4 +138,4 @@ def _fields(said: bytes | None) -> tuple[bytes, ...]:
     names = [_FIELD.fullmatch(each) for each in said.split()]
     if not names or None in names:
         raise Malformed("a list of header fields that is none")
-    return tuple(each[0].strip(b'"').upper() for each in names if each is not None)
+    return tuple((each[1] or each[2]).upper() for each in names if each is not None)
