@@ -65,6 +65,7 @@ HTTP = ("relay", "http")
 SMTP = ("relay", "smtp")
 FTP = ("relay", "ftp")
 POP3 = ("pop3",)
+IMAP = ("imap",)
 
 SUITES = (
     Suite(
@@ -117,6 +118,7 @@ SUITES = (
         ("test.test_poplib", "test.test_imaplib"),
     ),
     Suite("cpython-pop3", CPYTHON, Runner.UNITTEST, ("test.test_poplib",), POP3),
+    Suite("cpython-imap", CPYTHON, Runner.UNITTEST, ("test.test_imaplib",), IMAP),
     Suite("cpython-smtp", CPYTHON, Runner.UNITTEST, ("test.test_smtplib",), SMTP),
     Suite(
         "cpython-tls",
@@ -161,6 +163,7 @@ SUITES = (
         ("twisted.mail.test.test_imap", "twisted.mail.test.test_pop3"),
     ),
     Suite("twisted-pop3", TWISTED, Runner.TRIAL, ("twisted.mail.test.test_pop3",), POP3),
+    Suite("twisted-imap", TWISTED, Runner.TRIAL, ("twisted.mail.test.test_imap",), IMAP),
     Suite("twisted-smtp", TWISTED, Runner.TRIAL, ("twisted.mail.test.test_smtp",), SMTP),
     Suite(
         "twisted-tcp",

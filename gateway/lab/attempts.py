@@ -88,6 +88,8 @@ UPLOAD = (b"USER anonymous\r\n", b"PASS me@example.com\r\n", b"STOR report\r\n",
 
 MAILBOX = (b"USER alice\r\n", b"PASS sesame\r\n", b"STAT\r\n", b"QUIT\r\n")
 
+MAILBOXES = (b"a LOGIN alice sesame\r\n", b"b SELECT Shared/plans\r\n", b"c LOGOUT\r\n")
+
 
 def _mail(recipient: bytes, content: bytes) -> tuple[bytes, ...]:
     """What a mail program says, piece by piece."""
@@ -145,6 +147,7 @@ ATTEMPTS = (
         talk=_mail(b"bob@example.com", PROGRAM),
     ),
     Attempt("a mailbox", Address(network.SERVER, 110), program="talk", talk=MAILBOX),
+    Attempt("mailboxes", Address(network.SERVER, 143), program="talk", talk=MAILBOXES),
     Attempt("a server that speaks first", Address(network.SERVER, 4000)),
     Attempt("an answer after half-close", Address(network.SERVER, 9), b"x" * 100_000),
     Attempt("finger, for a user", Address(network.SERVER, 79), b"alice\r\n"),

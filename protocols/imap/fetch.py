@@ -94,9 +94,9 @@ class Fetch:
         @raise Refusal: something is asked for that can't be had then.
         """
         wanted = tuple(item for item in self.sections if not item.heads)
-        if any(item.family == "BINARY" for item in wanted):
-            reason = "BINARY, where messages are examined"
-            raise bad("Messages are examined here: without BINARY", reason)
+        if "PREVIEW" in self.names or any(item.family == "BINARY" for item in wanted):
+            reason = "BINARY or PREVIEW, where messages are examined"
+            raise bad("Messages are examined here: without BINARY or PREVIEW", reason)
         wanted = tuple(item for item in wanted if item.family != "BINARY.SIZE")
         if not wanted:
             return Examined(self, ())

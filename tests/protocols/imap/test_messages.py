@@ -209,7 +209,7 @@ class PartsTests(MessageCase):
     def test_binary(self) -> None:
         """No way around it."""
         one = Talk(NO_PROGRAMS).selected()
-        for said in (b"BINARY[1]", b"BINARY.PEEK[]"):
+        for said in (b"BINARY[1]", b"BINARY.PEEK[]", b"PREVIEW (LAZY)"):
             self.assertIn(b"a BAD", one.refused(b"a FETCH 1 " + said))
         passed, _ = one.client(b"a FETCH 1 BINARY.SIZE[1]\r\n")
         self.assertEqual(passed, b"a FETCH 1 (BINARY.SIZE[1])\r\n")
