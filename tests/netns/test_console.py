@@ -197,6 +197,35 @@ class ConsoleTests(SceneCase):
         page.run("location.hash = '#sessions'")
         page.wait_for_text("No session matches.")
 
+    def test_sessions(self) -> None:
+        """A filter finds some, its address says so, and all that it has found can be ended."""
+        ours, _, _ = self.pair()
+        others = [self.pair()[0] for _ in range(2)]
+        page = self.page(ANNA, "sessions")
+        page.wait_for_text("3 of 3 sessions")
+        self.assertTrue(page.run("[...document.querySelectorAll('.danger')].length >= 3"))
+        self.assertFalse(page.run("document.querySelector('.summary .danger').checkVisibility()"))
+        page.click("#f-server")
+        page.type("198.51.100.7")
+        page.wait("location.hash == '#sessions?server=198.51.100.7'")
+        page.click("details summary")
+        page.click("#f-bytes")
+        page.type("1000")
+        page.wait_for_text("0 of 3 sessions")
+        ours.sendall(b"x" * 2000)
+        page.wait_for_text("1 of 3 sessions")
+        page.click(".summary .danger")
+        page.wait_for_text("This ends 1 session that matches")
+        page.key("Enter")
+        page.wait_for_text("One session was ended.")
+        self.assertReset(ours)
+        for other in others:
+            other.setblocking(False)
+            self.assertRaises(BlockingIOError, other.recv, 1)
+        page.ask("Page.reload")
+        page.wait_for_text("of 2 sessions")
+        self.assertEqual(page.run("document.querySelector('#f-bytes').value"), "1000")
+
     def test_keys(self) -> None:
         """Everything can be done from the keyboard: log in, go from view to view, read, end."""
         page = self.page(view="now")
@@ -208,6 +237,11 @@ class ConsoleTests(SceneCase):
             page.key(str(number))
             page.wait(f"location.hash == '#{name}'")
             page.wait(f"document.querySelector('[aria-current]').hash == '#{name}'")
+        page.key("1")
+        page.wait("document.querySelector('.chart')")
+        page.run("document.querySelector('.chart').focus()")
+        page.key("ArrowLeft")
+        page.wait("/^\\d\\d:\\d\\d: /.test(document.querySelector('.reading').innerText)")
         ours, _, _ = self.pair()
         page.key("2")
         page.wait_for_text("{}:{}".format(*ours.getsockname()))

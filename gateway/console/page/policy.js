@@ -8,7 +8,7 @@ const EVERY = 5000;
 export function create({ ask }) {
   const search = el("input", { type: "search", id: "policy-search", placeholder: "service, zone, port, file:line", autocomplete: "off" });
   const never = el("input", { type: "checkbox", id: "policy-never" });
-  const count = el("output", { class: "muted" });
+  const count = el("span", { class: "muted" });
   const problem = el("p", { class: "problem", role: "alert" });
   const rules = el("div", { class: "scroll" });
   const others = el("div", { class: "scroll" });

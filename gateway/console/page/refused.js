@@ -5,7 +5,7 @@ import { line } from "./records.js";
 
 export function create({ refused }) {
   const search = el("input", { type: "search", id: "refused-search", placeholder: "service, address, reason, file:line", autocomplete: "off" });
-  const count = el("output", { class: "muted" });
+  const count = el("span", { class: "muted" });
   const list = el("ul", { class: "records" });
   const node = el("div", {},
     el("h1", {}, "Last refusals"),

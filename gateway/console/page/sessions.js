@@ -26,7 +26,7 @@ export function create({ ask, writes, notice }) {
   const labels = { service: "Service", client: "Client", server: "Server", zone: "Zone", state: "State", age: "Age ≥",
     idle: "Idle ≥", bytes: "Bytes ≥", rate: "Bytes/s ≥", sort: "Sort by" };
   const names = el("datalist", { id: "services" });
-  const count = el("output", { class: "muted" });
+  const count = el("span", { class: "muted" });
   const problem = el("p", { class: "problem", role: "alert" });
   const endFound = el("button", { type: "button", class: "danger", hidden: true }, "End all that match…");
   const results = el("div", { class: "scroll" });
@@ -107,7 +107,17 @@ export function create({ ask, writes, notice }) {
   }
 
   endFound.addEventListener("click", () => kill(filter(), `${counted(found, "session")} that match${found === 1 ? "es" : ""}`));
-  form.addEventListener("input", () => looking.again(250));
+  /** The address of what is shown, for a reload, and for colleagues. */
+  function remember() {
+    const set = Object.entries(fields).filter(([, input]) => input.value.trim() && input.value !== input.options?.[0].value);
+    const query = new URLSearchParams(set.map(([key, input]) => [key, input.value.trim()])).toString();
+    history.replaceState(null, "", query ? `#sessions?${query}` : "#sessions");
+  }
+
+  form.addEventListener("input", () => {
+    remember();
+    looking.again(250);
+  });
 
   return {
     node,
