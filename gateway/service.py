@@ -21,6 +21,7 @@ from __future__ import annotations
 import os
 from functools import partial
 from secrets import token_urlsafe
+from time import monotonic
 from typing import Any
 
 from twisted.application.service import Service
@@ -32,8 +33,10 @@ from twisted.python.components import Componentized
 from gateway.admission import listeners
 from gateway.console.console import Console
 from gateway.control.done import Done
+from gateway.control.everyone import Others
 from gateway.control.level import Level
 from gateway.control.port import listen
+from gateway.control.running import Register
 from gateway.control.status import RUNNING, Life, keeper
 from gateway.counts import OwnCounts
 from gateway.kernel import capabilities, descriptors
@@ -59,6 +62,7 @@ from gateway.policy.policy import Policy
 from gateway.policy.problem import PolicyError
 from gateway.systemd import Systemd
 from gateway.tls.signing import SignerError
+from gateway.workers.crew import Crew, count_of
 from gateway.workers.traffic import Traffic, collect_seldom
 
 log = Logger()
@@ -119,10 +123,7 @@ class Gateway(Service):
         self._metrics.policy_current = lambda: not self._loaded.broken
         self._metrics.policy = lambda: self._loaded.policy
         self._systemd = Systemd(os.environ)
-        self._traffic = Traffic(
-            *(reactor, policy, places, self._audit, self._metrics),
-            *(listeners.listen, OwnCounts()),
-        )
+        self._traffic, register, others = self._made(loaded)
         self._heartbeat = Heartbeat(
             reactor,
             self._systemd,
@@ -135,8 +136,9 @@ class Gateway(Service):
         self._level = Level()
         self._began = self._loaded_at = reactor.seconds()
         self._questions = questions(
-            *(reactor, self._traffic.admission.register, self._metrics, self._audit, self._life),
-            self._traffic.admission.equipment.passages,
+            *(reactor, register, self._metrics, self._audit, self._life),
+            self._traffic.passages,
+            others,
             reload=Done(lambda asked, asker: self.reload()),
             log=Done(self._level.change, ("level",)),
         )
@@ -144,6 +146,18 @@ class Gateway(Service):
             reactor, policy.console, self._questions, partial(token_urlsafe, SECRET_BYTES)
         )
         self._ports: list[Any] = []
+
+    def _made(self, loaded: Loaded) -> tuple[Traffic | Crew, Register, Others | None]:
+        """The traffic of this process, or of several; where its sessions are; who is asked, too."""
+        reactor, places = self._reactor, self._places
+        if count_of(loaded.policy) == 1:
+            traffic = Traffic(
+                *(reactor, loaded.policy, places, self._audit, self._metrics),
+                *(listeners.listen, OwnCounts()),
+            )
+            return traffic, traffic.admission.register, None
+        crew = Crew(reactor, loaded, places, self._audit, self._metrics, monotonic)
+        return crew, crew.register, crew.ask
 
     def setServiceParent(self, parent: Any) -> None:
         """Twisted: this is the application that C{twistd} runs, and takes the observer from."""
@@ -164,7 +178,7 @@ class Gateway(Service):
                 log.warn("{scarce}", scarce=scarce)
             self._keeper = self._find_keeper()
             self._kept.install(self._loaded.fingerprint, bool(self._loaded.broken))
-            self._traffic.open()
+            self._traffic.open(self._owner)
             self._audit.open(self._owner)
             self._open_ports(policy)
         except (KernelError, AuditError, SignerError, OSError) as error:
@@ -191,9 +205,9 @@ class Gateway(Service):
         try:
             capabilities.drop_to(capabilities.TRAFFIC)
             self._audit.start()
-        except (AuditError, OSError) as error:
+            self._traffic.start()
+        except (AuditError, KernelError, OSError) as error:
             self._abandon(error)
-        self._traffic.start()
         self._traffic.accept()
         self._console.start()
         self._heartbeat.start()
@@ -243,7 +257,7 @@ class Gateway(Service):
         """For those who ask about the gateway: Prometheus, the operator."""
         if policy.metrics.listen:
             host, _, port = policy.metrics.listen.rpartition(":")
-            site = endpoint_site(self._metrics, self._reactor)
+            site = endpoint_site(self._traffic.text, self._reactor)
             self._ports.append(self._reactor.listenTCP(int(port), site, interface=host.strip("[]")))
         if self._places.control is not None:
             self._ports.append(
@@ -273,7 +287,7 @@ class Gateway(Service):
             loaded = yield self._in_thread(load, self._places.directory)
             check_fixed(former.policy, loaded.policy)
             self._console.prepare(loaded.policy.console)
-            yield self._traffic.prepare(loaded.policy)
+            yield self._traffic.prepare(loaded)
             yield self._in_thread(self._kept.install, loaded.fingerprint)
         except (PolicyError, KernelError, OSError) as error:
             log.error("not reloaded, the former policy is still in force:\n{error}", error=error)
@@ -283,20 +297,16 @@ class Gateway(Service):
             log.failure("not reloaded, the former policy is still in force")
             problem = f"{type(error).__name__}: {error}; the traceback is in the log"
         else:
-            self._switch(loaded)
+            self._loaded = loaded
+            yield self._traffic.switch(loaded)
+            self._console.adopt(loaded.policy.console)
+            self._begun("reloaded")
             return ""
         self._loaded = former._replace(broken=problem)
         self._traffic.abandon()
         self._console.abandon()
         self._systemd.ready(self._status)
         return problem
-
-    def _switch(self, loaded: Loaded) -> None:
-        """New sessions get the new policy."""
-        self._loaded = loaded
-        self._traffic.switch(loaded.policy)
-        self._console.adopt(loaded.policy.console)
-        self._begun("reloaded")
 
     def _in_thread(self, called: Any, *arguments: Any) -> Deferred[Any]:
         pool = self._reactor.getThreadPool()

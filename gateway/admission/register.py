@@ -7,7 +7,6 @@ else, in L{Counts<gateway.counts>} that other workers may share.
 
 from __future__ import annotations
 
-from itertools import count
 from typing import Protocol
 
 from twisted.internet.defer import Deferred, succeed
@@ -79,14 +78,12 @@ class Register:
         self._taken: Identity | None = None
         self._waiting: set[Waiting] = set()
         self._emptied: Deferred[None] | None = None
-        # Unique in this process, nearly so among restarts, and exact as a JavaScript number.
-        self._numbers = count(int(equipment.clock.seconds()) << 20)
 
     # Counts
 
     def number(self) -> int:
         """The id of the next session."""
-        return next(self._numbers)
+        return next(self._equipment.numbers)
 
     def claim(self) -> bool:
         """

@@ -123,8 +123,8 @@ class Related:
             return equipment.sockets.listen(address, equipment.listener_mark, BACKLOG)
         except OSError as error:
             rule = policy.decide(Connection(Address(initiator, 0), address, TCP, "lo"))
-            if error.errno not in sockets.IN_USE or rule is None:
-                raise
+            if error.errno not in sockets.IN_USE or rule is None or not equipment.alone:
+                raise  # it would come to any of the workers
             if policy.services[rule.service].action is not Action.INSPECT:
                 raise
             return None

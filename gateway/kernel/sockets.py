@@ -15,11 +15,15 @@ What each option is for:
   - SO_OOBINLINE: the byte sent as TCP urgent data stays in its place in the
     stream. FTP's ABOR loses a letter otherwise, and inspection can be evaded.
 
-Accepted sockets inherit mark, SO_OOBINLINE and TCP_NODELAY from the listener.
+  - SO_LINGER of 0: if this process is killed, its peers get resets. An orderly end would tell them
+    that what they have is complete. L{close} takes it back.
+
+Accepted sockets inherit mark, SO_OOBINLINE, TCP_NODELAY and SO_LINGER from the listener.
 """
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import socket
@@ -36,6 +40,7 @@ IP_BIND_ADDRESS_NO_PORT = 24
 IPV6_HDRINCL = 36
 IPV6_TRANSPARENT = 75
 IPV6_RECVORIGDSTADDR = 74
+SO_ATTACH_REUSEPORT_CBPF = 51
 SO_SNDBUFFORCE = 32
 SO_RCVBUFFORCE = 33
 SOL_NETLINK = 270
@@ -49,6 +54,9 @@ NETLINK_QUEUE = 64 * 1024 * 1024
 
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER: closing sends a reset and forgets what was not sent."""
+
+ORDERLY = struct.pack("ii", 0, 0)
+"""SO_LINGER: what was not sent is sent after closing, and then the end."""
 
 IN_USE = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL})
 """The client's port can't be had: somebody has it, or the 4-tuple is in TIME_WAIT."""
@@ -108,6 +116,7 @@ def _prepare_stream(sock: Socket) -> None:
     """What every stream socket wants, the accepted ones by inheritance."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
 
 def listen(address: Address, mark: int, backlog: int, group: bool = False) -> Socket:
@@ -143,6 +152,29 @@ def _only_ipv6(sock: Socket, family: socket.AddressFamily) -> None:
     """There is one listener for each family, so that addresses never come in mapped form."""
     if family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+
+
+def inherited(descriptor: int) -> Socket:
+    """A socket that another process has made for us."""
+    return Socket(*_kind_of(descriptor), 0, descriptor)
+
+
+def _kind_of(descriptor: int) -> tuple[int, int]:
+    with socket.socket(fileno=os.dup(descriptor)) as sock:
+        return sock.family, sock.type
+
+
+def choose_by(sock: Socket, program: bytes) -> None:
+    """
+    Let a program of classic BPF choose in the group of listeners that C{sock} is of, in the place
+    of another one.
+
+    @raise OSError: the kernel doesn't take it.
+    """
+    code = ctypes.create_string_buffer(program, len(program))
+    # struct sock_fprog
+    pointer = struct.pack("HxxxxxxQ", len(program) // 8, ctypes.addressof(code))
+    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, pointer)
 
 
 def accept(listener: Socket) -> tuple[Socket, Address, Address]:
@@ -223,6 +255,10 @@ def connect_error(sock: Socket) -> int:
 
 def close(sock: Socket) -> None:
     """Close in an orderly way."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ORDERLY)
+    except OSError:
+        pass  # gone already
     sock.close()
 
 

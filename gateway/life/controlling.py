@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from gateway.control.budget import Budget
 from gateway.control.done import Done
 from gateway.control.draining import Drain
+from gateway.control.everyone import Everyone, Others
 from gateway.control.explaining import Explain
 from gateway.control.following import Followed, Tap
 from gateway.control.kernel import Kernel
@@ -44,14 +45,16 @@ def questions(
     records: Tap,
     life: Callable[[], Life],
     passages: Passages,
+    others: Others | None = None,
     **done: Done,
 ) -> Questions:
     """
-    What one process answers for its own sessions.
+    What one process answers for its own sessions, and for those of its workers.
 
     @param records: the audit.
     @param life: tells how the gateway is.
     @param passages: the sessions that the kernel has.
+    @param others: asks the workers, if there are some.
     @param done: what else can be asked for, by name.
     """
     budget = Budget(perf_counter)
@@ -69,6 +72,7 @@ def questions(
         "explain": Explain(policy),
         "rules": Rules(metrics),
         "kill": Kill(register, surveys, reactor, budget, policy),
-        **done,
     }
-    return Questions(table, Followed(records), budget)
+    if others is not None:
+        table = {name: Everyone(question, others) for name, question in table.items()}
+    return Questions({**table, **done}, Followed(records), budget)

@@ -6,7 +6,13 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from gateway.interfaces import Verdict
-from gateway.observe.file import STANDARD_OUTPUT, AuditError, AuditFile, Owner
+from gateway.observe.file import (
+    STANDARD_OUTPUT,
+    AuditError,
+    AuditFile,
+    Destination,
+    Owner,
+)
 from gateway.observe.identity import Identity, Released, Upstream
 from gateway.observe.log import PrintableLogger
 from gateway.observe.record import Records
@@ -45,6 +51,7 @@ class Audit:
     @param from_thread: calls a callable in the reactor's thread:
         C{reactor.callFromThread}.
     @param changed: called in the reactor's thread with the new value of L{refusing}.
+    @param file: where records go, if not to the file that C{settings} name.
     """
 
     _log = PrintableLogger()
@@ -56,6 +63,7 @@ class Audit:
         from_thread: Callable[[Callable[[], object]], object],
         changed: Callable[[bool], object] = _ignore,
         standard_output: int = 1,
+        file: Destination | None = None,
     ) -> None:
         self.dropped = 0
         self.full = False
@@ -71,7 +79,7 @@ class Audit:
         self._wanted = self._enabled
         self._unreported = 0
         self._first_dropped = self._last_dropped = 0.0
-        self._file = AuditFile(settings.file, standard_output)
+        self._file: Destination = file or AuditFile(settings.file, standard_output)
         self._writer = Writer(
             self._file,
             settings.buffer // 2,
@@ -187,6 +195,27 @@ class Audit:
             self._put(
                 self._records.refused(self._clock(), service, protocol, reason, count, between)
             )
+
+    def take(self, lines: bytes) -> None:
+        """
+        Records of another process, whole lines. It is to bring no more while this is
+        L{pressed}, for here they are not dropped.
+        """
+        if self._tapped is not None:
+            for line in lines.splitlines(keepends=True):
+                self._tapped(line)
+        if self._enabled:
+            self._writer.put(lines)
+
+    @property
+    def pressed(self) -> bool:
+        """Whether as much waits as may."""
+        return self._writer.waiting >= self._limit
+
+    def ended(self, process: str, how: str, sessions: int, torn: int) -> None:
+        """A process of ours has ended, and should not have, with so many sessions."""
+        if self._wanted:
+            self._put(self._records.ended(self._clock(), process, how, sessions, torn))
 
     def reopen(self) -> None:
         """The file was renamed: go on in a new one. No record is lost or written twice."""

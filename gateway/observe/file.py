@@ -6,6 +6,7 @@ import os
 import select
 import stat
 from pathlib import Path
+from typing import Protocol
 
 STANDARD_OUTPUT = "-"
 
@@ -24,6 +25,32 @@ Owner = tuple[int, int]
 
 class AuditError(Exception):
     """The audit file that the operator asked for can't be written. Says which, why, what to do."""
+
+
+class Destination(Protocol):
+    """Where records go: an L{AuditFile}, or what stands in for it."""
+
+    path: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be written."""
+
+    @property
+    def is_null(self) -> bool:
+        """Whether it keeps nothing."""
+
+    def open(self, owner: Owner | None = None) -> None:
+        """See L{AuditFile.open}."""
+
+    def reopen(self, torn: int) -> None:
+        """See L{AuditFile.reopen}."""
+
+    def write(self, data: memoryview, seconds: float) -> int:
+        """See L{AuditFile.write}."""
+
+    def let_go(self, torn: int = 0) -> None:
+        """See L{AuditFile.let_go}."""
 
 
 class AuditFile:

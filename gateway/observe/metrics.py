@@ -57,7 +57,7 @@ class Refusal(Enum):
 
 
 @define
-class _Counts:
+class Counts:
     """The numbers of one service."""
 
     running: int = 0
@@ -81,9 +81,9 @@ have brought nothing are told as long as there is room.
 """
 
 
-class _ByService(dict[str, _Counts]):
-    def __missing__(self, service: str) -> _Counts:
-        counts = self[service] = _Counts()
+class _ByService(dict[str, Counts]):
+    def __missing__(self, service: str) -> Counts:
+        counts = self[service] = Counts()
         return counts
 
 
@@ -174,7 +174,7 @@ class Metrics:
     def registry(self) -> CollectorRegistry:
         """These metrics and those of the process, for Prometheus's client library."""
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Collector(self))
+        registry.register(MetricsCollector(self))
         ProcessCollector(registry=registry)
         return registry
 
@@ -183,7 +183,7 @@ class Metrics:
         return generate_latest(self.registry())
 
 
-class _Collector(Collector):
+class MetricsCollector(Collector):
     """Gives the numbers their names."""
 
     def __init__(self, metrics: Metrics) -> None:
@@ -296,7 +296,7 @@ class _Collector(Collector):
         )
 
 
-def _cumulated(counts: _Counts) -> list[tuple[str, float]]:
+def _cumulated(counts: Counts) -> list[tuple[str, float]]:
     total, buckets = 0, []
     for bound, count in zip((*CONNECT_BUCKETS, "+Inf"), counts.connect_buckets, strict=True):
         total += count

@@ -135,6 +135,19 @@ class Records:
         )
         return line.encode("ascii")
 
+    def ended(self, now: float, process: str, how: str, sessions: int, torn: int) -> bytes:
+        """
+        A process has ended, with so many sessions, which have no records.
+
+        @param torn: bytes of a record that it had begun to write.
+        """
+        line = (
+            f'{{"timestamp":"{self.timestamp(now)}","event_type":"audit","audit":{{'
+            f'"ended":{quoted(process)},"reason":{quoted(how)},"sessions":{sessions},'
+            f'"torn":{torn}}}}}\n'
+        )
+        return line.encode("ascii")
+
     def refused(
         self,
         now: float,

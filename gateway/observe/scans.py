@@ -28,7 +28,7 @@ class ScannerHealth:
 
 
 @define
-class _Judged:
+class Judged:
     """How long it took, with one verdict."""
 
     buckets: list[int] = field(factory=lambda: [0] * (len(BUCKETS) + 1))
@@ -54,11 +54,11 @@ class Scans:
 
     scanners: Callable[[], Iterable[ScannerHealth]] = tuple
     spooled: Callable[[], tuple[int, int]] = lambda: (0, 0)
-    judged: dict[tuple[str, str], _Judged] = field(factory=dict, init=False)
+    judged: dict[tuple[str, str], Judged] = field(factory=dict, init=False)
 
     def judge(self, service: str, verdict: str, seconds: float) -> None:
         """A body was judged, or nobody could: C{verdict} is a word of ours."""
-        judged = self.judged.setdefault((service, verdict), _Judged())
+        judged = self.judged.setdefault((service, verdict), Judged())
         judged.buckets[bisect_left(BUCKETS, seconds)] += 1
         judged.seconds += seconds
 

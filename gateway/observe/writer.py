@@ -13,7 +13,7 @@ from collections.abc import Callable
 from threading import Event, Thread
 from time import monotonic
 
-from gateway.observe.file import AuditError, AuditFile
+from gateway.observe.file import AuditError, Destination
 
 GATHER_SECONDS = 0.05
 """The thread sleeps so long after the first line of a batch: waking up costs more than a line."""
@@ -29,7 +29,7 @@ READER_SECONDS = 0.25
 
 class Writer:
     """
-    Writes the lines that it is given to an L{AuditFile}.
+    Writes the lines that it is given to an L{AuditFile<gateway.observe.file.AuditFile>}.
 
     C{failed}, C{recovered}, C{reopened} and C{relieved} are called in the writer's
     thread: when writing begins to fail, when it succeeds again, when the file
@@ -38,7 +38,7 @@ class Writer:
 
     def __init__(
         self,
-        file: AuditFile,
+        file: Destination,
         hurry_at: int,
         *,
         failed: Callable[[OSError], object],
@@ -194,4 +194,5 @@ class Writer:
         return self._offset - (self._batch.rfind(b"\n", 0, self._offset) + 1)
 
     def _left(self) -> int:
-        return self._batch.count(b"\n", self._offset) + len(self._lines)
+        lines = sum(each.count(b"\n") for each in self._lines)
+        return self._batch.count(b"\n", self._offset) + lines

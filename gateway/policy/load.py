@@ -115,6 +115,7 @@ class _Loader:
             release=gateway.release,
             spool=gateway.spool,
             tls=gateway.tls,
+            workers=gateway.workers,
             plugin_path=tuple(map(str, plugin_path)),
             zones=zones,
             services=services,
@@ -125,6 +126,7 @@ class _Loader:
         check_divert(entry.at("divert"), policy)
         check_marks(entry, policy)
         check_console(entry.at("console"), policy.console)
+        check_workers(entry.at("workers"), policy)
         self._stop_if_wrong()
         for expectation in expectations:
             expectation.check(policy)
@@ -250,6 +252,15 @@ def check_divert(entry: Entry, policy: Policy) -> None:
         entry.at("port").complain(
             f"must be at most {65535 - len(policy.interfaces)}: rules name "
             f"{len(policy.interfaces)} interfaces, and each needs a port after this one"
+        )
+
+
+def check_workers(entry: Entry, policy: Policy) -> None:
+    """What several workers can't do is said to C{entry}: the C{[workers]} table."""
+    if policy.workers.count != 1 and policy.release.kernel:
+        entry.at("count").complain(
+            "must be 1 with kernel = true in [release]: the kernel takes over the sessions of one "
+            "process only"
         )
 
 

@@ -19,6 +19,7 @@ from gateway.policy.rule import Rule
 from gateway.policy.service import Service
 from gateway.policy.spool import SpoolSettings
 from gateway.policy.tls import Tls
+from gateway.policy.workers import Workers
 from gateway.policy.zone import Zone
 
 
@@ -43,6 +44,7 @@ class Policy:
     release: Release = field(factory=Release)
     spool: SpoolSettings = field(factory=SpoolSettings)
     tls: Tls = field(factory=Tls)
+    workers: Workers = field(factory=Workers)
     plugin_path: tuple[str, ...] = ()
     zones: Mapping[str, Zone] = field(factory=dict)
     services: Mapping[str, Service] = field(factory=dict)

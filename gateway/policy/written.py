@@ -24,6 +24,7 @@ from gateway.policy.service import Action, Reply, Source
 from gateway.policy.settings import option
 from gateway.policy.spool import SpoolSettings
 from gateway.policy.tls import Tls
+from gateway.policy.workers import Workers
 
 NO_SERVICE = "none"
 """What C{[[expect]]} says if no rule is to match. No service may have this name."""
@@ -55,6 +56,7 @@ class GatewayFile:
         "Room for bodies that are held until they are judged.", Factory(SpoolSettings)
     )
     tls: Tls = option("Whose certificates are believed, and who signs our own.", Factory(Tls))
+    workers: Workers = option("How many processes handle traffic.", Factory(Workers))
 
 
 @frozen

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from time import time
 from typing import Any
 
@@ -41,6 +42,11 @@ def no_credentials(policy: Policy) -> Credentials:
     return Credentials(Tls(), system_roots(), None, time)
 
 
+def _numbers(equipment: Equipment) -> Iterator[int]:
+    """Unique in this process, nearly so among restarts, and exact as a JavaScript number."""
+    return count(int(equipment.clock.seconds()) << 20)
+
+
 def _room(equipment: Equipment) -> Room:
     return room(equipment.reactor, SpoolSettings(), equipment.metrics.scans)
 
@@ -56,6 +62,8 @@ class Equipment:
     @ivar credentials: what the sessions of a policy need to speak TLS.
     @ivar turns: in which clients' handshakes are made.
     @ivar counts: what is limited, also by other workers.
+    @ivar numbers: the ids of sessions.
+    @ivar alone: whether no other worker accepts connections.
     @ivar sockets: what makes sockets.
     @ivar room: what those who judge bodies work with.
     @ivar passages: the kernel's, for sessions of which nothing is left to inspect.
@@ -75,6 +83,8 @@ class Equipment:
     compute: Compute = maybeDeferred
     names: Names = field(factory=Names)
     counts: Counts = field(factory=OwnCounts)
+    numbers: Iterator[int] = field(default=Factory(_numbers, takes_self=True))
+    alone: bool = True
     sockets: Sockets = sockets
     room: Room = field(default=Factory(_room, takes_self=True))
     passages: Passages | NoPassages = NO_PASSAGES

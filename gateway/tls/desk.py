@@ -109,11 +109,33 @@ def _text(certificate: x509.Certificate) -> str:
     return base64.b64encode(certificate.public_bytes(Encoding.DER)).decode()
 
 
-def serve(connection: socket.socket, desk: Desk) -> None:
-    """Answer until the connection ends, or something comes that no gateway sends."""
+def serve(
+    connection: socket.socket, desk: Desk, another: Callable[[socket.socket], object] | None = None
+) -> None:
+    """
+    Answer until the connection ends, or something comes that no gateway sends.
+
+    @param another: is given the connections that come by this one: those of workers.
+    """
     with connection, suppress(ConnectionError):
-        while packet := connection.recv(LONGEST):
-            answer = desk.answer(packet)
+        while True:
+            packet, descriptors, _, _ = socket.recv_fds(connection, LONGEST, 1 if another else 0)
+            if another is not None and descriptors:
+                another(socket.socket(fileno=descriptors[0]))
+                continue
+            answer = desk.answer(packet) if packet else None
             if answer is None:
                 return
             connection.send(answer)
+
+
+def for_worker(signer: socket.socket) -> socket.socket:
+    """
+    Another connection to a signer that this process has started, for a process of ours.
+
+    @raise OSError: it is gone.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        socket.send_fds(signer, [b"{}"], [theirs.fileno()])
+    return ours

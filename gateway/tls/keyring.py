@@ -40,13 +40,14 @@ class Keyring:
         self._key_log: BinaryIO | None = None
         self._credentials: WeakKeyDictionary[Policy, Credentials] = WeakKeyDictionary()
 
-    def open(self, folder: Path, settings: Tls, signer: Path | None) -> None:
+    def open(self, folder: Path, settings: Tls, signer: Path | socket.socket | None) -> None:
         """
         Start the signer, if there is a root, and open the key log: with the privileges that are
         given up afterwards.
 
         @param folder: of the configuration.
-        @param signer: the socket of one that is a service of its own; it is not started then.
+        @param signer: the socket of one that is a service of its own, or a connection to one that
+            somebody else has started; it is not started then.
         @raise SignerError: the root can't be used, or there is no signer at that socket.
         @raise OSError: the key log can't be opened.
         """
@@ -59,7 +60,9 @@ class Keyring:
         roots = self._signing.greet(key.public_key())
         self._minter = Minter(key, roots, self._signing, settings.certificates)
 
-    def _begin(self, folder: Path, settings: Tls, signer: Path | None) -> Signing:
+    def _begin(self, folder: Path, settings: Tls, signer: Path | socket.socket | None) -> Signing:
+        if isinstance(signer, socket.socket):
+            return Signing(signer, self._reactor)
         if signer is not None:
             return Signing(_reached(signer), self._reactor, lambda: connect(signer))
         self._signer = start(

@@ -233,7 +233,11 @@ def be_the_gateways(told: Namespace, connection: socket.socket) -> None:
     # the end of the connection ends it, after the gateway had its time
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    serve(connection, make_desk())
+
+    def another(worker: socket.socket) -> None:
+        threading.Thread(target=serve, args=(worker, make_desk()), daemon=True).start()
+
+    serve(connection, make_desk(), another)
 
 
 def desks(told: Namespace) -> Callable[[], Desk]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReadDescriptor
@@ -40,6 +41,33 @@ class Roots(NamedTuple):
 
     trusted: tuple[x509.Certificate, ...]
     untrusted: tuple[x509.Certificate, ...]
+
+
+def check(connection: socket.socket) -> None:
+    """
+    See whether a signer that has been started can sign. It blocks.
+
+    @raise SignerError: it can't.
+    """
+    _greeted(connection, _greeting(ec.generate_private_key(ec.SECP256R1()).public_key()))
+
+
+def _greeting(key: Any) -> dict[str, Any]:
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return {"number": 0, "key": base64.b64encode(spki).decode()}
+
+
+def _greeted(connection: socket.socket, greeting: dict[str, Any]) -> dict[str, Any]:
+    """@raise SignerError: the signer can't sign."""
+    try:
+        connection.settimeout(PATIENCE)
+        connection.send(json.dumps(greeting).encode())
+        said: dict[str, Any] = json.loads(connection.recv(LONGEST) or b'{"error": "it has ended"}')
+    except OSError as error:
+        raise SignerError(f"the signer does not answer: {error}") from None
+    if "error" in said:
+        raise SignerError(said["error"])
+    return said
 
 
 class _Asked(NamedTuple):
@@ -80,22 +108,14 @@ class Signing:
         @param key: the public key.
         @raise SignerError: the signer can't sign.
         """
-        spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        self._greeting = {"number": 0, "key": base64.b64encode(spki).decode()}
+        self._greeting = _greeting(key)
         self._roots = self._greet()
         self._reactor.addReader(self)
         return self._roots
 
     def _greet(self) -> Roots:
         """@raise SignerError: the signer can't sign."""
-        try:
-            self._connection.settimeout(PATIENCE)
-            self._send(self._greeting)
-            said = json.loads(self._connection.recv(LONGEST) or b'{"error": "it has ended"}')
-        except OSError as error:
-            raise SignerError(f"the signer does not answer: {error}") from None
-        if "error" in said:
-            raise SignerError(said["error"])
+        said = _greeted(self._connection, self._greeting)
         self._connection.setblocking(False)
         return Roots(_certificates(said["trusted"]), _certificates(said["untrusted"]))
 

@@ -246,7 +246,7 @@ class Opening:
         if sock is not None:
             self._poller.closing(self)
             self._fd = -1
-            sock.close()
+            sockets.close(sock)
 
     # For the poller
 

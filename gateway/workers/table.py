@@ -24,7 +24,7 @@ from threading import Lock
 
 from gateway.counts import Key, Keys
 
-COLUMNS = 32
+COLUMNS = 64
 """
 Of each row. The first one is nobody's, so there may be one worker less at one time, those that only
 drain included.

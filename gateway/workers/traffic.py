@@ -7,9 +7,12 @@ Of the process that C{twistd} runs, if that is the only one, or of a worker.
 from __future__ import annotations
 
 import gc
+import socket
+from collections.abc import Iterator
 from time import monotonic
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -18,12 +21,14 @@ from gateway.admission.admission import Admission
 from gateway.admission.listeners import Listeners, Listening
 from gateway.counts import Counts
 from gateway.kernel import descriptors
+from gateway.life.loaded import Loaded
 from gateway.life.options import Places
 from gateway.life.releasing import Releasing
 from gateway.observe.audit import Audit
 from gateway.observe.metrics import Metrics
 from gateway.policy.policy import Policy
-from gateway.release.passage import NO_PASSAGES
+from gateway.release.passage import NO_PASSAGES, NoPassages
+from gateway.release.passages import Passages
 from gateway.scanning.tools import room
 from gateway.session.computing import Computing
 from gateway.session.equipment import Equipment
@@ -45,6 +50,9 @@ class Traffic:
     """
     @param listening: makes the sockets of listeners, or has them.
     @param counts: what is limited.
+    @param numbers: the ids of sessions; C{None}: from the clock on.
+    @param alone: whether no other process accepts connections at the same places.
+    @param signer: a connection to the signer that is there already.
     @ivar admission: where sessions begin; its register has them all.
     """
 
@@ -57,8 +65,12 @@ class Traffic:
         metrics: Metrics,
         listening: Listening,
         counts: Counts,
+        numbers: Iterator[int] | None = None,
+        alone: bool = True,
+        signer: socket.socket | None = None,
     ) -> None:
         self._reactor = reactor
+        self._signer = signer
         self._places = places
         self._audit = audit
         self._metrics = metrics
@@ -76,7 +88,10 @@ class Traffic:
             lambda: self.admission,
             lambda: self.admission.register.give_room(),
         )
-        self.admission = Admission(self._equipment(policy), policy, 0)
+        equipment = evolve(self._equipment(policy), alone=alone)
+        if numbers is not None:
+            equipment = evolve(equipment, numbers=numbers)
+        self.admission = Admission(equipment, policy, 0)
         self._listeners = Listeners(reactor, self.admission, listening)
 
     def _equipment(self, policy: Policy) -> Equipment:
@@ -108,17 +123,18 @@ class Traffic:
 
     # The beginning
 
-    def open(self) -> None:
+    def open(self, owner: tuple[int, int] | None = None) -> None:
         """
         What needs privileges that are given up afterwards.
 
+        @param owner: the user and group that the process will switch to, if any.
         @raise OSError: a port is taken, or something else can't be had.
         @raise gateway.tls.signing.SignerError: there is nobody who signs.
         """
         policy, places = self.admission.policy, self._places
         self.admission.register.descriptors = descriptors.for_sessions()
         self._listeners.open(policy)
-        self._keyring.open(places.directory, policy.tls, places.signer)
+        self._keyring.open(places.directory, policy.tls, self._signer or places.signer)
         self._releasing.open(places.directory, places.state)
 
     def start(self) -> None:
@@ -132,21 +148,22 @@ class Traffic:
 
     # Reload
 
-    def prepare(self, policy: Policy) -> Deferred[None]:
+    def prepare(self, loaded: Loaded) -> Deferred[None]:
         """
         Get ready for a new policy.
 
         @return: fails with C{OSError}: it can't be; nothing has changed then but for L{abandon}.
         """
-        self._listeners.open(policy)
+        self._listeners.open(loaded.policy)
         return succeed(None)
 
     def abandon(self) -> None:
         """The new policy does not come into force."""
         self._listeners.close_unneeded(self.admission.policy)
 
-    def switch(self, policy: Policy) -> None:
+    def switch(self, loaded: Loaded) -> Deferred[None]:
         """New sessions get the new policy."""
+        policy = loaded.policy
         self.admission.policy = policy
         self._room.adopt(policy.spool)
         self.admission.equipment.turns.most = policy.tls.handshakes_per_client
@@ -154,10 +171,20 @@ class Traffic:
         self._listeners.close_unneeded(policy)
         self.admission.register.give_room()
         self._releasing.reloaded(policy)
+        return succeed(None)
+
+    @property
+    def passages(self) -> Passages | NoPassages:
+        """The sessions that the kernel has."""
+        return self.admission.equipment.passages
 
     def give_room(self) -> None:
         """Some room may have come for more sessions."""
         self.admission.register.give_room()
+
+    def text(self) -> Deferred[bytes]:
+        """All metrics in Prometheus's text format."""
+        return succeed(self._metrics.text())
 
     # The end
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from twisted.internet.defer import succeed
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
@@ -23,7 +24,7 @@ class EndpointTests(SynchronousTestCase):
 
     def ask(self, request: str) -> tuple[int, bytes, bytes]:
         """Status, headers, body."""
-        site = endpoint_site(self.metrics, self.clock)
+        site = endpoint_site(lambda: succeed(self.metrics.text()), self.clock)
         protocol = site.buildProtocol(None)
         transport = StringTransport()
         protocol.makeConnection(transport)
@@ -61,7 +62,7 @@ class EndpointTests(SynchronousTestCase):
 
     def test_idle_connections_end(self) -> None:
         """A connection on which nothing comes is closed."""
-        site = endpoint_site(self.metrics, self.clock)
+        site = endpoint_site(lambda: succeed(self.metrics.text()), self.clock)
         protocol = site.buildProtocol(None)
         transport = StringTransport()
         protocol.makeConnection(transport)
@@ -73,9 +74,8 @@ class EndpointTests(SynchronousTestCase):
         program = (
             "import sys, gateway.observe.audit, gateway.observe.endpoint, gateway.observe.log\n"
             "from gateway.observe.endpoint import endpoint_site\n"
-            "from gateway.observe.metrics import Metrics\n"
             "from twisted.internet.task import Clock\n"
-            "endpoint_site(Metrics(), Clock())\n"
+            "endpoint_site(Clock, Clock())\n"
             "sys.exit('twisted.internet.reactor' in sys.modules)\n"
         )
         root = Path(__file__).parents[2]

@@ -30,15 +30,16 @@ def send(
         connection.send(data)
 
 
-def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
+def receive(connection: socket.socket, most: int = DESCRIPTORS) -> tuple[dict[str, Any], list[int]]:
     """
     The next packet, and the descriptors that came with it, which are the caller's to close.
 
+    @param most: so many descriptors may come.
     @raise EOFError: the connection has ended.
     @raise OSError: the connection is broken, or there is nothing now (C{BlockingIOError}).
     @raise ValueError: it is not a JSON object; what came with it is closed.
     """
-    data, descriptors, _, _ = socket.recv_fds(connection, LONGEST, DESCRIPTORS)
+    data, descriptors, _, _ = socket.recv_fds(connection, LONGEST, most)
     if not data:
         raise EOFError
     try:

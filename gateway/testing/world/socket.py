@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gateway.interfaces import Address
+from gateway.kernel.sockets import RESET
 from gateway.testing.world.link import Link
 
 IN, OUT, ERR, HUP = select.EPOLLIN, select.EPOLLOUT, select.EPOLLERR, select.EPOLLHUP
@@ -130,7 +131,7 @@ class SimulatedSocket:
     def setsockopt(self, level: int, name: int, value: Any) -> None:
         """Of the options, to linger is the only one that anybody sets here: a reset at the end."""
         self._check_open()
-        self.reset_at_close = True
+        self.reset_at_close = value == RESET
 
     def getsockopt(self, level: int, name: int) -> int:
         """C{SO_ERROR}: told once."""

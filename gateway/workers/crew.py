@@ -1,0 +1,464 @@
+"""
+The crew: all workers, as the supervisor sees to them. In place of L{Traffic} of its own.
+
+A worker that dies is replaced; what waits for it goes on waiting, and its successor takes it. If it
+dies again and again, connections go to the others for a while. A new policy is for a new
+generation of workers: they load it, and say so, before anything changes; the old ones go on as
+long as they have sessions.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks
+from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+
+from gateway.control.everyone import Elsewhere
+from gateway.life.loaded import Loaded
+from gateway.life.options import Places
+from gateway.observe.audit import Audit
+from gateway.observe.metrics import Metrics
+from gateway.observe.sums import (
+    Sum,
+    add_counts,
+    own_figures,
+    state_of,
+    text_of,
+    without_present,
+)
+from gateway.policy.policy import Policy
+from gateway.policy.workers import AUTO, MOST
+from gateway.release.passage import NO_PASSAGES
+from gateway.tls.desk import for_worker
+from gateway.tls.signer import Started, start
+from gateway.tls.signing import check
+from gateway.workers.columns import Columns
+from gateway.workers.generation import Generation
+from gateway.workers.groups import Groups
+from gateway.workers.hand import Hand
+from gateway.workers.nursing import Newborn, NurseryError, Nursing, Sowing
+from gateway.workers.spec import WORDS, NurserySpec, WorkerSpec, write_place, write_places
+
+log = Logger()
+
+BEAT = 1.0
+"""Seconds between two looks whether a worker answers."""
+
+METRICS_EVERY = 5
+"""Beats: with so many of them, it tells its numbers, too."""
+
+DEATHS, WITHIN = 3, 10.0
+"""So many deaths in so many seconds, and a worker gets no connections for as many seconds."""
+
+ANSWER_SECONDS = 2.0
+"""For a worker to answer what somebody asks all of them."""
+
+PATIENCE = 10.0
+"""Seconds beyond their time for workers to end, before they are killed."""
+
+
+def count_of(policy: Policy) -> int:
+    """How many workers there are to be."""
+    if policy.workers.count != AUTO:
+        return policy.workers.count
+    return min(MOST, len(os.sched_getaffinity(0)))
+
+
+class Crew:
+    """
+    @param clock: seconds, for differences only.
+    @param metrics: what is told beside the workers' numbers, and those of former workers.
+    @ivar register: in place of one with sessions.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        loaded: Loaded,
+        places: Places,
+        audit: Audit,
+        metrics: Metrics,
+        clock: Callable[[], float],
+    ) -> None:
+        self._reactor = reactor
+        self._places = places
+        self._audit = audit
+        self._metrics = metrics
+        self._clock = clock
+        self._groups = Groups()
+        self._columns = Columns(loaded.policy.limits.sessions, reactor.seconds)
+        self._present = Generation(loaded, count_of(loaded.policy), self._begin)
+        self._next: Generation | None = None
+        self._former: list[Generation] = []
+        self.register = Elsewhere(lambda: self._present.loaded.policy.limits.sessions)
+        self._signer: Started | None = None
+        self._seed: Sowing | None = None
+        self._deaths: dict[int, deque[float]] = {}
+        self._resting: set[int] = set()
+        self._stopping = False
+        self._empty: list[Deferred[None]] = []
+        self._beats: Any = LoopingCall(self._beat)
+        self._beats.clock = reactor
+        self._count = 0
+
+    # The beginning
+
+    def open(self, owner: tuple[int, int] | None) -> None:
+        """
+        What needs privileges that are given up afterwards.
+
+        @param owner: the user and group that the process will switch to, if any.
+        @raise OSError: a port is taken, or something else can't be had.
+        @raise gateway.tls.signing.SignerError: there is nobody who signs.
+        """
+        policy = self._present.loaded.policy
+        self._groups.open(policy, self._present.count)
+        if policy.tls.root and self._places.signer is None:
+            tls = policy.tls
+            self._signer = start(
+                *(self._places.directory, tls.root, tls.root_certificate),
+                tls.certificates_per_second,
+            )
+            check(self._signer.connection)
+        self._seed = Sowing(owner)
+        self._present.begin()
+
+    def start(self) -> None:
+        """
+        With no more privileges than traffic needs, have workers that are ready to accept.
+
+        @raise NurseryError: there are none.
+        """
+        specs = self._columns.specs(range(self._present.count))
+        try:
+            born = self._present.bear_all(specs)
+        except NurseryError:
+            self._columns.give_back(specs)
+            raise
+        self._adopt(self._present, born)
+
+    def accept(self) -> None:
+        """Accept."""
+        self._steer()
+        for hand in self._present.hands.values():
+            hand.accept(self.register.draining)
+        self._beats.start(BEAT, now=False)
+
+    def _begin(self, loaded: Loaded) -> Nursing:
+        """Another nursery."""
+        spec = NurserySpec(
+            WORDS,
+            loaded.fingerprint,
+            write_places(self._places),
+            [write_place(*each) for each in self._groups.descriptors()],
+            self._columns.table.descriptor,
+        )
+        signer, seed = self._signer, self._seed
+        assert seed is not None
+        return seed.nursery(spec, None if signer is None else lambda: for_worker(signer.connection))
+
+    def _adopt(self, generation: Generation, born: list[Newborn]) -> None:
+        for newborn in born:
+            hand = Hand(self._reactor, newborn, self._audit, self._over)
+            generation.hands[hand.index] = hand
+
+    def _steer(self) -> None:
+        """Let connections come to those who are not resting."""
+        present = self._present
+        alive = [index for index in range(present.count) if index not in self._resting]
+        self._groups.steer(present.loaded.policy, present.count, alive)
+
+    # Reload
+
+    @inlineCallbacks
+    def prepare(self, loaded: Loaded) -> Any:
+        """
+        Have workers for a new policy that are ready to accept.
+
+        @return: fails with C{OSError} or L{NurseryError}: there are none; nothing has changed then
+            but for L{abandon}.
+        """
+        count = count_of(loaded.policy)
+        yield self._make_room(loaded.policy.workers.former, count)
+        self._groups.open(loaded.policy, count)
+        generation = Generation(loaded, count, self._begin)
+        specs = self._columns.specs(range(count))
+        try:
+            born = yield self._in_thread(generation.bear_all, specs)
+        except NurseryError:
+            self._columns.give_back(specs)
+            raise
+        self._next = generation
+        self._adopt(generation, born)
+
+    @inlineCallbacks
+    def _make_room(self, most: int, count: int) -> Any:
+        """See to it that there are not too many workers in all."""
+        while self._former and (len(self._former) >= most + 1 or self._columns.free < count):
+            oldest = self._former[0]
+            log.warn(
+                "sessions with a policy that is {count} reloads old are ended: workers.former",
+                count=len(self._former),
+            )
+            for hand in oldest.hands.values():
+                hand.stop()
+                self._reactor.callLater(PATIENCE, hand.kill)
+            while oldest in self._former:
+                yield self._once_over()
+
+    def abandon(self) -> None:
+        """The new policy does not come into force."""
+        generation, self._next = self._next, None
+        if generation is not None:
+            self._former.append(generation)
+            for hand in generation.hands.values():
+                hand.leave(0)
+            self._in_thread(generation.retire).addErrback(_report)
+        self._groups.keep(self._present.loaded.policy, self._present.count)
+
+    @inlineCallbacks
+    def switch(self, loaded: Loaded) -> Any:
+        """New sessions get the new policy: none with the old one begins after one with this."""
+        former, generation = self._present, self._next
+        assert generation is not None
+        self._present, self._next = generation, None
+        self._former.append(former)
+        self._deaths.clear()
+        self._resting.clear()
+        left = DeferredList([hand.leave(None) for hand in former.hands.values()])
+        left.addTimeout(ANSWER_SECONDS, self._reactor, lambda *_: None)
+        yield left
+        self._steer()
+        for hand in generation.hands.values():
+            hand.accept(self.register.draining)
+        self._groups.keep(loaded.policy, generation.count)
+        yield self._in_thread(former.retire)
+
+    passages = NO_PASSAGES
+    """The sessions that the kernel has: none with several workers."""
+
+    def give_room(self) -> None:
+        """Each worker sees to that."""
+
+    # Life and death
+
+    def _beat(self) -> None:
+        self._count += 1
+        most = self._present.loaded.policy.workers.silent_seconds
+        silent = [hand for hand in self._hands() if hand.missed * BEAT > most]
+        # who hangs while he finds a row lets others hang
+        owner = self._columns.table.owner
+        for hand in [each for each in silent if each.column == owner] or silent:
+            log.error(
+                "worker {index} (process {process}) has not answered for {seconds} seconds, and "
+                "is killed",
+                index=hand.index,
+                process=hand.number,
+                seconds=most,
+            )
+            hand.missed = 0
+            hand.kill()
+        for hand in self._hands():
+            hand.beat(self._count % METRICS_EVERY == 0)
+
+    def _hands(self) -> Iterator[Hand]:
+        """All of them."""
+        for generation in self._generations():
+            yield from tuple(generation.hands.values())
+
+    def _generations(self) -> Iterator[Generation]:
+        yield self._present
+        if self._next is not None:
+            yield self._next
+        yield from tuple(self._former)
+
+    def _over(self, hand: Hand) -> None:
+        """A worker's process has ended, and all that it said has been heard."""
+        sessions = self._columns.clear(hand.column)
+        if hand.state is not None:
+            add_counts(self._metrics, without_present(hand.state))
+            self._audit.dropped += hand.state["audit"][0]
+        for generation in self._generations():
+            if generation.hands.get(hand.index) is hand:
+                del generation.hands[hand.index]
+                reaped = self._in_thread(generation.reap, hand.number)
+                reaped.addCallback(self._reaped, generation, hand, sessions)
+                reaped.addErrback(_report)
+
+    def _reaped(
+        self, status: int | None, generation: Generation, hand: Hand, sessions: int
+    ) -> None:
+        self._forget(generation)
+        if status not in (0, None) or not hand.leaving:
+            how = _how(status)
+            log.error(
+                "worker {index} (process {process}) has ended ({how}) with {sessions} sessions",
+                index=hand.index,
+                process=hand.number,
+                how=how,
+                sessions=sessions,
+            )
+            self._audit.ended(f"worker {hand.index}", how, sessions, hand.torn)
+        if generation is self._present and not self._stopping and not hand.leaving:
+            self._died(hand.index)
+        waiting, self._empty = self._empty, []
+        for one in waiting:
+            one.callback(None)
+
+    def _forget(self, generation: Generation) -> None:
+        """A former generation without workers is none."""
+        if generation in self._former and not generation.hands:
+            self._former.remove(generation)
+            closed = self._in_thread(generation.close)
+            closed.addErrback(_report)
+
+    def _died(self, index: int) -> None:
+        """Have another one, at once or after a while."""
+        now = self._clock()
+        deaths = self._deaths.setdefault(index, deque(maxlen=DEATHS))
+        deaths.append(now)
+        if len(deaths) < DEATHS or now - deaths[0] > WITHIN:
+            self._replace(self._present, index)
+            return
+        deaths.clear()
+        log.error(
+            "worker {index} dies again and again: connections go to the others for {seconds} "
+            "seconds",
+            index=index,
+            seconds=WITHIN,
+        )
+        self._resting.add(index)
+        self._steer()
+        self._reactor.callLater(WITHIN, self._replace, self._present, index)
+
+    def _replace(self, generation: Generation, index: int) -> None:
+        if generation is not self._present or self._stopping:
+            return
+        (spec,) = self._columns.specs((index,))
+        born = self._in_thread(generation.bear, spec)
+        born.addCallbacks(
+            self._replaced, self._not_replaced, (generation,), errbackArgs=(generation, spec)
+        )
+        born.addErrback(_report)
+
+    def _replaced(self, newborn: Newborn, generation: Generation) -> None:
+        self._adopt(generation, [newborn])
+        hand = generation.hands[newborn.spec.index]
+        if generation is not self._present or self._stopping:
+            hand.leave(0)
+            return
+        log.info(
+            "worker {index} is there again (process {process})",
+            index=hand.index,
+            process=hand.number,
+        )
+        self._resting.discard(hand.index)
+        self._steer()
+        hand.accept(self.register.draining)
+
+    def _not_replaced(self, failure: Any, generation: Generation, spec: WorkerSpec) -> None:
+        self._columns.give_back((spec,))
+        log.error("{error}", error=failure.getErrorMessage())
+        if generation is self._present and not self._stopping:
+            self._reactor.callLater(BEAT, self._died, spec.index)
+
+    # What is asked
+
+    def text(self) -> Deferred[bytes]:
+        """All metrics in Prometheus's text format."""
+        return self._from_all({"metrics": True}).addCallback(lambda _: self._text())
+
+    def _text(self) -> bytes:
+        whole, own = Sum(), self._metrics
+        whole.metrics.divert_installed = own.divert_installed
+        whole.metrics.divert_lost = own.divert_lost
+        whole.metrics.policy_current = own.policy_current
+        whole.metrics.policy = own.policy
+        whole.add(state_of(own))
+        processes = {"supervisor": own_figures()}
+        for hand in self._hands():
+            if hand.state is not None:
+                whole.add(hand.state)
+                if hand is self._present.hands.get(hand.index):
+                    processes[str(hand.index)] = hand.state["process"]
+        return text_of(whole.metrics, processes)
+
+    def ask(self, asked: Any, asker: Any) -> Deferred[list[Any]]:
+        """What all workers answer to an operator's question, those that do in time."""
+        message = {"asked": dict(asked), "asker": [asker.name, asker.may_change]}
+        return self._from_all(message)
+
+    def _from_all(self, message: dict[str, Any]) -> Deferred[list[Any]]:
+        hands = tuple(self._hands())
+
+        def answered(answer: Any, hand: Hand) -> Any:
+            hand.state = answer.get("figures", hand.state)
+            return answer.get("said")
+
+        asked = []
+        for hand in hands:
+            one = hand.ask(message)
+            one.addTimeout(ANSWER_SECONDS, self._reactor)
+            asked.append(one.addCallback(answered, hand))
+        gathered = DeferredList(asked, consumeErrors=True)
+        return gathered.addCallback(lambda found: [answer for is_, answer in found if is_])
+
+    # The end
+
+    @inlineCallbacks
+    def drain(self, seconds: float) -> Any:
+        """
+        Accept no more, and let sessions end.
+
+        @param seconds: end those that are left after so long.
+        """
+        self._stopping = True
+        if self._beats.running:
+            self._beats.stop()
+        for hand in self._hands():
+            hand.leave(seconds)
+            self._reactor.callLater(seconds + PATIENCE, hand.kill)
+        self._groups.close()
+        for generation in self._generations():
+            yield self._in_thread(generation.retire)
+        while any(True for _ in self._hands()):
+            yield self._once_over()
+
+    @inlineCallbacks
+    def close(self) -> Any:
+        """There are no workers any more."""
+        for generation in self._generations():
+            yield self._in_thread(generation.close)
+        if self._seed is not None:
+            yield self._in_thread(self._seed.close)
+        if self._signer is not None:
+            self._signer.connection.close()
+            yield self._in_thread(self._signer.process.wait)
+
+    def _once_over(self) -> Deferred[None]:
+        """Fires when one more worker has ended."""
+        one: Deferred[None] = Deferred()
+        self._empty.append(one)
+        return one
+
+    def _in_thread(self, called: Any, *arguments: Any) -> Deferred[Any]:
+        pool = self._reactor.getThreadPool()
+        return deferToThreadPool(self._reactor, pool, called, *arguments)
+
+
+def _report(failure: Any) -> None:
+    """A bug."""
+    log.failure("a bug", failure)
+
+
+def _how(status: int | None) -> str:
+    if status is None:
+        return "nobody knows how"
+    return f"status {status}" if status >= 0 else signal.Signals(-status).name

@@ -1,0 +1,85 @@
+"""A generation: a nursery, and the workers that it has borne, all with one policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from gateway.life.loaded import Loaded
+from gateway.workers.hand import Hand
+from gateway.workers.nursing import Newborn, NurseryError, Nursing
+from gateway.workers.spec import WorkerSpec
+
+
+class Generation:
+    """
+    All but C{hands} may be used in one thread at a time, and blocks.
+
+    @param begin: begins another nursery.
+    @ivar count: how many workers it should have.
+    @ivar hands: those that it has, by their indices.
+    """
+
+    def __init__(self, loaded: Loaded, count: int, begin: Callable[[Loaded], Nursing]) -> None:
+        self.loaded = loaded
+        self.count = count
+        self.hands: dict[int, Hand] = {}
+        self._begin = begin
+        self._nursing: Nursing | None = None
+        self._loading = False
+
+    def begin(self) -> None:
+        """
+        Have the policy loaded.
+
+        @raise NurseryError: it can't be.
+        """
+        self.close()
+        self._nursing = self._begin(self.loaded)
+        self._loading = True
+
+    def bear_all(self, specs: Sequence[WorkerSpec]) -> list[Newborn]:
+        """
+        All workers, ready.
+
+        @raise NurseryError: one of them is not, and there are none.
+        """
+        born: list[Newborn] = []
+        try:
+            for spec in specs:
+                born.append(self.bear(spec))
+        except NurseryError:
+            for newborn in born:
+                newborn.kill()
+                newborn.close()
+            self.close()
+            raise
+        return born
+
+    def bear(self, spec: WorkerSpec) -> Newborn:
+        """
+        One worker, ready.
+
+        @raise NurseryError: it is not.
+        """
+        if self._nursing is None or not self._nursing.is_alive:
+            self.begin()
+        assert self._nursing is not None
+        if self._loading:
+            self._nursing.loaded()
+            self._loading = False
+        return self._nursing.bear(spec)
+
+    def retire(self) -> None:
+        """There are no more workers to come, but some may be there."""
+        if self._nursing is not None:
+            self._nursing.retire()
+
+    def reap(self, process: int) -> int | None:
+        """How a process has ended; C{None}: nobody knows."""
+        return None if self._nursing is None else self._nursing.reap(process)
+
+    def close(self) -> None:
+        """There are no more workers to come."""
+        nursing, self._nursing = self._nursing, None
+        if nursing is not None:
+            nursing.close()

@@ -1,0 +1,86 @@
+"""
+Groups: the listening sockets of all workers, held by the supervisor to its end.
+
+At each place there are as many as workers, in the same order always: the kernel tells them
+apart by it. Worker k has the k-th of each. While nobody accepts there, connections
+wait in the kernel: so whoever dies, or makes room for another one, loses none.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+
+from twisted.logger import Logger
+
+from gateway.admission.listeners import Place, listen, places
+from gateway.kernel import sockets
+from gateway.kernel.sockets import Socket
+from gateway.policy.connection import Protocol
+from gateway.policy.policy import Policy
+from gateway.workers.choice import PROGRAMS
+
+log = Logger()
+
+
+class Groups:
+    """
+    @param groups: those of a former process, which are ours now.
+    """
+
+    def __init__(self, groups: Mapping[Place, list[Socket]] | None = None) -> None:
+        self._groups = dict(groups or {})
+
+    def open(self, policy: Policy, count: int) -> None:
+        """
+        See to it that there are C{count} sockets at each place.
+
+        @raise OSError: a port is taken, or privileges are missing.
+        """
+        for place in sorted(places(policy), key=str):
+            group = self._groups.setdefault(place, [])
+            try:
+                while len(group) < count:
+                    group.append(listen(policy, place, group=True))
+            except OSError as error:
+                if error.errno != errno.EAFNOSUPPORT:
+                    raise
+                log.info("not listening at {host}: no IPv6 here", host=place.address.host)
+                del self._groups[place]
+
+    def steer(self, policy: Policy, count: int, alive: Sequence[int]) -> None:
+        """
+        Let connections come to the workers that are C{alive}, of C{count}.
+
+        @raise OSError: the kernel doesn't take the program.
+        """
+        if not alive:
+            return
+        program = PROGRAMS[policy.workers.steer](count, alive)
+        for place, group in self._groups.items():
+            if place.protocol is Protocol.TCP and group:
+                sockets.choose_by(group[0], program)
+
+    def keep(self, policy: Policy, count: int) -> None:
+        """Close what this policy does not need."""
+        for place in self._groups.keys() - places(policy):
+            _close(self._groups.pop(place))
+        for group in self._groups.values():
+            _close(group[count:])
+            del group[count:]
+
+    def descriptors(self) -> Iterator[tuple[Place, list[int]]]:
+        """Of all workers, for each place."""
+        for place, group in self._groups.items():
+            yield place, [sock.fileno() for sock in group]
+
+    def close(self) -> None:
+        """Accept no more: what waits is reset."""
+        _close(chain(*self._groups.values()))
+        self._groups.clear()
+
+
+def _close(group: Sequence[Socket] | chain[Socket]) -> None:
+    for sock in group:
+        sock.close()

@@ -1,0 +1,281 @@
+"""Several workers: who gets what, what a worker's end costs, and what it does not."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter, defaultdict
+
+from gateway.lab.network import CLIENT, CLIENT6, SERVER, SERVER6
+from tests.netns.case import RELAY, RELAY_UDP, RELOADED
+from tests.netns.workers_case import CLIENTS, ECHO, WorkersCase
+
+
+class SteeringTests(WorkersCase):
+    """By client, as it is if nobody says otherwise."""
+
+    def test_by_client(self) -> None:
+        """Both workers have sessions, those of one client all the same worker."""
+        sockets = [self.open(host) for host in CLIENTS[:16] for _ in range(2)]
+        sockets += [self.open(CLIENT6) for _ in range(4)]
+        self.assertTrue(all(map(self.echoed, sockets)))
+        self.wait(lambda: len(self.sessions()) >= len(sockets), "sessions are missing")
+        running = self.sessions()
+        by_client = defaultdict(set)
+        for ours in sockets:
+            host, port = ours.getsockname()[:2]
+            by_client[host].add(running[port]["id"] % 64)
+        self.assertEqual({len(columns) for columns in by_client.values()}, {1})
+        self.assertEqual(len(set.union(*by_client.values())), 2)
+
+    def test_numbers(self) -> None:
+        """All sessions have numbers of their own, and each has one record, with the sums right."""
+        before = self.flows_in_all()
+        for _ in range(3):
+            sockets = [self.open(host) for host in CLIENTS[:16]]
+            self.assertTrue(all(map(self.echoed, sockets)))
+            for ours in sockets:
+                ours.close()
+        self.wait(lambda: self.flows_in_all() >= before + 48, "records are missing")
+        numbers = [one["flow_id"] for one in self.scene.records() if one["event_type"] == "flow"]
+        self.assertEqual(len(numbers), len(set(numbers)))
+
+    def flows_in_all(self) -> int:
+        return sum(one["event_type"] == "flow" for one in self.scene.records())
+
+    def test_datagrams(self) -> None:
+        """Datagrams of many clients are answered, in both families."""
+        for host, server in ((CLIENT, SERVER), (CLIENT6, SERVER6), (CLIENTS[3], SERVER)):
+            for _ in range(8):
+                ours = self.datagrams(self.client, host)
+                ours.sendto(b"hello", (server, ECHO))
+                self.assertTrue(ours.recvfrom(100)[0].endswith(b"hello"))
+
+
+class DeathTests(WorkersCase):
+    """Workers that die, or hang."""
+
+    gateway = "[workers]\ncount = 2\nsilent_seconds = 2\n"
+
+    def test_killed(self) -> None:
+        """
+        Its own sessions are reset, and not ended; all others go on; whoever comes meanwhile is
+        answered. The log and the audit tell, and every line of that is whole.
+        """
+        sockets = [self.open(host) for host in CLIENTS]
+        self.assertTrue(all(map(self.echoed, sockets)))
+        columns = {ours: self.column(ours) for ours in sockets}
+        process = self.workers()[0]
+        lost = min(columns.values())
+        self.kill(0)
+        meanwhile = [self.open(host) for host in CLIENTS]
+        heard = Counter((columns[ours], self.echoed(ours)) for ours in sockets)
+        self.assertEqual(len(heard), 2, heard)
+        (victim,) = {column for column, lives in heard if not lives}
+        self.assertEqual({lives for column, lives in heard if column != victim}, {True})
+        self.assertIn(lost, columns.values())
+        self.assertTrue(all(map(self.echoed, meanwhile)))
+        self.again(0, process)
+        self.assertIn(f"worker 0 (process {process}) has ended (SIGKILL)", self.scene.daemon.said)
+        ended = [one["audit"] for one in self.scene.records() if "ended" in one.get("audit", {})]
+        dead = sum(1 for column in columns.values() if column == victim)
+        self.assertIn(("worker 0", "SIGKILL", dead), [_told(one) for one in ended])
+        self.assertEqual(self.running(), sum(1 for ours in sockets + meanwhile if ours) - dead)
+
+    def running(self) -> int:
+        scraped = self.sessions()
+        return len(scraped)
+
+    def test_a_reset_and_no_end(self) -> None:
+        """A client whose worker is killed does not take what it has for all."""
+        ours = self.open(CLIENTS[0])
+        self.assertTrue(self.echoed(ours))
+        before = self.workers()
+        for index in before:
+            self.kill(index)
+        with self.assertRaises(ConnectionResetError):
+            ours.recv(1)
+        for index, process in before.items():
+            self.again(index, process)
+
+    def test_half_open(self) -> None:
+        """Connections whose handshake is not over when their worker dies are made all the same."""
+        rule = ("tcp", "flags", "&", "(syn|ack)", "==", "ack", "drop")
+        nft = ("nft", "add")
+        self.client.run(*nft, "table", "ip", "hold")
+        chain = "{ type filter hook output priority 0; }"
+        self.client.run(*nft, "chain", "ip", "hold", "out", chain)
+        self.client.run(*nft, "rule", "ip", "hold", "out", *rule)
+        before = self.workers()
+        try:
+            sockets = [self.open(host) for host in CLIENTS[:20]]
+            for index in before:
+                self.kill(index)
+            for index, process in before.items():
+                self.again(index, process)
+        finally:
+            self.client.run("nft", "delete", "table", "ip", "hold")
+        self.assertEqual([self.echoed(ours) for ours in sockets], [True] * 20)
+
+    def test_hangs(self) -> None:
+        """A worker that does not answer is replaced; who waited for it is answered then."""
+        process = self.workers()[1]
+        self.kill(1, signal.SIGSTOP)
+        sockets = [self.open(host) for host in CLIENTS]
+        self.assertEqual([self.echoed(ours) for ours in sockets], [True] * len(sockets))
+        self.again(1, process)
+        self.assertIn("worker 1 (process", self.scene.daemon.said)
+        self.assertIn("has not answered", self.scene.daemon.said)
+
+    def test_again_and_again(self) -> None:
+        """A worker that dies all the time gets nobody, for a while; the others have them all."""
+        for _ in range(3):
+            self.wait(lambda: 0 in self.workers() or self.resting(), "it does not come", 20)
+            process = self.workers().get(0)
+            if process is not None:
+                self.kill(0)
+                self.wait(lambda p=process: self.workers().get(0) != p, "it lives", 20)
+        self.wait(self.resting, "it is tried all the time")
+        sockets = [self.open(host) for host in CLIENTS]
+        self.assertEqual([self.echoed(ours) for ours in sockets], [True] * len(sockets))
+        self.assertEqual(len({self.column(ours) for ours in sockets}), 1)
+        self.wait(self.answers, "it is not tried again", 30)
+
+    def resting(self) -> bool:
+        return "worker 0 dies again and again" in self.scene.daemon.said
+
+
+class OrphanTests(WorkersCase):
+    """A supervisor that is killed."""
+
+    fresh = True
+
+    def test_nobody_answers(self) -> None:
+        """Nobody answers under the old policy; the next start is as any other."""
+        ours = self.open(CLIENTS[0])
+        self.assertTrue(self.echoed(ours))
+        self.scene.daemon.kill()
+        self.wait(lambda: self.refused(CLIENTS[1]), "somebody still answers")
+        for host in CLIENTS[:10]:
+            self.assertTrue(self.refused(host))
+        self.scene.daemon.start()
+        self.assertTrue(self.echoed(self.open(CLIENTS[1])))
+        self.wait(lambda: len(self.workers()) == 2, "the old ones do not go", 30)
+
+    def refused(self, host: str) -> bool:
+        ours = self.client.socket()
+        self.addCleanup(ours.close)
+        ours.settimeout(0.3)
+        ours.bind((host, 0))
+        try:
+            ours.connect((SERVER, ECHO))
+        except OSError:
+            return True
+        return not self.echoed(ours)
+
+    def test_nursery_killed(self) -> None:
+        """Without the nursery everything goes on, and a worker that dies is replaced."""
+        ours = self.open(CLIENTS[0])
+        self.assertTrue(self.echoed(ours))
+        self.router.run("pkill", "-KILL", "-x", "tproxygw-nurse", "--nslist", "net")
+        self.assertTrue(self.echoed(ours))
+        process = self.workers()[0]
+        self.kill(0)
+        self.again(0, process)
+        self.assertTrue(self.echoed(self.open(CLIENTS[2])))
+
+
+LIMITED = RELAY + "[limits]\nsessions_per_client = 5\n"
+LIMITED_UDP = RELAY_UDP + "[limits]\nsessions_per_client = 5\n"
+
+
+class LimitTests(WorkersCase):
+    """Limits, when any worker may get any connection."""
+
+    services = {"relay": LIMITED, "datagrams": LIMITED_UDP}
+    gateway = '[workers]\ncount = 2\nsteer = "connection"\n'
+
+    def test_streams(self) -> None:
+        """Five are five, whoever has them, over IPv4 and IPv6."""
+        for host in (CLIENTS[0], CLIENT6):
+            sockets = [self.open(host) for _ in range(24)]
+            self.assertEqual(sum(map(self.echoed, sockets)), 5)
+
+    def test_both(self) -> None:
+        """Both workers have some of one client."""
+        columns = set()
+        for _ in range(12):
+            ours = self.open(CLIENTS[9])
+            self.assertTrue(self.echoed(ours))
+            columns.add(self.column(ours))
+            ours.close()
+            self.wait(lambda: not self.of(CLIENTS[9]), "it does not end")
+        self.assertEqual(len(columns), 2)
+
+    def of(self, host: str) -> list[int]:
+        running = self.sessions().values()
+        return [row["id"] for row in running if row["client"]["ip"] == host]
+
+    def test_datagrams(self) -> None:
+        """And five sessions of datagrams, of twenty."""
+        answered = 0
+        for _ in range(20):
+            ours = self.datagrams(self.client, CLIENTS[1])
+            ours.settimeout(0.3)
+            ours.sendto(b"hello", (SERVER, ECHO))
+            try:
+                answered += ours.recvfrom(100)[0].endswith(b"hello")
+            except TimeoutError:
+                pass
+        self.assertEqual(answered, 5)
+
+    def test_a_dead_worker_has_none(self) -> None:
+        """What a dead worker had does not count any more."""
+        sockets = [self.open(CLIENTS[2]) for _ in range(5)]
+        self.assertTrue(all(map(self.echoed, sockets)))
+        before = self.workers()
+        for index in before:
+            self.kill(index)
+        for index, process in before.items():
+            self.again(index, process)
+        sockets = [self.open(CLIENTS[2]) for _ in range(12)]
+        self.assertEqual(sum(map(self.echoed, sockets)), 5)
+
+
+class ReloadTests(WorkersCase):
+    """A new policy, for all workers at once."""
+
+    fresh = True
+
+    def test_all_of_them(self) -> None:
+        """Who comes after a reload gets the new policy, from both; who was there goes on."""
+        sockets = [self.open(host) for host in CLIENTS]
+        self.assertTrue(all(map(self.echoed, sockets)))
+        self.scene.configure(
+            {"relay": 'action = "deny"\n[[rule]]\nfrom = ["10.1.3.0/25"]\n', "other": RELAY},
+            self.gateway,
+        )
+        self.scene.reload(RELOADED)
+        later = [self.open(host) for host in CLIENTS]
+        self.assertEqual({self.echoed(ours) for ours in later}, {False})
+        self.assertEqual({self.echoed(ours) for ours in sockets}, {True})
+        self.scene.configure(self.services, self.gateway)
+        self.scene.reload(RELOADED)
+        again = [self.open(host) for host in CLIENTS]
+        self.assertEqual({self.echoed(ours) for ours in again}, {True})
+        for ours in (*sockets, *again):
+            ours.close()
+        self.wait(lambda: len(self.workers()) == 2, "the old ones stay", 30)
+        ended = [one for one in self.scene.records() if "ended" in one.get("audit", {})]
+        self.assertEqual(ended, [])
+
+    def test_broken(self) -> None:
+        """A broken policy changes nothing."""
+        before = self.workers()
+        self.scene.configure({"relay": RELAY.replace("relay", "rellay")}, self.gateway)
+        self.scene.reload("not reloaded")
+        self.assertEqual(self.workers(), before)
+        self.assertTrue(self.echoed(self.open(CLIENTS[0])))
+
+
+def _told(one: dict[str, object]) -> tuple[object, ...]:
+    return one["ended"], one["reason"], one["sessions"]
