@@ -46,7 +46,7 @@ from gateway.policy.judging import Asks, read_headers
     "commands",
     multiple=True,
     metavar="LINE",
-    help="What it says in FTP; several times.",
+    help="What it says in FTP, or IMAP; several times.",
 )
 def command(
     directory: Path,

@@ -20,7 +20,7 @@ class Asks(NamedTuple):
 
     @ivar url: of HTTP; C{method} and C{headers} (name and value) go with it.
     @ivar sender: of a mail; C{recipients}, and the names of its C{attachments}.
-    @ivar commands: lines of FTP's control connection, after the login.
+    @ivar commands: lines of FTP's control connection, or of IMAP, after the login.
     """
 
     url: str = ""

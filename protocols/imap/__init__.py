@@ -6,7 +6,8 @@ IMAP (RFC 9051, 3501): mailboxes are used command by command, and messages are l
     L{protocols.imap.search}, L{protocols.imap.fetch}, L{protocols.imap.item}: what clients say;
   - L{protocols.imap.reply}, L{protocols.imap.data}, L{protocols.imap.capability}: what servers say;
   - L{protocols.imap.mailbox}, L{protocols.imap.access}: names, and who may use them for what;
-  - L{protocols.imap.settings}, L{protocols.imap.rights}: what the operator allows;
+  - L{protocols.imap.settings}, L{protocols.imap.rights}, L{protocols.imap.judging}: what the
+    operator allows;
   - L{protocols.imap.examination}, L{protocols.imap.transfer}: one message on its way;
   - L{protocols.imap.section}: parts of it;
   - L{protocols.imap.exchange}: a command, and what is answered to it;

@@ -8,7 +8,7 @@ seen.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -27,6 +27,7 @@ from gateway.interfaces import (
 from protocols.imap.answering import Answering
 from protocols.imap.asking import Asking
 from protocols.imap.dialogue import Dialogue
+from protocols.imap.judging import judge
 from protocols.imap.reply import Reply, plain
 from protocols.imap.settings import ImapSettings
 from protocols.tls.upgrade import Reach, Unsafe, Upgrade
@@ -45,6 +46,11 @@ class ImapInspector(StreamInspector):
         self._dialogue = Dialogue(session)
         self._asking = Asking(self._dialogue)
         self._answering = Answering(self._dialogue)
+
+    @staticmethod
+    def judge(settings: ImapSettings, connection: Any, asks: Any) -> Any:
+        """For C{tproxygw explain}; see L{protocols.imap.judging}."""
+        return judge(settings, asks)
 
     def started(self) -> None:
         """The server speaks first; in TLS from the first byte on, the client does."""

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.agreement import Agreed, Flaw, Insecure, Invalid
 from gateway.interfaces import CLIENT, SERVER, Outcome
+from gateway.policy.judging import Asks
 from gateway.testing import END, Conversation, InspectorSuite
 from protocols.imap.access import MailboxRule
 from protocols.imap.command import COMMANDS, NOT_HERE
@@ -772,6 +773,39 @@ class MailboxTests(SynchronousTestCase):
         name = "Geh\u00e9im".encode()
         self.assertIn(b"NONEXISTENT", one.refused(b'b SELECT "' + name + b'"'))
         one.ask(b'c SELECT "&AOk-"', b"c OK")
+
+
+class JudgingTests(SynchronousTestCase):
+    """What C{tproxygw explain} says of commands."""
+
+    def test_commands(self) -> None:
+        """In their order: what one selects matters for the next."""
+        settings = evolve(BOXES, commands=commands({"SETACL": "deny"}), stack="x")
+        lines = {
+            "COPY 1 INBOX": ("goes to the server", ""),
+            "SELECT Archive": ("goes to the server as EXAMINE", "mailboxes"),
+            "STORE 1 FLAGS ()": (
+                "refused, NO [NOPERM]: STORE in a mailbox to be read (setting 'mailboxes')",
+                "mailboxes",
+            ),
+            "SELECT Secret": (
+                "refused, NO [NONEXISTENT]: SELECT of 'Secret' (setting 'mailboxes')",
+                "mailboxes",
+            ),
+            "SETACL a b c": (
+                "ends the session: the command SETACL ends the session (setting 'commands')",
+                "commands",
+            ),
+            "FETCH 1 BINARY[]": (
+                "refused, BAD: BINARY or PREVIEW, where messages are examined",
+                "",
+            ),
+            "XYZ": ("refused, BAD: Unknown command", ""),
+            "(": ("refused, BAD: That is no command", ""),
+        }
+        judged = ImapInspector.judge(settings, None, Asks(commands=tuple(lines)))
+        self.assertEqual(judged, [(line, *told) for line, told in lines.items()])
+        self.assertIsNone(ImapInspector.judge(settings, None, Asks()))
 
 
 AGREED = Agreed("TLS 1.3", "TLS_AES_128_GCM_SHA256", "X25519")
