@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, ClassVar
 
 from tests.console.browser import Browser, Page
@@ -225,6 +225,27 @@ class ConsoleTests(SceneCase):
         page.ask("Page.reload")
         page.wait_for_text("of 2 sessions")
         self.assertEqual(page.run("document.querySelector('#f-bytes').value"), "1000")
+
+    def test_busiest(self) -> None:
+        """Who sends most at this moment stands on the first page."""
+        page = self.page(ANNA)
+        page.wait_for_text("Nothing is being sent.")
+        ours, theirs, _ = self.pair()
+        over = Event()
+
+        def send() -> None:
+            while not over.wait(0.01):
+                ours.sendall(b"x" * 1000)
+                theirs.recv(65536)
+
+        thread = Thread(target=send, daemon=True)
+        thread.start()
+        try:
+            page.wait_for_text("{}:{}".format(*ours.getsockname()))
+            page.wait("/ [kM]B\\/s/.test(document.body.innerText)")
+        finally:
+            over.set()
+            thread.join(10)
 
     def test_keys(self) -> None:
         """Everything can be done from the keyboard: log in, go from view to view, read, end."""

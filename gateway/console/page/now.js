@@ -1,13 +1,16 @@
 // What happens now: figures, the last hour, services, and what was refused last.
 
-import { brief, bytes, count, duration, el, number, put, say, section, table } from "./dom.js";
+import { address, brief, bytes, count, duration, el, number, put, say, section, table } from "./dom.js";
 import { chart } from "./charts.js";
 import { figures, total } from "./past.js";
+import { poll } from "./poll.js";
 import { line } from "./records.js";
 
 const SHOWN = 8;
+const BUSIEST = 6;
+const EVERY = 5000;
 
-export function create({ past, refused }) {
+export function create({ ask, past, refused }) {
   const tiles = {};
   const tile = (key, name) => {
     tiles[key] = { value: el("span", { class: "value" }), more: el("span", { class: "more" }) };
@@ -19,14 +22,16 @@ export function create({ past, refused }) {
     traffic: chart("Traffic", "bytes a second, of sessions that ended", bytes),
   };
   const services = el("div", { class: "scroll" });
+  const busiest = el("div", { class: "scroll" });
   const list = el("ul", { class: "records" });
+  const looking = poll(look, EVERY);
   const node = el("div", { class: "now" },
     el("h1", { class: "hidden" }, "Now"),
     el("div", { class: "tiles" },
       tile("running", "Sessions"), tile("new", "Ended"), tile("denied", "Denied"), tile("refused", "Refused at once"), tile("up", "Up")),
     el("div", { class: "charts" }, Object.values(charts).map((each) => each.node)),
     el("div", { class: "columns" },
-      section("Services", services),
+      el("div", {}, section("Services", services), section("Busiest sessions", busiest)),
       section("Last refusals", list, el("p", {}, el("a", { href: "#refused" }, "All that are kept")))));
 
   function draw() {
@@ -58,6 +63,19 @@ export function create({ past, refused }) {
 
   const amount = (value) => (value ? bytes(value) : count(0));
 
+  async function look(wanted) {
+    const told = await ask("sessions", { sort: "rate", limit: BUSIEST }).catch(() => null);
+    if (!told || !wanted()) return;
+    const rate = (row) => (row.rate ? row.rate.to_client + row.rate.to_server : 0);
+    put(busiest, table("Busiest sessions", [
+      { head: "Session", cell: (row) => el("a", { class: "mono", href: `#session/${row.id}` },
+        el("span", {}, address(row.client)), " ", el("span", {}, `→ ${address(row.server)}`)) },
+      { head: "Service", cell: (row) => row.service },
+      { head: "So far", number: true, wide: true, cell: (row) => bytes(row.bytes.to_client + row.bytes.to_server) },
+      { head: "Now", number: true, cell: (row) => `${bytes(rate(row))}/s` },
+    ], told.sessions.filter(rate), "Nothing is being sent."));
+  }
+
   function drawRefused() {
     const records = refused.records.slice(-SHOWN).reverse();
     put(list, records.length ? records.map((record) => line(record)) : el("li", { class: "empty" }, "Nothing was refused."));
@@ -68,7 +86,9 @@ export function create({ past, refused }) {
     show() {
       draw();
       drawRefused();
+      looking.start();
     },
+    hide: looking.stop,
     refusedChanged: drawRefused,
     now(status, step) {
       const perMinute = (of) => past.rate(of, status) * 60;
