@@ -646,6 +646,9 @@ class IDatagramSession(Interface):
     def record_prepared(event: str, fields: str, gateway: str) -> None:
         """See L{ISession.record_prepared}."""
 
+    def hit(place: str) -> None:
+        """See L{ISession.hit}."""
+
 
 class IInspectorMaker(Interface):
     """

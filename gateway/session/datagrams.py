@@ -331,6 +331,11 @@ class DatagramSession:
         if self._homes:
             self._equipment.audit.prepared(event, self.identity, fields, gateway)
 
+    def hit(self, place: str) -> None:
+        """See L{IDatagramSession.hit}."""
+        if self._homes:
+            self._equipment.metrics.hit(self.service, self._service.written.get(place, place))
+
     # What the legs tell
 
     def received(self, side: Side, data: bytes | memoryview) -> None:

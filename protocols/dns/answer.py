@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from dns.opcode import Opcode
 from dns.rcode import Rcode
+from dns.rdataclass import RdataClass
 from dns.rdatatype import RdataType
 
 from protocols.dns.chain import Chain
@@ -106,11 +107,7 @@ class Answer:
         if answers:
             answers = self._answers(answers, leads)
         if authorities:
-            authorities = self._only(
-                authorities,
-                lambda each: each.kind in AUTHORITIES,
-                "records that are no authorities",
-            )
+            authorities = self._only(authorities, self._is_authority, "records of no authority")
         if additionals:
             additionals = self._beside(additionals)
         if not self._removed:
@@ -144,14 +141,7 @@ class Answer:
         return kept
 
     def _beside(self, section: tuple[Record, ...]) -> tuple[Record, ...]:
-        types = self._settings.types
-        section = self._only(
-            section,
-            lambda record: (
-                record.kind in ADDITIONALS and (record.kind in _ALWAYS or record.kind in types)
-            ),
-            "records beside the answer",
-        )
+        section = self._only(section, self._is_additional, "records beside the answer")
         if self._public:
             section = self._only(
                 section,
@@ -159,6 +149,17 @@ class Answer:
                 "private addresses beside the answer",
             )
         return self._without_ech(section)
+
+    def _is_authority(self, record: Record) -> bool:
+        return record.kind in AUTHORITIES and self._is_of_class(record)
+
+    def _is_additional(self, record: Record) -> bool:
+        kind = record.kind
+        allowed = kind in ADDITIONALS and (kind in _ALWAYS or kind in self._settings.types)
+        return allowed and self._is_of_class(record)
+
+    def _is_of_class(self, record: Record) -> bool:
+        return self._question.class_ in (record.class_, RdataClass.ANY)
 
     def _kept(self, answers: tuple[Record, ...]) -> tuple[Record, ...]:
         """The answers that pass, of those that belong to the question."""

@@ -56,6 +56,7 @@ class Answering:
     def __init__(
         self, session: Session, asking: Asking, pending: Pending, story: Story, stream: bool
     ) -> None:
+        self._session = session
         self._settings: DnsSettings = session.settings
         self._shared: Shared = session.shared
         self._asking = asking
@@ -141,7 +142,7 @@ class Answering:
             return self._cut(exchange.query, reading.flags)
         if exchange.transfer is not None:
             exchange.transfer.takes(message)
-        elif message.question is None:
+        else:  # in the client's own letters, and also where a server does not repeat it
             message = message._replace(question=exchange.question)
         judgement = Answer(
             self._settings, self._shared.private, exchange.query, exchange.public, self._stream
@@ -169,15 +170,23 @@ class Answering:
             raise Blocked(decision._replace(reason=reason))
 
     def _passed(self, exchange: Exchange, judged: Judged) -> bytes:
-        transfer = exchange.transfer
-        if transfer is None or transfer.over:
+        data = judged.signed or self._written(exchange, judged.message)
+        if exchange.transfer is None or exchange.transfer.over:
             self._pending.remove(exchange)
             self._story.passed(exchange, judged)
-        if judged.signed:
-            return judged.signed
-        data = judged.message.write()
+        else:
+            exchange.since = self._session.now
+        return data
+
+    def _written(self, exchange: Exchange, message: Message) -> bytes:
+        """
+        As the client gets it.
+
+        @raise Refusal: it is too long without the pointers that it came with.
+        """
+        data = message.write()
         if not self._stream and len(data) > self._room(exchange.query):
-            data = truncated(judged.message).write()
+            data = truncated(message).write()
         return data
 
     def _room(self, query: Message) -> int:

@@ -10,7 +10,7 @@ from gateway.interfaces import PROTOCOL
 from protocols.dns.answer import passing
 from protocols.dns.decision import ALLOW, NOT_IMPLEMENTED, Decision, decide
 from protocols.dns.exchange import Exchange
-from protocols.dns.message import QR, TRANSFERS, Message, Reading, check_query
+from protocols.dns.message import AD, CD, QR, RD, TRANSFERS, Message, Reading, check_query
 from protocols.dns.name import text_of
 from protocols.dns.refusal import Refusal
 from protocols.dns.reply import addresses, error, reply
@@ -115,6 +115,8 @@ class Asking:
             refusal = Refusal(decision.reason, by=decision.by)
             self._story.refused(query, number, refusal, decision.action)
             return self.answer(query, decision)
+        if decision.rule is not None:
+            self._session.hit(decision.by)
         self._shared.watch.check(question.name, self._session.client.host, self._session.now)
         if question.kind == RdataType.AXFR and not self._stream:  # RFC 5936, section 4.2
             raise Refusal("a zone transfer by UDP", Rcode.REFUSED)
@@ -151,6 +153,8 @@ class Asking:
 
     def _onward(self, query: Message) -> tuple[Message, tuple[str, ...]]:
         """A query as the server gets it, and what was taken out of it."""
+        if query.opcode == Opcode.QUERY:  # the other flags mean nothing in one
+            query = query._replace(flags=query.flags & (RD | AD | CD))
         edns = query.edns
         if edns is None:
             return query, _NOTHING

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dns.rcode import Rcode
+from dns.rdataclass import RdataClass
 from dns.rdatatype import RdataType
 
 from protocols.dns.message import Question
@@ -21,12 +22,13 @@ class Chain:
     @raise Refusal: they lead in a circle, or too far.
     """
 
-    __slots__ = ("_domains", "_kind", "names")
+    __slots__ = ("_class", "_domains", "_kind", "names")
 
     def __init__(self, question: Question, answers: Iterable[Record], most: int) -> None:
         name = question.name.lower()
         self.names = [name]
         self._kind = question.kind
+        self._class = question.class_
         self._domains: dict[bytes, bytes] = {}
         aliases: dict[bytes, bytes] = {}
         domains: dict[bytes, bytes] = {}
@@ -63,6 +65,8 @@ class Chain:
         there. One that leads elsewhere, beside the one that was followed, does not.
         """
         owner, kind, asked = record.owner.lower(), record.kind, self._kind
+        if record.class_ != self._class and self._class != RdataClass.ANY:
+            return False
         if kind == RdataType.RRSIG:
             return owner in self.names or owner in self._domains
         if kind == RdataType.DNAME and owner in self._domains:

@@ -25,6 +25,9 @@ HEADER = Struct("!HHHHHH")
 QUESTION = Struct("!HH")
 """Type and class."""
 
+LONGEST = 65535
+"""Bytes of a message."""
+
 QR = 0x8000
 AA = 0x0400
 TC = 0x0200
@@ -87,7 +90,11 @@ class Message(NamedTuple):
         return self.flags & _RCODE | (self.edns.rcode << 4 if self.edns else 0)
 
     def write(self) -> bytes:
-        """As it is sent."""
+        """
+        As it is sent.
+
+        @raise Refusal: it would be too long.
+        """
         question, edns, signature = self.question, self.edns, self.signature
         out = bytearray(
             HEADER.pack(
@@ -109,6 +116,8 @@ class Message(NamedTuple):
             edns.write(out)
         if signature is not None:
             write_record(out, signature, places)
+        if len(out) > LONGEST:
+            raise Refusal(f"a message of {len(out)} bytes, without the pointers that it came with")
         return bytes(out)
 
 
@@ -204,8 +213,9 @@ class Reading:
 
     def _section(self, count: int, unknown: bool) -> list[Record]:
         found, data, known = [], self.data, self._names
+        update = self.opcode == Opcode.UPDATE
         for _ in range(count):
-            record, self._at = read_record(data, self._at, known, unknown)
+            record, self._at = read_record(data, self._at, known, unknown, update)
             found.append(record)
         return found
 

@@ -29,7 +29,8 @@ FIXED = Struct("!HHIH")
 _MOST_SECONDS = 2**31 - 1
 """RFC 2181, section 8: more is none."""
 
-ANY_DATA = 65535
+MOST_DATA = 65535
+"""Bytes of a record's data."""
 
 
 class Record(NamedTuple):
@@ -96,17 +97,20 @@ SHAPES: Mapping[int, Shape] = {
     RdataType.SRV: Shape(before=6, names=1, pointers=True),
     RdataType.KX: Shape(before=2, names=1, pointers=True),
     RdataType.DNAME: Shape(names=1),
-    RdataType.RRSIG: Shape(before=18, names=1, least=1, most=ANY_DATA),
-    RdataType.SIG: Shape(before=18, names=1, least=1, most=ANY_DATA, pointers=True),
-    RdataType.TSIG: Shape(names=1, least=16, most=ANY_DATA),
+    RdataType.RRSIG: Shape(before=18, names=1, least=1, most=MOST_DATA),
+    RdataType.SIG: Shape(before=18, names=1, least=1, most=MOST_DATA, pointers=True),
+    RdataType.TSIG: Shape(names=1, least=16, most=MOST_DATA),
 }
 
 
-def read_record(data: bytes, at: int, known: Names, unknown: bool) -> tuple[Record, int]:
+def read_record(
+    data: bytes, at: int, known: Names, unknown: bool, update: bool
+) -> tuple[Record, int]:
     """
     The record at C{at}, and where it ends.
 
     @param unknown: one of a kind that nobody here knows may pass.
+    @param update: it is one of an update, in which those of the classes ANY and NONE have no data.
     @raise Refusal: there is none, or it may not pass.
     @raise IndexError: the message ends before it does.
     """
@@ -120,7 +124,7 @@ def read_record(data: bytes, at: int, known: Names, unknown: bool) -> tuple[Reco
         raise IndexError
     if seconds > _MOST_SECONDS and kind != RdataType.OPT:
         seconds = 0
-    if not length and class_ in (RdataClass.ANY, RdataClass.NONE):  # RFC 2136, section 2.4
+    if update and not length and class_ in (RdataClass.ANY, RdataClass.NONE):  # RFC 2136, 2.4
         return Record(owner, kind, class_, seconds, b""), end
     shape = SHAPES.get(kind)
     if shape is None:
@@ -201,7 +205,7 @@ def _asked(data: bytes, at: int, end: int, known: Names, about: tuple[int, int, 
     kind, class_, unknown = about
     before, names_there = _NAMED.get(kind, (0, 0))
     if names_there:
-        _shaped(data, at, end, known, Shape(before, names_there, most=ANY_DATA), kind)
+        _shaped(data, at, end, known, Shape(before, names_there, most=MOST_DATA), kind)
     came = data[at:end]
     found = parsed(kind, class_, came)
     if isinstance(found, GenericRdata) and not unknown:
@@ -274,6 +278,8 @@ def class_text(class_: int) -> str:
 def data_text(record: Record) -> str:
     """A record's data, as records of the audit have it; empty if nobody can read it."""
     kind = record.kind
+    if not record.before and not record.targets:  # in updates
+        return ""
     if kind == RdataType.A:
         return ".".join(map(str, record.before))
     if kind == RdataType.AAAA:

@@ -36,5 +36,8 @@ class Session(Protocol):
     ) -> None:
         """Write an audit record."""
 
+    def hit(self, place: str) -> None:
+        """A rule of the policy has matched."""
+
     def record_prepared(self, event: str, fields: str, gateway: str) -> None:
         """Write one that is JSON already."""

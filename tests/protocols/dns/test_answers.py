@@ -113,10 +113,18 @@ class BesideTests(SynchronousTestCase):
             record["removed"],
             [
                 "2 answers to other questions",
-                "1 records that are no authorities",
+                "1 records of no authority",
                 "1 records beside the answer",
             ],
         )
+
+    def test_other_class(self) -> None:
+        """A record of another class is none of the answers."""
+        done = got(A, f"{NAME} 300 CH A example.org. 1")
+        self.assertEqual([str(each) for each in heard(done).answer], [A])
+        asked = query()
+        said = answer(asked, A, additional=(f'{NAME} 300 CH TXT "x"',))
+        self.assertEqual(heard(exchanged(asked, wire(said))).additional, [])
 
     def test_any(self) -> None:
         """Who asks for all gets all that may be asked for."""

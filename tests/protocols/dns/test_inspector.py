@@ -265,6 +265,32 @@ class TransferTests(Case):
         session.says(SERVER, framed(answer(self.AXFR, A)))
         self.assertEqual(len(unframed(session.sent[CLIENT])), 3)
 
+    def test_takes_time(self) -> None:
+        """A long transfer goes on for as long as it goes on."""
+        session = self.transfer("AXFR", [SOA.format(1), A])
+        later = bytearray(wire(answer(self.AXFR)))
+        later[6:8] = b"\0\1"
+        later[-11:-11] = _uncompressed(A)
+        for _ in range(3):
+            session.advance(8)
+            session.says(SERVER, framed(bytes(later)))
+        self.assertEqual(len(unframed(session.sent[CLIENT])), 4)
+        session.advance(20)
+        self.assertEqual(session.records_of("dns")[0]["verdict"], "failed")
+
+    def test_too_long(self) -> None:
+        """An answer that can't be written is SERVFAIL, and the connection goes on."""
+        name = b"\x3f" + b"a" * 63 + b"\x3f" + b"b" * 63 + b"\x3f" + b"c" * 63 + b"\0"
+        question = name + b"\0\x21\0\1"
+        record = b"\xc0\x0c\0\x21\0\1\0\0\0\0\0\x08" + b"\0" * 6 + b"\xc0\x0c"
+        session = FakeSession(DnsInspector).start()
+        session.says(CLIENT, framed(b"\0\7\1\0\0\1\0\0\0\0\0\0" + question))
+        said = b"\0\7\x81\x80\0\1\3\xe8\0\0\0\0" + question + record * 1000
+        session.says(SERVER, framed(said))
+        (got,) = unframed(session.sent[CLIENT])
+        self.assertEqual(dns.message.from_wire(got).rcode(), dns.rcode.SERVFAIL)
+        self.assertIsNone(session.verdict)
+
     def test_incremental(self) -> None:
         """Differences: the new serial stands at the beginning, and twice at the end."""
         new, old = SOA.format(2), SOA.format(1)

@@ -152,6 +152,7 @@ def lies() -> Iterator[tuple[str, bytes]]:
     yield "an empty TXT", one + b"\xc0\x0c\0\x10\0\1\0\0\0\0\0\0"
     yield "a compressed DNAME", one + b"\xc0\x0c\0\x27\0\1\0\0\0\0\0\2\xc0\x0c"
     yield "a record of type ANY", one + b"\xc0\x0c\0\xff\0\1\0\0\0\0\0\0"
+    yield "an address without data", one + b"\xc0\x0c\0\1\0\xff\0\0\0\0\0\0"
     yield "an unknown type", one + b"\xc0\x0c\xff\x00\0\1\0\0\0\0\0\2ab"
     yield (
         "SVCB keys out of order",
@@ -165,6 +166,20 @@ def lies() -> Iterator[tuple[str, bytes]]:
     yield "an option that is too long", header(1, 0, 0, 1) + QUESTION + opt[:-2] + b"\0\5\0\3\0\5a"
     tsig = b"\0\0\xfa\0\xff\0\0\0\0\0\x11\0" + b"\0" * 16
     yield "a TSIG that is not the last", header(1, 0, 0, 2) + QUESTION + tsig + opt
+
+
+class LongTests(SynchronousTestCase):
+    """What is short by its pointers only, and may not be written with them."""
+
+    NAME = b"\x3f" + b"a" * 63 + b"\x3f" + b"b" * 63 + b"\x3f" + b"c" * 63 + b"\0"
+
+    def test_message(self) -> None:
+        """Too long a message is refused, not sent cut off."""
+        question = self.NAME + b"\0\x21\0\1"
+        record = b"\xc0\x0c\0\x21\0\1\0\0\0\0\0\x08" + b"\0" * 6 + b"\xc0\x0c"
+        data = header(1, 1000, 0, 0, flags=0x8180) + question + record * 1000
+        with self.assertRaisesRegex(Refusal, "a message of"):
+            Reading(data).message(1000).write()
 
 
 class StrictTests(SynchronousTestCase):

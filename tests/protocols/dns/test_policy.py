@@ -94,6 +94,11 @@ class RuleTests(SynchronousTestCase):
         self.assertEqual(self.rcode(*rules), "asked")
         self.assertEqual(self.rcode(*reversed(rules)), "NXDOMAIN")
 
+    def test_counted(self) -> None:
+        """A rule that lets something pass is counted, too."""
+        allowed = session(rule(NAME, action="allow")).says(CLIENT, wire(query()))
+        self.assertEqual(allowed.hits, ["services/dns.toml:7"])
+
     def test_only_listed(self) -> None:
         """With action = "refused", only what a rule allows is asked."""
         allowed = rule(".example.org", action="allow")
