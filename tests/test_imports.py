@@ -191,7 +191,6 @@ MAY_IMPORT = {
         "gateway.inspector",
         "protocols.mime",
         "protocols.smtp.content",
-        "protocols.smtp.deadline",
         "protocols.smtp.grammar",
         "protocols.smtp.rules",
         "protocols.smtp.settings",

@@ -14,6 +14,7 @@ construction:
     injection).
 """
 
+from gateway.inspector.deadline import Deadline, Waits, pause
 from gateway.inspector.inspector import Inspector
 from gateway.inspector.pattern import pattern
 from gateway.inspector.reader import CutOff, EndOfStream, LoneEnd, Reader
@@ -25,6 +26,7 @@ from gateway.policy.tls import Identified, Identity, Terms, read_identity
 __all__ = [
     "Addresses",
     "CutOff",
+    "Deadline",
     "EndOfStream",
     "Identified",
     "Identity",
@@ -33,8 +35,10 @@ __all__ = [
     "Reader",
     "StreamInspector",
     "Terms",
+    "Waits",
     "option",
     "pattern",
+    "pause",
     "read_identity",
     "written_at",
 ]

@@ -144,6 +144,7 @@ class Dialogue:
         Record what was not answered. With the control connection, transfers end: nobody can be
         told any more whether they were complete.
         """
+        self.patience.release()  # else it and its deadlines would keep each other
         self.channel.abandon()
         for exchange in self.exchanges.clear():
             if not exchange.silent and exchange.asks:

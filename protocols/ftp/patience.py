@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gateway.inspector import Deadline
 from gateway.interfaces import CLIENT, ISession, ITimer, Outcome
 from protocols.ftp.protection import Protection
 from protocols.ftp.reply import Reply
@@ -20,37 +21,33 @@ class Patience:
         self._session = session
         self._protection = protection
         self._settings = settings
-        self._login: ITimer | None = None
-        self._turn: ITimer | None = None
+        self._login = Deadline(session)
+        self._turn = Deadline(session)
         self._parting: ITimer | None = None
         self._answers = 0
 
     def begin(self) -> None:
         """The client is there; it has to log in."""
-        self._login = self._login or self._after("login_seconds", b"Login took too long; goodbye.")
+        if not self._login.running:
+            self._set(self._login, "login_seconds", b"Login took too long; goodbye.")
 
     def logged_in(self) -> None:
         """It has."""
-        login, self._login = self._login, None
-        if login is not None:
-            login.cancel()
+        self._login.clear()
 
     def for_command(self) -> None:
         """It is the client's turn."""
         self.wait()
-        if self._login is None:
-            self._turn = self._after("command_seconds", b"Nothing to do; goodbye.")
+        if not self._login.running:
+            self._set(self._turn, "command_seconds", b"Nothing to do; goodbye.")
 
     def for_reply(self) -> None:
         """It is the server's turn."""
-        self.wait()
-        self._turn = self._after("reply_seconds", b"The server does not answer; goodbye.")
+        self._set(self._turn, "reply_seconds", b"The server does not answer; goodbye.")
 
     def wait(self) -> None:
         """Wait as long as it takes: data flow, or an answer is known already."""
-        turn, self._turn = self._turn, None
-        if turn is not None:
-            turn.cancel()
+        self._turn.clear()
 
     def answered(self) -> None:
         """The server has answered a command."""
@@ -79,15 +76,15 @@ class Patience:
         self.wait()
         self.logged_in()
 
-    def _after(self, limit: str, text: bytes) -> ITimer | None:
+    def _set(self, deadline: Deadline, limit: str, text: bytes) -> None:
         seconds: float = getattr(self._settings, limit)
         if not seconds:
-            return None
+            deadline.clear()
+            return
 
         def ran_out() -> None:
             if not self._protection.encrypting:
                 self._session.send(CLIENT, Reply(421, text).written())
             self._session.close(f"time limit: {limit} = {seconds:g}", Outcome.FAILED)
 
-        timer: ITimer = self._session.after(seconds, ran_out)
-        return timer
+        deadline.set(seconds, ran_out)

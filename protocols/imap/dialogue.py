@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from gateway.inspector import Reader
+from gateway.inspector import Deadline, Reader
 from gateway.interfaces import CLIENT, SERVER, Denied, ISession, ITimer, Outcome
 from protocols.imap.arguments import Arguments
 from protocols.imap.command import Command
@@ -18,7 +18,6 @@ from protocols.imap.rights import Rights
 from protocols.imap.settings import ImapSettings
 from protocols.imap.standing import Standing
 from protocols.imap.state import State
-from protocols.smtp.deadline import Deadline
 
 PASSED, DENIED, FAILED = Outcome.PASSED.value, Outcome.DENIED.value, Outcome.FAILED.value
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from gateway.inspector import Reader
+from gateway.inspector import Deadline, Reader
 from gateway.interfaces import CLIENT, SERVER, Denied, ISession, ITimer, Outcome
 from protocols.pop3.command import Command, State
 from protocols.pop3.exchange import Exchange, record
@@ -15,7 +15,6 @@ from protocols.pop3.refusal import Refusal
 from protocols.pop3.reply import Reply
 from protocols.pop3.rights import Rights
 from protocols.pop3.settings import Pop3Settings
-from protocols.smtp.deadline import Deadline
 
 PASSED, DENIED, FAILED = Outcome.PASSED.value, Outcome.DENIED.value, Outcome.FAILED.value
 
@@ -168,7 +167,7 @@ class Dialogue:
         self._set("reply_seconds", self.settings.reply_seconds, _SLOW_SERVER)
 
     def waits(self, setting: str | None) -> None:
-        """See L{Waits<protocols.smtp.deadline.Waits>}: only the server is ever waited for."""
+        """See L{Waits<gateway.inspector.deadline.Waits>}: only the server is ever waited for."""
         if setting is None:
             self._deadline.clear()
         else:

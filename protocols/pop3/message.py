@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.envelope import Envelope
-from gateway.inspector import Reader
+from gateway.inspector import Reader, Waits
 from gateway.interfaces import ISession
 from protocols.mime.message import Message
 from protocols.mime.notice import beginning, notice
@@ -25,7 +25,6 @@ from protocols.pop3.settings import Pop3Settings
 from protocols.smtp.content.dotted import Dotted
 from protocols.smtp.content.lines import Rules
 from protocols.smtp.content.stacked import Stacked
-from protocols.smtp.deadline import Waits
 from protocols.smtp.grammar.refusal import Refusal as Unfit
 
 LARGEST = 1 << 30

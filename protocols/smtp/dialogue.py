@@ -7,9 +7,8 @@ from typing import Any
 from attrs import evolve
 from twisted.internet.defer import Deferred
 
-from gateway.inspector import LoneEnd, Reader
+from gateway.inspector import Deadline, LoneEnd, Reader, pause
 from gateway.interfaces import CLIENT, SERVER, Denied, ISession, Outcome, Side, Verdict
-from protocols.smtp.deadline import Deadline, pause
 from protocols.smtp.grammar.command import Command, is_word
 from protocols.smtp.grammar.refusal import Refusal, refusal
 from protocols.smtp.grammar.reply import Reply

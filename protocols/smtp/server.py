@@ -12,9 +12,8 @@ from collections.abc import Callable, Mapping
 
 from twisted.internet.defer import Deferred
 
-from gateway.inspector import CutOff, Reader
+from gateway.inspector import CutOff, Deadline, Reader
 from gateway.interfaces import CLIENT, SERVER, Denied, ISession, Outcome
-from protocols.smtp.deadline import Deadline
 from protocols.smtp.grammar.reply import Reply
 from protocols.smtp.settings import SMTPSettings
 

@@ -13,13 +13,12 @@ from typing import Any
 from attrs import frozen
 
 from gateway.envelope import Envelope, SmtpEnvelope
-from gateway.inspector import Reader
+from gateway.inspector import Reader, Waits
 from gateway.interfaces import Denied, ISession
 from protocols.smtp.chunked import Chunked
 from protocols.smtp.content.chunk import Chunk
 from protocols.smtp.content.content import Content
 from protocols.smtp.content.dotted import Dotted
-from protocols.smtp.deadline import Waits
 from protocols.smtp.grammar.refusal import Refusal
 from protocols.smtp.grammar.reply import Reply
 from protocols.smtp.outgoing import Outgoing

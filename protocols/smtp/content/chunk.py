@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.inspector import Reader
+from gateway.inspector import Reader, Waits
 from gateway.interfaces import Denied
 from protocols.smtp.content.lines import BLOCK
-from protocols.smtp.deadline import Waits
 from protocols.smtp.grammar.refusal import Refusal
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gateway.inspector import Reader
+from gateway.inspector import Reader, Waits
 from gateway.interfaces import Denied
 from protocols.smtp.content.lines import (
     Fold,
@@ -15,7 +15,6 @@ from protocols.smtp.content.lines import (
     repaired,
     sound,
 )
-from protocols.smtp.deadline import Waits
 
 _MARK = b"\r\n.\r\n"
 _DOT = b".\r\n"

@@ -1,4 +1,4 @@
-"""Deadline: how long the gateway waits for somebody (RFC 5321, section 4.5.3.2)."""
+"""Deadline: how long an inspector waits for somebody (RFC 5321, section 4.5.3.2, says why)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Waits = Callable[["str | None"], None]
 
 class Deadline:
     """
-    There is one at a time: SMTP waits for one side or the other.
+    What is to happen if somebody has not spoken in time. Another one takes the place of the former.
 
     It is set for every command and every answer, so that has to cost next to
     nothing: a timer that comes too early looks again later.
@@ -33,6 +33,11 @@ class Deadline:
         self._missed = missed
         if self._timer is None or self._until < self._due:
             self._wait(seconds)
+
+    @property
+    def running(self) -> bool:
+        """Whether somebody is waited for."""
+        return self._missed is not None
 
     def clear(self) -> None:
         """Nobody is waited for."""
