@@ -18,10 +18,10 @@ from tests.netns.test_restart import RestartCase
 METRICS = '[metrics]\nlisten = "127.0.0.1:9180"\n'
 
 
-class KeeperServiceTests(RestartCase):
-    """In a table that anybody can change: what the keeper itself does for us."""
+class KeeperServiceCase(RestartCase):
+    """Keeper and gateway."""
 
-    gateway = "owned = false\n" + METRICS
+    gateway = METRICS
 
     def begin(self) -> None:
         """The keeper first, then a gateway that can't change a rule, whatever becomes of it."""
@@ -53,6 +53,18 @@ class KeeperServiceTests(RestartCase):
     def keepers_work(self) -> int:
         """What changes as long as the keeper does something: a slow machine only makes it slow."""
         return work_done(self.keeper.pid)
+
+    def workers(self) -> list[int]:
+        """The processes below the keeper's supervisor."""
+        found = f"/proc/{self.keeper.pid}/task/{self.keeper.pid}/children"
+        with open(found) as children:  # noqa: PTH123
+            return [int(one) for one in children.read().split()]
+
+
+class KeeperServiceTests(KeeperServiceCase):
+    """In a table that anybody can change: what the keeper itself does for us."""
+
+    gateway = "owned = false\n" + METRICS
 
     def is_there(self) -> bool:
         """Whether the rules are."""
@@ -133,11 +145,21 @@ class KeeperServiceTests(RestartCase):
         reloaded = command(self.router, "reload", "--control", str(self.scene.daemon.control))
         self.assertEqual((reloaded.returncode, reloaded.stderr), (0, ""))
 
-    def workers(self) -> list[int]:
-        """The processes below the keeper's supervisor."""
-        found = f"/proc/{self.keeper.pid}/task/{self.keeper.pid}/children"
-        with open(found) as children:  # noqa: PTH123
-            return [int(one) for one in children.read().split()]
+
+class OwnedKeeperServiceTests(KeeperServiceTests):
+    """In a table that the keeper owns: no moment is left for a flush."""
+
+    gateway = METRICS
+    if not kernel_can():
+        skip = "this kernel knows no tables that are owned"
+
+    def assertProtected(self) -> None:
+        self.flush()
+        self.assertTrue(self.is_there())
+
+
+class RequestTests(KeeperServiceCase):
+    """Who may ask the keeper for what."""
 
     def test_only_who_may(self) -> None:
         """Other users can't ask it anything."""
@@ -158,15 +180,3 @@ class KeeperServiceTests(RestartCase):
         self.assertTrue(daemon.stop())
         with self.assertRaisesRegex(NotReady, "the configuration changed"):
             daemon.start(QUIET * 20)
-
-
-class OwnedKeeperServiceTests(KeeperServiceTests):
-    """In a table that the keeper owns: no moment is left for a flush."""
-
-    gateway = METRICS
-    if not kernel_can():
-        skip = "this kernel knows no tables that are owned"
-
-    def assertProtected(self) -> None:
-        self.flush()
-        self.assertTrue(self.is_there())
