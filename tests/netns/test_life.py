@@ -297,7 +297,18 @@ class StopAndBlockTests(LifeCase):
 
 
 class ReloadTests(LifeCase):
-    """SIGHUP."""
+    """SIGHUP. One gateway for all of these tests, with its policy as it was for each."""
+
+    fresh = False
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.addCleanup(self.restore)
+
+    def restore(self) -> None:
+        """The policy as it was."""
+        self.scene.configure(self.services, self.gateway)
+        self.scene.reload(RELOADED)
 
     def test_new_sessions_get_the_new_policy(self) -> None:
         """New sessions go by the new policy; those that run go on as they were."""
@@ -334,6 +345,8 @@ class ReloadTests(LifeCase):
 
     def test_rotation(self) -> None:
         """After the audit file was moved away, a signal begins a new one; nothing is lost."""
+        self.scene.audit.unlink()
+        self.scene.reload(RELOADED)
         self.assertIntercepted()
         for count, number in enumerate((signal.SIGUSR1, signal.SIGHUP)):
             self.scene.audit.rename(self.scene.folder / f"old{count}")
@@ -345,7 +358,9 @@ class ReloadTests(LifeCase):
 
 
 class SecondInstanceTests(LifeCase):
-    """Two gateways on one host."""
+    """Two gateways on one host, of which the first one never minds."""
+
+    fresh = False
 
     def second(self, gateway: str) -> Daemon:
         """Another gateway with another configuration in the same namespace."""
