@@ -116,13 +116,15 @@ def _rule(story: Story) -> Answer | None:
 def _name(story: Story) -> str:
     """The inspector's, as service files name it; or its class's."""
     for service in story.policy.services.values():
-        if service.maker is not None and _class(service.maker) is story.inspector:
+        if service.maker is not None and story.inspector in _classes(service.maker):
             return service.maker.name
     return "" if story.inspector is None else story.inspector.__name__
 
 
-def _class(maker: Any) -> Any:
-    return getattr(maker, "inspector", None)
+def _classes(maker: Any) -> tuple[Any, ...]:
+    """Of streams, and of datagrams if that is another one."""
+    inspector = getattr(maker, "inspector", None)
+    return inspector, getattr(inspector, "Datagrams", inspector)
 
 
 def _leg(leg: LegStory, who: str) -> Answer:

@@ -101,6 +101,10 @@ class DnsDatagrams:
     def _over(self) -> None:
         self.session.close("", Outcome.PASSED)
 
+    def about(self) -> str:
+        """See L{IInspector.about<gateway.interfaces.IInspector.about>}."""
+        return self._dialogue.about
+
     def closed(self, verdict: Verdict) -> None:
         """Record what was not answered."""
         self._timer = None

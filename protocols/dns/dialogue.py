@@ -5,6 +5,8 @@ from __future__ import annotations
 from protocols.dns.answering import Answering
 from protocols.dns.asking import Asking
 from protocols.dns.exchange import Exchange, Pending
+from protocols.dns.name import shown
+from protocols.dns.record import kind_text
 from protocols.dns.session import Session
 from protocols.dns.settings import DnsSettings
 from protocols.dns.story import Story
@@ -34,6 +36,16 @@ class Dialogue:
     def answer(self, data: bytes) -> bytes:
         """See L{Answering.answer}."""
         return self._answering.answer(data)
+
+    @property
+    def about(self) -> str:
+        """What waits, for an operator who looks into the session."""
+        oldest, asked = self.pending.oldest, f"query {self._asking.count}"
+        if oldest is None:
+            return f"{asked}; all is answered"
+        question, seconds = oldest.question, self._session.now - oldest.since
+        what = f"{shown(question.name)} {kind_text(question.kind)}"
+        return f"{asked}; {len(self.pending)} not answered, {what} for {seconds:.0f} s"
 
     def expire(self) -> list[Exchange]:
         """Forget what has waited for too long: which exchanges that were."""

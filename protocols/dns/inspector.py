@@ -188,6 +188,10 @@ class DnsInspector(StreamInspector):
         if len(self._dialogue.pending):
             self._wait()
 
+    def about(self) -> str:
+        """See L{IInspector.about<gateway.interfaces.IInspector.about>}."""
+        return self._dialogue.about
+
     def closed(self, verdict: Verdict) -> None:
         """Record what was not answered."""
         self._timer = self._waiting = None

@@ -125,6 +125,15 @@ class PassedTests(SynchronousTestCase):
         done.says(SERVER, wire(answer(query(id=2), A)))
         self.assertIsNotNone(done.verdict)
 
+    def test_about(self) -> None:
+        """An operator sees what a session waits for."""
+        asked = session().says(CLIENT, wire(QUERY), wire(query(kind="AAAA", id=2)))
+        asked.advance(3)
+        told = asked.inspector.about()
+        self.assertEqual(told, "query 2; 2 not answered, www.example.org A for 3 s")
+        asked.says(SERVER, wire(answer(QUERY, A)), wire(answer(query(kind="AAAA", id=2))))
+        self.assertEqual(asked.inspector.about(), "query 2; all is answered")
+
     def test_too_many(self) -> None:
         """The oldest of too many that wait is forgotten."""
         asked = session(pending=2).says(CLIENT, *(wire(query(id=n)) for n in (1, 2, 3)))
