@@ -30,8 +30,11 @@ from gateway.control.status import PROTOCOL
 LONGEST = 65536
 """Bytes of a question."""
 
+COSTLY = "sessions"
+"""The question that is answered by a look at all sessions."""
+
 MOST_REST = 30.0
-"""Seconds until the next question of who asks too much is read, at most."""
+"""Seconds that who asks that again and again has to wait for an answer, at most."""
 
 Identify = Callable[[Any], Deferred[Asker]]
 """Tells who is at the other end of a transport."""
@@ -141,10 +144,20 @@ class Conversation(LineReceiver):
         except (ValueError, RecursionError):
             self.turn_away("not a JSON object")
             return
-        self._asked = self._answering = True
+        self._answering = True
         self._stop_waiting()
         self.pauseProducing()  # type: ignore[no-untyped-call]
-        self._ask(asked)
+        rest = self._questions.rest if self._again(asked) else 0.0
+        if rest:
+            self._resting = self._clock.callLater(min(rest, MOST_REST), self._ask, asked)
+        else:
+            self._ask(asked)
+
+    def _again(self, asked: Asked) -> bool:
+        """Whether what costs much is asked for once more; not if it is the next page of that."""
+        costs = asked.get("ask") == COSTLY and "after" not in asked
+        again, self._asked = self._asked and costs, self._asked or costs
+        return again
 
     def _ask(self, asked: Asked) -> None:
         number = asked.pop("number", None) if isinstance(asked, dict) else None
@@ -164,19 +177,10 @@ class Conversation(LineReceiver):
         self.sendLine(said.encode())  # type: ignore[no-untyped-call]
 
     def _go_on(self) -> None:
-        """Read the next question, if it can be answered; who asks much has to wait for that."""
-        if self._answering or self._full:
-            return
-        rest = self._questions.rest if self._asked else 0.0
-        if rest:
-            self._stop_waiting()
-            self._resting = self._clock.callLater(min(rest, MOST_REST), self._read_on)
-        else:
-            self._read_on()
-
-    def _read_on(self) -> None:
-        self._wait()
-        self.resumeProducing()  # type: ignore[no-untyped-call]
+        """Read the next question, if it can be answered."""
+        if not self._answering and not self._full:
+            self._wait()
+            self.resumeProducing()  # type: ignore[no-untyped-call]
 
     # Following
 

@@ -54,8 +54,10 @@ class Sessions:
         assert after is not None
 
         def chosen(survey: Survey, snapshot: Snapshot) -> Seen | None:
+            if snapshot.identity.id <= after:
+                return None
             seen = Seen(snapshot, survey.moment, survey.rate(snapshot))
-            return seen if snapshot.identity.id > after and matches(seen) else None
+            return seen if matches(seen) else None
 
         def looked(survey: Survey) -> Deferred[Answer]:
             found = self._pieces.each(
@@ -63,7 +65,8 @@ class Sessions:
             )
             return found.addCallback(self._answer, survey, sort, limit)
 
-        return self._surveys.look(rates="rate" in asked or sort == "rate").addCallback(looked)
+        rates = "rate" in asked or sort == "rate"
+        return self._surveys.look(rates, again="after" in asked).addCallback(looked)
 
     def _answer(self, found: list[Seen], survey: Survey, sort: str, limit: int) -> Answer:
         with self._budget.spending():

@@ -89,15 +89,19 @@ class Surveys:
         self._last: Survey | None = None
         self._waiting: list[Deferred[Survey]] | None = None
 
-    def look(self, rates: bool = False, fresh: bool = False) -> Deferred[Survey]:
+    def look(
+        self, rates: bool = False, fresh: bool = False, again: bool = False
+    ) -> Deferred[Survey]:
         """
         Look at all sessions, or take what was seen a moment ago.
 
         @param rates: whether they are wanted: it takes two looks then, unless there was one.
         @param fresh: whatever it costs, look.
+        @param again: what was seen a moment ago is wanted, if there is that.
         """
         last = None if fresh else self._fresh()
-        if last is not None and self._budget.overdrawn and (last.former is not None or not rates):
+        will_do = last is not None and (last.former is not None or not rates)
+        if last is not None and will_do and (again or self._budget.overdrawn):
             return succeed(last)
         looked = self._look()
         return looked.addCallback(self._look_again) if rates else looked

@@ -190,19 +190,21 @@ class PortTests(PortCase):
             self.questions.rest = 0.5
             first, second = self.connect(), self.connect()
             order = []
-            first.sendall(b'{"ask":"x","number":1}\n{"ask":"x","number":3}\n')
+            again = b'{"ask":"sessions","number":%d}\n'
+            page = b'{"ask":"sessions","after":5,"number":0}\n'
+            first.sendall(again % 1)
             (answer,) = await deferToThread(_lines, first, 1)
             order.append(answer["number"])
-            again = deferToThread(_lines, first, 1)
-            again.addCallback(lambda answers: order.append(answers[0]["number"]))
-            second.sendall(b'{"ask":"x","number":2}\n')
+            first.sendall(page + b'{"ask":"status","number":2}\n')
+            order += [each["number"] for each in await deferToThread(_lines, first, 2)]
+            first.sendall(again % 4)
+            late = deferToThread(_lines, first, 1)
+            late.addCallback(lambda answers: order.append(answers[0]["number"]))
+            second.sendall(again % 3)
             (answer,) = await deferToThread(_lines, second, 1)
             order.append(answer["number"])
-            self.questions.rest = 0.0
-            second.sendall(b'{"ask":"x"}\n')
-            await deferToThread(_lines, second, 1)
-            await again
-            self.assertEqual(order, [1, 2, 3])
+            await late
+            self.assertEqual(order, [1, 0, 2, 3, 4])
 
         return ensureDeferred(talk())
 
