@@ -14,6 +14,7 @@ IMAP (RFC 9051, 3501): mailboxes are used command by command, and messages are l
   - L{protocols.imap.dialogue}: what both directions know, and how it ends;
   - L{protocols.imap.asking}, L{protocols.imap.hearing}, L{protocols.imap.saying},
     L{protocols.imap.appending}: from the client to the server;
-  - L{protocols.imap.answering}, L{protocols.imap.fetched}, L{protocols.imap.row}: back;
+  - L{protocols.imap.answering}, L{protocols.imap.fetched}, L{protocols.imap.portion},
+    L{protocols.imap.row}: back;
   - L{protocols.imap.inspector}: all of it, for one session.
 """

@@ -88,12 +88,12 @@ class Fetch:
 
     def examined(self) -> Examined:
         """
-        Where messages are examined: all of one is asked for if anything is that is not of its
-        header alone.
+        Where messages are examined: all of one is asked for if anything of it is, but for some
+        fields of its header.
 
         @raise Refusal: something is asked for that can't be had then.
         """
-        wanted = tuple(item for item in self.sections if not item.heads)
+        wanted = tuple(item for item in self.sections if not item.lists)
         if "PREVIEW" in self.names or any(item.family == "BINARY" for item in wanted):
             reason = "BINARY or PREVIEW, where messages are examined"
             raise bad("Messages are examined here: without BINARY or PREVIEW", reason)

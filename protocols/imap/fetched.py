@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gateway.inspector import Reader
-from gateway.interfaces import CLIENT, SERVER, Denied
-from protocols.imap.dialogue import DENIED, Dialogue
-from protocols.imap.examination import Examination, Watched, judged_header
-from protocols.imap.exchange import Exchange, record
+from gateway.interfaces import SERVER, Denied
+from protocols.imap.dialogue import Dialogue
+from protocols.imap.exchange import Exchange
 from protocols.imap.fetch import NAMES, UNASKED, Key
 from protocols.imap.item import Item
-from protocols.imap.literal import BLOCK, Literal
-from protocols.imap.refusal import Refusal
+from protocols.imap.literal import Literal
+from protocols.imap.portion import Portion
 from protocols.imap.row import Row
-from protocols.imap.section import cut
-from protocols.imap.transfer import Transfer
 from protocols.imap.value import (
     Atom,
     Group,
@@ -27,11 +22,8 @@ from protocols.imap.value import (
     marked,
     written,
 )
-from protocols.mime.notice import notice
-from protocols.mime.objection import Objection
 
 _NIL = b"NIL"
-_LARGE = "The message is too large to be examined in parts"
 
 
 class Fetched:
@@ -152,149 +144,19 @@ class Fetched:
         self._check(item.key)
         if mark.binary and item.family != "BINARY":
             raise Malformed("a literal with NULs")
-        literal = Literal(read, mark, self._dialogue.for_server)
-        most = self._settings.message_bytes
-        if most and mark.size > most:
-            reason = f"a message of more than {most} bytes"
-            await self._refuse(item, Refusal("It is too large", reason, "message_bytes"), literal)
-        elif not self._settings.examines:
-            await self._pass(item, mark, literal)
-        elif item.heads:
-            await self._head(item, literal)
-        else:
-            await self._examine(item, literal)
+        await self._portion(item).run(Literal(read, mark, self._dialogue.for_server), mark)
 
     async def _small(self, item: Item, data: bytes) -> None:
         """One that is a string."""
         if not self._settings.examines:
             self._row.put(item.written(), String(data).quoted())
             return
-        read = Reader(SERVER)
+        read, mark = Reader(SERVER), Mark(len(data))
         read.feed(data)
-        literal = Literal(read, Mark(len(data)), self._dialogue.for_nobody)
-        await (self._head if item.heads else self._examine)(item, literal)
+        await self._portion(item).run(Literal(read, mark, self._dialogue.for_nobody), mark)
 
-    async def _pass(self, item: Item, mark: Mark, literal: Literal) -> None:
-        """As it comes."""
-        self._row.begin(item.written(), mark)
-        self._dialogue.inside = True
-        watched = Watched(self._settings, item.whole)
-        while piece := await literal.piece():
-            watched.feed(piece)
-            self._row.send(piece)
-        if item.whole:
-            self._count(literal.size)
-        watched.record(self._session)
-
-    def _count(self, size: int) -> None:
-        if self._exchange is not None:
-            self._exchange.tally.messages += 1
-            self._exchange.tally.size += size
-
-    async def _head(self, item: Item, literal: Literal) -> None:
-        """A header, or some fields of it, judged as if there was nothing else."""
-        if literal.size > self._settings.header_bytes:
-            refusal = Refusal("The header is too large", by="header_bytes")
-            await self._refuse(item, refusal, literal)
-            return
-        try:
-            header = judged_header(self._settings, await literal.all())
-        except Objection as objection:
-            words = objection.summary or "It has something that is not allowed here"
-            refusal = Refusal(words, by=objection.by)
-            refusal.reason = objection.reason
-            await self._refuse(item, refusal, literal)
-        else:
-            self._row.literal(item.written(), header)
-
-    async def _examine(self, item: Item, literal: Literal) -> None:
-        """All of a message."""
-        wanted = self._clients(item)
-        whole = len(wanted) == 1 and wanted[0].whole
-        if not whole and literal.size > self._settings.hold_bytes:
-            await self._refuse(item, Refusal(_LARGE, by="hold_bytes"), literal)
-            return
-        outlet = Passing(self._dialogue, self._row, wanted[0]) if whole else Kept()
-        examination = Examination(self._session, "download", self._dialogue.standing.user)
-        self._count(literal.size)
-        try:
-            refusal = await Transfer(examination, literal, outlet, self._settings.hold_bytes).run()
-        finally:
-            examination.record(self._session)
-            if self._exchange is not None:
-                self._exchange.tally.stacked = examination.verdict
-        if refusal is not None:
-            await self._refuse(item, refusal, literal, examination.email, examination.failed)
-        elif isinstance(outlet, Kept):
-            await self._cut(outlet.data, wanted)
-
-    async def _cut(self, message: bytes, wanted: tuple[Item, ...]) -> None:
-        """What the client has asked for, out of what has been judged."""
-        for each in wanted:
-            if len(message) > BLOCK:  # and there may be many of these
-                await self._give_way()
-            found = cut(message, each)
-            if found is None:
-                self._row.put(each.written(), _NIL)
-            else:
-                self._row.literal(each.written(), found)
-
-    async def _refuse(
-        self,
-        item: Item,
-        refusal: Refusal,
-        literal: Literal,
-        email: dict[str, Any] | None = None,
-        failed: bool = False,
-    ) -> None:
-        """Say why, in the place of what is refused."""
-        await literal.skip()
-        exchange, row = self._exchange, self._row
-        gateway = {"verdict": DENIED, "reason": refusal.reason, "answer": refusal.words}
-        numbered = {**gateway, "message": row.number}
-        command = exchange.command if exchange is not None else None
-        record(self._session, numbered, refusal.by, command)
-        if exchange is not None:
-            exchange.tally.refused += 1
-            if failed or self._settings.refused == "error":
-                exchange.failing = refusal
-                return
-        await self._cut(
-            notice(refusal.words, email or {}, self._session.date()), self._clients(item)
-        )
-
-
-class Passing:
-    """An outlet: what passes, passes on."""
-
-    def __init__(self, dialogue: Dialogue, row: Row, item: Item) -> None:
-        self._dialogue = dialogue
-        self._row = row
-        self._item = item
-
-    async def begin(self, size: int) -> None:
-        """See L{Outlet}."""
-        self._row.begin(self._item.written(), Mark(size))
-        self._dialogue.inside = True
-
-    async def send(self, data: bytes) -> None:
-        """See L{Outlet}."""
-        self._row.send(data)
-        await self._dialogue.session.flushed(CLIENT)
-
-
-class Kept:
-    """An outlet: it is kept, for parts to be cut out of it."""
-
-    def __init__(self) -> None:
-        self.data = b""
-
-    async def begin(self, size: int) -> None:
-        """See L{Outlet}."""
-
-    async def send(self, data: bytes) -> None:
-        """See L{Outlet}."""
-        self.data += data
+    def _portion(self, item: Item) -> Portion:
+        return Portion(self._dialogue, self._exchange, self._row, item, self._clients(item))
 
 
 def _item(name: Value) -> Item | None:

@@ -65,9 +65,14 @@ class Item:
         return not (self.part or self.text or self.origin is not None)
 
     @property
+    def lists(self) -> bool:
+        """Whether it is some fields of the message's header, as programs show lists of messages."""
+        return self.text.startswith("HEADER.") and not self.part and self.origin is None
+
+    @property
     def heads(self) -> bool:
-        """Whether it is of the message's header, and of nothing else."""
-        return self.text.startswith("HEADER") and not self.part and self.origin is None
+        """Whether it is the message's header."""
+        return self.text == "HEADER" and not self.part and self.origin is None
 
     @property
     def section(self) -> bytes:

@@ -123,9 +123,7 @@ class PassedTests(MessageCase):
         content = self.content(one.fetch(MAIL))
         self.assertIn(b"X-Seen: yes\r\n", content)
         self.assertNotIn(b"Subject", content)
-        one.client(b"b FETCH 1 BODY.PEEK[HEADER]\r\n")
-        header = MAIL.partition(b"hello")[0]
-        heard = one.server(b"* 1 FETCH (BODY[HEADER] " + literal(header) + b")\r\nb OK done\r\n")
+        heard = one.fetch(MAIL, b"b FETCH 1 BODY.PEEK[HEADER]", b"(BODY.PEEK[])")
         content = self.content(heard, b"BODY[HEADER]")
         self.assertEqual(content, b"From: Alice <a@b.example>\r\nX-Seen: yes\r\n\r\n")
 
@@ -205,6 +203,8 @@ class PartsTests(MessageCase):
         one = Talk(evolve(NO_PROGRAMS, hold_bytes=20)).selected()
         content = self.content(one.fetch(MAIL, b"b FETCH 1 BODY[TEXT]"), b"BODY[TEXT]")
         self.assertIn(b"too large to be examined in parts", content)
+        heard = one.fetch(MAIL, b"b FETCH 1 BODY[HEADER]")
+        self.assertEqual(self.content(heard, b"BODY[HEADER]"), MAIL.partition(b"hello")[0])
 
     def test_binary(self) -> None:
         """No way around it."""
@@ -285,13 +285,20 @@ class RefusedTests(MessageCase):
             self.assertEqual(one.session.records_of("imap")[-2]["denied_by"], by)
 
     def test_header(self) -> None:
-        """A header that is refused."""
-        one = Talk(ImapSettings(headers=(HeaderRule("X-Bad", "reject"),))).selected()
-        one.client(b"b FETCH 1 RFC822.HEADER\r\n")
-        header = b"X-Bad: yes\r\nSubject: x\r\n\r\n"
-        heard = one.server(b"* 1 FETCH (RFC822.HEADER " + literal(header) + b")\r\nb OK done\r\n")
+        """A header is that of the message that comes, also if it is fetched by itself."""
+        one = Talk(NO_PROGRAMS).selected()
+        heard = one.fetch(PROGRAM, b"b FETCH 1 RFC822.HEADER", b"(BODY.PEEK[])")
         content = self.content(heard, b"RFC822.HEADER")
         self.assertIn(b"Subject: A message was refused\r\n", content)
+        self.assertTrue(content.endswith(b"\r\n\r\n"))
+
+    def test_fields(self) -> None:
+        """Fields that are refused."""
+        one = Talk(ImapSettings(headers=(HeaderRule("X-Bad", "reject"),))).selected()
+        one.client(b"b FETCH 1 BODY[HEADER.FIELDS (SUBJECT X-BAD)]\r\n")
+        name, fields = b"BODY[HEADER.FIELDS (SUBJECT X-BAD)]", b"X-Bad: yes\r\nSubject: x\r\n\r\n"
+        heard = one.server(b"* 1 FETCH (" + name + b" " + literal(fields) + b")\r\nb OK done\r\n")
+        self.assertEqual(self.content(heard, name), b"Subject: A message was refused\r\n\r\n")
 
 
 class StackedTests(MessageCase):
