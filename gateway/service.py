@@ -132,6 +132,7 @@ class Gateway(Service):
             reactor.stop,
         )
         self._reloads = Reloads(self._reload)
+        self._anew = False
         self._state = "starting"
         self._level = Level()
         self._began = self._loaded_at = reactor.seconds()
@@ -140,6 +141,7 @@ class Gateway(Service):
             self._traffic.passages,
             others,
             reload=Done(lambda asked, asker: self.reload()),
+            upgrade=Done(lambda asked, asker: self.upgrade()),
             log=Done(self._level.change, ("level",)),
         )
         self._console = Console(
@@ -211,7 +213,7 @@ class Gateway(Service):
         self._traffic.accept()
         self._console.start()
         self._heartbeat.start()
-        take_signals(self._reactor.callFromThread, self.reload, self._audit.reopen)
+        take_signals(self._reactor.callFromThread, self.reload, self._audit.reopen, self.upgrade)
         collect_seldom()
         die_with_the_reactor()
         # a signal that comes earlier is not yet Twisted's
@@ -279,15 +281,25 @@ class Gateway(Service):
         self._audit.reopen()
         return self._reloads.ask()
 
+    def upgrade(self) -> Deferred[str]:
+        """
+        Reload, with workers of the code that is installed now.
+
+        @return: as L{reload}.
+        """
+        self._anew = True
+        return self._reloads.ask()
+
     @inlineCallbacks
     def _reload(self) -> Any:
         self._systemd.reloading()
         former = self._loaded
+        anew, self._anew = self._anew, False
         try:
             loaded = yield self._in_thread(load, self._places.directory)
             check_fixed(former.policy, loaded.policy)
             self._console.prepare(loaded.policy.console)
-            yield self._traffic.prepare(loaded)
+            yield self._traffic.prepare(loaded, anew)
             yield self._in_thread(self._kept.install, loaded.fingerprint)
         except (PolicyError, KernelError, OSError) as error:
             log.error("not reloaded, the former policy is still in force:\n{error}", error=error)
@@ -300,7 +312,7 @@ class Gateway(Service):
             self._loaded = loaded
             yield self._traffic.switch(loaded)
             self._console.adopt(loaded.policy.console)
-            self._begun("reloaded")
+            self._begun("upgraded" if anew else "reloaded")
             return ""
         self._loaded = former._replace(broken=problem)
         self._traffic.abandon()

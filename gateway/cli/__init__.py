@@ -27,6 +27,7 @@ COMMANDS = {
     "top": "gateway.cli.top",
     "events": "gateway.cli.events",
     "reload": "gateway.cli.reload",
+    "upgrade": "gateway.cli.upgrade",
     "drain": "gateway.cli.drain",
     "log": "gateway.cli.log",
     "guard": "gateway.cli.guard",

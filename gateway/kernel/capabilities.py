@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from errno import EPERM
 
 TRAFFIC = frozenset({"CAP_NET_RAW", "CAP_NET_BIND_SERVICE"})
@@ -34,6 +35,9 @@ _VERSION_3 = 0x20080522
 _PR_SET_KEEPCAPS = 8
 _PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS = 38
+_PR_CAP_AMBIENT = 47
+_PR_CAP_AMBIENT_RAISE = 2
+_PR_CAP_AMBIENT_CLEAR_ALL = 4
 _LAST = 63
 
 
@@ -76,6 +80,20 @@ def drop_to(names: Collection[str]) -> None:
     _drop_bounding(kept)
     _set(kept)
     _check(_libc().prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+
+
+@contextmanager
+def given(names: Collection[str]) -> Iterator[None]:
+    """
+    Let programs that this thread starts meanwhile have C{names}, whoever they are. They must be
+    permitted and inheritable, as they are after L{drop_to}.
+    """
+    for name in names:
+        _check(_libc().prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, NUMBERS[name], 0, 0))
+    try:
+        yield
+    finally:
+        _check(_libc().prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0))
 
 
 def missing(names: Collection[str] = TRAFFIC) -> list[str]:

@@ -32,7 +32,7 @@ def check_fixed(former: Policy, policy: Policy) -> None:
         *(["audit"] if policy.audit != former.audit else []),
         *_changed("release", RELEASE, former.release, policy.release),
         *_changed("tls", SIGNER, former.tls, policy.tls),
-        *(["workers"] if policy.workers != former.workers else []),
+        *(["workers.count"] if (policy.workers.count == 1) != (former.workers.count == 1) else []),
     ]
     if changed:
         raise KernelError(

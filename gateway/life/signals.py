@@ -11,9 +11,10 @@ def take_signals(
     call: Callable[[Callable[[], object]], object],
     reload: Callable[[], object],
     reopen: Callable[[], object],
+    upgrade: Callable[[], object],
 ) -> None:
     """
-    SIGHUP: reload. SIGUSR1: reopen the audit file, and what C{twistd} does.
+    SIGHUP: reload. SIGUSR1: reopen the audit file, and what C{twistd} does. SIGUSR2: upgrade.
 
     @param call: has something called by the reactor.
     """
@@ -27,5 +28,9 @@ def take_signals(
         if callable(rotate_log):
             rotate_log(number, frame)
 
+    def user_2(*_: Any) -> None:
+        call(upgrade)
+
     signal.signal(signal.SIGHUP, hang_up)
+    signal.signal(signal.SIGUSR2, user_2)
     signal.signal(signal.SIGUSR1, user_1)

@@ -13,6 +13,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks
@@ -94,12 +95,13 @@ class Crew:
         self._clock = clock
         self._groups = Groups()
         self._columns = Columns(loaded.policy.limits.sessions, reactor.seconds)
-        self._present = Generation(loaded, count_of(loaded.policy), self._begin)
+        self._present = Generation(loaded, count_of(loaded.policy), self._begin_first)
         self._next: Generation | None = None
         self._former: list[Generation] = []
         self.register = Elsewhere(lambda: self._present.loaded.policy.limits.sessions)
         self._signer: Started | None = None
         self._seed: Sowing | None = None
+        self._next_seed: Sowing | None = None
         self._deaths: dict[int, deque[float]] = {}
         self._resting: set[int] = set()
         self._stopping = False
@@ -151,7 +153,11 @@ class Crew:
             hand.accept(self.register.draining)
         self._beats.start(BEAT, now=False)
 
-    def _begin(self, loaded: Loaded) -> Nursing:
+    def _begin_first(self, loaded: Loaded) -> Nursing:
+        assert self._seed is not None
+        return self._begin(self._seed, loaded)
+
+    def _begin(self, seed: Sowing, loaded: Loaded) -> Nursing:
         """Another nursery."""
         spec = NurserySpec(
             WORDS,
@@ -160,8 +166,7 @@ class Crew:
             [write_place(*each) for each in self._groups.descriptors()],
             self._columns.table.descriptor,
         )
-        signer, seed = self._signer, self._seed
-        assert seed is not None
+        signer = self._signer
         return seed.nursery(spec, None if signer is None else lambda: for_worker(signer.connection))
 
     def _adopt(self, generation: Generation, born: list[Newborn]) -> None:
@@ -178,17 +183,22 @@ class Crew:
     # Reload
 
     @inlineCallbacks
-    def prepare(self, loaded: Loaded) -> Any:
+    def prepare(self, loaded: Loaded, anew: bool = False) -> Any:
         """
         Have workers for a new policy that are ready to accept.
 
+        @param anew: with the code that is installed now.
         @return: fails with C{OSError} or L{NurseryError}: there are none; nothing has changed then
             but for L{abandon}.
         """
         count = count_of(loaded.policy)
         yield self._make_room(loaded.policy.workers.former, count)
         self._groups.open(loaded.policy, count)
-        generation = Generation(loaded, count, self._begin)
+        if anew:
+            self._next_seed = yield self._in_thread(Sowing.anew)
+        seed = self._next_seed or self._seed
+        assert seed is not None
+        generation = Generation(loaded, count, partial(self._begin, seed))
         specs = self._columns.specs(range(count))
         try:
             born = yield self._in_thread(generation.bear_all, specs)
@@ -216,6 +226,9 @@ class Crew:
     def abandon(self) -> None:
         """The new policy does not come into force."""
         generation, self._next = self._next, None
+        seed, self._next_seed = self._next_seed, None
+        if seed is not None:
+            self._in_thread(seed.close).addErrback(_report)
         if generation is not None:
             self._former.append(generation)
             for hand in generation.hands.values():
@@ -238,8 +251,14 @@ class Crew:
         self._steer()
         for hand in generation.hands.values():
             hand.accept(self.register.draining)
+        for index in set(range(generation.count)).difference(generation.hands):
+            self._died(index)  # since it said that it was ready
         self._groups.keep(loaded.policy, generation.count)
         yield self._in_thread(former.retire)
+        if self._next_seed is not None:
+            assert self._seed is not None
+            yield self._in_thread(self._seed.close)
+            self._seed, self._next_seed = self._next_seed, None
 
     passages = NO_PASSAGES
     """The sessions that the kernel has: none with several workers."""

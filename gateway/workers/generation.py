@@ -15,6 +15,7 @@ class Generation:
     All but C{hands} may be used in one thread at a time, and blocks.
 
     @param begin: begins another nursery.
+    @ivar loaded: with what policy.
     @ivar count: how many workers it should have.
     @ivar hands: those that it has, by their indices.
     """

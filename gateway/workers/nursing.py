@@ -17,6 +17,7 @@ from typing import Any
 
 from attrs import asdict, evolve, frozen
 
+from gateway.kernel.capabilities import TRAFFIC, given
 from gateway.kernel.errors import KernelError
 from gateway.kernel.local import environment
 from gateway.kernel.release.packets import receive, send
@@ -67,13 +68,30 @@ class Sowing:
     The supervisor's end of the seed.
 
     @param owner: the user and group that it is to be.
+    @raise NurseryError: it can't be started.
     """
 
     def __init__(self, owner: tuple[int, int] | None) -> None:
         self._lock = Lock()
         self._connection, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
         with theirs:
-            self._process = subprocess.Popen(
+            self._process = self._start(theirs, owner)
+
+    @classmethod
+    def anew(cls) -> Sowing:
+        """
+        With the code that is installed now; by who has given up privileges already.
+
+        @raise NurseryError: it can't be started.
+        """
+        with given(TRAFFIC):
+            return cls(None)
+
+    def _start(
+        self, theirs: socket.socket, owner: tuple[int, int] | None
+    ) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
                 (sys.executable, "-P", "-m", "gateway.workers", *map(str, owner or ())),
                 stdin=theirs.fileno(),
                 stdout=2,
@@ -81,6 +99,8 @@ class Sowing:
                 cwd="/",
                 env=environment(),
             )
+        except OSError as error:
+            raise NurseryError(f"no process for workers can be started: {error}") from error
 
     def nursery(self, spec: NurserySpec, signer: Callable[[], socket.socket] | None) -> Nursing:
         """

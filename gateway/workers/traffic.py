@@ -21,6 +21,7 @@ from gateway.admission.admission import Admission
 from gateway.admission.listeners import Listeners, Listening
 from gateway.counts import Counts
 from gateway.kernel import descriptors
+from gateway.kernel.errors import KernelError
 from gateway.life.loaded import Loaded
 from gateway.life.options import Places
 from gateway.life.releasing import Releasing
@@ -148,12 +149,18 @@ class Traffic:
 
     # Reload
 
-    def prepare(self, loaded: Loaded) -> Deferred[None]:
+    def prepare(self, loaded: Loaded, anew: bool = False) -> Deferred[None]:
         """
         Get ready for a new policy.
 
+        @param anew: with the code that is installed now: one process can't.
+
         @return: fails with C{OSError}: it can't be; nothing has changed then but for L{abandon}.
         """
+        if anew:
+            raise KernelError(
+                "only workers can be upgraded: with [workers] count = 1 it must be restarted"
+            )
         self._listeners.open(loaded.policy)
         return succeed(None)
 

@@ -41,9 +41,9 @@ class WorkersCase(SceneCase):
     # The processes
 
     def workers(self) -> dict[int, int]:
-        """The processes of those workers that live, by their indices."""
+        """The processes of those workers that live, by their indices; the youngest ones."""
         found = {}
-        for process in self.router.processes():
+        for process in sorted(self.router.processes()):
             with suppress(OSError):
                 name = Path(f"/proc/{process}/comm").read_text().strip()
                 state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]

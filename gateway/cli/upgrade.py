@@ -1,0 +1,35 @@
+"""C{tproxygw upgrade}: new workers, with the code that is installed now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gateway.cli.asking import asking, control_option
+from gateway.cli.configuration import BAD_POLICY
+from gateway.cli.terminal import Terminal
+
+
+@click.command("upgrade")
+@control_option
+@click.pass_context
+def command(ctx: click.Context, path: Path) -> None:
+    """Have new workers, of the code that is installed now, take over.
+
+    The former ones go on as long as they have sessions: none is lost, and no
+    connection is refused. The configuration is read again as with a reload.
+    Needs [workers] count greater than 1. What workers are not made of (the
+    supervisor, the keeper, the signer) is upgraded by a restart.
+    """
+    with asking(path) as client:
+        answer = client.ask("upgrade")
+    problem = answer["problem"]
+    if not answer.get("allowed", True):
+        raise click.ClickException(problem)
+    if problem:
+        terminal = Terminal(error=True)
+        terminal.say(problem)
+        terminal.say("Not upgraded: the former workers go on.", "bold red")
+        ctx.exit(BAD_POLICY)
+    Terminal().say("Upgraded.", "green")
