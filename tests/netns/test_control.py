@@ -230,6 +230,59 @@ class CountersTests(ControlCase):
         self.assertEqual([line.split("\t")[1] for line in unused], ["never"])
 
 
+class WorkersTests(ControlCase):
+    """Several workers are one gateway to who asks."""
+
+    fresh = True
+    gateway = '[workers]\ncount = 2\nsteer = "connection"\n'
+
+    def test_one_gateway(self) -> None:
+        """All sessions are listed, shown and killed, whoever has them; records are followed."""
+        pairs = [self.pair() for _ in range(12)]
+        answer = self.ask("sessions")
+        self.assertEqual((answer["running"], answer["found"]), (12, 12))
+        numbers = [row["id"] for row in answer["sessions"]]
+        self.assertEqual(numbers, sorted(set(numbers)))
+        self.assertEqual(self.ask("status")["sessions"]["running"], 12)
+        workers = self.ask("status")["workers"]
+        self.assertEqual(sum(each["running"] for each in workers), 12)
+        self.assertGreaterEqual(len({each["pid"] for each in workers}), 2)
+        self.assertEqual([self.ask("show", str(each))["id"] for each in numbers], numbers)
+        rules = self.ask("rules", "--counters")["rules"]
+        self.assertEqual({each["service"]: each["sessions"] for each in rules}["relay"], 12)
+        events = self.follow("--type", "flow", "--count", "12")
+        self.assertEqual(
+            self.tproxygw("drain", "--no-wait").stdout, "Accepts no more; 12 sessions left.\n"
+        )
+        self.assertEqual(self.tproxygw("kill", "--all").stdout, "12 sessions ended.\n")
+        for ends in pairs:
+            for end in ends:
+                self.assertReset(end)
+        said, _ = events.communicate(timeout=20)
+        records = [json.loads(line) for line in said.splitlines()]
+        self.assertEqual(sorted(each["flow_id"] for each in records), numbers)
+        reasons = {each["gateway"]["reason"] for each in records}
+        self.assertEqual(reasons, {"killed by root (uid 0)"})
+
+    def follow(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """A command that follows, as soon as it does."""
+        address = str(self.scene.daemon.control)
+        before = self.conversations()
+        events = self.router.start(
+            *(TPROXYGW, "events", "--control", address, "--json", *arguments),
+            stdout=subprocess.PIPE,
+        )
+        self.addCleanup(events.kill)
+        self.wait(lambda: self.conversations() > before, "nobody follows", 20)
+        return events
+
+    def conversations(self) -> int:
+        """How many connections there are to the control socket."""
+        return self.router.run("ss", "-xHn", "state", "connected").count(
+            str(self.scene.daemon.control)
+        )
+
+
 class GroupTests(ControlCase):
     """Groups: who may look, and who may change something."""
 
