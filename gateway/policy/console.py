@@ -82,7 +82,7 @@ class ConsoleSettings:
         minimum=1.0,
     )
     idle_seconds: float = option(
-        "A login is over when no page has asked for anything for so long. A page that is open asks "
+        "A login is over when no page has asked for anything for so long. A page that is seen asks "
         "all the time.",
         1800.0,
         unit="seconds",

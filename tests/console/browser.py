@@ -94,10 +94,10 @@ class Browser:
 
     def page(self, context: bool = False) -> Page:
         """A new page; with a context of its own, it has none of the others' cookies."""
-        where = self.ask("Target.createBrowserContext") if context else {}
+        where = self.ask("Target.createBrowserContext", disposeOnDetach=True) if context else {}
         target = self.ask("Target.createTarget", url="about:blank", **where)["targetId"]
         session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        page = Page(self, session, target)
+        page = Page(self, session, target, where.get("browserContextId", ""))
         for domain in ("Page", "Runtime", "Network", "Log"):
             page.ask(f"{domain}.enable")
         page.look(1400, 1000)
@@ -121,14 +121,17 @@ def _above(descriptor: int) -> int:
 class Page:
     """One page."""
 
-    def __init__(self, browser: Browser, session: str, target: str) -> None:
+    def __init__(self, browser: Browser, session: str, target: str, context: str) -> None:
         self._browser = browser
+        self._context = context
         self._session = session
         self._target = target
 
     def close(self) -> None:
         """It is not looked at any more."""
         self._browser.ask("Target.closeTarget", targetId=self._target)
+        if self._context:
+            self._browser.ask("Target.disposeBrowserContext", browserContextId=self._context)
 
     def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
         """A command about this page."""
@@ -183,7 +186,7 @@ class Page:
 
     def wait_for_text(self, text: str) -> None:
         """Wait until this is to be read."""
-        self.wait(f"document.body.innerText.includes({json.dumps(text)})")
+        self.wait(f"document.body?.innerText.includes({json.dumps(text)})")
 
     def click(self, selector: str) -> None:
         """Click in the middle of an element, with the mouse."""

@@ -247,6 +247,30 @@ class ConsoleTests(SceneCase):
             over.set()
             thread.join(10)
 
+    def test_hidden(self) -> None:
+        """A page that nobody sees leaves its connections to others, and catches up later."""
+        page = self.page(ANNA)
+        page.wait("document.querySelector('#health').innerText == 'Inspecting'")
+        self.browsers[0].heard.clear()
+        hidden = "Object.defineProperty(document, 'hidden', {value: %s, configurable: true}); "
+        event = "document.dispatchEvent(new Event('visibilitychange'))"
+        page.run(
+            "window.real = setTimeout; window.setTimeout = (call, after) => real(call, after / 20)"
+        )
+        page.run("window.asked = []; window.told = fetch")
+        page.run("window.fetch = (path, more) => (asked.push(path), told(path, more))")
+        page.run(hidden % "true" + event)
+        self.wait(lambda: self.canceled(page), "its stream stays", 20)
+        self.assertEqual(page.run("asked.filter((path) => path == 'api/now').length"), 0)
+        page.run(hidden % "false" + event)
+        page.wait("asked.includes('api/now')")
+
+    def canceled(self, page: Page) -> bool:
+        """Whether the page has given up an answer that was still coming."""
+        page.run("1")  # what the browser tells is heard while it is asked
+        heard = [one for one in self.browsers[0].heard if one["method"] == "Network.loadingFailed"]
+        return any(one["params"]["canceled"] for one in heard)
+
     def test_keys(self) -> None:
         """Everything can be done from the keyboard: log in, go from view to view, read, end."""
         page = self.page(view="now")

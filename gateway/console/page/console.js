@@ -15,6 +15,7 @@ import * as story from "./story.js";
 const VIEWS = { now: "Now", sessions: "Sessions", refused: "Refusals", policy: "Policy", explain: "Explain", state: "State" };
 const MAKERS = { now, sessions, refused: refusedView, policy, explain, state, session: story };
 const AGAIN = 3000;
+const RESTS_AFTER = 10000;
 
 const past = new Past();
 const refused = new refusedView.Refusals();
@@ -90,10 +91,36 @@ async function hear() {
   }
 }
 
+// A browser has few connections to one host: a page that nobody sees leaves them to others.
+
+let resting = null;
+let rests = false;
+
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(resting);
+  if (document.hidden) resting = setTimeout(rest, RESTS_AFTER);
+  else if (rests) wake();
+});
+
+function rest() {
+  if (!visitor) return;
+  rests = true;
+  hearing?.abort();
+  views[shown]?.rest?.();
+}
+
+function wake() {
+  rests = false;
+  if (!visitor) return;
+  views[shown]?.wake?.();
+  hear();
+}
+
 function heard(kind, data) {
   if (kind === "past") {
     past.adopt(data);
     refused.adopt(data.refused);
+    views[shown]?.pastChanged?.();
     views[shown]?.refusedChanged?.();
   } else if (kind === "now") {
     last = data;

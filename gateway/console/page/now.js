@@ -90,6 +90,7 @@ export function create({ ask, past, refused }) {
     },
     hide: looking.stop,
     refusedChanged: drawRefused,
+    pastChanged: draw,
     now(status, step) {
       const perMinute = (of) => past.rate(of, status) * 60;
       const now = figures(status);

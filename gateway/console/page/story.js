@@ -21,6 +21,7 @@ export function create({ ask, writes, notice, refused }) {
   const looking = poll(look, EVERY);
   let id = 0;
   let hearing = null;
+  let rested = 0;
   let over = false;
   let told = null;
 
@@ -114,9 +115,16 @@ export function create({ ask, writes, notice, refused }) {
     ]));
   }
 
+  function follow() {
+    hearing = new AbortController();
+    events("api/follow", { id }, heard, hearing.signal).catch((error) => {
+      if (error.name !== "AbortError") say(problem, error.message);
+    });
+  }
+
   function heard(kind, record) {
     if (kind !== "record") return;
-    if (list.querySelector(".empty")) put(list);
+    list.querySelector(".nothing")?.remove();
     list.prepend(line(record, { session: record.flow_id !== id }));
     if (list.childElementCount > MOST_RECORDS) list.lastElementChild.remove();
     if (record.event_type === "flow" && record.flow_id === id) {
@@ -142,12 +150,19 @@ export function create({ ask, writes, notice, refused }) {
       say(state, "");
       put(body);
       const known = refused.records.filter((record) => record.flow_id === id).reverse();
-      put(list, known.length ? known.map((record) => line(record, { session: false })) : el("li", { class: "empty" }, "None since you look."));
-      hearing = new AbortController();
-      events("api/follow", { id }, heard, hearing.signal).catch((error) => {
-        if (error.name !== "AbortError") say(problem, error.message);
-      });
+      put(list, known.length ? known.map((record) => line(record, { session: false })) : el("li", { class: "empty nothing" }, "None since you look."));
+      follow();
       looking.start();
+    },
+    /** Nobody sees the page for a while. */
+    rest() {
+      hearing?.abort();
+      rested = Date.now() / 1000;
+    },
+    wake() {
+      if (over) return;
+      list.prepend(el("li", { class: "empty" }, `Not heard from ${time(rested)} to ${time(Date.now() / 1000)}: nobody looked.`));
+      follow();
     },
     hide() {
       id = 0;
