@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import imaplib
 import ssl
-from functools import cache
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from cryptography import x509
 from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientError
 
 from gateway.tls.key import write_root
-from tests.netns.case import SERVER, SceneCase, family, hear
+from tests.netns.case import SERVER, hear
+from tests.netns.imap_case import BAD, GOOD, MAILS, NAME, SECONDS, ImapCase
 from tests.netns.scene import ZONES
-from tests.netns.tls_case import TRUST, gateway_root, pem, public, public_root
-from tests.observe.reading import told
-
-SECONDS = 20
-NOBODY = 65534
-NAME = "imap.example"
+from tests.netns.tls_case import TRUST, gateway_root, pem, public_root
 
 SERVICE = """
 inspector = "imap"
@@ -42,60 +35,6 @@ access = "none"
 extensions = ["exe"]
 """
 IMPLICIT = SERVICE.replace("[143]", "[993]").replace('starttls = "inspect"', "implicit = true")
-
-
-DOVECOT = """
-base_dir = {folder}/run
-state_dir = {folder}/run
-log_path = {folder}/log
-protocols = imap
-listen = {host}
-ssl = yes
-ssl_cert = <{folder}/pem
-ssl_key = <{folder}/pem
-disable_plaintext_auth = no
-auth_mechanisms = plain login cram-md5
-auth_failure_delay = 0
-first_valid_uid = 1
-mail_location = maildir:{folder}/mail/%u:LAYOUT=fs
-imap_capability = +COMPRESS=DEFLATE
-namespace inbox {{
-  inbox = yes
-  separator = /
-  mailbox Archive {{
-    auto = create
-    special_use = \\Archive
-  }}
-  mailbox Secret {{
-    auto = create
-  }}
-}}
-passdb {{
-  driver = passwd-file
-  args = scheme=plain {folder}/users
-}}
-userdb {{
-  driver = static
-  args = uid={nobody} gid={nobody} home={folder}/home/%u
-}}
-"""
-
-GOOD = b"From: alice@a.example\nSubject: good\n\n" + b".a line\n..\nand more\n" * 500
-BAD = b"""\
-From: mallory@b.example
-Subject: bad
-MIME-Version: 1.0
-Content-Type: multipart/mixed; boundary=x
-
---x
-Content-Type: application/octet-stream; name=a.exe
-Content-Disposition: attachment; filename=a.exe
-
-MZ, a program
---x--
-"""
-MAILS = {"1": GOOD, "2": BAD, "3": GOOD.replace(b"good", b"also good")}
-USERS = ("joe", "ann", "bob", "eve", "sue", "kim")
 
 STRUCTURES = {
     "a text": b"Subject: x\r\nX-A: 1\r\n folded\r\n\r\nhello\r\nthere\r\n",
@@ -171,52 +110,11 @@ SECTIONS = [
 ]
 
 
-@cache
-def server_pem() -> bytes:
-    """The server's certificate: its name and address."""
-    names: list[x509.GeneralName] = [x509.DNSName(NAME), x509.IPAddress(ip_address(SERVER))]
-    return public().issue(NAME, names=names).pem
-
-
-class ImapTests(SceneCase):
-    """Mailboxes with three messages each, of which one may not pass."""
+class ImapTests(ImapCase):
+    """One of the three messages may not pass."""
 
     services: ClassVar = {"imap": SERVICE, "imaps": IMPLICIT}
     gateway = TRUST
-
-    def prepare(self) -> None:
-        """dovecot, and mailboxes."""
-        super().prepare()
-        folder = self.scene.folder / "dovecot"
-        (folder / "run").mkdir(parents=True)
-        (folder / "users").write_text("".join(f"{user}:{{PLAIN}}sesame\n" for user in USERS))
-        (folder / "pem").write_bytes(server_pem())
-        for user in USERS:
-            self.fill(folder / "mail" / user)
-            (folder / "home" / user).mkdir(parents=True)
-        for path in (folder / "home", *(folder / "home").iterdir()):
-            path.chmod(0o777)
-        settings = folder / "dovecot.conf"
-        settings.write_text(DOVECOT.format(folder=folder, host=SERVER, nobody=NOBODY))
-        with (folder / "output").open("wb") as output:
-            self.server.start(
-                "/usr/sbin/dovecot", "-F", "-c", str(settings), stdout=output, stderr=output
-            )
-        self.wait(lambda: self.listens(143), f"dovecot: {(folder / 'output').read_text()}", SECONDS)
-
-    @staticmethod
-    def fill(mailbox: Path) -> None:
-        """Put the mails there."""
-        for part in ("cur", "new", "tmp"):
-            (mailbox / part).mkdir(parents=True)
-        for name, content in MAILS.items():
-            (mailbox / "new" / name).write_bytes(content)
-        for path in (mailbox.parent, mailbox, *mailbox.rglob("*")):
-            path.chmod(0o777)
-
-    def listens(self, port: int) -> bool:
-        with self.server.socket(family(SERVER)) as probe:
-            return probe.connect_ex((SERVER, port)) == 0
 
     def begin(self) -> None:
         """Write the root and the authorities beside the configuration, then start."""
@@ -231,28 +129,6 @@ class ImapTests(SceneCase):
     def trusted(self) -> Path:
         """What clients believe."""
         return self.scene.folder / "gateway.crt"
-
-    def records(self, command: str) -> list[dict[str, Any]]:
-        """The records of commands of one kind so far."""
-        found = [one for one in self.scene.records() if one["event_type"] == "imap"]
-        requests = [one for one in found if "request" in one["imap"]]
-        return [told(one) for one in requests if one["imap"]["request"]["command"] == command]
-
-    def denied(self, command: str) -> list[str]:
-        """What did not let commands of one kind pass."""
-        return [one["denied_by"] for one in self.records(command) if "denied_by" in one]
-
-    def check(self, mails: list[bytes]) -> None:
-        """What has come of the three."""
-        self.assertEqual(len(mails), 3)
-        texts = [mail.replace(b"\r\n", b"\n") for mail in mails]
-        body = GOOD.partition(b"\n\n")[2]
-        for text, subject in ((texts[0], b"good"), (texts[2], b"also good")):
-            self.assertIn(b"Subject: " + subject + b"\n", text)
-            self.assertIn(body.strip(), text)
-        self.assertIn(b"Subject: A message was refused\n", texts[1])
-        self.assertIn(b"From: mallory@b.example\n", texts[1])
-        self.assertNotIn(b"a program", texts[1])
 
     def test_curl(self) -> None:
         """In plain text, by STARTTLS, and on port 993; whole messages, and parts."""
@@ -441,3 +317,70 @@ class ImapTests(SceneCase):
         self.assertIn(b"\r\nb OK ", heard)
         self.assertTrue(heard.endswith(b"\r\n"))
         self.assertIn(b"\r\nc OK ", heard)
+
+
+SCANNED = """
+inspector = "imap"
+[[rule]]
+from = ["office"]
+ports = [143]
+[imap]
+stack = "scan"
+hold_bytes = 100000
+"""
+SCAN = """
+inspector = "program"
+[program]
+command = ["{folder}/scan"]
+"""
+SCRIPT = """#!/bin/sh
+if grep -q 'for internal use only'; then
+    echo Internal
+    exit 1
+fi
+exit 0
+"""
+LARGE = b"Subject: large\n\n" + b"a line of many, and nothing in it\n" * 100000
+
+
+class ScannedTests(ImapCase):
+    """Messages that a program has to let pass."""
+
+    services: ClassVar = {"imap": SCANNED, "scan": SCAN}
+
+    def prepare(self) -> None:
+        """A program that knows some words."""
+        super().prepare()
+        script = self.scene.folder / "scan"
+        script.write_text(SCRIPT)
+        script.chmod(0o755)
+
+    def begin(self) -> None:
+        """Not as root, who would not run programs."""
+        self.scene.folder.chmod(0o777)
+        self.scene.daemon.options = ("--uid=65534", "--gid=65534")
+        services = {"imap": SCANNED, "scan": SCAN.format(folder=self.scene.folder)}
+        self.scene.configure(services, self.gateway, ZONES)
+        self.scene.daemon.start()
+
+    def test_large(self) -> None:
+        """Of a message that is larger than what may be held nothing comes, or goes, unjudged."""
+        secret = LARGE + b"for internal use only\n"
+        with self.server.entered():
+            direct = imaplib.IMAP4(SERVER, timeout=SECONDS)
+        direct.login("joe", "sesame")
+        for message in (LARGE, secret):
+            self.assertEqual(direct.append("INBOX", None, None, message)[0], "OK")
+        direct.logout()
+        with self.client.entered():
+            client = imaplib.IMAP4(SERVER, timeout=SECONDS)
+        client.login("joe", "sesame")
+        client.select("INBOX")
+        good, bad = (client.fetch(number, "(BODY[])")[1][0][1] for number in ("4", "5"))
+        self.assertEqual(good.replace(b"\r\n", b"\n"), LARGE)
+        self.assertIn(b"Subject: A message was refused", bad)
+        self.assertEqual(client.append("INBOX", None, None, LARGE)[0], "OK")
+        self.assertEqual(client.append("INBOX", None, None, secret)[0], "NO")
+        self.assertEqual(client.select("INBOX")[1], [b"6"])
+        client.logout()
+        self.wait(lambda: len(self.denied("APPEND")) == 1, "a record is missing in the audit")
