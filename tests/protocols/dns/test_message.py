@@ -158,6 +158,7 @@ def lies() -> Iterator[tuple[str, bytes]]:
         "SVCB keys out of order",
         (one + b"\xc0\x0c\0\x41\0\1\0\0\0\0\0\x0f\0\1\0" + b"\0\4\0\4\1\2\3\4" + b"\0\3\0\0"),
     )
+    yield "an ISDN number that nobody writes so", one + b"\xc0\x0c\0\x14\0\1\0\0\0\0\0\2\0\0"
     opt = b"\0\0\x29\4\xd0\0\0\0\0\0\0"
     yield "two OPT", header(1, 0, 0, 2) + QUESTION + opt * 2
     yield "an OPT of a name", header(1, 0, 0, 1) + QUESTION + b"\1a" + opt

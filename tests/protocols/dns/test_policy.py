@@ -167,7 +167,9 @@ class ChainTests(SynchronousTestCase):
         said = answer(
             QUERY, f"{NAME} 1 IN CNAME a.example.net.", f"a.example.net. 1 IN CNAME {NAME}"
         )
-        self.assertEqual(heard(exchanged(QUERY, wire(said))).rcode(), dns.rcode.SERVFAIL)
+        done = exchanged(QUERY, wire(said))
+        self.assertEqual(heard(done).rcode(), dns.rcode.SERVFAIL)
+        self.assertEqual(done.records_of("dns")[0]["reason"], "an answer that leads in a circle")
 
     def test_too_long(self) -> None:
         """Nor is one of too many names."""
