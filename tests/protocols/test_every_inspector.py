@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import IInspectorMaker
 from gateway.registry import makers
-from gateway.testing import InspectorSuite
+from gateway.testing import DatagramSuite, InspectorSuite
 
 
 def inspector_of(maker: IInspectorMaker) -> type:
@@ -41,6 +41,17 @@ class EveryInspectorTests(SynchronousTestCase):
         tested = suites()
         streams = [one for one in ours() if "tcp" in one.transports]
         self.assertEqual([one.name for one in streams if inspector_of(one) not in tested], [])
+
+    def test_datagram_suites(self) -> None:
+        """So does every one of datagrams; that of the relay has nothing to look at."""
+        inspectors = {
+            one.name: getattr(inspector_of(one), "Datagrams", inspector_of(one))
+            for one in ours()
+            if "udp" in one.transports and one.name != "relay"
+        }
+        suites()
+        tested = {suite.inspector for suite in DatagramSuite.__subclasses__()}
+        self.assertEqual([name for name, one in inspectors.items() if one not in tested], [])
 
     def test_found(self) -> None:
         """The three that every installation has are registered."""

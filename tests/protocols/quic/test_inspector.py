@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.agreement import Agreed, Flaw, Insecure, Invalid
 from gateway.interfaces import CLIENT, SERVER, Outcome
-from gateway.testing import FakeDatagrams, hostile
+from gateway.testing import Conversation, DatagramSuite, FakeDatagrams, hostile
 from protocols.hosts import read_hosts
 from protocols.quic.inspector import MOST_FLIGHTS, QuicInspector
 from protocols.quic.settings import QuicSettings, Rule
@@ -58,6 +58,30 @@ class Case(SynchronousTestCase):
         assert session.verdict is not None, session.events
         self.assertEqual(session.verdict.outcome, Outcome.DENIED)
         self.assertIn(reason, session.verdict.reason)
+
+
+class QuicSuite(DatagramSuite, SynchronousTestCase):
+    """The generic promises."""
+
+    inspector = QuicInspector
+    conversations = (
+        Conversation(
+            "spliced",
+            [
+                (CLIENT, packet(crypto(0, HELLO))),
+                (SERVER, b"\xc0anything"),
+                (CLIENT, SHORT),
+                (SERVER, b""),
+            ],
+            settings=settings(),
+        ),
+        Conversation(
+            "a hello in two datagrams",
+            [(CLIENT, packet(piece, n)) for n, piece in enumerate(pieces(HELLO, [40]))],
+            settings=settings(),
+        ),
+        Conversation("refused", [(CLIENT, packet(crypto(0, HELLO)))], outcome=Outcome.DENIED),
+    )
 
 
 class SplicedTests(Case):
