@@ -80,7 +80,7 @@ class PassedTests(DnsCase):
             found = [each["gateway"].get("removed") for each in self.records()]
             return ["option client-subnet"] in found
 
-        self.wait(removed, "not recorded")
+        self.wait(removed, "not recorded", 30)
 
     def pipeline(self, server: str, count: int, close: bool) -> list[int]:
         """The identifiers of the answers to so many queries that are sent at once by TCP."""
@@ -116,7 +116,7 @@ class PassedTests(DnsCase):
         for number in (1, 2):
             ours.sendto(ask(number, "www.example.org")[2:], (SERVER, 53))
             ours.recv(4096)
-        flow = self.flow(ours.getsockname())
+        flow = self.flow(ours.getsockname(), 30)
         self.assertEqual(flow["gateway"]["verdict"], "passed")
         self.assertGreater(flow["flow"]["bytes_toclient"], 0)
 
@@ -134,7 +134,7 @@ class PassedTests(DnsCase):
         with self.assertRaises(TimeoutError):
             ours.recv(4096)
         self.server.run("nft", "flush", "chain", "inet", "away", "in")
-        ours.settimeout(SECONDS)
+        ours.settimeout(4 * SECONDS)
         ours.sendto(ask(2, "www.example.org")[2:], (SERVER, 53))
         self.assertEqual(ours.recv(4096)[:2], b"\0\2")
 
