@@ -9,10 +9,10 @@ from protocols.dns.asking import Asking
 from protocols.dns.decision import ALLOW, Decision
 from protocols.dns.edns import SMALLEST
 from protocols.dns.exchange import Exchange, Pending
-from protocols.dns.message import QR, TC, Message, Reading
+from protocols.dns.message import AD, QR, TC, Message, Reading
 from protocols.dns.name import shown, text_of
 from protocols.dns.refusal import Refusal
-from protocols.dns.reply import truncated
+from protocols.dns.reply import reply, truncated
 from protocols.dns.session import Session
 from protocols.dns.settings import DnsSettings
 from protocols.dns.shared import Shared
@@ -156,8 +156,8 @@ class Answering:
 
     def _cut(self, query: Message, flags: int) -> Judged:
         """Some servers cut an answer anywhere. That it is cut is all that the client needs."""
-        message = Message(query.id, flags, query.question, edns=query.edns)
-        return Judged(truncated(message), ("all that was cut",))
+        message = reply(query, size=self._settings.edns.udp_bytes)
+        return Judged(truncated(message._replace(flags=flags & ~AD)), ("all that was cut",))
 
     def _lead(self, exchange: Exchange, name: bytes) -> None:
         """@raise Blocked: the policy does not have this name."""

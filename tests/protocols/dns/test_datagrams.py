@@ -264,6 +264,10 @@ class OwnTests(SynchronousTestCase):
         cut.flags |= dns.flags.TC
         done = exchanged(QUERY, wire(cut)[:-15])
         self.assertTrue(heard(done).flags & dns.flags.TC)
+        cookie = query(options=[EdnsTests.COOKIE])
+        cut = answer(cookie, A, flags=dns.flags.TC | dns.flags.RA)
+        done = exchanged(cookie, wire(cut)[:-15])
+        self.assertEqual((heard(done).edns, heard(done).options), (0, ()))
         whole = answer(QUERY, A)
         done = exchanged(QUERY, wire(whole)[:-15])
         self.assertEqual(heard(done).rcode(), dns.rcode.SERVFAIL)
