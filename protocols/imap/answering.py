@@ -90,10 +90,15 @@ class Answering:
         if reply.status == "BYE":
             dialogue.part(reply, "the server does not let anybody in")
             return
-        if reply.status == "PREAUTH" and not self._settings.preauth:
-            raise Denied("the server says that its client has logged in already", by="preauth")
+        if reply.status == "PREAUTH":
+            self._check_preauth()
         banner = self._settings.banner
         dialogue.greet(reply if banner is None else reply.saying(banner))
+
+    def _check_preauth(self) -> None:
+        if not self._settings.preauth or self._dialogue.rights.filter.forbids_login:
+            by = "starttls" if self._settings.preauth else "preauth"
+            raise Denied("the server says that its client has logged in already", by=by)
 
     def _shown(self, reply: Reply) -> Reply:
         """What the client hears of an answer."""

@@ -8,13 +8,14 @@ from gateway.inspector import Reader
 from gateway.interfaces import CLIENT, Denied
 from protocols.imap.appending import Appending
 from protocols.imap.command import Command, begun
-from protocols.imap.dialogue import PASSED, Dialogue
+from protocols.imap.dialogue import DENIED, PASSED, Dialogue
 from protocols.imap.exchange import Exchange, record
 from protocols.imap.hearing import Hearing
 from protocols.imap.item import Item
 from protocols.imap.refusal import Refusal, bad
 from protocols.imap.reply import Reply, told
 from protocols.imap.saying import say
+from protocols.imap.value import Atom
 
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 _CANCEL = b"*"
@@ -121,6 +122,7 @@ class Asking:
     async def _authenticate(self, command: Command, hearing: Hearing) -> Reply:
         """@raise Denied: what a client says is no response, or there are too many."""
         exchange, dialogue = Exchange(command), self._dialogue
+        mechanism, *first = (each for each in command.values if isinstance(each, Atom))
         reply = await say(dialogue, exchange, command, goes_on=True)
         count = 0
         while reply.goes_on:
@@ -131,8 +133,20 @@ class Asking:
             line = await hearing.response()
             if line != _CANCEL and not _BASE64.fullmatch(line):
                 raise Denied("a response in an authentication that is not base64")
+            if line != _CANCEL and not first and count == 1:
+                line = self._first(command, mechanism.word, line)
             reply = await dialogue.ask(exchange, line + b"\r\n", goes_on=True)
         return reply
+
+    def _first(self, command: Command, mechanism: str, line: bytes) -> bytes:
+        """Who logs in; if it may not, the authentication is cancelled, as the client could do."""
+        try:
+            command.user = self._dialogue.rights.check_response(mechanism, line)
+        except Refusal as refusal:
+            gateway = {"verdict": DENIED, "reason": refusal.reason, "answer": refusal.words}
+            record(self._dialogue.session, gateway, refusal.by, command)
+            return _CANCEL
+        return line
 
     async def _idle(self, command: Command, hearing: Hearing) -> Reply:
         """RFC 2177: the server tells what happens, until the client has something else to say."""

@@ -123,6 +123,7 @@ class Command:
     @ivar values: its arguments.
     @ivar mailboxes: those that it is about.
     @ivar fetch: what it fetches.
+    @ivar user: who logs in by it, as far as that is known.
     """
 
     tag: bytes
@@ -130,6 +131,7 @@ class Command:
     values: list[Value] = field(factory=list)
     mailboxes: list[Mailbox] = field(factory=list)
     fetch: Fetch | None = None
+    user: str = ""
 
     @property
     def kind(self) -> Kind | None:

@@ -9,7 +9,6 @@ from twisted.internet.defer import Deferred
 
 from gateway.inspector import Deadline, Reader
 from gateway.interfaces import CLIENT, SERVER, Denied, ISession, ITimer, Outcome
-from protocols.imap.arguments import Arguments
 from protocols.imap.command import Command
 from protocols.imap.exchange import Exchange, record
 from protocols.imap.refusal import Refusal
@@ -150,9 +149,7 @@ class Dialogue:
         """What an answer changes."""
         standing = self.standing
         if command.name in ("LOGIN", "AUTHENTICATE") and reply.positive:
-            login = command.name == "LOGIN"
-            user = Arguments(command.values).astring() if login else b""
-            self._enter(user.decode("utf-8", "replace"))
+            self._enter(command.user)
         elif command.name in ("SELECT", "EXAMINE"):
             standing.state = State.SELECTED if reply.positive else State.INSIDE
             names = [mailbox.name for mailbox in command.mailboxes]

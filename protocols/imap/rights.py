@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from gateway.interfaces import Denied
 from protocols.imap.access import MailboxRule, rule_for
 from protocols.imap.arguments import Arguments, Mailbox
@@ -10,9 +12,10 @@ from protocols.imap.command import NOT_HERE, Command
 from protocols.imap.mailbox import decoded
 from protocols.imap.refusal import Refusal, bad
 from protocols.imap.reply import told
-from protocols.imap.settings import Decision, ImapSettings
+from protocols.imap.settings import ANYBODY, Decision, ImapSettings
 from protocols.imap.standing import Standing
 from protocols.imap.value import Atom
+from protocols.sasl import names
 
 _GOODBYE = told("BYE", "That command is not allowed here").written()
 _LOGIN = frozenset({"LOGIN", "AUTHENTICATE"})
@@ -132,15 +135,40 @@ class Rights:
 
     def _check_login(self, command: Command) -> None:
         name = Arguments(command.values).astring().decode("utf-8", "backslashreplace")
+        self._check_name(name)
+        command.user = name
+
+    def _check_name(self, name: str) -> None:
         if not self._settings.users.fullmatch(name):
-            reason = f"the user {name[:100]!r} is not allowed"
-            raise Refusal("That user may not log in here", reason, "users", "AUTHORIZATIONFAILED")
+            self._refuse_user(f"the user {name[:100]!r} is not allowed")
+
+    def _refuse_user(self, reason: str) -> NoReturn:
+        raise Refusal("That user may not log in here", reason, "users", "AUTHORIZATIONFAILED")
+
+    def check_response(self, mechanism: str, response: bytes) -> str:
+        """
+        Whether somebody may log in who says who it is in a first response.
+
+        @return: who; empty if that can't be told.
+        @raise Refusal: it may not, or some may and it can't be told.
+        """
+        found = names(mechanism, response)
+        for name in found or ():
+            self._check_name(name)
+        if not found and self._settings.users.pattern != ANYBODY:
+            self._refuse_user(f"it can't be told who logs in by {mechanism}")
+        return found[-1] if found else ""
 
     def _check_mechanism(self, command: Command) -> None:
-        mechanism = Arguments(command.values).atom()
+        arguments = Arguments(command.values)
+        mechanism = arguments.atom()
         if mechanism not in self._settings.mechanisms:
             reason = f"AUTHENTICATE {mechanism}"
             raise Refusal("Not with that mechanism", reason, "mechanisms", "CANNOT")
+        if arguments.more:
+            response = arguments.next()
+            assert isinstance(response, Atom)
+            command.user = self.check_response(mechanism, response.text)
 
     def _keep_enabled(self, command: Command) -> None:
         """Only what clients hear of; others are passed over (RFC 5161, section 3.1)."""

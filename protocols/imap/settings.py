@@ -13,6 +13,9 @@ from protocols.imap.command import COMMANDS
 from protocols.mime.settings import ContentSettings
 from protocols.tls.encryption import Encryption
 
+ANYBODY = ".*"
+"""Of C{users}: all may log in."""
+
 Decision = Literal["pass", "refuse", "deny"]
 """For a command: it passes, it is answered by the gateway, or it ends the session."""
 
@@ -92,8 +95,9 @@ class ImapSettings(ContentSettings):
         MECHANISMS,
     )
     users: re.Pattern[str] = option(
-        "User names that may log in by LOGIN: a regular expression for all of the name.",
-        re.compile(".*", re.DOTALL),
+        "User names that may log in: a regular expression for all of the name. Where it does not "
+        "match everything, nobody logs in by a mechanism that does not say who it is.",
+        re.compile(ANYBODY, re.DOTALL),
         read=pattern,
     )
     mailboxes: tuple[MailboxRule, ...] = option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from binascii import b2a_base64
 from typing import Any
 
 from attrs import evolve
@@ -366,6 +367,43 @@ class OrderTests(SynchronousTestCase):
         self.assertNotIn("sesame", repr(one.session.recorded))
         self.assertEqual(one.last["request"]["args"], ["joe"])
 
+    def test_users_by_mechanism(self) -> None:
+        """However they log in, and whoever they act for; who does not say it, does not get in."""
+        settings = ImapSettings(users=re.compile("joe"))
+        for mechanism, response, passes in (
+            (b"PLAIN", b"\0joe\0secret", True),
+            (b"PLAIN", b"joe\0ann\0secret", False),
+            (b"PLAIN", b"ann\0joe\0secret", False),
+            (b"PLAIN", b"joe", False),
+            (b"LOGIN", b"joe", True),
+            (b"LOGIN", b"ann", False),
+            (b"CRAM-MD5", b"joe 0123", True),
+            (b"SCRAM-SHA-256", b"n,,n=joe,r=x", True),
+            (b"SCRAM-SHA-256", b"n,a=ann,n=joe,r=x", False),
+            (b"XOAUTH2", b"user=joe\1auth=Bearer x\1\1", True),
+            (b"XOAUTH2", b"auth=Bearer x\1\1", False),
+            (b"OAUTHBEARER", b"n,a=joe,\1auth=Bearer x\1\1", True),
+            (b"EXTERNAL", b"", False),
+            (b"ANONYMOUS", b"joe", False),
+        ):
+            said = b2a_base64(response, newline=False)
+            one = Talk(settings).greeted()
+            passed, heard = one.client(
+                b"a AUTHENTICATE " + mechanism + b" " + (said or b"=") + b"\r\n"
+            )
+            self.assertEqual(passed != b"", passes, (mechanism, response))
+            self.assertEqual(b"AUTHORIZATIONFAILED" in heard, not passes)
+            one = Talk(settings).greeted()
+            one.ask(b"a AUTHENTICATE " + mechanism, b"+")
+            passed, _ = one.client(said + b"\r\n")
+            self.assertEqual(passed, (said if passes else b"*") + b"\r\n", (mechanism, response))
+            one.server(b"a OK in\r\n" if passes else b"a BAD cancelled\r\n")
+            about = "authenticated, user joe" if passes else "not authenticated"
+            self.assertEqual(one.session.inspector.about(), about)
+            self.assertNotIn("secret", repr(one.session.recorded))
+        one = Talk().greeted()
+        one.ask(b"a AUTHENTICATE EXTERNAL =", b"a OK in")
+
     def test_literals(self) -> None:
         """What is needed to decide, the gateway asks for; the server gets it in quotes."""
         one = Talk().greeted()
@@ -657,6 +695,9 @@ class ServerTests(SynchronousTestCase):
             one.server(b"* PREAUTH in\r\n"), b"* BYE The server sent what is no IMAP\r\n"
         )
         self.assertIn("preauth", one.reason)
+        one = Talk(ImapSettings(preauth=True, starttls="require"))
+        one.server(b"* PREAUTH in\r\n")
+        self.assertIn("starttls", one.reason)
         one = Talk(ImapSettings(preauth=True))
         one.server(b"* PREAUTH in\r\n")
         one.ask(b"a NAMESPACE", b"a OK")
