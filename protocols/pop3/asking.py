@@ -7,8 +7,8 @@ import re
 from gateway.inspector import Reader
 from gateway.interfaces import Denied
 from protocols.pop3.command import Command
-from protocols.pop3.dialogue import Dialogue
-from protocols.pop3.exchange import Exchange
+from protocols.pop3.dialogue import DENIED, Dialogue
+from protocols.pop3.exchange import Exchange, record
 from protocols.pop3.refusal import Refusal
 from protocols.pop3.reply import Reply
 
@@ -81,16 +81,31 @@ class Asking:
                 break
             if count == self._settings.auth_lines:
                 raise Denied(f"an authentication of more than {count} lines", by="auth_lines")
-            reply = await self._respond(command, read)
+            reply = await self._respond(command, read, not count and len(command.words) == 1)
         return reply
 
-    async def _respond(self, command: Command, read: Reader) -> Reply:
+    async def _respond(self, command: Command, read: Reader, first: bool) -> Reply:
         """
         The client's response to a challenge.
 
+        @param first: it says who logs in.
         @raise Denied: it is none.
         """
         line = await read.line(self._settings.auth_bytes)
         if line != _CANCEL and not _BASE64.fullmatch(line):
             raise Denied("an AUTH line that is not base64")
+        if first and line != _CANCEL:
+            line = self._first(command, line)
         return await self._dialogue.ask(Exchange(command), line + b"\r\n")
+
+    def _first(self, command: Command, line: bytes) -> bytes:
+        """Who logs in; if it may not, the authentication is cancelled, as the client could do."""
+        mechanism = command.words[0].decode("ascii").upper()
+        try:
+            self._dialogue.rights.check_response(mechanism, line)
+        except Refusal as refusal:
+            answer = refusal.reply.text.decode("ascii")
+            gateway = {"verdict": DENIED, "reason": refusal.reason, "answer": answer}
+            record(self._dialogue.session, gateway, refusal.by, command)
+            return _CANCEL
+        return line

@@ -6,13 +6,15 @@ from gateway.interfaces import Denied
 from protocols.pop3.command import Command, State
 from protocols.pop3.refusal import Refusal
 from protocols.pop3.reply import Reply, plain
-from protocols.pop3.settings import Decision, Pop3Settings
+from protocols.pop3.settings import ANYBODY, Decision, Pop3Settings
+from protocols.sasl import names
 
 _LOGIN = frozenset({"USER", "PASS", "APOP", "AUTH"})
 _NEEDED = {"SASL": "AUTH"}
 _COMMANDS_TOLD = frozenset({"TOP", "USER", "UIDL", "UTF8", "LANG", "SASL"})
 """Capabilities that say that there is a command."""
 
+_NOBODY = "That user may not log in here"
 _GOODBYE = Reply(False, b"That command is not allowed here; goodbye").written()
 
 
@@ -81,10 +83,24 @@ class Rights:
             name = name.rpartition(b" ")[0]
         if len(name) > self._settings.user_bytes:
             raise Refusal("That name is too long", "too long a name", "user_bytes")
-        text = name.decode("utf-8", "backslashreplace")
-        if not self._settings.users.fullmatch(text):
-            reason = f"the user {text[:100]!r} is not allowed"
-            raise Refusal("That user may not log in here", reason, "users")
+        self._check_name(name.decode("utf-8", "backslashreplace"))
+
+    def _check_name(self, name: str) -> None:
+        if not self._settings.users.fullmatch(name):
+            reason = f"the user {name[:100]!r} is not allowed"
+            raise Refusal(_NOBODY, reason, "users")
+
+    def check_response(self, mechanism: str, response: bytes) -> None:
+        """
+        Whether somebody may log in who says who it is in a first response.
+
+        @raise Refusal: it may not, or some may and it can't be told.
+        """
+        found = names(mechanism, response)
+        for name in found or ():
+            self._check_name(name)
+        if not found and self._settings.users.pattern != ANYBODY:
+            raise Refusal(_NOBODY, f"it can't be told who logs in by {mechanism}", "users")
 
     def _check_password(self, command: Command) -> None:
         if len(command.argument or b"") > self._settings.password_bytes:
@@ -96,6 +112,8 @@ class Rights:
         mechanism = command.words[0].decode("ascii").upper()
         if mechanism not in self._settings.mechanisms:
             raise Refusal("Not with that mechanism", f"AUTH {mechanism}", "mechanisms")
+        for response in command.words[1:]:
+            self.check_response(mechanism, response)
 
     # What is told
 

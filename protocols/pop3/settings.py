@@ -12,6 +12,9 @@ from protocols.mime.settings import ContentSettings
 from protocols.pop3.command import COMMANDS
 from protocols.tls.encryption import Encryption
 
+ANYBODY = ".*"
+"""Of C{users}: all may log in."""
+
 Decision = Literal["pass", "refuse", "deny"]
 """For a command: it passes, it is answered by the gateway, or it ends the session."""
 
@@ -68,8 +71,9 @@ class Pop3Settings(ContentSettings):
         MECHANISMS,
     )
     users: re.Pattern[str] = option(
-        "User names that may log in by USER or APOP: a regular expression for all of the name.",
-        re.compile(".*"),
+        "User names that may log in: a regular expression for all of the name. Where it does not "
+        "match everything, nobody logs in by a mechanism that does not say who it is.",
+        re.compile(ANYBODY),
         read=pattern,
     )
     stls: Literal["refuse", "inspect", "require"] = option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from binascii import b2a_base64
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -292,6 +293,26 @@ class OrderTests(SynchronousTestCase):
             (REQUIRE, b"+OK ready\r\n"),
         ):
             self.assertEqual(Talk(settings).server(b"+OK ready <1.2@pop>\r\n"), heard)
+
+    def test_users_by_mechanism(self) -> None:
+        """However they log in, only some may; who does not say it, does not get in."""
+        settings = Pop3Settings(users=re.compile("joe"))
+        for mechanism, response, passes in (
+            (b"PLAIN", b"\0joe\0secret", True),
+            (b"PLAIN", b"joe\0ann\0secret", False),
+            (b"LOGIN", b"ann", False),
+            (b"CRAM-MD5", b"joe 0123", True),
+            (b"ANONYMOUS", b"joe", False),
+        ):
+            said = b2a_base64(response, newline=False)
+            one = Talk(settings).greeted()
+            passed, heard = one.client(b"AUTH " + mechanism + b" " + said + b"\r\n")
+            self.assertEqual((passed != b"", b"may not log in" in heard), (passes, not passes))
+            one = Talk(settings).greeted()
+            one.ask(b"AUTH " + mechanism, b"+")
+            passed, _ = one.client(said + b"\r\n")
+            self.assertEqual(passed, (said if passes else b"*") + b"\r\n", (mechanism, response))
+            self.assertEqual(one.last.get("denied_by"), None if passes else "users")
 
     def test_authentication(self) -> None:
         """Challenges and responses pass as long as they are that, and not for ever."""
