@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -13,7 +14,7 @@ from gateway.kernel.errors import KernelError
 from gateway.kernel.filter import iptables, nftables
 from gateway.kernel.filter.ruleset import Ruleset
 from gateway.kernel.filter.xtables import TABLES
-from gateway.kernel.netlink import Netfilter, steadily
+from gateway.kernel.netlink import Answer, Netfilter, steadily
 from gateway.kernel.owned import NotOwnable, replace
 from gateway.policy.divert import WhenDown
 from gateway.policy.spans import Family
@@ -160,11 +161,14 @@ class IptablesFilter:
                 "iptables can't let connections pass while the gateway is down: set when_down = "
                 '"block", or backend = "nftables"'
             )
-        before = {family: self._save(family) for family in Family}
+        before = dict(zip(Family, self._saved(), strict=True))
+
+        def put(family: Family) -> None:
+            script = iptables.install_script(ruleset, family, before[family], left_over)
+            self._restore(family, script)
+
         try:
-            for family, saved in before.items():
-                script = iptables.install_script(ruleset, family, saved, left_over)
-                self._restore(family, script)
+            self._at_once(put)
         except KernelError:
             self._go_back(before, ruleset.divert.port)
             raise
@@ -179,7 +183,7 @@ class IptablesFilter:
         What is there of the instance on C{port}, as a text that is another if somebody has
         changed it; empty, if nothing works any more.
         """
-        saved = [self._save(family) for family in Family]
+        saved = self._saved()
         if not all(iptables.hooked(one, port) for one in saved):
             return ""
         return "".join(iptables.lines_of(one, port) for one in saved)
@@ -194,13 +198,22 @@ class IptablesFilter:
 
     def ports(self) -> set[int]:
         """The ports in the names of all our chains."""
-        return set().union(*(iptables.ports_in(self._save(family)) for family in Family))
+        return set().union(*map(iptables.ports_in, self._saved()))
 
     def _go_back(self, before: dict[Family, str], port: int) -> None:
         """Put back the chains on C{port} as they were C{before}."""
         for family, saved in before.items():
             script = iptables.restored_script(saved, self._save(family), port)
             self._restore(family, script)
+
+    def _at_once(self, do: Callable[[Family], Answer]) -> list[Answer]:
+        """C{do} for both families side by side: what was removed should be back soon."""
+        with ThreadPoolExecutor(len(Family)) as threads:
+            return list(threads.map(do, Family))
+
+    def _saved(self) -> list[str]:
+        """The rules of each family."""
+        return self._at_once(self._save)
 
     def _save(self, family: Family) -> str:
         return run((f"{self._commands[family]}-save",))

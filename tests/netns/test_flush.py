@@ -61,14 +61,17 @@ class ToldTests(FlushCase):
         """What C{command} takes away is back soon, again and again."""
         with Probes(self.client, self.server) as probes:
             for _ in range(5):
-                begin = monotonic()
-                self.wait(lambda begin=begin: probes.inspected_since(begin), "nothing is inspected")
+                self.until_inspected(probes)
                 probes.reached.clear()
                 self.router.run(*command)
-                again = monotonic()
-                self.wait(lambda again=again: probes.inspected_since(again), "not put back")
+                self.until_inspected(probes)
                 self.assertLess(probes.open_seconds, self.longest)
             self.wait(lambda: "somebody removed" in self.scene.daemon.said, "nobody noticed")
+
+    def until_inspected(self, probes: Probes) -> None:
+        """What is asked from now on is, or will be soon."""
+        begin = monotonic()
+        self.wait(lambda: probes.inspected_since(begin), "nothing is inspected")
 
     def test_flush(self) -> None:
         """The packet filter's rules."""
