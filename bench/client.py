@@ -227,6 +227,89 @@ def received(streams: Sequence[socket.socket], seconds: float) -> Result:
     return Result(total / 2**30, time.monotonic() - started)
 
 
+def scan_small(seconds: float, size: int) -> Result:
+    """Bodies of 64 KiB on C{size} kept connections, which are scanned."""
+    return scanned(server.SCAN_SMALL_PORT, seconds, size)
+
+
+def scan_large(seconds: float, size: int) -> Result:
+    """And of 10 MiB."""
+    return scanned(server.SCAN_LARGE_PORT, seconds, size)
+
+
+class Download:
+    """
+    One body after the other on a connection.
+
+    @ivar whole: how many have come to their end.
+    """
+
+    def __init__(self, sock: socket.socket, port: int) -> None:
+        self.sock = sock
+        self.whole = 0
+        self._request = http(port).request
+        self._head = b""
+        self._left = 0
+
+    def ask(self) -> None:
+        """For the next one."""
+        self.sock.send(self._request(self.sock.fileno()))
+
+    @property
+    def between(self) -> bool:
+        """Whether the peer may close now, which is no error."""
+        return not self._left and not self._head
+
+    def step(self) -> bool:
+        """More has come; whether that is good."""
+        if self._left:
+            taken = self.sock.recv_into(bytearray(PIECE), min(self._left, PIECE))
+            self._left -= taken
+        else:
+            piece = self.sock.recv(4096)
+            self._head += piece
+            taken = len(piece)
+            head, end, body = self._head.partition(b"\r\n\r\n")
+            if not end:
+                return bool(piece)
+            if not head.startswith(b"HTTP/1.1 200 "):
+                return False
+            said = head.lower().partition(b"\r\ncontent-length: ")[2]
+            self._left, self._head = int(said.split(b"\r")[0]) - len(body), b""
+        if taken and not self._left:
+            self.whole += 1
+            self.ask()
+        return bool(taken)
+
+
+def scanned(port: int, seconds: float, size: int) -> Result:
+    """How many came whole."""
+    poller, whole = select.epoll(), 0
+    downloads: dict[int, Download] = {}
+
+    def begin(count: int) -> None:
+        for sock in connected(port, count):
+            one = downloads[sock.fileno()] = Download(sock, port)
+            poller.register(sock, select.EPOLLIN)
+            one.ask()
+
+    begin(size)
+    started = time.monotonic()
+    while time.monotonic() < started + seconds:
+        for descriptor, _ in poller.poll(0.5):
+            one = downloads[descriptor]
+            if one.step():
+                continue
+            if not one.between:
+                return Result(whole, time.monotonic() - started, 1)
+            whole += one.whole
+            del downloads[descriptor]
+            one.sock.close()
+            begin(1)
+    whole += sum(one.whole for one in downloads.values())
+    return Result(whole, time.monotonic() - started)
+
+
 def upload(seconds: float, size: int) -> Result:
     """GiB from the client to the server on C{size} connections: what the server says it got."""
     poller, source = select.epoll(), bulk_file()
@@ -498,6 +581,8 @@ LOADS: dict[str, Callable[[float, int], Result]] = {
     "http-requests": http_requests,
     "http-mixed": http_mixed,
     "http-download": http_download,
+    "scan-small": scan_small,
+    "scan-large": scan_large,
     "smtp-messages": smtp_messages,
     "smtp-relayed": smtp_relayed,
     "smtp-content": smtp_content,

@@ -9,8 +9,9 @@ import shutil
 
 from bench import names, tls
 from bench.network import CLIENT_HOST, CLIENT_INTERFACE, ROOT, SERVER_HOST, run, start
+from bench.scanner import Scanner
 from bench.server import HTTP_HOST
-from bench.ways import NOT_PAST_IT, Gateway, Released, Way
+from bench.ways import NOT_PAST_IT, Gateway, Released, ScanningGateway, Way
 
 TPROXY_RULES = f"""
 table inet bench {{
@@ -148,6 +149,13 @@ request_header_access Proxy-Authorization deny all
 reply_header_access X-Powered-By deny all
 """
 
+SQUID_ICAP = """
+icap_enable on
+icap_service scan respmod_precache icap://127.0.0.1:1344/avscan bypass=off
+acl scanned port 7880 7881
+adaptation_access scan allow scanned
+"""
+
 NGINX = """
 daemon off;
 user root;
@@ -208,10 +216,15 @@ class HAProxy(Peer):
 
 
 class Squid(Peer):
-    """Squid on tproxy ports for HTTP and FTP, one process, nothing cached."""
+    """
+    Squid on tproxy ports for HTTP and FTP, one process, nothing cached.
+
+    @cvar more: what its configuration says besides.
+    """
 
     name = "Squid"
-    protocols = ("http", "ftp", "tls")
+    protocols: tuple[str, ...] = ("http", "ftp", "tls")
+    more = ""
 
     def between(self) -> None:
         """
@@ -229,9 +242,31 @@ class Squid(Peer):
         names = f"{SERVER_HOST} {HTTP_HOST} {tls.INSPECTED} {tls.SPLICED}\n{CLIENT_HOST} client\n"
         (self.folder / "hosts").write_text(names)
         file = self.folder / "squid.conf"
-        file.write_text(SQUID.format(folder=self.folder, descriptors=2 * self.sessions))
+        text = SQUID.format(folder=self.folder, descriptors=2 * self.sessions)
+        file.write_text(text + self.more)
         command = ["squid", "-N", "-f", str(file)]
         self.process = start(self.network.gateway, command, self.log)
+
+
+class ScanningSquid(Squid):
+    """The same with bodies that are scanned by ICAP."""
+
+    name = "Squid-icap"
+    protocols = ("icap",)
+    more = SQUID_ICAP
+    scanner: Scanner
+
+    def between(self) -> None:
+        """The scanner first."""
+        self.scanner = Scanner(self.network.gateway, self.folder)
+        self.scanner.start()
+        tls.write(self.folder)
+        super().between()
+
+    def stop(self) -> None:
+        """The scanner last."""
+        super().stop()
+        self.scanner.stop()
 
 
 class Nginx(Peer):
@@ -289,4 +324,6 @@ class Mitmproxy(Peer):
 def ways() -> tuple[type[Way], ...]:
     """All that can run here: mitmproxy is not in Debian's list."""
     mitmproxy = [Mitmproxy] if MITMDUMP.exists() else []
-    return (Way, HAProxy, Squid, Nginx, Dnsmasq, *mitmproxy, Gateway, Released)
+    scanning = (ScanningSquid, ScanningGateway)
+    usual = (Way, HAProxy, Squid, Nginx, Dnsmasq, *mitmproxy, Gateway, Released)
+    return (*usual, *scanning)

@@ -31,6 +31,10 @@ LOADS = {
         Load("http-mixed", "request", 32, 0, "http"),
         Load("http-download", "GiB", 2, 1, "http"),
     ),
+    "icap": (
+        Load("scan-small", "body", 4, 1, "icap"),
+        Load("scan-large", "body", 2, 1, "icap"),
+    ),
     "smtp": (
         Load("smtp-relayed", "message", 16, 0, "smtp"),
         Load("smtp-messages", "message", 16, 0, "smtp"),
@@ -76,6 +80,7 @@ def named(name: str) -> tuple[Load, ...]:
 PEERS = {
     "relay": "HAProxy",
     "http": "Squid",
+    "icap": "Squid-icap",
     "smtp": "HAProxy",
     "mailbox": "HAProxy",
     "ftp": "Squid",

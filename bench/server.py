@@ -14,6 +14,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from itertools import count
+from random import Random
 
 from bench import mailbox, mixed
 
@@ -29,6 +30,8 @@ HTTP_CONNECTION_PORTS = range(7801, 7817)
 HTTP_EXCHANGE_PORT = 7850
 HTTP_DOWNLOAD_PORT = 7860
 HTTP_MIXED_PORT = 7870
+SCAN_SMALL_PORT = 7880
+SCAN_LARGE_PORT = 7881
 SMTP_RELAY_PORT = 7600
 SMTP_PORT = 7700
 SMTP_CONTENT_PORT = 7701
@@ -58,6 +61,10 @@ HTTP_HEAD = (
     b"Accept-Ranges: bytes\r\n\r\n"
 )
 """What nginx says."""
+
+SCAN_HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n"
+)
 
 HTTP_BULK = (
     b"HTTP/1.1 200 OK\r\n"
@@ -115,6 +122,27 @@ def feed_http(sock: socket.socket) -> None:
     feed(sock)
 
 
+def small_bodies(sock: socket.socket) -> None:
+    """Answer each request with 64 KiB."""
+    bodies(sock, 1 << 16)
+
+
+def large_bodies(sock: socket.socket) -> None:
+    """And with 10 MiB."""
+    bodies(sock, 10 << 20)
+
+
+def bodies(sock: socket.socket, size: int) -> None:
+    """Answer each request with so many bytes, which are nothing that a scanner knows."""
+    answer = SCAN_HEAD % size + Random(7).randbytes(size)
+    asked = b""
+    while piece := sock.recv(4096):
+        asked += piece
+        while b"\r\n\r\n" in asked:
+            _, _, asked = asked.partition(b"\r\n\r\n")
+            sock.sendall(answer)
+
+
 def drain(sock: socket.socket) -> None:
     """Take everything without looking at it, then say how much it was."""
     total, buffer = 0, bytearray(PIECE)
@@ -169,6 +197,8 @@ FORKED: dict[int, Callable[[socket.socket], None]] = {
     FTP_PORT: ftp,
     HTTP_DOWNLOAD_PORT: feed_http,
     **mailbox.SERVED,
+    SCAN_SMALL_PORT: small_bodies,
+    SCAN_LARGE_PORT: large_bodies,
 }
 
 

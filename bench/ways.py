@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bench import mailbox, names, tls
 from bench.network import CLIENT_INTERFACE, Network, start, start_python, stop
+from bench.scanner import Scanner
 from bench.server import SMTP_CONTENT_PORT, SMTP_PORT, SMTP_PORTS
 from bench.usage import Cpu, cpu
 
@@ -91,6 +92,21 @@ extensions = ["exe", "scr", "js", "vbs"]
 """
 """Rules for which a message has to be looked into."""
 
+SCANNED = (
+    WEB.replace('ports = ["7800-7899"]', "ports = [7880, 7881]")
+    + """
+[http.stack]
+response = "scan"
+"""
+)
+"""The same, and bodies are scanned."""
+
+SCAN = """
+inspector = "icap"
+[icap]
+servers = ["127.0.0.1:1344"]
+"""
+
 FILES = """
 inspector = "ftp"
 [[rule]]
@@ -152,6 +168,7 @@ FIRST = {
     "ftp": "ftp-sessions",
     "dns": "dns-queries",
     "mailbox": "imap-sessions",
+    "icap": "scan-small",
 }
 """The load that shows whether a way is ready, for each protocol."""
 
@@ -291,6 +308,30 @@ class Released(Gateway):
     def more(self) -> str:
         """What gateway.toml says beyond the others'."""
         return "[release]\nkernel = true\nafter_seconds = 0\n"
+
+
+class ScanningGateway(Gateway):
+    """The same with bodies that are scanned by ICAP."""
+
+    name = "gateway-icap"
+    protocols = ("icap",)
+    scanner: Scanner
+
+    def between(self) -> None:
+        """The scanner first."""
+        self.scanner = Scanner(self.network.gateway, self.folder)
+        self.scanner.start()
+        tls.write(self.folder)
+        super().between()
+
+    def stop(self) -> None:
+        """The scanner last."""
+        super().stop()
+        self.scanner.stop()
+
+    def services(self) -> dict[str, str]:
+        """With one more."""
+        return {"web": WEB, "scanned": SCANNED, "scan": SCAN}
 
 
 class Before(Gateway):

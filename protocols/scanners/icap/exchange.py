@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from attrs import frozen
+from twisted.internet.defer import Deferred
 
 from gateway.interfaces import Denied
 from gateway.tools import ILine, ISpool
@@ -86,7 +88,87 @@ class Exchange:
         @raise ScannerFault: it does not say whether the body may pass.
         @raise SpoolFull: there is no room for what it would have pass.
         """
-        head = await self._ask(heads, body, preview)
+        sent = 0
+        self._line.send(heads)
+        if preview is not None:
+            head = await self._preview(body, preview)
+            if head.status != CONTINUE:
+                return await self._judged(head, heads, body, status)
+            sent = preview
+        answer = Deferred.fromCoroutine(self._answer(heads, body, status))
+        try:
+            if body.size:
+                await self._send_rest(body, sent, answer)
+            return await answer
+        finally:
+            if not answer.called:
+                answer.addErrback(lambda _: None)
+                answer.cancel()
+
+    def leave(self) -> None:
+        """That was all. Where something is left over, nobody goes on."""
+        if not (self._read.leave() and self._whole):
+            self._line.drop()
+
+    async def _preview(self, body: ISpool, size: int) -> Head:
+        """
+        Send it, and hear whether the service wants more.
+
+        @raise ScannerFault: it wants what is not there, or has not heard what it says it has.
+        """
+        begin = 0
+        while begin < size:
+            if self._read.spoke:
+                break
+            block = body.read(begin, min(BLOCK, size - begin))
+            begin += len(block)
+            self._line.send(chunk(block))
+            await self._read.room()
+        else:
+            self._line.send(WHOLE if size == body.size else LAST)
+        self._whole = begin == size
+        head = await read_head(self._read)
+        if head.status == CONTINUE and not self._whole:
+            raise ScannerFault("ICAP: the service wants the rest before it has the preview")
+        if head.status == CONTINUE and size == body.size:
+            raise ScannerFault("ICAP: the service wants more than there is")
+        return head
+
+    async def _send_rest(self, body: ISpool, begin: int, answer: Deferred[Judged]) -> None:
+        """
+        What is left of it. A service may begin to answer meanwhile, and give back what it has;
+        when its answer is complete, it wants no more.
+        """
+        while begin < body.size and not answer.called:
+            block = body.read(begin, BLOCK)
+            begin += len(block)
+            self._line.send(chunk(block))
+            await self._taken(answer)
+        self._whole = begin == body.size
+        if self._whole:
+            self._line.send(LAST)
+
+    async def _taken(self, answer: Deferred[Judged]) -> None:
+        """Wait until nearly all of what was sent is, or nobody needs more."""
+        flushed = self._line.flushed()
+        if flushed.called or answer.called:
+            return
+        waiting: Deferred[None] = Deferred()
+
+        def fire(result: Any) -> Any:
+            if not waiting.called:
+                waiting.callback(None)
+            return result
+
+        flushed.addCallback(fire)
+        answer.addBoth(fire)
+        await waiting
+
+    async def _answer(self, heads: bytes, body: ISpool, status: int) -> Judged:
+        return await self._judged(await read_head(self._read), heads, body, status)
+
+    async def _judged(self, head: Head, heads: bytes, body: ISpool, status: int) -> Judged:
+        """What an answer says."""
         found = _names(head)
         if head.status == OK or (head.status == PARTIAL_CONTENT and self._room is not None):
             change = await self._change(head, heads, body, status)
@@ -94,41 +176,6 @@ class Exchange:
         elif head.status != NO_CONTENT:
             raise ScannerFault(f"ICAP: the service answered {head.status} {head.reason}")
         return Judged(found, head.headers.get("istag") or "", None if found else self._instead)
-
-    def leave(self) -> None:
-        """That was all. Where something is left over, nobody goes on."""
-        if not (self._read.leave() and self._whole):
-            self._line.drop()
-
-    async def _ask(self, heads: bytes, body: ISpool, preview: int | None) -> Head:
-        self._line.send(heads)
-        if not body.size:
-            return await read_head(self._read)
-        sent = 0
-        if preview is not None:
-            await self._send(body, 0, preview, WHOLE if preview == body.size else LAST)
-            head = await read_head(self._read)
-            if head.status != CONTINUE:
-                return head
-            if not self._whole:
-                raise ScannerFault("ICAP: the service wants the rest before it has the preview")
-            if preview == body.size:
-                raise ScannerFault("ICAP: the service wants more than there is")
-            sent = preview
-        await self._send(body, sent, body.size, LAST)
-        return await read_head(self._read)
-
-    async def _send(self, body: ISpool, begin: int, end: int, last: bytes) -> None:
-        """A part of it. A service that answers before it has all of it wants no more."""
-        while begin < end:
-            if self._read.spoke:
-                self._whole = False
-                return
-            block = body.read(begin, min(BLOCK, end - begin))
-            begin += len(block)
-            self._line.send(chunk(block))
-            await self._read.room()
-        self._line.send(last)
 
     async def _change(self, head: Head, heads: bytes, body: ISpool, status: int) -> tuple[str, ...]:
         """What the service has made of it; nothing, if that is what it was."""

@@ -17,6 +17,9 @@ _NUMBER = re.compile("[0-9]{1,9}")
 
 OK = 200
 
+EVERY = "*"
+"""In place of an extension: those that no other list has."""
+
 
 @frozen
 class Options:
@@ -25,7 +28,8 @@ class Options:
 
     @ivar methods: the modes that it has.
     @ivar preview: bytes of a body that it wants to see first; C{None}: it wants all at once.
-    @ivar whole: extensions of files that it wants without a preview.
+    @ivar begun: extensions of files of which it wants a preview; "*": of all others.
+    @ivar whole: extensions of files that it wants without one; likewise.
     @ivar connections: so many it takes; 0: it does not say.
     @ivar tag: changes when its answers may.
     @ivar service: what it calls itself.
@@ -34,6 +38,7 @@ class Options:
 
     methods: frozenset[str]
     preview: int | None
+    begun: frozenset[str]
     whole: frozenset[str]
     connections: int
     tag: str
@@ -44,6 +49,8 @@ class Options:
         """Bytes of a file that are its preview; C{None}: it is sent at once."""
         extension = name.rpartition(".")[2].lower() if "." in name else ""
         if self.preview is None or not size or extension in self.whole:
+            return None
+        if EVERY in self.whole and extension not in self.begun:
             return None
         return min(self.preview, size)
 
@@ -61,12 +68,17 @@ def options(head: Head, now: float) -> Options:
     return Options(
         methods=frozenset(each.upper() for each in headers.members("methods")),
         preview=_number(headers, "preview"),
-        whole=frozenset(each.lower() for each in headers.members("transfer-complete")),
+        begun=_extensions(headers, "transfer-preview"),
+        whole=_extensions(headers, "transfer-complete"),
         connections=_number(headers, "max-connections") or 0,
         tag=headers.get("istag") or "",
         service=headers.get("service") or "",
         until=now + (TTL if ttl is None else ttl),
     )
+
+
+def _extensions(headers: Headers, name: str) -> frozenset[str]:
+    return frozenset(each.lower() for each in headers.members(name))
 
 
 def _number(headers: Headers, name: str) -> int | None:

@@ -47,6 +47,7 @@ class IcapTests(ScanCase):
             status, page = self.get(f"eicar?form={form}")
             self.assertEqual((status, NAME in page), (403, True), page)
         self.assertEqual(self.get("gzip-clean?coding=gzip"), (200, compressed(b"clean")))
+        self.assertEqual(self.get("?zeros=4194304"), (200, bytes(4194304)))
         self.assertEqual(self.get("zip")[0], 403)
         self.assertEqual(self.get("late")[0], 403)  # behind the preview
         self.assertEqual([self.put("good", CLEAN), self.put("bad", EICAR)], [201, 403])

@@ -150,6 +150,14 @@ class IcapTests(SynchronousTestCase):
         icap = Icap(options=OPTIONS.replace(b"Transfer-P", b"Transfer-Complete: zip, Bin\r\nX-P"))
         scan(b"some bytes and more", icap)
         self.assertNotIn(b"Preview", icap.requests[1][0])
+        for lists, previewed in (
+            (b"Transfer-Complete: *\r\nTransfer-Preview: zip\r\n", False),
+            (b"Transfer-Complete: *\r\nTransfer-Preview: zip, bin\r\n", True),
+            (b"Transfer-Complete: zip\r\nTransfer-Ignore: *\r\n", True),
+        ):
+            icap = Icap(options=OPTIONS.replace(b"Transfer-Preview: *\r\n", lists))
+            scan(b"some bytes and more", icap)
+            self.assertEqual(b"\r\nPreview: " in icap.requests[1][0], previewed, lists)
 
     def test_empty(self) -> None:
         """A message without a body is asked about as one."""
@@ -365,6 +373,13 @@ class IcapTests(SynchronousTestCase):
         self.assertEqual(self.found(session), ["Test.Virus"])
         self.assertEqual(session.tools.lines[0].dropped, "")
 
+    def test_streaming(self) -> None:
+        """One that gives back a body while it comes still gets all of it."""
+        large = bytes(range(256)) * 4000
+        session = scan(large, Streaming())
+        self.assertEqual(session.sent[SERVER], large)
+        self.assertTrue(session.tools.lines[0].kept)
+
     def test_left_over(self) -> None:
         """Nobody goes on where a server has said more than it was asked."""
         session = scan(b"some bytes", Icap(NOTHING + NOTHING))
@@ -396,6 +411,19 @@ class Hasty(Icap):
             line.says(CONTINUE)
         elif data.endswith(b"\r\n0\r\n\r\n") or data == b"0\r\n\r\n":
             line.says(NOTHING)
+
+
+class Streaming(Icap):
+    """Gives back what comes, as it comes."""
+
+    def __call__(self, line: FakeLine, data: bytes) -> None:
+        if data.startswith(b"OPTIONS"):
+            line.says(OPTIONS.replace(b"Preview: 10\r\n", b""))
+        elif data.startswith(b"RESPMOD"):
+            answer = b"ICAP/1.0 200 OK\r\nEncapsulated: res-hdr=0, res-body=%d\r\n\r\n%b"
+            line.says(answer % (len(HEAD), HEAD))
+        else:
+            line.says(data)
 
 
 class Early(Icap):
