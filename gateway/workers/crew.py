@@ -11,13 +11,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections import deque
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks
-from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
@@ -26,40 +23,26 @@ from gateway.life.loaded import Loaded
 from gateway.life.options import Places
 from gateway.observe.audit import Audit
 from gateway.observe.metrics import Metrics
-from gateway.observe.sums import (
-    Sum,
-    add_counts,
-    own_figures,
-    state_of,
-    text_of,
-    without_present,
-)
+from gateway.observe.sums import add_counts, without_present
 from gateway.policy.policy import Policy
 from gateway.policy.workers import AUTO, MOST
 from gateway.release.passage import NO_PASSAGES
-from gateway.tls.desk import for_worker
-from gateway.tls.signer import Started, start
-from gateway.tls.signing import check
-from gateway.workers.columns import Columns
+from gateway.workers.chorus import Chorus
+from gateway.workers.deaths import WITHIN, Deaths
 from gateway.workers.generation import Generation
-from gateway.workers.groups import Groups
 from gateway.workers.hand import Hand
-from gateway.workers.nursing import Newborn, NurseryError, Nursing, Sowing
-from gateway.workers.spec import WORDS, NurserySpec, WorkerSpec, write_place, write_places
+from gateway.workers.nursing import Newborn, NurseryError
+from gateway.workers.origins import Origins
+from gateway.workers.pulse import Pulse
+from gateway.workers.spec import WorkerSpec
 
 log = Logger()
 
-BEAT = 1.0
-"""Seconds between two looks whether a worker answers."""
+AGAIN = 1.0
+"""Seconds after which a worker that could not be started counts as one that has died."""
 
-METRICS_EVERY = 5
-"""Beats: with so many of them, it tells its numbers, too."""
-
-DEATHS, WITHIN = 3, 10.0
-"""So many deaths in so many seconds, and a worker gets no connections for as many seconds."""
-
-ANSWER_SECONDS = 2.0
-"""For a worker to answer what somebody asks all of them."""
+LEAVE_SECONDS = 2.0
+"""For a worker to say that it accepts no more."""
 
 PATIENCE = 10.0
 """Seconds beyond their time for workers to end, before they are killed."""
@@ -89,26 +72,25 @@ class Crew:
         clock: Callable[[], float],
     ) -> None:
         self._reactor = reactor
-        self._places = places
         self._audit = audit
         self._metrics = metrics
-        self._clock = clock
-        self._groups = Groups()
-        self._columns = Columns(loaded.policy.limits.sessions, reactor.seconds)
-        self._present = Generation(loaded, count_of(loaded.policy), self._begin_first)
+        self._origins = Origins(places, loaded.policy.limits.sessions, reactor.seconds)
+        self._columns, self._groups = self._origins.columns, self._origins.groups
+        self._loaded = loaded
+        self._generation: Generation | None = None
         self._next: Generation | None = None
         self._former: list[Generation] = []
         self.register = Elsewhere(lambda: self._present.loaded.policy.limits.sessions)
-        self._signer: Started | None = None
-        self._seed: Sowing | None = None
-        self._next_seed: Sowing | None = None
-        self._deaths: dict[int, deque[float]] = {}
-        self._resting: set[int] = set()
+        self._deaths = Deaths(clock)
+        self._chorus = Chorus(reactor, metrics, self._hands, lambda: self._present.hands)
+        self.text, self.ask = self._chorus.text, self._chorus.ask
         self._stopping = False
         self._empty: list[Deferred[None]] = []
-        self._beats: Any = LoopingCall(self._beat)
-        self._beats.clock = reactor
-        self._count = 0
+        self._pulse = Pulse(
+            *(reactor, self._hands),
+            lambda: self._columns.table.owner,
+            lambda: self._present.loaded.policy.workers.silent_seconds,
+        )
 
     # The beginning
 
@@ -120,16 +102,10 @@ class Crew:
         @raise OSError: a port is taken, or something else can't be had.
         @raise gateway.tls.signing.SignerError: there is nobody who signs.
         """
-        policy = self._present.loaded.policy
-        self._groups.open(policy, self._present.count)
-        if policy.tls.root and self._places.signer is None:
-            tls = policy.tls
-            self._signer = start(
-                *(self._places.directory, tls.root, tls.root_certificate),
-                tls.certificates_per_second,
-            )
-            check(self._signer.connection)
-        self._seed = Sowing(owner)
+        policy = self._loaded.policy
+        count = count_of(policy)
+        self._origins.open(policy, count, owner)
+        self._generation = self._origins.generation(self._loaded, count)
         self._present.begin()
 
     def start(self) -> None:
@@ -151,23 +127,13 @@ class Crew:
         self._steer()
         for hand in self._present.hands.values():
             hand.accept(self.register.draining)
-        self._beats.start(BEAT, now=False)
+        self._pulse.start()
 
-    def _begin_first(self, loaded: Loaded) -> Nursing:
-        assert self._seed is not None
-        return self._begin(self._seed, loaded)
-
-    def _begin(self, seed: Sowing, loaded: Loaded) -> Nursing:
-        """Another nursery."""
-        spec = NurserySpec(
-            WORDS,
-            loaded.fingerprint,
-            write_places(self._places),
-            [write_place(*each) for each in self._groups.descriptors()],
-            self._columns.table.descriptor,
-        )
-        signer = self._signer
-        return seed.nursery(spec, None if signer is None else lambda: for_worker(signer.connection))
+    @property
+    def _present(self) -> Generation:
+        """The one that accepts."""
+        assert self._generation is not None
+        return self._generation
 
     def _adopt(self, generation: Generation, born: list[Newborn]) -> None:
         for newborn in born:
@@ -177,7 +143,7 @@ class Crew:
     def _steer(self) -> None:
         """Let connections come to those who are not resting."""
         present = self._present
-        alive = [index for index in range(present.count) if index not in self._resting]
+        alive = [index for index in range(present.count) if index not in self._deaths.resting]
         self._groups.steer(present.loaded.policy, present.count, alive)
 
     # Reload
@@ -195,10 +161,8 @@ class Crew:
         yield self._make_room(loaded.policy.workers.former, count)
         self._groups.open(loaded.policy, count)
         if anew:
-            self._next_seed = yield self._in_thread(Sowing.anew)
-        seed = self._next_seed or self._seed
-        assert seed is not None
-        generation = Generation(loaded, count, partial(self._begin, seed))
+            yield self._in_thread(self._origins.renew)
+        generation = self._origins.generation(loaded, count)
         specs = self._columns.specs(range(count))
         try:
             born = yield self._in_thread(generation.bear_all, specs)
@@ -226,9 +190,7 @@ class Crew:
     def abandon(self) -> None:
         """The new policy does not come into force."""
         generation, self._next = self._next, None
-        seed, self._next_seed = self._next_seed, None
-        if seed is not None:
-            self._in_thread(seed.close).addErrback(_report)
+        self._in_thread(self._origins.settle, False).addErrback(_report)
         if generation is not None:
             self._former.append(generation)
             for hand in generation.hands.values():
@@ -241,12 +203,11 @@ class Crew:
         """New sessions get the new policy: none with the old one begins after one with this."""
         former, generation = self._present, self._next
         assert generation is not None
-        self._present, self._next = generation, None
+        self._generation, self._next = generation, None
         self._former.append(former)
-        self._deaths.clear()
-        self._resting.clear()
+        self._deaths.forget()
         left = DeferredList([hand.leave(None) for hand in former.hands.values()])
-        left.addTimeout(ANSWER_SECONDS, self._reactor, lambda *_: None)
+        left.addTimeout(LEAVE_SECONDS, self._reactor, lambda *_: None)
         yield left
         self._steer()
         for hand in generation.hands.values():
@@ -255,10 +216,7 @@ class Crew:
             self._died(index)  # since it said that it was ready
         self._groups.keep(loaded.policy, generation.count)
         yield self._in_thread(former.retire)
-        if self._next_seed is not None:
-            assert self._seed is not None
-            yield self._in_thread(self._seed.close)
-            self._seed, self._next_seed = self._next_seed, None
+        yield self._in_thread(self._origins.settle, True)
 
     passages = NO_PASSAGES
     """The sessions that the kernel has: none with several workers."""
@@ -267,25 +225,6 @@ class Crew:
         """Each worker sees to that."""
 
     # Life and death
-
-    def _beat(self) -> None:
-        self._count += 1
-        most = self._present.loaded.policy.workers.silent_seconds
-        silent = [hand for hand in self._hands() if hand.missed * BEAT > most]
-        # who hangs while he finds a row lets others hang
-        owner = self._columns.table.owner
-        for hand in [each for each in silent if each.column == owner] or silent:
-            log.error(
-                "worker {index} (process {process}) has not answered for {seconds} seconds, and "
-                "is killed",
-                index=hand.index,
-                process=hand.number,
-                seconds=most,
-            )
-            hand.missed = 0
-            hand.kill()
-        for hand in self._hands():
-            hand.beat(self._count % METRICS_EVERY == 0)
 
     def _hands(self) -> Iterator[Hand]:
         """All of them."""
@@ -340,20 +279,15 @@ class Crew:
 
     def _died(self, index: int) -> None:
         """Have another one, at once or after a while."""
-        now = self._clock()
-        deaths = self._deaths.setdefault(index, deque(maxlen=DEATHS))
-        deaths.append(now)
-        if len(deaths) < DEATHS or now - deaths[0] > WITHIN:
+        if not self._deaths.add(index):
             self._replace(self._present, index)
             return
-        deaths.clear()
         log.error(
             "worker {index} dies again and again: connections go to the others for {seconds} "
             "seconds",
             index=index,
             seconds=WITHIN,
         )
-        self._resting.add(index)
         self._steer()
         self._reactor.callLater(WITHIN, self._replace, self._present, index)
 
@@ -378,7 +312,7 @@ class Crew:
             index=hand.index,
             process=hand.number,
         )
-        self._resting.discard(hand.index)
+        self._deaths.resting.discard(hand.index)
         self._steer()
         hand.accept(self.register.draining)
 
@@ -386,48 +320,7 @@ class Crew:
         self._columns.give_back((spec,))
         log.error("{error}", error=failure.getErrorMessage())
         if generation is self._present and not self._stopping:
-            self._reactor.callLater(BEAT, self._died, spec.index)
-
-    # What is asked
-
-    def text(self) -> Deferred[bytes]:
-        """All metrics in Prometheus's text format."""
-        return self._from_all({"metrics": True}).addCallback(lambda _: self._text())
-
-    def _text(self) -> bytes:
-        whole, own = Sum(), self._metrics
-        whole.metrics.divert_installed = own.divert_installed
-        whole.metrics.divert_lost = own.divert_lost
-        whole.metrics.policy_current = own.policy_current
-        whole.metrics.policy = own.policy
-        whole.add(state_of(own))
-        processes = {"supervisor": own_figures()}
-        for hand in self._hands():
-            if hand.state is not None:
-                whole.add(hand.state)
-                if hand is self._present.hands.get(hand.index):
-                    processes[str(hand.index)] = hand.state["process"]
-        return text_of(whole.metrics, processes)
-
-    def ask(self, asked: Any, asker: Any) -> Deferred[list[Any]]:
-        """What all workers answer to an operator's question, those that do in time."""
-        message = {"asked": dict(asked), "asker": [asker.name, asker.may_change]}
-        return self._from_all(message)
-
-    def _from_all(self, message: dict[str, Any]) -> Deferred[list[Any]]:
-        hands = tuple(self._hands())
-
-        def answered(answer: Any, hand: Hand) -> Any:
-            hand.state = answer.get("figures", hand.state)
-            return answer.get("said")
-
-        asked = []
-        for hand in hands:
-            one = hand.ask(message)
-            one.addTimeout(ANSWER_SECONDS, self._reactor)
-            asked.append(one.addCallback(answered, hand))
-        gathered = DeferredList(asked, consumeErrors=True)
-        return gathered.addCallback(lambda found: [answer for is_, answer in found if is_])
+            self._reactor.callLater(AGAIN, self._died, spec.index)
 
     # The end
 
@@ -439,8 +332,7 @@ class Crew:
         @param seconds: end those that are left after so long.
         """
         self._stopping = True
-        if self._beats.running:
-            self._beats.stop()
+        self._pulse.stop()
         for hand in self._hands():
             hand.leave(seconds)
             self._reactor.callLater(seconds + PATIENCE, hand.kill)
@@ -455,11 +347,7 @@ class Crew:
         """There are no workers any more."""
         for generation in self._generations():
             yield self._in_thread(generation.close)
-        if self._seed is not None:
-            yield self._in_thread(self._seed.close)
-        if self._signer is not None:
-            self._signer.connection.close()
-            yield self._in_thread(self._signer.process.wait)
+        yield self._in_thread(self._origins.close)
 
     def _once_over(self) -> Deferred[None]:
         """Fires when one more worker has ended."""

@@ -1,0 +1,95 @@
+"""Origins: what workers come from, and what all of them are given: sockets, the table, a signer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from gateway.life.loaded import Loaded
+from gateway.life.options import Places
+from gateway.policy.policy import Policy
+from gateway.tls.desk import for_worker
+from gateway.tls.signer import Started, start
+from gateway.tls.signing import check
+from gateway.workers.columns import Columns
+from gateway.workers.generation import Generation
+from gateway.workers.groups import Groups
+from gateway.workers.nursing import Nursing, Sowing
+from gateway.workers.spec import WORDS, NurserySpec, write_place, write_places
+
+
+class Origins:
+    """
+    @param sessions: how many there may be.
+    @param clock: seconds since the epoch.
+    @ivar groups: the listening sockets.
+    @ivar columns: where workers count.
+    """
+
+    def __init__(self, places: Places, sessions: int, clock: Callable[[], float]) -> None:
+        self.groups = Groups()
+        self.columns = Columns(sessions, clock)
+        self._places = places
+        self._signer: Started | None = None
+        self._seed: Sowing | None = None
+        self._next_seed: Sowing | None = None
+
+    def open(self, policy: Policy, count: int, owner: tuple[int, int] | None) -> None:
+        """
+        What needs privileges that are given up afterwards.
+
+        @raise OSError: a port is taken, or something else can't be had.
+        @raise gateway.tls.signing.SignerError: there is nobody who signs.
+        """
+        self.groups.open(policy, count)
+        tls = policy.tls
+        if tls.root and self._places.signer is None:
+            self._signer = start(
+                *(self._places.directory, tls.root, tls.root_certificate),
+                tls.certificates_per_second,
+            )
+            check(self._signer.connection)
+        self._seed = Sowing(owner)
+
+    def generation(self, loaded: Loaded, count: int) -> Generation:
+        """A generation to come."""
+        seed = self._next_seed or self._seed
+        assert seed is not None
+        return Generation(loaded, count, partial(self._nursery, seed))
+
+    def _nursery(self, seed: Sowing, loaded: Loaded) -> Nursing:
+        spec = NurserySpec(
+            WORDS,
+            loaded.fingerprint,
+            write_places(self._places),
+            [write_place(*each) for each in self.groups.descriptors()],
+            self.columns.table.descriptor,
+        )
+        signer = self._signer
+        return seed.nursery(spec, None if signer is None else lambda: for_worker(signer.connection))
+
+    # All of these block:
+
+    def renew(self) -> None:
+        """
+        Let generations come from the code that is installed now. L{settle} follows.
+
+        @raise gateway.workers.nursing.NurseryError: they can't.
+        """
+        self._next_seed = Sowing.anew()
+
+    def settle(self, renewed: bool) -> None:
+        """It is so from now on, or stays as it was."""
+        seed, self._next_seed = self._next_seed, None
+        if seed is not None and renewed:
+            seed, self._seed = self._seed, seed
+        if seed is not None:
+            seed.close()
+
+    def close(self) -> None:
+        """There are no workers any more."""
+        if self._seed is not None:
+            self._seed.close()
+        if self._signer is not None:
+            self._signer.connection.close()
+            self._signer.process.wait()
