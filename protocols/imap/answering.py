@@ -15,6 +15,7 @@ from protocols.imap.dialogue import PASSED, Dialogue
 from protocols.imap.exchange import Exchange, record
 from protocols.imap.fetched import Fetched
 from protocols.imap.reply import Reply, plain, told
+from protocols.imap.result import RESULTS, plain_result
 from protocols.imap.value import Malformed, Sentence, Value, marked
 
 _CLOSED = told("BYE", "The server closed the connection")
@@ -22,8 +23,6 @@ _LOST = told("BYE", "The server is lost")
 _SILENT = told("BYE", "The server can't be reached")
 _WRONG = told("BYE", "The server sent what is no IMAP")
 _STATUS = frozenset({b"OK", b"NO", b"BAD", b"BYE", b"PREAUTH"})
-_NUMBERS = frozenset({"SEARCH", "SORT"})
-_RESULT = re.compile(rb"[0-9]{1,19}(?: [0-9]{1,19})*")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 
 
@@ -173,9 +172,11 @@ class Answering:
         if kind == "FETCH":
             await Fetched(dialogue, exchange, number or 0).run(read, text)
             return
-        if kind in _NUMBERS and _RESULT.fullmatch(text):  # there may be very many
-            self._session.send(CLIENT, b"* %s %s\r\n" % (kind.encode("ascii"), text))
-            return
+        if kind in RESULTS:
+            text = b" ".join(filter(None, text.split(b" ")))
+            if plain_result(kind, text, self._settings.depth):
+                self._session.send(CLIENT, b"* %s %s\r\n" % (kind.encode("ascii"), text))
+                return
         values = await self._values(text, read)
         heard = data.told(datum, values, dialogue.rights, command)
         if heard is not None:
@@ -202,7 +203,10 @@ class Answering:
 
         @raise Denied: they are none, or too long.
         """
-        sentence, left = Sentence(self._settings.depth), self._settings.response_bytes
+        sentence, left = (
+            Sentence(self._settings.depth, self._settings.values),
+            self._settings.response_bytes,
+        )
         try:
             text, mark = marked(text)
             await sentence.text(text, self._give_way)

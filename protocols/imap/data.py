@@ -190,17 +190,10 @@ def _modseq(group: Arguments) -> None:
     group.end()
 
 
-def _threads(rights: Rights, arguments: Arguments, _: Command | None) -> Told:
-    _thread(arguments)
-    return arguments.values
-
-
-def _thread(arguments: Arguments) -> None:
-    while arguments.more:
-        if arguments.begins_group():
-            _thread(arguments.group())
-        else:
-            arguments.number()
+def _no_threads(rights: Rights, arguments: Arguments, _: Command | None) -> Told:
+    """What has some is looked at as text: L{protocols.imap.result}."""
+    arguments.end()
+    return ()
 
 
 def _esearch(rights: Rights, arguments: Arguments, command: Command | None) -> Told:
@@ -298,7 +291,7 @@ DATA: Mapping[str, Datum] = {
     "SEARCH": Datum(_numbers, frozenset({"SEARCH"}), selected=True),
     "ESEARCH": Datum(_esearch, frozenset({"SEARCH", "SORT", "THREAD"}), selected=True),
     "SORT": Datum(_numbers, frozenset({"SORT"}), selected=True),
-    "THREAD": Datum(_threads, frozenset({"THREAD"}), selected=True),
+    "THREAD": Datum(_no_threads, frozenset({"THREAD"}), selected=True),
     "QUOTA": Datum(_quota, frozenset({"GETQUOTA", "GETQUOTAROOT", "SETQUOTA"})),
     "QUOTAROOT": Datum(_of_mailbox, frozenset({"GETQUOTAROOT"})),
     "ACL": Datum(_of_mailbox, frozenset({"GETACL"})),

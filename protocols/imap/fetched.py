@@ -50,7 +50,7 @@ class Fetched:
         @param text: what of it has been read.
         @raise Denied: it is not of the grammar, or has what nobody has asked for.
         """
-        sentence = Sentence(self._settings.depth)
+        sentence = Sentence(self._settings.depth, self._settings.values)
         try:
             text, mark = marked(text)
             await sentence.text(text, self._give_way)

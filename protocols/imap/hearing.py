@@ -78,7 +78,7 @@ class Hearing:
 
         @raise Refusal: they are none, or too long.
         """
-        sentence = Sentence(self._settings.depth)
+        sentence = Sentence(self._settings.depth, self._settings.values)
         self._left -= len(text)
         try:
             text, self.mark = marked(text)

@@ -52,7 +52,7 @@ def _checked(rights: Rights, settings: ImapSettings, line: str) -> tuple[str, st
         raise bad("That is no command")
     command, text = found
     rights.check_kind(command)
-    sentence = Sentence(settings.depth)
+    sentence = Sentence(settings.depth, settings.values)
     try:
         sentence.words(text, most=len(text) + 1)
         command.values = sentence.end()

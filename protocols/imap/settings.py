@@ -221,6 +221,13 @@ class ImapSettings(ContentSettings):
         maximum=200,
         precedent="Postfix: mime_nesting_limit",
     )
+    values: int = option(
+        "How many words, strings and lists a command or an answer may have; for results of SEARCH, "
+        "SORT and THREAD that are nothing but numbers, response_bytes is enough.",
+        50000,
+        minimum=1000,
+        precedent="what BODYSTRUCTURE says of a message with parts_per_message parts",
+    )
     errors: int = option(
         "How many commands in a row may be refused; then the session ends. 0: any number.",
         20,

@@ -117,12 +117,15 @@ class Sentence:
     Values, while they come.
 
     @param depth: of groups in each other.
+    @param most: how many values there may be: each costs many times what it takes to be said.
     @ivar open: the values of the groups that have not ended, the outermost first.
     """
 
     depth: int
+    most: int
     open: list[list[Value]] = field(factory=lambda: [[]])
     _apart: bool = True  # a value may follow
+    _values: int = 0
 
     async def text(self, text: bytes, give_way: GiveWay) -> None:
         """
@@ -169,8 +172,14 @@ class Sentence:
     def _put(self, value: Value) -> None:
         if not self._apart:
             raise Malformed("two values with no blank between them")
+        self._count()
         self.open[-1].append(value)
         self._apart = False
+
+    def _count(self) -> None:
+        self._values += 1
+        if self._values > self.most:
+            raise Malformed(f"more than {self.most} values")
 
     def _gap(self, _: bytes) -> None:
         self._apart = True
@@ -187,6 +196,7 @@ class Sentence:
             raise Malformed("a group with no blank before it")
         if len(self.open) > self.depth:
             raise Malformed(f"more than {self.depth} groups in each other")
+        self._count()
         group = Group([], not self._apart)
         here.append(group)
         self.open.append(group.items)

@@ -62,7 +62,7 @@ def values(quotable: st.SearchStrategy[bytes] = QUOTABLE) -> st.SearchStrategy[l
 
 def read(data: bytes, depth: int = 50) -> list[Value]:
     """Read text with literals in it."""
-    sentence = Sentence(depth)
+    sentence = Sentence(depth, 100000)
     while True:
         line, _, data = data.partition(b"\r\n")
         text, mark = marked(line)
@@ -133,7 +133,7 @@ class ValueTests(SynchronousTestCase):
     def test_anything(self, text: bytes) -> None:
         """Whatever comes is none, or is read and written so that it is read as the same."""
         text, _ = marked(text)
-        sentence = Sentence(10)
+        sentence = Sentence(10, 100)
         try:
             sentence.words(text, most=len(text) + 1)
             said = sentence.end()
@@ -362,7 +362,7 @@ class CommandTests(SynchronousTestCase):
         if found is None:
             return
         command, rest = found
-        sentence = Sentence(10)
+        sentence = Sentence(10, 100)
         try:
             sentence.words(rest, most=len(rest) + 1)
             command.values = sentence.end()

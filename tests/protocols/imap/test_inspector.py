@@ -518,6 +518,10 @@ class OrderTests(SynchronousTestCase):
         one.client(b'a LIST "" *\r\n')
         one.server(b'* LIST () "/" {3000}\r\n')
         self.assertIn("3000 bytes", one.reason)
+        one = Talk(ImapSettings(values=1000)).selected()
+        one.client(b'a LIST "" *\r\n')
+        one.server(b"* LIST (" + b"a " * 1000 + b") NIL x\r\n")
+        self.assertIn("more than 1000 values", one.reason)
         one = Talk(ImapSettings(depth=10)).selected()
         one.client(b"a THREAD REFS UTF-8 ALL\r\n")
         one.server(b"* THREAD " + b"(" * 12 + b"1" + b")" * 12 + b"\r\n")
@@ -642,9 +646,21 @@ class ServerTests(SynchronousTestCase):
         self.assertEqual(
             self.heard(result + b"\r\nb OK x", b"b SEARCH ALL")[0], result + b"\r\nb OK x\r\n"
         )
-        threads = b"* THREAD " + b"(1 2)(3)" * 20000
+        threads = b"* THREAD " + b"(1 2 (3)(4))(5)" * 20000
         heard, reason = self.heard(threads + b"\r\nb OK x", b"b THREAD REFS UTF-8 ALL")
         self.assertEqual((heard, reason), (threads + b"\r\nb OK x\r\n", ""))
+        for odd in (
+            b"(1)(",
+            b"(1))",
+            b")1(",
+            b"()",
+            b"1 2",
+            b"(1)2",
+            b"(1 2",
+            b"(" * 101 + b")" * 101,
+        ):
+            heard, reason = self.heard(b"* THREAD " + odd, b"b THREAD REFS UTF-8 ALL")
+            self.assertEqual((b"THREAD" in heard, reason != ""), (False, True), odd)
 
     def test_blanks(self) -> None:
         """More blanks than there should be are made one."""
