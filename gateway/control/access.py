@@ -33,8 +33,8 @@ class Peer:
 @frozen
 class Access:
     """
-    @param own: the gateway's own user.
-    @param operators: the group whose members may change something; C{None}: there is none.
+    @ivar own: the gateway's own user.
+    @ivar operators: the group whose members may change something; C{None}: there is none.
     """
 
     own: int

@@ -29,7 +29,7 @@ SUMMED = (
 
 
 def state_of(metrics: Metrics) -> State:
-    """What L{add_state} can add."""
+    """What L{Sum.add} can add."""
     return {
         "services": {name: _counts(counts) for name, counts in metrics.services.items()},
         "refusals": {each.value: count for each, count in metrics.refusals.items()},
