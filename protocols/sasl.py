@@ -7,9 +7,10 @@ Only who somebody says to be: whether that is so, the server finds out.
 from __future__ import annotations
 
 import re
-from binascii import Error, a2b_base64
+from binascii import a2b_base64
 from collections.abc import Callable, Mapping
 
+_BASE64 = re.compile(rb"=|(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 _ESCAPED = re.compile(r"=(2C|3D)")
 
 
@@ -21,12 +22,12 @@ def names(mechanism: str, response: bytes) -> tuple[str, ...] | None:
     @return: C{None} if that can't be told.
     """
     read = _READ.get(mechanism)
-    if read is None:
+    if read is None or not _BASE64.fullmatch(response):
         return None
     try:
-        said = b"" if response == b"=" else a2b_base64(response, strict_mode=True)
+        said = b"" if response == b"=" else a2b_base64(response)
         return tuple(name for name in read(said.decode("utf-8")) if name)
-    except (Error, ValueError):
+    except ValueError:
         return None
 
 
