@@ -250,10 +250,11 @@ class Dialogue:
         self._deadline.clear()
         if self._login is not None:
             self._login.cancel()
+        verdict = PASSED if self.left else FAILED  # nobody says DONE who just hangs up
         exchange, self.exchange = self.exchange, None
         if exchange is None:
             return
-        gateway: dict[str, Any] = {"verdict": FAILED, "reason": why, **exchange.tally.record()}
+        gateway: dict[str, Any] = {"verdict": verdict, "reason": why, **exchange.tally.record()}
         if denied is not None:
             gateway["verdict"] = DENIED
         by = denied.by if denied is not None else ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from binascii import Error, a2b_base64, b2a_base64
+from unicodedata import normalize
 
 _SHIFTED = re.compile(r"&([A-Za-z0-9+,]*)-")
 _OTHERS = re.compile("[^ -~]+")
@@ -59,8 +60,9 @@ def _meant(base64: str) -> str:
 
 def compared(name: str) -> str:
     """
-    A name as rules see it: INBOX is the same in any letters, and a separator at its end only
-    says that there may be more below.
+    A name as rules see it: INBOX is the same in any letters, a separator at its end only says
+    that there may be more below, and letters are composed (RFC 9051, section 5.1: NFC).
     """
+    name = normalize("NFC", name)
     name = name.rstrip("/.\\") or name
     return "INBOX" + name[5:] if _INBOX.match(name) else name

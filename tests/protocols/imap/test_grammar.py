@@ -209,6 +209,7 @@ class NameTests(SynchronousTestCase):
             ("inbox.a", "INBOX.a"),
             ("inboxes", "inboxes"),
             ("a/", "a"),
+            ("e\u0301", "\u00e9"),
             ("/", "/"),
             ("", ""),
         ):

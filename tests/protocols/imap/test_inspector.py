@@ -468,6 +468,20 @@ class OrderTests(SynchronousTestCase):
         one.ask(b"c IDLE", b"c NO not now")
         one.ask(b"d NOOP", b"d OK")
 
+    def test_idle_and_gone(self) -> None:
+        """Nothing is wrong with a client that goes away while it waits."""
+        one = Talk().selected()
+        one.ask(b"a IDLE", b"+ idling")
+        one.session.hangs_up(CLIENT)
+        one.session.hangs_up(SERVER)
+        self.assertIs(one.session.verdict.outcome, Outcome.PASSED)
+        self.assertEqual(one.last["verdict"], "passed")
+        one = Talk().selected()
+        one.ask(b"a IDLE", b"+ idling")
+        one.session.hangs_up(SERVER)
+        self.assertEqual(one.heard(CLIENT), b"* BYE The server closed the connection\r\n")
+        self.assertEqual(one.last["verdict"], "failed")
+
     def test_time(self) -> None:
         """Nobody waits for ever; in IDLE the client is given its half an hour."""
         for settings, steps, seconds, word in (
