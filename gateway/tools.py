@@ -9,7 +9,7 @@ asks its session for these: room for a body (L{ISpool}), a line to one of the op
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from attrs import frozen
 from zope.interface import Attribute, Interface
@@ -128,6 +128,29 @@ class ISpool(Interface):
         """Give the room back. To close twice is harmless."""
 
 
+class IAside(Interface):
+    """A mail that is being set aside, in a file of its own."""
+
+    def put(data: bytes) -> None:
+        """
+        More of it.
+
+        @raise SpoolFull: there is no room for it.
+        """
+
+    def keep(about: Mapping[str, Any]) -> str:
+        """
+        That was all of it.
+
+        @param about: what belongs to it, for a second file.
+        @return: the name of the two, without their endings.
+        @raise SpoolFull: there is no room.
+        """
+
+    def close() -> None:
+        """If it was not kept, nothing is left of it."""
+
+
 class ILine(Interface):
     """
     One connection to one of the operator's daemons.
@@ -200,6 +223,15 @@ class ITools(Interface):
 
         @param output: gets its standard output; left out, that is in L{Ran.said}, the first of it.
         @return: cancel it to kill the program, and all that it has started.
+        """
+
+    def aside(folder: str, name: str, most: int) -> IAside:
+        """
+        Begin to set a mail aside. Until it is kept, nobody takes its file for one.
+
+        @param name: how its files' names begin: a word of ours.
+        @param most: bytes that all in the folder may have.
+        @raise SpoolFull: there is no room.
         """
 
     def judged(verdict: str, seconds: float) -> None:

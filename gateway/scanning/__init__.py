@@ -13,5 +13,6 @@ L{gateway.tools}, which is all that an inspector sees of them::
     program    one of the operator's, run with one body
     programs   all that run now
     doctor     whether daemons and programs are there
+    aside      a mail that is kept in a folder
     tools      what one stacked session has of all this, until it ends
 """

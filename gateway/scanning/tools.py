@@ -11,6 +11,7 @@ from zope.interface import implementer
 from gateway.counts import Counts
 from gateway.observe.scans import Scans
 from gateway.policy.spool import SpoolSettings
+from gateway.scanning.aside import Aside
 from gateway.scanning.daemon import Daemon
 from gateway.scanning.daemons import Daemons
 from gateway.scanning.line import Line
@@ -98,6 +99,12 @@ class Tools:
         running = self._room.programs.run(program, body, output)
         self._hold(_Waiting(running))
         return running
+
+    def aside(self, folder: str, name: str, most: int) -> Aside:
+        """See L{ITools.aside}."""
+        aside = Aside(folder, name, most)
+        self._hold(aside)
+        return aside
 
     def judged(self, verdict: str, seconds: float) -> None:
         """See L{ITools.judged}."""

@@ -8,6 +8,7 @@ from attrs import define, field
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
+from gateway.scanning.aside import Aside
 from gateway.scanning.spool import Spool, Spools
 from gateway.tools import ILine, ISpool, ITools, Ran, Run, Terms, Unavailable
 
@@ -109,6 +110,7 @@ class FakeTools:
     @ivar runs: the programs that were run, and the bodies that they had.
     @ivar lines: those that were asked for.
     @ivar spools: likewise.
+    @ivar asides: likewise.
     @ivar verdicts: what was said for the metrics.
     """
 
@@ -119,6 +121,7 @@ class FakeTools:
     lines: list[FakeLine] = field(init=False, factory=list)
     runs: list[tuple[Run, bytes]] = field(init=False, factory=list)
     spools: list[Spool] = field(init=False, factory=list)
+    asides: list[Aside] = field(init=False, factory=list)
     verdicts: list[str] = field(init=False, factory=list)
 
     def spool(self, memory: int) -> Spool:
@@ -152,6 +155,11 @@ class FakeTools:
             output.put(self.ran.said)
         return succeed(self.ran)
 
+    def aside(self, folder: str, name: str, most: int) -> Aside:
+        """See L{ITools.aside}."""
+        self.asides.append(Aside(folder, name, most))
+        return self.asides[-1]
+
     def judged(self, verdict: str, seconds: float) -> None:
         """See L{ITools.judged}."""
         self.verdicts.append(verdict)
@@ -162,3 +170,5 @@ class FakeTools:
             line.drop()
         for spool in self.spools:
             spool.close()
+        for aside in self.asides:
+            aside.close()

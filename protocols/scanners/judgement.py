@@ -14,6 +14,8 @@ class Judgement:
 
     @ivar found: the names of what was found; if there are any, the body does not pass.
     @ivar refused: why it does not pass though nothing has a name.
+    @ivar aside: under which name it was set aside; it does not pass then, and its sender is told
+        that it was taken.
     @ivar scanner: who has judged, for the record: program, version, signatures.
     @ivar where: its address.
     @ivar words: the scanner's own, for the receiver; empty: it has none.
@@ -22,6 +24,7 @@ class Judgement:
 
     found: tuple[str, ...] = ()
     refused: str = ""
+    aside: str = ""
     scanner: str = ""
     where: str = ""
     words: str = ""

@@ -8,6 +8,17 @@ from ipaddress import ip_address
 _ENDPOINT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})")
 
 
+def read_folder(text: str) -> str:
+    """
+    A folder, by its absolute path.
+
+    @raise ValueError: it is not absolute.
+    """
+    if text and not text.startswith("/"):
+        raise ValueError(f'"{text}" is not an absolute path')
+    return text
+
+
 def read_places(places: tuple[str, ...]) -> tuple[str, ...]:
     """
     Paths of sockets, and addresses with ports.

@@ -68,6 +68,8 @@ class Report:
             scan["beginning_only"] = True
         if judgement.instead is not None:
             scan["changed"] = True
+        if judgement.aside:
+            scan["aside"] = judgement.aside
         for name in found:
             alert: dict[str, Any] = {"action": "blocked", "signature": name, "severity": 1}
             told = {"scan": self._scan(Result.FOUND, scan)}

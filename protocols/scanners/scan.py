@@ -246,6 +246,10 @@ class ScanInspector(Inspector):
         """@raise Denied: always."""
         found = ", ".join(judgement.found)
         words = Template(self.settings.words).safe_substitute(found=found) or judgement.words
+        if judgement.aside:
+            words = f"250 2.0.0 Set aside as {judgement.aside}"
+        elif words.startswith("2"):  # to mail, that would be as if it were taken
+            words = f"Refused: {words}"
         raise Denied(judgement.reason, words.encode())
 
     def _failed(self, why: str, began: float | None = None) -> None:

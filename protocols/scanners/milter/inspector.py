@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import partial
 from typing import Literal
 
 from attrs import frozen
 
 from gateway.inspector import option
+from gateway.interfaces import CLIENT
 from gateway.tools import ILine, ISpool
-from protocols.scanners.asked import asked
+from protocols.scanners.asked import Answer, asked
 from protocols.scanners.fault import ScannerFault
+from protocols.scanners.held import BLOCK
 from protocols.scanners.judgement import Judgement
 from protocols.scanners.milter.changes import Changes
 from protocols.scanners.milter.conversation import Conversation, Refused, Told
 from protocols.scanners.milter.message import message
-from protocols.scanners.places import read_places
+from protocols.scanners.places import read_folder, read_places
 from protocols.scanners.scan import ScanInspector
 from protocols.scanners.settings import DaemonSettings
 
@@ -37,6 +40,20 @@ class MilterSettings(DaemonSettings):
     larger: Literal["refuse", "pass"] = option(
         'What becomes of a larger mail: "refuse" it, or let it "pass" unseen.', "refuse"
     )
+    aside: str = option(
+        "The folder for mails that a filter wants to be set aside (quarantine): their senders are "
+        "told that they were taken. The gateway's user must be able to write there. "
+        'Without one (""), such mails are refused.',
+        "",
+        read=read_folder,
+        precedent="Postfix has its hold queue",
+    )
+    aside_bytes: int = option(
+        "Bytes of all that is there; for more, `on_error` decides.",
+        1073741824,
+        unit="bytes",
+        minimum=1,
+    )
     name: str = option(
         "The gateway's name for filters (the macro j), which they write into their fields.",
         "localhost",
@@ -47,6 +64,19 @@ class MilterSettings(DaemonSettings):
     def needs(self) -> tuple[str, ...]:
         """For the doctor."""
         return self.milters
+
+
+class SetAside(Answer):
+    """
+    A filter wants it to be set aside.
+
+    @ivar mail: as it has made it.
+    """
+
+    def __init__(self, why: str, mail: ISpool) -> None:
+        super().__init__(why)
+        self.why = why
+        self.mail = mail
 
 
 class MilterInspector(ScanInspector):
@@ -76,12 +106,45 @@ class MilterInspector(ScanInspector):
             except Refused as refused:
                 reply = f"{refused.reply}\r\n"
                 return Judgement(refused=refused.why, words=reply, scanner="milter", where=place)
+            except SetAside as aside:
+                return await self._set_aside(aside, told, place)
             if changed is not None:
                 if mail is not body:
                     mail.close()
                 mail = changed
         where = ", ".join(settings.milters)
         return Judgement(scanner="milter", where=where, instead=mail if mail is not body else None)
+
+    async def _set_aside(self, aside: SetAside, told: Told, place: str) -> Judgement:
+        """
+        Keep it, with its envelope.
+
+        @raise SpoolFull: there is no room.
+        """
+        session, settings, envelope = self.session, self.settings, told.envelope
+        when = datetime.fromtimestamp(session.date(), UTC)
+        name = f"{when:%Y%m%dT%H%M%SZ}-{told.queue}"
+        file = session.tools.aside(settings.aside, name, settings.aside_bytes)
+        try:
+            at = 0
+            while block := aside.mail.read(at, BLOCK):
+                at += len(block)
+                file.put(block)
+                await session.give_way(CLIENT)
+            name = file.keep(
+                {
+                    "why": aside.why,
+                    "filter": place,
+                    "client": told.client.host,
+                    "helo": envelope.helo,
+                    "sender": envelope.sender,
+                    "recipients": list(envelope.recipients),
+                }
+            )
+        finally:
+            file.close()
+        why = f"set aside: {aside.why}"
+        return Judgement(refused=why, aside=name, scanner="milter", where=place)
 
     async def _ask(self, told: Told, mail: ISpool, line: ILine) -> ISpool | None:
         """
@@ -94,8 +157,11 @@ class MilterInspector(ScanInspector):
         changes = Changes(shown, self.session.tools, settings.memory_bytes, most)
         try:
             await Conversation(line, told).judge(shown, changes)
-            if changes.aside:
+            if changes.aside and not settings.aside:
                 raise Refused("550 5.7.1 The message was refused", f"set aside: {changes.aside}")
-            return changes.result()
+            changed = changes.result()
+            if changes.aside:
+                raise SetAside(changes.aside, mail if changed is None else changed)
+            return changed
         finally:
             changes.close()

@@ -20,6 +20,9 @@ REFUSED = Reply.of(550, "5.7.1 The message was refused")
 
 LATER = Reply.of(451, "4.7.1 The message can't be examined; try again later")
 
+_ASIDE = re.compile(r"250 2\.0\.0 Set aside as [!-~]{1,100}")
+"""What a scanner says of a message that goes nowhere, and is kept."""
+
 _UNPRINTABLE = re.compile("[^ -~]")
 _WORDS = 400
 """Letters of a stacked inspector's words, at most."""
@@ -145,6 +148,8 @@ class Stacked:
 
 def _reply(said: bytes, otherwise: Reply) -> Reply:
     text = _UNPRINTABLE.sub(" ", said.decode("utf-8", "replace").removesuffix("\r\n")).strip()
+    if _ASIDE.fullmatch(text):
+        return Reply.of(250, text[4:])
     try:
         return configured(text)
     except ValueError:

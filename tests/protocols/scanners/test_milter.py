@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from struct import pack
@@ -187,6 +188,33 @@ class MilterTests(SynchronousTestCase):
         session = scan(MAIL, Milter(said(b"q", b"suspicious\0") + CONTINUE))
         self.assertEqual(session.sent[SERVER], b"")
         self.assertEqual(session.records_of("fileinfo")[0]["reason"], "set aside: suspicious")
+
+    def test_set_aside(self) -> None:
+        """
+        With a folder for that, it is there, as the filter has made it, with its envelope; the
+        client hears that it was taken, and the server gets nothing.
+        """
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir()
+        change = said(b"h", b"X-Odd\0yes\0")
+        milter = Milter(change + said(b"q", b"suspicious\0") + CONTINUE)
+        session = scan(MAIL, milter, aside=str(folder))
+        self.assertEqual(session.sent[SERVER], b"")
+        (about, mail) = sorted(folder.iterdir(), reverse=False, key=lambda each: each.suffix)[::-1]
+        self.assertEqual(mail.read_bytes(), MAIL.replace(b"c\r\n\r\n", b"c\r\nX-Odd: yes\r\n\r\n"))
+        self.assertEqual((mail.suffix, mail.stat().st_mode & 0o777), (".eml", 0o600))
+        told = json.loads(about.read_text())
+        self.assertEqual((told["why"], told["sender"]), ("suspicious", "alice@a.example"))
+        self.assertEqual(told["recipients"], ["bob@b.example", "eve@b.example"])
+        self.assertEqual(session.sent[CLIENT], b"250 2.0.0 Set aside as " + mail.stem.encode())
+        (record,) = session.records_of("fileinfo")
+        self.assertEqual(record["scan"]["aside"], mail.stem)
+        full = scan(MAIL, milter, aside=str(folder), aside_bytes=100, on_error="defer")
+        gone = scan(MAIL, milter, aside="/nowhere")
+        for session in (full, gone):
+            self.assertEqual(session.sent[SERVER], b"")
+            self.assertEqual(self.result(session), "failed")
+        self.assertEqual(len(list(folder.iterdir())), 2)
 
     # Changes
 

@@ -93,6 +93,9 @@ class ProgramTests(SynchronousTestCase):
             self.assertEqual(session.sent[SERVER], b"")
             record = self.record(session)
             self.assertEqual((record["reason"], session.sent[CLIENT]), (reason, words), said)
+        session = scan(Ran(1, b'{"words": "250 2.0.0 Set aside as x"}', b""))
+        # which would be no refusal to a client of mail
+        self.assertEqual(session.sent[CLIENT], b"Refused: 250 2.0.0 Set aside as x")
         session = scan(Ran(0, b'{"scanner": "X\x001"}'.replace(b"\0", b"\\u0000"), b""))
         self.assertEqual(self.record(session)["scan"]["scanner"], "X\ufffd1")
         self.assertEqual(session.sent[SERVER], b"some bytes")

@@ -135,6 +135,7 @@ class StackTests(SynchronousTestCase):
             (Denied("a virus", b"554 5.7.1 No\r\n"), b"554 5.7.1 No"),
             (Denied("a virus", b"250 2.0.0 Fine\r\n"), b"550 5.7.1 250 2.0.0 Fine"),
             (Denied("a virus"), b"550 5.7.1 The message was refused"),
+            (Denied("kept", b"250 2.0.0 Set aside as x-1"), b"250 2.0.0 Set aside as x-1"),
         ):
             Unsure.why = why
             session = stacking("unsure", [*DATA, wire])
