@@ -208,22 +208,36 @@ def _asked(data: bytes, at: int, end: int, known: Names, about: tuple[int, int, 
         _shaped(data, at, end, known, Shape(before, names_there, most=MOST_DATA), kind)
     came = data[at:end]
     found = parsed(kind, class_, came)
-    if isinstance(found, GenericRdata) and not unknown:
-        reason = f"a record of the unknown type {kind}, class {class_}"
-        raise Refusal(reason, by="unknown_types")
-    if found.to_wire() != came:
+    if found is None:
+        if not unknown:
+            reason = f"a record of the unknown type {kind}, class {class_}"
+            raise Refusal(reason, by="unknown_types")
+    elif found.to_wire() != came:
         raise _wrong(kind)
     return came, _NO_NAMES, b""
 
 
-def parsed(kind: int, class_: int, data: bytes) -> Rdata:
+_KNOWN = frozenset(map(int, RdataType))
+
+_CLASSES = {
+    **{int(each): each for each in (RdataClass.IN, RdataClass.CH, RdataClass.HS)},
+    int(RdataClass.NONE): RdataClass.IN,  # in updates: RFC 2136, section 2.5.4
+}
+"""As whose the data is read. dnspython remembers every pair of type and class it was asked for."""
+
+
+def parsed(kind: int, class_: int, data: bytes) -> Rdata | None:
     """
-    The data of a record, by dnspython.
+    The data of a record, by dnspython; C{None} if nobody here knows such records.
 
     @raise Refusal: it is not what its RFC says.
     """
+    read_as = _CLASSES.get(class_)
+    if kind not in _KNOWN or read_as is None:
+        return None
     try:
-        return from_wire(RdataClass.make(class_), RdataType.make(kind), data, 0, len(data))
+        found = from_wire(read_as, RdataType(kind), data, 0, len(data))
+        return None if isinstance(found, GenericRdata) else found
     except (DNSException, ValueError, UnicodeError):  # not all of it is of its own kind
         raise _wrong(kind) from None
 
@@ -289,7 +303,7 @@ def data_text(record: Record) -> str:
     if kind == RdataType.TXT:
         return _joined(record.before)
     try:
-        return str(parsed(kind, record.class_, record.data))
+        return str(parsed(kind, record.class_, record.data) or "")
     except Refusal:
         return ""
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rdata
+import dns.rdatatype
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.testing import FakeDatagrams
+from protocols.dns.record import parsed
 from protocols.dns.settings import Rebinding
 from protocols.hosts import read_hosts
 from tests.protocols.dns.speak import NAME, answer, exchanged, heard, query, told, wire
@@ -198,3 +201,11 @@ class UnknownTests(SynchronousTestCase):
         self.assertEqual(told(done), [("denied", "unknown_types")])
         done = got(record, kind="TYPE65300", unknown_types=True)
         self.assertEqual(len(heard(done).answer), 1)
+
+    def test_nothing_stays(self) -> None:
+        """However many types and classes a server makes up, none is remembered."""
+        before = len(dns.rdata._rdata_classes)
+        for number in range(100):
+            self.assertIsNone(parsed(64000 + number, 1, b"abc"))
+            self.assertIsNone(parsed(int(dns.rdatatype.APL), 2000 + number, b"abc"))
+        self.assertEqual(len(dns.rdata._rdata_classes), before)
