@@ -134,8 +134,12 @@ class Answering:
         """
         if reading.size > self._settings.answer_bytes:
             raise Refusal(f"an answer of {reading.size} bytes", by="answer_bytes")
+        if not self._stream and reading.size > self._room(exchange.query):
+            return self._cut(exchange.query, reading.flags)
+        settings = self._settings
+        most = settings.records if exchange.transfer is None else settings.transfer_records
         try:
-            message = reading.message(self._settings.records, self._settings.unknown_types)
+            message = reading.message(most, settings.unknown_types)
         except Refusal:
             if not reading.flags & TC or self._stream:
                 raise
@@ -155,7 +159,10 @@ class Answering:
         return judged._replace(signed=reading.data)
 
     def _cut(self, query: Message, flags: int) -> Judged:
-        """Some servers cut an answer anywhere. That it is cut is all that the client needs."""
+        """
+        Some servers cut an answer anywhere, and some send more than was asked for. That it is cut
+        is all that the client needs to know.
+        """
         message = reply(query, size=self._settings.edns.udp_bytes)
         return Judged(truncated(message._replace(flags=flags & ~AD)), ("all that was cut",))
 

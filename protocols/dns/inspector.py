@@ -33,6 +33,9 @@ from protocols.dns.shared import Shared
 _LENGTH = 2
 """Bytes before each message (RFC 1035, section 4.2.2)."""
 
+_LONG = 4096
+"""After an answer of so many bytes others have their turn: it took some milliseconds."""
+
 
 class DnsInspector(StreamInspector):
     """The queries of one connection, and their answers."""
@@ -133,6 +136,8 @@ class DnsInspector(StreamInspector):
             self._tries = 0
             self._send(CLIENT, answer)
             self._wake()
+            if len(data) > _LONG:
+                await self.session.give_way(SERVER)
 
     def ended(self, side: Side) -> Deferred[Any] | None:
         """A server that leaves something unanswered is asked again."""

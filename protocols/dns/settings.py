@@ -240,10 +240,17 @@ class DnsSettings:
     )
     records: int = option(
         "The most records in a message.",
+        512,
+        unit="records",
+        minimum=16,
+        precedent="BIND's max-records-per-type: 100, of each type",
+    )
+    transfer_records: int = option(
+        "The most records in a message of a zone transfer.",
         4096,
         unit="records",
         minimum=16,
-        precedent="a message of 64 KiB of a zone transfer has some 3,000",
+        precedent="64 KiB have some 3,000",
     )
     recorded_answers: int = option(
         "So many records of an answer stand in its audit record.",
