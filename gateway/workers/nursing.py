@@ -124,6 +124,11 @@ class Sowing:
             theirs.close()
         return Nursing(ours, signer)
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can still be asked."""
+        return self._process.poll() is None
+
     def close(self) -> None:
         """End it."""
         self._connection.close()

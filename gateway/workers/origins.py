@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from twisted.logger import Logger
+
 from gateway.life.loaded import Loaded
 from gateway.life.options import Places
 from gateway.policy.policy import Policy
@@ -16,6 +18,8 @@ from gateway.workers.generation import Generation
 from gateway.workers.groups import Groups
 from gateway.workers.nursing import Nursing, Sowing
 from gateway.workers.spec import WORDS, NurserySpec, write_place, write_places
+
+log = Logger()
 
 
 class Origins:
@@ -58,6 +62,12 @@ class Origins:
         return Generation(loaded, count, partial(self._nursery, seed))
 
     def _nursery(self, seed: Sowing, loaded: Loaded) -> Nursing:
+        """One of C{seed}; or of another one, if that has been killed."""
+        if not seed.is_alive:
+            if self._seed is None or not self._seed.is_alive:
+                log.error("the process that workers come from was killed; there is another one")
+                self._seed = Sowing.anew()
+            seed = self._seed
         spec = NurserySpec(
             WORDS,
             loaded.fingerprint,

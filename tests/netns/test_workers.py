@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections import Counter, defaultdict
 
@@ -172,11 +173,15 @@ class OrphanTests(WorkersCase):
             return True
         return not self.echoed(ours)
 
-    def test_nursery_killed(self) -> None:
-        """Without the nursery everything goes on, and a worker that dies is replaced."""
+    def test_origins_killed(self) -> None:
+        """
+        When the processes are killed that workers come from, everything goes on, and a worker that
+        dies is replaced.
+        """
         ours = self.open(CLIENTS[0])
         self.assertTrue(self.echoed(ours))
-        self.router.run("pkill", "-KILL", "-x", "tproxygw-nurse", "--nslist", "net")
+        for process in self.called("tproxygw-nurse") + self.called("tproxygw-seed"):
+            os.kill(process, signal.SIGKILL)
         self.assertTrue(self.echoed(ours))
         process = self.workers()[0]
         self.kill(0)

@@ -42,13 +42,18 @@ class WorkersCase(SceneCase):
 
     def workers(self) -> dict[int, int]:
         """The processes of those workers that live, by their indices; the youngest ones."""
-        found = {}
+        return {
+            index: process for index in range(4) for process in self.called(f"tproxygw-w{index}")
+        }
+
+    def called(self, name: str) -> list[int]:
+        """The processes of that name that live."""
+        found = []
         for process in sorted(self.router.processes()):
             with suppress(OSError):
-                name = Path(f"/proc/{process}/comm").read_text().strip()
-                state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-                if name.startswith("tproxygw-w") and state != "Z":
-                    found[int(name.removeprefix("tproxygw-w"))] = process
+                stat = Path(f"/proc/{process}/stat").read_text()
+                if f"({name})" in stat and stat.rpartition(")")[2].split()[0] != "Z":
+                    found.append(process)
         return found
 
     def kill(self, index: int, number: signal.Signals = signal.SIGKILL) -> None:
