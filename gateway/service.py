@@ -145,7 +145,8 @@ class Gateway(Service):
             log=Done(self._level.change, ("level",)),
         )
         self._console = Console(
-            reactor, policy.console, self._questions, partial(token_urlsafe, SECRET_BYTES)
+            *(reactor, policy.console, self._questions, monotonic),
+            partial(token_urlsafe, SECRET_BYTES),
         )
         self._ports: list[Any] = []
 

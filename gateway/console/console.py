@@ -22,6 +22,7 @@ ITSELF = Asker("the console")
 
 class Console:
     """
+    @param seconds: a monotonic clock.
     @param secret: makes a text that nobody can guess.
     """
 
@@ -30,13 +31,14 @@ class Console:
         reactor: Any,
         settings: ConsoleSettings,
         questions: Asking,
+        seconds: Callable[[], float],
         secret: Callable[[], str],
     ) -> None:
         self._reactor = reactor
         self._settings = settings
         self._questions = questions
         self._refused = LastRefused()
-        self._door = Door(settings, reactor.seconds, secret)
+        self._door = Door(settings, seconds, secret)
         self._pulse = Pulse(
             reactor, lambda: questions.ask({"ask": "status"}, ITSELF), self._refused
         )

@@ -14,7 +14,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 
 from gateway.console.refused import LastRefused
+from gateway.console.request import as_json
 from gateway.console.stream import Stream
+from gateway.observe.log import PrintableLogger
+
+log = PrintableLogger()
 
 SECONDS = 2.0
 """Between two looks, while a page is open."""
@@ -50,7 +54,8 @@ class Pulse:
     def start(self) -> None:
         """Begin to look."""
         self._count = 0
-        self._beats.start(SECONDS)
+        beats = self._beats.start(SECONDS)
+        beats.addErrback(lambda failure: log.failure("the console's pulse has stopped", failure))
 
     def stop(self) -> None:
         """Look no more, and tell all pages so."""
@@ -63,8 +68,9 @@ class Pulse:
         """One more page. It hears of the past, and then of everything once."""
         self._streams.append(stream)
         stream.when_over(lambda: self._streams.remove(stream))
-        past = {"seconds": SECONDS * EACH, "steps": list(self._steps)}
-        stream.say("past", {**past, "refused": self._refused.past()})
+        steps = as_json(list(self._steps))
+        past = b'{"seconds":%d,"steps":%s,"refused":%s}'
+        stream.say_json("past", past % (SECONDS * EACH, steps, self._refused.past()))
         if self._last is not None:
             stream.say("now", self._last)
 
@@ -74,7 +80,10 @@ class Pulse:
         self._count += 1
         if not step and not self._streams:
             return None
-        return self._ask().addCallback(self._asked, step)
+        looked = self._ask().addCallback(self._asked, step)
+        return looked.addErrback(
+            lambda failure: log.failure("the console could not tell how the gateway is", failure)
+        )
 
     def _asked(self, status: Status, step: bool) -> None:
         if status.get("problem"):

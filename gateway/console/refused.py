@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Callable
 from itertools import islice
-from typing import Any
 
 MOST = 200
 """Records that are kept."""
@@ -40,10 +38,10 @@ class LastRefused:
         """So many could not be told."""
         self._left_out += count
 
-    def past(self) -> list[Any]:
-        """The last ones but for those that L{give} will tell, the oldest first."""
+    def past(self) -> bytes:
+        """The last ones but for those that L{give} will tell, the oldest first, as JSON."""
         count = len(self._records) - len(self._fresh)
-        return [json.loads(line) for line in islice(self._records, count)]
+        return b"[%s]" % b",".join(islice(self._records, count))
 
     def give(self, say: Callable[[str, bytes], object]) -> None:
         """Tell what came since the last time, as events with JSON."""

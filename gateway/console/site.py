@@ -109,10 +109,10 @@ class _Exchange(Request):
 
     def process(self) -> None:
         """The request is whole."""
-        self.visit = self._asked()
+        self.visit = self._visit()
         self.channel.factory.answer(self)
 
-    def _asked(self) -> Visit:
+    def _visit(self) -> Visit:
         raw = self.requestHeaders.getAllRawHeaders()
         headers = {
             name.decode("latin-1").lower(): values[0].decode("latin-1")
@@ -133,6 +133,9 @@ class _Exchange(Request):
     def tell(self, told: Told) -> None:
         """See L{Exchange}."""
         if self._disconnected:
+            return
+        if self.startedWriting:
+            self.abort()
             return
         self._head(told)
         if told.status != NOT_MODIFIED:

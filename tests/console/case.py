@@ -161,6 +161,7 @@ class ConsoleCase(SynchronousTestCase):
             self.reactor,
             self.settings,
             Questions(table, Followed(self.records), self.budget),
+            self.reactor.seconds,
             lambda: f"secret-{next(self.secrets)}",
         )
         self.console.open()

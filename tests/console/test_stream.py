@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from attrs import evolve
+from twisted.internet.defer import fail
 
 from gateway.console.stream import PATIENCE_SECONDS
 from tests.console.case import HOST, SETTINGS, Connection, ConsoleCase
@@ -76,6 +77,20 @@ class StreamTests(ConsoleCase):
         self.assertEqual(past["steps"][-1]["bytes"], {"to_server": 15, "to_client": 200})
         self.assertEqual(past["steps"][-1]["refused"], 3)
         self.assertEqual([one["flow_id"] for one in past["refused"]], list(range(50, 250)))
+
+    def test_odd_answer(self) -> None:
+        """If the gateway can't be asked, or answers oddly, pages wait, and it is tried again."""
+        connection = self.open()
+        self.events(connection)
+        good = self.status._answer
+        for odd in ({"problem": "busy"}, {"now": 1}, lambda: fail(RuntimeError("gone"))):
+            self.status._answer = odd
+            self.reactor.pump([2] * 6)
+            self.assertNotIn("refused", [name for name, _ in self.events(connection)])
+        self.status._answer = good
+        self.reactor.advance(2)
+        self.assertEqual([name for name, _ in self.events(connection)], ["now"])
+        self.assertTrue(self.flushLoggedErrors())
 
     def test_refused_once(self) -> None:
         """What is refused just when a page opens is told once."""
