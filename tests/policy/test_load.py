@@ -94,6 +94,24 @@ depth = 3
         self.assertEqual(policy.services["web"].rules, (rule,))
         self.assertEqual(policy.interfaces, ("lan0",))
 
+    def test_protocols(self) -> None:
+        """What is denied or forwarded is that in every protocol, unless the rule says which."""
+        deny, inspect = 'action = "deny"\n[[rule]]\n', RULE
+        every, with_ports = set(Protocol), {Protocol.TCP, Protocol.UDP}
+        for text, expected in (
+            (deny, every),
+            (deny.replace("deny", "forward"), every),
+            (deny + 'protocol = "any"\n', every),
+            (deny + "ports = [80]\n", with_ports),
+            (deny + 'protocol = ["icmp", "other"]\n', every - with_ports),
+            (deny + 'protocol = "icmp"\n', {Protocol.ICMP}),
+            (inspect, {Protocol.TCP}),
+            (inspect + 'protocol = ["udp", "tcp"]\n', with_ports),
+        ):
+            policy = self.load(one=text)
+            self.assertEqual({rule.protocol for rule in policy.rules}, expected, text)
+            self.assertEqual(len(policy.rules), len(expected), text)
+
     def test_service(self) -> None:
         """A service's own keys."""
         policy = self.load(
