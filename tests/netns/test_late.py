@@ -152,11 +152,8 @@ class AnyInterfaceStrayTests(StrayTests):
     }
 
 
-class OlderTests(LateCase):
-    """Connections that were there before the gateway, or before its policy."""
-
-    fresh = True
-    started = False
+class OlderCase(LateCase):
+    """Connections that are there."""
 
     def open(self, port: int, source: str, server: str) -> tuple[socket.socket, socket.socket]:
         """A connection, and a word each way over it."""
@@ -180,6 +177,13 @@ class OlderTests(LateCase):
         theirs.settimeout(0.3)
         self.assertRaises(TimeoutError, theirs.recv, 10)
 
+
+class OlderTests(OlderCase):
+    """Connections that were there before the gateway."""
+
+    fresh = True
+    started = False
+
     def test_older_than_the_gateway(self) -> None:
         """What should be inspected or denied is reset at once, what is forwarded goes on."""
         older = {
@@ -194,13 +198,22 @@ class OlderTests(LateCase):
             else:
                 self.assertOver(*pair)
 
+
+class RunningTests(OlderCase):
+    """Connections that are there while a gateway runs, the same one for all of these tests."""
+
+    def restore(self) -> None:
+        """The policy as it was."""
+        self.scene.configure(self.services, self.gateway)
+        self.scene.reload(RELOADED)
+
     def test_older_than_the_policy(self) -> None:
         """The same for what was forwarded until a reload."""
-        self.scene.daemon.start()
         older = [self.open(FORWARDED, source, server) for source, server in PAIRS]
         inspected = SERVICES["relay"].replace(str(INSPECTED), f"{INSPECTED}, {FORWARDED}")
         services = {**SERVICES, "relay": inspected}
         del services["forwarded"]
+        self.addCleanup(self.restore)
         self.scene.configure(services, self.gateway)
         self.scene.reload(RELOADED)
         for pair in older:
@@ -208,7 +221,6 @@ class OlderTests(LateCase):
 
     def test_server_opened(self) -> None:
         """A connection that a server opened goes on, though rules match its client's answers."""
-        self.scene.daemon.start()
         for source, server in PAIRS:
             listener = self.listen(0, source, self.client)
             theirs = self.dial(listener.getsockname()[:2], (server, INSPECTED), self.server)
@@ -223,19 +235,26 @@ class OlderTests(LateCase):
 
     def test_running(self) -> None:
         """Sessions of the gateway are no strangers: they go on through a reload."""
-        self.scene.daemon.start()
         pairs = [self.open(INSPECTED, source, server) for source, server in PAIRS]
         self.scene.reload(RELOADED)
         for pair in pairs:
             self.speak(*pair)
 
 
-class FirewallOlderTests(OlderTests):
-    """The same on a stateful firewall: the reset is a part of the connection."""
+class FirewallCase(OlderCase):
+    """A stateful firewall: the reset is a part of the connection."""
 
     def prepare(self) -> None:
         self.router.run("nft", "-f", "-", input=FIREWALL.replace('iifname "lan0" ct', "ct"))
         super().prepare()
+
+
+class FirewallOlderTests(FirewallCase, OlderTests):
+    """The same on a stateful firewall."""
+
+
+class FirewallRunningTests(FirewallCase, RunningTests):
+    """The same on a stateful firewall."""
 
 
 class IptablesOlderTests(OlderTests):
@@ -244,7 +263,19 @@ class IptablesOlderTests(OlderTests):
     gateway = 'backend = "iptables"\n'
 
 
+class IptablesRunningTests(RunningTests):
+    """The same with rules of iptables."""
+
+    gateway = 'backend = "iptables"\n'
+
+
 class IptablesFirewallOlderTests(FirewallOlderTests):
+    """The same with rules of iptables on a stateful firewall."""
+
+    gateway = 'backend = "iptables"\n'
+
+
+class IptablesFirewallRunningTests(FirewallRunningTests):
     """The same with rules of iptables on a stateful firewall."""
 
     gateway = 'backend = "iptables"\n'
