@@ -30,7 +30,7 @@ Syslog false
 CLAMAV = """
 MilterSocket inet:{port}@127.0.0.1
 ClamdSocket unix:{clamd}
-OnInfected Reject
+OnInfected {infected}
 RejectMsg It has %v
 AddHeader Add
 Foreground yes
@@ -119,10 +119,11 @@ class OpenDKIM(Filter):
 class ClamavMilter(Filter):
     """Asks clamd."""
 
-    def start(self, clamd: Path) -> None:
-        """With this clamd's socket."""
+    def start(self, clamd: Path, infected: str = "Reject") -> None:
+        """With this clamd's socket; C{infected} is what becomes of a virus."""
         conf = self._folder / "conf"
-        conf.write_text(CLAMAV.format(port=self.port, clamd=clamd, folder=self._folder))
+        told = {"port": self.port, "clamd": clamd, "folder": self._folder, "infected": infected}
+        conf.write_text(CLAMAV.format(**told))
         self._run(FOLDER / "clamav-milter/usr/sbin/clamav-milter", "-c", conf)
 
 

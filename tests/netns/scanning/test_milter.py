@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from email.message import EmailMessage
 from email.policy import SMTP as LINES
+from pathlib import Path
 from typing import ClassVar
 
 import dkim
@@ -31,15 +33,19 @@ GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 
 
 class MilterTests(SmtpCase):
-    """Port 25: clamav-milter, then opendkim. Port 26: rspamd. Port 27: nobody."""
+    """
+    Port 25: clamav-milter, then opendkim. Port 26: rspamd. Port 27: nobody. Port 28: clamav-milter,
+    as Debian has it.
+    """
 
-    servers: ClassVar = {25: Aiosmtpd, 26: Aiosmtpd, 27: Aiosmtpd}
+    servers: ClassVar = dict.fromkeys((25, 26, 27, 28), Aiosmtpd)
     services: ClassVar = {
         "sign": smtp(25, STACK.format(service="signed")),
         "spam": smtp(26, STACK.format(service="filtered")),
         "later": smtp(27, STACK.format(service="nobody")),
         "signed": MILTER.format(milters='"127.0.0.1:8892", "127.0.0.1:8891"'),
         "filtered": MILTER.format(milters='"127.0.0.1:11332"'),
+        "keep": smtp(28, STACK.format(service="kept")),
         "nobody": MILTER.format(milters='"127.0.0.1:8893"'),
     }
     signer: ClassVar[OpenDKIM]
@@ -52,7 +58,19 @@ class MilterTests(SmtpCase):
         ClamavMilter(self.router, folder / "cm", 8892).start(clamav.socket)
         type(self).signer = OpenDKIM(self.router, folder / "dkim", 8891)
         self.signer.start()
+        ClamavMilter(self.router, folder / "cq", 8894).start(clamav.socket, "Quarantine")
         Rspamd(self.router, folder / "rspamd", 11332).start()
+
+    def begin(self) -> None:
+        """With a folder for what is set aside."""
+        self.aside.mkdir()
+        kept = MILTER.format(milters='"127.0.0.1:8894"') + f'aside = "{self.aside}"\n'
+        self.services = {**type(self).services, "kept": kept}
+        super().begin()
+
+    @property
+    def aside(self) -> Path:
+        return self.scene.folder / "aside"
 
     def send(self, port: int, text: str, attached: bytes = b"") -> tuple[int, bytes]:
         """A mail: the answer to it."""
@@ -85,6 +103,17 @@ class MilterTests(SmtpCase):
         code, words = self.send(25, "Hello", EICAR)
         self.assertEqual((code, words), (550, b"5.7.1 It has Eicar-Test.UNOFFICIAL"))
         self.assertEqual(self.record("fileinfo", verdict="denied")["scan"]["result"], "refused")
+
+    def test_set_aside(self) -> None:
+        """What Debian's clamav-milter wants in quarantine is there, and nowhere else."""
+        code, words = self.send(28, "Hello", EICAR)
+        self.assertEqual((code, words[:19]), (250, b"2.0.0 Set aside as "), words)
+        mail = self.aside / f"{words[19:].decode()}.eml"
+        self.assertIn(b"Subject:  Two   blanks", mail.read_bytes())
+        about = json.loads(mail.with_suffix(".json").read_text())
+        self.assertEqual((about["sender"], about["recipients"]), (FROM, [TO]))
+        self.assertEqual(self.send(28, "Hello", CLEAN)[0], 250)
+        self.assertEqual(len(self.running[28].messages()), 1)
 
     def test_spam(self) -> None:
         """Spam is refused; what is none arrives, with what rspamd writes into it."""
