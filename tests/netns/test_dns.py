@@ -196,6 +196,15 @@ class PolicyTests(DnsCase):
         for server in (SERVER, UNBOUND, DNSMASQ):
             self.assertIn("status: REFUSED", self.dig(server, "inside.example.org"))
 
+    def test_resolved(self) -> None:
+        """systemd-resolved takes the gateway's own answers: it throws away what lacks OPT."""
+        self.resolved()
+        stub = "127.0.0.53"
+        self.wait(
+            lambda: "198.51.100.80" in self.dig(stub, "portal.example", "+time=2"), "no stub", 30
+        )
+        self.assertIn("status: NXDOMAIN", self.dig(stub, "x.tracker.example"))
+
     def test_ech(self) -> None:
         """The keys are gone, the rest is there."""
         for server in (SERVER, UNBOUND, DNSMASQ):
