@@ -175,8 +175,8 @@ class Asking:
         if rule is None or decision.action != "address" or query.question is None:
             return self._own(query, rcode, True)
         records = addresses(query.question, rule.addresses, rule.ttl)
-        size = self._settings.edns.udp_bytes
-        return reply(query, rcode, records, size=size).write()
+        size, seconds = self._settings.edns.udp_bytes, self._settings.negative_ttl
+        return reply(query, rcode, records, size=size, seconds=seconds).write()
 
     def refused(self, query: Message, refusal: Refusal, rcode: Rcode | None = None) -> bytes:
         """
@@ -188,5 +188,7 @@ class Asking:
 
     def _own(self, query: Message, rcode: int, blocked: bool) -> bytes:
         """An answer without records."""
-        blocked, size = blocked and self._settings.extended_errors, self._settings.edns.udp_bytes
-        return reply(query, rcode, blocked=blocked, size=size).write()
+        settings = self._settings
+        blocked, size = blocked and settings.extended_errors, settings.edns.udp_bytes
+        seconds = settings.negative_ttl
+        return reply(query, rcode, blocked=blocked, size=size, seconds=seconds).write()

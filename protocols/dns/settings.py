@@ -191,6 +191,15 @@ class DnsSettings:
         "clients that have EDNS.",
         True,
     )
+    negative_ttl: int = option(
+        "For so long clients may remember an answer of the gateway's own that there is nothing: "
+        '"nxdomain", "nodata". It has an SOA record then, of nobody\'s. 0: they may not.',
+        60,
+        unit="seconds",
+        minimum=0,
+        maximum=86400,
+        precedent="AdGuard Home: 10; RFC 2308, section 5",
+    )
     pending: int = option(
         "Queries of one connection, or port of a client, that wait for their answers. More wait "
         "unread (TCP), or the oldest is forgotten (UDP).",

@@ -78,6 +78,17 @@ class RuleTests(SynchronousTestCase):
             self.assertEqual(self.rcode(rule(NAME, action=action)), wanted)
         self.assertEqual(self.rcode(rule(NAME, action="refused")), "REFUSED")
 
+    def test_remembered(self) -> None:
+        """That there is nothing may be remembered (RFC 2308), unless that is not wanted."""
+        for action in ("nxdomain", "nodata"):
+            blocked = rule(NAME, action=action)
+            (soa,) = heard(session(blocked).says(CLIENT, wire(query()))).authority
+            self.assertEqual((soa.name.to_text(), soa.ttl, soa[0].minimum), (NAME, 60, 60))
+            never = session(blocked, negative_ttl=0).says(CLIENT, wire(query()))
+            self.assertEqual(heard(never).authority, [])
+        refused = session(rule(NAME, action="refused")).says(CLIENT, wire(query()))
+        self.assertEqual(heard(refused).authority, [])
+
     def test_address(self) -> None:
         """A page of the operator's, for both families; nothing for other types."""
         packed = read_addresses(("10.1.0.1", "fd00:1::1"))
