@@ -64,13 +64,15 @@ class Conversations(Factory):
 
         @return: fails if nobody is to be answered.
         """
-        if self._count > self._settings.conversations:
-            return fail(Misasked("there are too many conversations already"))
         try:
             peer = peer_of(transport.getHandle())
         except OSError as error:
             return fail(error)
         may_change = self._access.may_change(peer)
+        # readers, however many they are, don't keep an operator out
+        most = self._settings.conversations * (2 if may_change else 1)
+        if self._count > most:
+            return fail(Misasked("there are too many conversations already"))
         if peer.uid == ROOT:
             return succeed(Asker(name_of(ROOT), may_change))
         named = self._compute(lambda: name_of(peer.uid))

@@ -60,7 +60,7 @@ class ControlSettings:
         read=read_group,
     )
     conversations: int = option(
-        "Connections to the socket at one time.",
+        "Connections to the socket at one time. Who may change something may make as many more.",
         32,
         unit="connections",
         minimum=1,
