@@ -23,6 +23,11 @@ class Decision(NamedTuple):
     check_name: bool = False
     identity: Identity | None = None
 
+    @property
+    def at_line(self) -> str:
+        """Where it is written, without the column, as records and counters have it."""
+        return ":".join(self.place.split(":")[:2])
+
 
 class Said(NamedTuple):
     """

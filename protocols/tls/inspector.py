@@ -128,7 +128,7 @@ class TlsInspector(StreamInspector):
     async def _refuse(self, story: Story, read: Reader) -> None:
         who = story.hello.server_name or story.hello.address or "a client that says no name"
         reason = f"{who} is refused"
-        by = story.decision.place
+        by = story.decision.at_line
         if self._settings.refuse_with == "page":
             await self._page(story, read, 403, reason, by)
         self._deny(story, reason, Alert.ACCESS_DENIED, by)
@@ -186,13 +186,13 @@ class TlsInspector(StreamInspector):
             alpn = tuple(name.decode("latin-1") for name in hello.alpn)
             story.server = await self._shared.probe(self.session, hello.server_name, alpn)
         except Insecure as error:
-            self._deny(story, error.reason, Alert.ACCESS_DENIED, story.decision.place)
+            self._deny(story, error.reason, Alert.ACCESS_DENIED, story.decision.at_line)
         except Unreachable as error:
             story.tell(self.session, Outcome.FAILED, f"server unreachable: {error}")
             raise
         for flaw in story.server.flaws:
             reason = f"the server's certificate: {flaw}"
-            self._deny(story, reason, Alert.ACCESS_DENIED, story.decision.place)
+            self._deny(story, reason, Alert.ACCESS_DENIED, story.decision.at_line)
 
     # Inspect
 

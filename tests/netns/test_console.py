@@ -7,6 +7,7 @@ from threading import Event, Thread
 from tests.console.browser import Page
 from tests.netns.case import SERVER
 from tests.netns.console_case import ANNA, SCREEN, TOKENS, ConsoleCase
+from tests.netns.test_release import client_hello
 
 CONTRAST = """
 (() => {
@@ -210,9 +211,12 @@ class ConsoleTests(ConsoleCase):
         page.wait(
             "document.querySelector('#story-records').innerText.includes('/refused/today 403')"
         )
+        self.listen(443)
+        self.dial((SERVER, 443)).sendall(client_hello("games.example"))
         page.run("location.hash = '#policy'")
         page.wait("document.querySelector('tr.never')?.innerText.includes('unused')")
         rows = "[...document.querySelectorAll('tbody tr')].map((row) => row.innerText)"
+        page.wait(f"{rows}.some((row) => row.includes('services/names.toml:9\\t1'))")
         page.wait(f"{rows}.some((row) => row.includes('services/web.toml:8\\t1'))")
         page.run("location.hash = '#state'")
         page.wait_for_text("in force")

@@ -11,16 +11,15 @@ const HOUR = 3600;
 
 /** The least round number that is not below. */
 function roundUp(value) {
-  if (value <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
   return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value);
 }
 
 /**
  * A chart. draw({times, series, end}): times in seconds, series [{name, values}], one value for each time.
- * bars: each stands for the time up to its own; else lines over areas. All are stacked.
+ * bars: each stands for the time up to its own; else lines over areas. All are stacked. least: what the axis shows at least.
  */
-export function chart(title, unit, write, { bars = false } = {}) {
+export function chart(title, unit, write, { bars = false, least = 2 } = {}) {
   const picture = svg("svg", { class: "chart", height: HEIGHT, tabindex: 0, role: "img" });
   const legend = el("ul", { class: "legend" });
   const reading = el("output", { class: "reading" });
@@ -35,7 +34,7 @@ export function chart(title, unit, write, { bars = false } = {}) {
     const width = Math.max(picture.clientWidth || 400, 200);
     picture.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     const sums = data.times.map((_, index) => data.series.reduce((sum, one) => sum + (one.values[index] ?? 0), 0));
-    const most = roundUp(Math.max(0, ...sums));
+    const most = roundUp(Math.max(least, ...sums));
     const x = (at) => LEFT + ((at - data.end + HOUR) / HOUR) * (width - LEFT - RIGHT);
     const y = (value) => HEIGHT - BOTTOM - (value / most) * (HEIGHT - TOP - BOTTOM);
     scale = { x, width };

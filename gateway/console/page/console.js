@@ -70,7 +70,7 @@ function route() {
     else link.removeAttribute("aria-current");
   }
   views[key].show(detail, query === undefined ? null : new URLSearchParams(query));
-  if (last) views[key].now?.(last, true);
+  if (last) views[key].now?.(last);
 }
 
 // What the gateway says
@@ -124,8 +124,8 @@ function heard(kind, data) {
     views[shown]?.refusedChanged?.();
   } else if (kind === "now") {
     last = data;
-    const step = past.add(data);
-    views[shown]?.now?.(data, step);
+    past.add(data);
+    views[shown]?.now?.(data);
     judge(data);
   } else if (kind === "refused") {
     refused.add(data);

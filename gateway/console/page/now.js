@@ -19,7 +19,7 @@ export function create({ ask, past, refused }) {
   const charts = {
     running: chart("Sessions", "that run, by service", brief),
     ended: chart("Ended", "sessions a minute, by verdict", brief, { bars: true }),
-    traffic: chart("Traffic", "bytes a second, of sessions that ended", bytes),
+    traffic: chart("Traffic", "bytes a second, of sessions that ended", bytes, { least: 1000 }),
   };
   const services = el("div", { class: "scroll" });
   const busiest = el("div", { class: "scroll" });
@@ -91,7 +91,7 @@ export function create({ ask, past, refused }) {
     hide: looking.stop,
     refusedChanged: drawRefused,
     pastChanged: draw,
-    now(status, step) {
+    now(status) {
       const perMinute = (of) => past.rate(of, status) * 60;
       const now = figures(status);
       const { running, most, in_kernel: carried } = status.sessions;
@@ -101,7 +101,7 @@ export function create({ ask, past, refused }) {
       tell("refused", brief(perMinute((one) => one.refused)), `a minute, ${brief(now.refused)} in all`);
       tell("up", duration(status.now - status.started), `version ${status.version}`);
       drawServices(status);
-      if (step) draw();
+      draw();
     },
   };
 }

@@ -8,6 +8,7 @@ export class Past {
   constructor() {
     this.steps = [];
     this.seconds = 10;
+    this.now = null;
   }
 
   /** What the gateway has kept. */
@@ -16,33 +17,39 @@ export class Past {
     this.seconds = told.seconds;
   }
 
-  /** How it is now: one more step, if it is time for one. */
+  /** How it is now; and one more step, if it is time for one. */
   add(status) {
+    this.now = figures(status);
     const last = this.steps.at(-1);
-    if (last && status.now - last.at < this.seconds - 1) return false;
-    this.steps.push(figures(status));
+    if (last && status.now - last.at < this.seconds - 1) return;
+    this.steps.push(this.now);
     this.steps = this.steps.filter((step) => step.at > status.now - HOUR - this.seconds);
-    return true;
+  }
+
+  /** All steps, and how it is now. */
+  get points() {
+    return this.now && this.now.at > (this.steps.at(-1)?.at ?? 0) ? [...this.steps, this.now] : this.steps;
   }
 
   get end() {
-    return this.steps.at(-1)?.at ?? Date.now() / 1000;
+    return this.points.at(-1)?.at ?? Date.now() / 1000;
   }
 
   /** Sessions that ran, by service. */
   running() {
+    const { points } = this;
     const most = new Map();
-    for (const step of this.steps)
+    for (const step of points)
       for (const [name, count] of Object.entries(step.running)) most.set(name, Math.max(most.get(name) ?? 0, count));
     const names = [...most.keys()].sort((a, b) => most.get(b) - most.get(a) || a.localeCompare(b));
     const shown = names.length > MOST_SERVICES ? names.slice(0, MOST_SERVICES - 1) : names;
     const others = names.slice(shown.length);
-    const series = shown.map((name) => ({ name, values: this.steps.map((step) => step.running[name] ?? 0) }));
+    const series = shown.map((name) => ({ name, values: points.map((step) => step.running[name] ?? 0) }));
     if (others.length) {
-      const values = this.steps.map((step) => others.reduce((sum, name) => sum + (step.running[name] ?? 0), 0));
+      const values = points.map((step) => others.reduce((sum, name) => sum + (step.running[name] ?? 0), 0));
       series.push({ name: `${others.length} others`, values });
     }
-    return { times: this.steps.map((step) => step.at), series, end: this.end };
+    return { times: points.map((step) => step.at), series, end: this.end };
   }
 
   /** Sessions that ended in each minute, by verdict; and connections that became none. */
@@ -61,8 +68,8 @@ export class Past {
   minutes(wanted, divisor, all = false) {
     const times = [];
     const values = wanted.map(() => []);
-    let former = this.steps[0];
-    for (const step of this.steps.slice(1)) {
+    let former = this.points[0];
+    for (const step of this.points.slice(1)) {
       const at = Math.ceil(step.at / 60) * 60;
       if (times.at(-1) !== at) {
         times.push(at);
