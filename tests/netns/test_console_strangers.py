@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
 
+from gateway.observe.eve import EVE
 from tests.netns.case import SERVER
 from tests.netns.console_case import ANNA, PAGE, PORT, ConsoleCase
 from tests.netns.test_release import client_hello
@@ -76,6 +77,39 @@ class StrangerTests(ConsoleCase):
             ),
         )
         self.assertIn("Error", page.run("try { eval('1') } catch (error) { String(error) }"))
+
+    def test_records(self) -> None:
+        """Records of all kinds can be read; one that lacks everything does no harm."""
+        known = {
+            "dns": {"queries": [{"rrname": "www.example", "rrtype": "AAAA"}], "rcode": "REFUSED"},
+            "imap": {"request": {"command": "COPY", "args": ["1:*", "Trash"]}},
+            "pop3": {"request": {"command": "RETR", "args": ["1"]}},
+            "email": {"subject": "<b>", "from": "a@b", "attachment": ["x.exe"]},
+            "smtp": {"mail_from": "<a@b>", "rcpt_to": ["<c@d>", "<e@f>"]},
+            "alert": {"signature": "Eicar", "category": "Malware"},
+            "audit": {"ended": "worker 1", "reason": "SIGKILL", "sessions": 37},
+            "line": {"command": "stats", "more": {"x": [1]}},
+        }
+        told = [{"event_type": kind, kind: fields} for kind, fields in known.items()]
+        empty = [{"event_type": kind, **more} for kind in EVE for more in ({}, {kind: {}})]
+        lines = "(one) => parts.line({timestamp: '', ...one}).textContent"
+        asked = f"import('./records.js').then((parts) => {json.dumps(told + empty)}.map({lines}))"
+        found = self.page(ANNA).run(asked)
+        for line, words in zip(
+            found,
+            (
+                *(
+                    "www.example AAAA REFUSED",
+                    "COPY 1:*, Trash",
+                    "RETR 1",
+                    "<b> from a@b with x.exe",
+                ),
+                *("<a@b> to <c@d>, <e@f>", "Eicar Malware", "worker 1 ended with 37 sessions"),
+                'stats more {"x":[1]}',
+            ),
+            strict=False,
+        ):
+            self.assertIn(words, line)
 
     def test_forged(self) -> None:
         """With the right token, too, other names of this host and other pages are refused."""

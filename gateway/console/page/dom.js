@@ -71,6 +71,7 @@ export const minute = (seconds) => hours.format(when(seconds));
 
 /** A time; with its day, if that is not today. */
 export function time(seconds) {
+  if (!Number.isFinite(seconds)) return "";
   const date = when(seconds);
   const text = clock.format(date);
   return date.toDateString() === new Date().toDateString() ? text : `${day.format(date)} ${text}`;

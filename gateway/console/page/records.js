@@ -12,14 +12,21 @@ const ABOUT = {
   ftp: (one) => [one.command, one.command_data],
   ftp_data: (one) => [one.command, one.filename],
   smtp: (one) => [one.mail_from, one.rcpt_to && `to ${text(one.rcpt_to)}`],
+  email: (one) => [one.subject, one.from && `from ${one.from}`, one.attachment && `with ${text(one.attachment)}`],
+  dns: (one) => [(one.queries ?? []).map((query) => `${query.rrname ?? ""} ${query.rrtype ?? ""}`), one.rcode],
+  pop3: (one) => [one.request?.command, one.request?.args],
+  imap: (one) => [one.request?.command, one.request?.args],
+  alert: (one) => [one.signature, one.category],
+  fileinfo: (one) => [one.filename, one.magic],
   flow: () => [],
-  audit: (one) => [one.refused && `${one.refused} connections refused: ${one.reason}`, one.dropped && `${one.dropped} records dropped`],
+  audit: (one) => [one.refused && `${one.refused} connections refused: ${one.reason}`, one.dropped && `${one.dropped} records dropped`,
+    one.ended && `${one.ended} ended with ${one.sessions} sessions: ${one.reason}`],
 };
 
 function about(record) {
   const own = record[record.event_type] ?? {};
   const parts = (ABOUT[record.event_type] ?? ((one) => Object.entries(one).map(([name, value]) => `${name} ${text(value)}`)))(own);
-  return parts.filter((part) => part !== undefined && part !== null && part !== false && part !== "").map(text).join(" ");
+  return parts.filter((part) => part !== undefined && part !== null && part !== false && part !== "" && part.length !== 0).map(text).join(" ");
 }
 
 export function verdict(record) {
