@@ -19,6 +19,7 @@ the keeper hear of it, since the packets of running sessions need the divert.
 from __future__ import annotations
 
 import os
+import sys
 from functools import partial
 from secrets import token_urlsafe
 from time import monotonic
@@ -51,6 +52,7 @@ from gateway.life.loaded import Loaded, begin_with, load
 from gateway.life.options import Options, Places, owner, places
 from gateway.life.reloads import Reloads
 from gateway.life.signals import take_signals
+from gateway.life.succession import NoSuccessor, command, hear_again, succeed
 from gateway.observe import journal
 from gateway.observe.audit import Audit
 from gateway.observe.endpoint import endpoint_site
@@ -63,9 +65,13 @@ from gateway.policy.problem import PolicyError
 from gateway.systemd import Systemd
 from gateway.tls.signing import SignerError
 from gateway.workers.crew import Crew, count_of
+from gateway.workers.estate import VARIABLE, Estate, left, take, taken, write
 from gateway.workers.traffic import Traffic, collect_seldom
 
 log = Logger()
+
+SUCCEED_AFTER = 0.5
+"""Seconds from an upgrade of the workers to that of this process."""
 
 SECRET_BYTES = 32
 """Of a login to the console."""
@@ -81,9 +87,10 @@ def makeService(options: Options) -> Gateway:
     except (PolicyError, OSError) as error:
         journal.complain(str(error))
         raise SystemExit(os.EX_CONFIG) from None
-    gateway = Gateway(reactor, where, loaded, owner(options))
+    gateway = Gateway(reactor, where, loaded, owner(options), take(os.environ))
     if options.parent is not None:
         gateway.observer = observer(options.parent)
+        gateway.twistd = options.parent
     return gateway
 
 
@@ -92,6 +99,7 @@ class Gateway(Service):
     The gateway as a Twisted service.
 
     @param owner: the user and group that twistd will switch to, if any.
+    @param estate: what this process has left to itself, before it became another program.
     """
 
     name = "tproxygw"
@@ -99,18 +107,24 @@ class Gateway(Service):
     observer: ILogObserver | None = None
     """What twistd is to write its log with, in place of its own."""
 
+    twistd: Any = None
+    """Its options."""
+
     def __init__(
         self,
         reactor: Any,
         places: Places,
         loaded: Loaded,
         owner: tuple[int, int] | None = None,
+        estate: Estate | None = None,
     ) -> None:
         policy = loaded.policy
         self._reactor = reactor
         self._places = places
         self._loaded = loaded
         self._owner = owner
+        self._estate = estate
+        self._folder = os.getcwd()  # noqa: PTH109
         self._keeper: Keeper | None = None
         self._metrics = Metrics()
         self._audit = Audit(
@@ -181,7 +195,10 @@ class Gateway(Service):
                 log.warn("{scarce}", scarce=scarce)
             self._keeper = self._find_keeper()
             self._kept.install(self._loaded.fingerprint, bool(self._loaded.broken))
-            self._traffic.open(self._owner)
+            if self._estate is None:
+                self._traffic.open(self._owner)
+            else:
+                self._inherit(self._estate)
             self._audit.open(self._owner)
             self._open_ports(policy)
         except (KernelError, AuditError, SignerError, OSError) as error:
@@ -192,6 +209,9 @@ class Gateway(Service):
         places = self._places
         if places.keeper is not None:
             return Keeper.connect(places.keeper)
+        if self._estate is not None:
+            descriptor, process = self._estate["keeper"]
+            return Keeper.inherited(taken(descriptor), process)
         return Keeper.start(places.directory, places.state)
 
     def _abandon(self, error: Exception) -> None:
@@ -217,8 +237,11 @@ class Gateway(Service):
         take_signals(self._reactor.callFromThread, self.reload, self._audit.reopen, self.upgrade)
         collect_seldom()
         die_with_the_reactor()
+        hear_again()
         # a signal that comes earlier is not yet Twisted's
-        self._reactor.callWhenRunning(self._begun, "started with")
+        how = "started with" if self._estate is None else "goes on with"
+        self._estate = None
+        self._reactor.callWhenRunning(self._begun, how)
 
     def _begun(self, how: str) -> None:
         """The policy is in force: say so, and what is odd about it."""
@@ -314,12 +337,52 @@ class Gateway(Service):
             yield self._traffic.switch(loaded)
             self._console.adopt(loaded.policy.console)
             self._begun("upgraded" if anew else "reloaded")
+            if anew:
+                # after the answer to who has asked
+                self._reactor.callLater(SUCCEED_AFTER, self._succeed)
             return ""
         self._loaded = former._replace(broken=problem)
         self._traffic.abandon()
         self._console.abandon()
         self._systemd.ready(self._status)
         return problem
+
+    @inlineCallbacks
+    def _succeed(self) -> Any:
+        """Become the supervisor that is installed now: its workers are there already."""
+        if self._state != RUNNING:
+            return
+        try:
+            started = command(self.twistd or {}, sys.orig_argv)
+        except NoSuccessor as error:
+            log.warn("the supervisor goes on with the code of its start: {error}", error=error)
+            return
+        self._heartbeat.stop()
+        self._reloads.stop()
+        for port in self._ports:
+            yield port.stopListening()
+        yield self._console.stop()
+        # from here on nothing is heard any more
+        left = {VARIABLE: write(self._bequeath())}
+        self._audit.close()
+        succeed(self.twistd, started, self._folder, left)
+
+    def _bequeath(self) -> Estate:
+        """What a successor needs."""
+        assert isinstance(self._traffic, Crew)
+        own = self._kept.own
+        return {
+            "fingerprint": self._loaded.fingerprint,
+            "keeper": own and [left(own[0]), own[1]],
+            "crew": self._traffic.bequeath(),
+        }
+
+    def _inherit(self, estate: Estate) -> None:
+        """What a predecessor has left."""
+        assert isinstance(self._traffic, Crew)
+        self._traffic.inherit(estate["crew"])
+        if estate["fingerprint"] != self._loaded.fingerprint:
+            self._reactor.callWhenRunning(self.reload)
 
     def _in_thread(self, called: Any, *arguments: Any) -> Deferred[Any]:
         pool = self._reactor.getThreadPool()

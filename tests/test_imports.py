@@ -65,6 +65,7 @@ MAY_IMPORT = {
     "gateway.tls": (
         "gateway.interfaces",
         "gateway.agreement",
+        "gateway.kernel.child",
         "gateway.kernel.doctor.finding",
         "gateway.policy",
         "gateway.systemd",

@@ -1,4 +1,4 @@
-"""C{tproxygw upgrade}: new workers, with the code that is installed now."""
+"""C{tproxygw upgrade}: go on with the code that is installed now."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from gateway.cli.terminal import Terminal
 @control_option
 @click.pass_context
 def command(ctx: click.Context, path: Path) -> None:
-    """Have new workers, of the code that is installed now, take over.
+    """Have the running gateway go on with the code that is installed now.
 
-    The former ones go on as long as they have sessions: none is lost, and no
-    connection is refused. The configuration is read again as with a reload.
-    Needs [workers] count greater than 1. What workers are not made of (the
-    supervisor, the keeper, the signer) is upgraded by a restart.
+    New workers take over, and the former ones go on as long as they have
+    sessions: none is lost, and no connection is refused. Then the process
+    itself becomes what is installed. The configuration is read again as with
+    a reload. Needs [workers] count greater than 1. The keeper and the signer
+    are upgraded by a restart of their own. (SIGUSR2 does the same, and waits
+    for nothing.)
     """
     with asking(path) as client:
         answer = client.ask("upgrade")

@@ -40,6 +40,7 @@ from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
+from gateway.kernel.child import Child
 from gateway.systemd import ERROR, INFORMATION, Systemd, say
 from gateway.tls.desk import LONGEST, Desk, Pace, serve
 from gateway.tls.issuer import UNTRUSTED, make_root
@@ -66,7 +67,7 @@ _PR_SET_NO_NEW_PRIVS = 38
 class Started(NamedTuple):
     """A signer, and the gateway's end of the connection to it, with which it ends."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Child
     connection: socket.socket
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from threading import Lock
 
+from gateway.workers.estate import Estate, left, taken
 from gateway.workers.spec import WorkerSpec
 from gateway.workers.table import COLUMNS, Table
 
@@ -22,6 +24,21 @@ class Columns:
         self._free = list(range(1, COLUMNS))
         self._second = 0
         self._most = 1
+
+    def inherit(self, told: Estate) -> None:
+        """What a predecessor has left is in place of our own."""
+        os.close(self.table.descriptor)
+        self.table = Table.inherited(taken(told["table"]))
+        self._free, self._second, self._most = told["free"], told["second"], told["most"]
+
+    def bequeath(self) -> Estate:
+        """For L{inherit}."""
+        return {
+            "table": left(self.table.descriptor),
+            "free": self._free,
+            "second": self._second,
+            "most": self._most,
+        }
 
     @property
     def free(self) -> int:

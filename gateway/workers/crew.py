@@ -23,12 +23,13 @@ from gateway.life.loaded import Loaded
 from gateway.life.options import Places
 from gateway.observe.audit import Audit
 from gateway.observe.metrics import Metrics
-from gateway.observe.sums import add_counts, without_present
+from gateway.observe.sums import add_counts, state_of, without_present
 from gateway.policy.policy import Policy
 from gateway.policy.workers import AUTO, MOST
 from gateway.release.passage import NO_PASSAGES
 from gateway.workers.chorus import Chorus
 from gateway.workers.deaths import WITHIN, Deaths
+from gateway.workers.estate import Estate
 from gateway.workers.generation import Generation
 from gateway.workers.hand import Hand
 from gateway.workers.nursing import Newborn, NurseryError
@@ -108,12 +109,40 @@ class Crew:
         self._generation = self._origins.generation(self._loaded, count)
         self._present.begin()
 
+    def inherit(self, told: Estate) -> None:
+        """In place of L{open}, L{start} and all before: a predecessor has left it."""
+        self._origins.inherit(told["origins"])
+        self._generation, *self._former = (self._inherited(each) for each in told["generations"])
+        self.register.draining = told["draining"]
+        add_counts(self._metrics, told["figures"])
+        self._audit.dropped += told["dropped"]
+
+    def _inherited(self, told: Estate) -> Generation:
+        generation = self._origins.inherited(self._loaded, told)
+        self._adopt(generation, [Newborn.inherited(each) for each in told["hands"]])
+        for each, hand in zip(told["hands"], tuple(generation.hands.values()), strict=True):
+            hand.leaving, hand.state = each["leaving"], each["state"]
+        return generation
+
+    def bequeath(self) -> Estate:
+        """For L{inherit}, in the same process after exec. Nobody here does anything any more."""
+        self._pulse.stop()
+        return {
+            "origins": self._origins.bequeath(),
+            "generations": [each.bequeath() for each in (self._present, *self._former)],
+            "draining": self.register.draining,
+            "figures": without_present(state_of(self._metrics)),
+            "dropped": self._audit.dropped,
+        }
+
     def start(self) -> None:
         """
         With no more privileges than traffic needs, have workers that are ready to accept.
 
         @raise NurseryError: there are none.
         """
+        if self._present.hands:  # inherited
+            return
         specs = self._columns.specs(range(self._present.count))
         try:
             born = self._present.bear_all(specs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from gateway.life.loaded import Loaded
+from gateway.workers.estate import Estate
 from gateway.workers.hand import Hand
 from gateway.workers.nursing import Newborn, NurseryError, Nursing
 from gateway.workers.spec import WorkerSpec
@@ -37,6 +38,18 @@ class Generation:
         self.close()
         self._nursing = self._begin(self.loaded)
         self._loading = True
+
+    def inherit(self, nursing: Nursing | None) -> None:
+        """A predecessor has left it."""
+        self._nursing = nursing
+
+    def bequeath(self) -> Estate:
+        """For a successor."""
+        return {
+            "count": self.count,
+            "nursing": None if self._nursing is None else self._nursing.bequeath(),
+            "hands": [hand.bequeath() for hand in self.hands.values()],
+        }
 
     def bear_all(self, specs: Sequence[WorkerSpec]) -> list[Newborn]:
         """

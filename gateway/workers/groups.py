@@ -9,8 +9,9 @@ wait in the kernel: so whoever dies, or makes room for another one, loses none.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
+from typing import Any
 
 from twisted.logger import Logger
 
@@ -20,17 +21,29 @@ from gateway.kernel.sockets import Socket
 from gateway.policy.connection import Protocol
 from gateway.policy.policy import Policy
 from gateway.workers.choice import PROGRAMS
+from gateway.workers.estate import left, taken
+from gateway.workers.spec import read_place, write_place
 
 log = Logger()
 
 
 class Groups:
-    """
-    @param groups: those of a former process, which are ours now.
-    """
+    """The groups, by their places."""
 
-    def __init__(self, groups: Mapping[Place, list[Socket]] | None = None) -> None:
-        self._groups = dict(groups or {})
+    def __init__(self) -> None:
+        self._groups: dict[Place, list[Socket]] = {}
+
+    def inherit(self, told: list[list[Any]]) -> None:
+        """A predecessor has left them."""
+        for place, descriptors in map(read_place, told):
+            self._groups[place] = [sockets.inherited(taken(each)) for each in descriptors]
+
+    def bequeath(self) -> list[list[Any]]:
+        """For L{inherit}."""
+        return [
+            write_place(place, [left(each) for each in descriptors])
+            for place, descriptors in self.descriptors()
+        ]
 
     def open(self, policy: Policy, count: int) -> None:
         """

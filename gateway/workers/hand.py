@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from attrs import asdict
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger, LogLevel
@@ -13,6 +14,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from gateway.observe.sums import State
+from gateway.workers.estate import Estate, left
 from gateway.workers.link import Link, Message, adopt
 from gateway.workers.nursing import Newborn
 from gateway.workers.stream import AuditIntake
@@ -61,12 +63,13 @@ class Hand:
         self._newborn = newborn
         self._over = over
         self._open = 3
-        self._link = Link(self._said, lambda asked: {}, self._closed)
+        self._link = Link(self._said, lambda asked: {}, self._closed, newborn.asked)
         adopt(reactor, newborn.link, self._link)
         self._link.dataReceived(newborn.said)  # type: ignore[no-untyped-call]
         self._intake = AuditIntake(
             reactor, newborn.stream, audit.take, lambda: audit.pressed, self._stream_ended
         )
+        self._intake.begun = newborn.begun
         self._intake.start()
         reactor.addReader(self)
 
@@ -107,6 +110,23 @@ class Hand:
         """End it at once, if it has not ended. Its peers get resets."""
         if not self.ended:
             self._newborn.kill()
+
+    def bequeath(self) -> Estate:
+        """For L{Newborn.inherited}. Nothing is heard of it any more here."""
+        newborn = self._newborn
+        self._intake.stop()
+        return {
+            "spec": asdict(newborn.spec),
+            "number": self.number,
+            "process": left(newborn.process),
+            "link": left(self._link.fileno()),
+            "stream": left(self._intake.fileno()),
+            "said": self._link.unread.decode("latin-1"),
+            "begun": self._intake.begun.decode("latin-1"),
+            "asked": self._link.asked,
+            "leaving": self.leaving,
+            "state": self.state,
+        }
 
     # What it says
 

@@ -37,6 +37,7 @@ class Link(LineOnlyReceiver):
     @param heard: is told what the other end says by itself.
     @param asked: answers what it asks; the answer is a message, or a Deferred of one.
     @param ended: is told that the other end is gone.
+    @param asked_before: how much was asked by a predecessor, whose answers may yet come.
     """
 
     delimiter = b"\n"
@@ -47,13 +48,29 @@ class Link(LineOnlyReceiver):
         heard: Callable[[Message], object],
         asked: Callable[[Message], Any],
         ended: Callable[[], object],
+        asked_before: int = 0,
     ) -> None:
         self._heard = heard
         self._asked = asked
         self._ended = ended
-        self._number = 0
+        self._number = asked_before
         self._waiting: dict[int, Deferred[Message]] = {}
         self._over = False
+
+    def fileno(self) -> int:
+        """Of the stream."""
+        transport: Any = self.transport
+        return int(transport.fileno())
+
+    @property
+    def unread(self) -> bytes:
+        """What has come of a line that is not complete."""
+        return bytes(self._buffer)
+
+    @property
+    def asked(self) -> int:
+        """How much was asked."""
+        return self._number
 
     def say(self, message: Message) -> None:
         """Tell the other end."""

@@ -18,9 +18,11 @@ from typing import Any
 from attrs import asdict, evolve, frozen
 
 from gateway.kernel.capabilities import TRAFFIC, given
+from gateway.kernel.child import Child
 from gateway.kernel.errors import KernelError
 from gateway.kernel.local import environment
 from gateway.kernel.release.packets import receive, send
+from gateway.workers.estate import Estate, left, taken
 from gateway.workers.seed import DESCRIPTORS
 from gateway.workers.spec import NurserySpec, WorkerSpec
 
@@ -42,6 +44,8 @@ class Newborn:
 
     @ivar process: a descriptor of the process, pidfd_open(2).
     @ivar said: what came by its link, but for the word that it is ready.
+    @ivar begun: what came by its stream of a line that is not complete.
+    @ivar asked: how much it was asked before.
     """
 
     spec: WorkerSpec
@@ -50,6 +54,22 @@ class Newborn:
     link: socket.socket
     stream: socket.socket
     said: bytes = b""
+    begun: bytes = b""
+    asked: int = 0
+
+    @classmethod
+    def inherited(cls, told: Estate) -> Newborn:
+        """One that a predecessor has left."""
+        return cls(
+            WorkerSpec(**told["spec"]),
+            told["number"],
+            taken(told["process"]),
+            link=socket.socket(fileno=taken(told["link"])),
+            stream=socket.socket(fileno=taken(told["stream"])),
+            said=told["said"].encode("latin-1"),
+            begun=told["begun"].encode("latin-1"),
+            asked=told["asked"],
+        )
 
     def kill(self) -> None:
         """End it at once."""
@@ -73,9 +93,23 @@ class Sowing:
 
     def __init__(self, owner: tuple[int, int] | None) -> None:
         self._lock = Lock()
+        self._process: subprocess.Popen[bytes] | Child
         self._connection, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
         with theirs:
             self._process = self._start(theirs, owner)
+
+    @classmethod
+    def inherited(cls, told: list[int]) -> Sowing:
+        """One that a predecessor has left."""
+        sowing = cls.__new__(cls)
+        sowing._lock = Lock()
+        sowing._connection = socket.socket(fileno=taken(told[0]))
+        sowing._process = Child(told[1])
+        return sowing
+
+    def bequeath(self) -> list[int]:
+        """For L{inherited}."""
+        return [left(self._connection.fileno()), self._process.pid]
 
     @classmethod
     def anew(cls) -> Sowing:
@@ -149,6 +183,10 @@ class Nursing:
         self._connection = connection
         self._signer = signer
         self._lock = Lock()
+
+    def bequeath(self) -> int:
+        """The connection, for a successor."""
+        return left(self._connection.fileno())
 
     def loaded(self) -> None:
         """

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from functools import partial
 
 from twisted.logger import Logger
 
+from gateway.kernel.child import Child
 from gateway.life.loaded import Loaded
 from gateway.life.options import Places
 from gateway.policy.policy import Policy
@@ -14,6 +16,7 @@ from gateway.tls.desk import for_worker
 from gateway.tls.signer import Started, start
 from gateway.tls.signing import check
 from gateway.workers.columns import Columns
+from gateway.workers.estate import Estate, left, taken
 from gateway.workers.generation import Generation
 from gateway.workers.groups import Groups
 from gateway.workers.nursing import Nursing, Sowing
@@ -55,6 +58,40 @@ class Origins:
             check(self._signer.connection)
         self._seed = Sowing(owner)
 
+    def inherit(self, told: Estate) -> None:
+        """A predecessor has left it."""
+        self.groups.inherit(told["groups"])
+        self.columns.inherit(told["columns"])
+        self._seed = Sowing.inherited(told["seed"])
+        if told["signer"] is not None:
+            connection, process = told["signer"]
+            self._signer = Started(Child(process), socket.socket(fileno=taken(connection)))
+
+    def bequeath(self) -> Estate:
+        """For L{inherit}."""
+        signer, seed = self._signer, self._seed
+        assert seed is not None
+        return {
+            "groups": self.groups.bequeath(),
+            "columns": self.columns.bequeath(),
+            "seed": seed.bequeath(),
+            "signer": signer and [left(signer.connection.fileno()), signer.process.pid],
+        }
+
+    def inherited(self, loaded: Loaded, told: Estate) -> Generation:
+        """A generation that a predecessor has left."""
+        generation = self.generation(loaded, told["count"])
+        if told["nursing"] is not None:
+            connection = socket.socket(fileno=taken(told["nursing"]))
+            generation.inherit(Nursing(connection, self._for_worker))
+        return generation
+
+    @property
+    def _for_worker(self) -> Callable[[], socket.socket] | None:
+        """Makes a connection to the signer for one worker more."""
+        signer = self._signer
+        return None if signer is None else lambda: for_worker(signer.connection)
+
     def generation(self, loaded: Loaded, count: int) -> Generation:
         """A generation to come."""
         seed = self._next_seed or self._seed
@@ -75,8 +112,7 @@ class Origins:
             [write_place(*each) for each in self.groups.descriptors()],
             self.columns.table.descriptor,
         )
-        signer = self._signer
-        return seed.nursery(spec, None if signer is None else lambda: for_worker(signer.connection))
+        return seed.nursery(spec, self._for_worker)
 
     # All of these block:
 

@@ -73,6 +73,7 @@ class AuditIntake:
     @param take: is told whole lines.
     @param is_full: whether they can't be written now.
     @param ended: is told at the end how many bytes of a line were not completed.
+    @ivar begun: what has come of a line that is not complete.
     """
 
     def __init__(
@@ -88,13 +89,17 @@ class AuditIntake:
         self._take = take
         self._is_full = is_full
         self._ended = ended
-        self._begun = b""
+        self.begun = b""
         stream.setblocking(False)
 
     def start(self) -> None:
         """Read."""
         if self._stream.fileno() >= 0:
             self._reactor.addReader(self)
+
+    def stop(self) -> None:
+        """Read no more."""
+        self._reactor.removeReader(self)
 
     def doRead(self) -> None:
         """The reactor: something has come."""
@@ -113,15 +118,15 @@ class AuditIntake:
             return
         lines, newline, begun = data.rpartition(b"\n")
         if newline:
-            self._take(self._begun + lines + newline)
-            self._begun = begun
+            self._take(self.begun + lines + newline)
+            self.begun = begun
         else:
-            self._begun += data
+            self.begun += data
 
     def _close(self) -> None:
         self._reactor.removeReader(self)
         self._stream.close()
-        self._ended(len(self._begun))
+        self._ended(len(self.begun))
 
     def fileno(self) -> int:
         """Of the stream."""

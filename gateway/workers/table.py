@@ -60,12 +60,20 @@ class Table:
 
     def __init__(self, sessions: int) -> None:
         self.descriptor = os.memfd_create("tproxygw-counts")
-        self.rows = 4 * sessions + SPARE
-        os.ftruncate(self.descriptor, _CELL * (_FULL + _ROW * (self.rows + 1)))
+        rows = 4 * sessions + SPARE
+        os.ftruncate(self.descriptor, _CELL * (_FULL + _ROW * (rows + 1)))
         cells = self._cells = _mapped(self.descriptor)
         cells[_FULL + _CELLS] = HELD // 2
         cells[_FRESH] = _FULL + _ROW
         cells[_SALT] = int.from_bytes(os.urandom(7), "big")
+
+    @classmethod
+    def inherited(cls, descriptor: int) -> Table:
+        """One that a predecessor has left."""
+        table = cls.__new__(cls)
+        table.descriptor = descriptor
+        table._cells = _mapped(descriptor)
+        return table
 
     def use(self, columns: int) -> None:
         """The first so many columns may be in use from now on, nobody's included."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from attrs import frozen
 
+from gateway.kernel.child import Child
 from gateway.kernel.divert import State
 from gateway.kernel.errors import KernelError, Taken
 from gateway.kernel.keeper.packets import receive, send
@@ -68,7 +69,7 @@ class Keeper:
         self,
         connection: socket.socket,
         connect: Callable[[], socket.socket] | None = None,
-        process: subprocess.Popen[bytes] | None = None,
+        process: subprocess.Popen[bytes] | Child | None = None,
     ) -> None:
         self._connection = connection
         self._connect = connect
@@ -99,6 +100,22 @@ class Keeper:
                 env=environment(),
             )
         return cls(ours, process=process)._greeted()
+
+    @classmethod
+    def inherited(cls, descriptor: int, process: int) -> Keeper:
+        """
+        One of our own that this process has started before it became another program.
+
+        @raise KernelError: it does not answer.
+        """
+        return cls(socket.socket(fileno=descriptor), process=Child(process))._greeted()
+
+    @property
+    def own(self) -> tuple[int, int] | None:
+        """For L{inherited}: the connection and the process; C{None}: it is a service of its own."""
+        if self._process is None:
+            return None
+        return self._connection.fileno(), self._process.pid
 
     @classmethod
     def connect(cls, path: Path) -> Keeper:
