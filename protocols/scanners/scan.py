@@ -26,16 +26,13 @@ from gateway.interfaces import (
     Verdict,
 )
 from gateway.tools import Changing, ISpool, SpoolFull, Unavailable, let_go
-from protocols.scanners.decoding import PLAIN, decoded, encoded
+from protocols.scanners.coded import Coded, Larger
+from protocols.scanners.decoding import PLAIN
 from protocols.scanners.fault import ScannerFault
 from protocols.scanners.held import BLOCK, Held
 from protocols.scanners.judgement import Judgement
 from protocols.scanners.report import Report
 from protocols.scanners.settings import ScanSettings
-
-
-class Larger(Exception):
-    """Decoded, a body is larger than what is scanned."""
 
 
 class ScanInspector(Inspector):
@@ -184,54 +181,24 @@ class ScanInspector(Inspector):
         """
         The judgement, or why there is none.
 
-        @raise Larger: see L{_decoded}.
+        @raise Larger: decoded, it is more than is scanned.
         """
+        held, envelope = self._held, self.session.envelope
         try:
-            coding = self.session.envelope.coding
-            if self.decodes or coding in PLAIN or not self._held.size:
-                return await self.judge(self._held.spool)
-            body = await self._decoded(coding, whole)
+            if self.decodes or envelope.coding in PLAIN or not held.size:
+                return await self.judge(held.spool)
+            coded = Coded(self.session)
+            body = await coded.decode(held.spool, whole)
             try:
-                return await self._encoded(await self.judge(body), coding)
+                judgement = await self.judge(body)
             finally:
                 body.close()
+            if judgement.instead is None:
+                return judgement
+            return evolve(judgement, instead=await coded.encode(judgement.instead))
         except (ScannerFault, Unavailable, SpoolFull) as fault:
             let_go(fault)
             return str(fault)
-
-    async def _encoded(self, judgement: Judgement, coding: str) -> Judgement:
-        """What passes instead is compressed as what came."""
-        if judgement.instead is None:
-            return judgement
-        instead = self.session.tools.spool(self.settings.memory_bytes)
-        for piece in encoded(judgement.instead, coding):
-            instead.put(piece)
-            await self.session.give_way(self._sender)
-        judgement.instead.close()
-        return evolve(judgement, instead=instead)
-
-    @property
-    def _sender(self) -> Side:
-        """The side of the connection that the body comes from."""
-        return CLIENT if self.session.envelope.direction == "upload" else SERVER
-
-    async def _decoded(self, coding: str, whole: bool) -> ISpool:
-        """
-        The body as it will be read.
-
-        @raise Larger: that is more than is scanned.
-        @raise Unfit: it can't be.
-        """
-        body: ISpool = self.session.tools.spool(self.settings.memory_bytes)
-        for piece in decoded(self._held.spool, coding, whole):
-            room = self.settings.body_bytes - body.size
-            body.put(piece[:room])
-            if len(piece) > room:
-                if self.settings.larger != "scan-beginning":
-                    raise Larger
-                break
-            await self.session.give_way(self._sender)
-        return body
 
     def _expire(self) -> None:
         self._late = True
