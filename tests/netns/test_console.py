@@ -272,9 +272,12 @@ class ConsoleTests(ConsoleCase):
         for view in VIEWS:
             page.run(f"location.hash = '#{view}'")
             page.wait("document.querySelector('main h1')")
-            for width, dark in ((360, False), (360, True), (1400, True)):
+            for width, dark in ((360, False), (360, True), (1024, False), (1280, True)):
                 page.look(width, 800, dark)
                 self.assertLessEqual(page.run("document.documentElement.scrollWidth"), width, view)
+                cut = "[...document.querySelectorAll('.scroll')].filter((each) => "
+                cut += "each.scrollWidth > each.clientWidth + 1).length"
+                self.assertFalse(page.run(cut), (view, width))
                 self.assertEqual(page.run(CONTRAST), [], (view, width, dark))
             nodes = page.ask("Accessibility.getFullAXTree")["nodes"]
             asked = (
