@@ -45,7 +45,8 @@ What holds it together:
     in, and who is there). Modules import each other in no circle anywhere.
   - L{gateway.interfaces} is the whole contract between the gateway and its inspectors. Plugin
     authors subclass L{gateway.inspector.StreamInspector} and test with L{gateway.testing}.
-  - L{gateway.service} is the only module that composes and the only one that imports the reactor.
+  - L{gateway.service} is the only module that composes and the only one that imports the reactor,
+    but for what several processes do, L{gateway.workers}: they compose themselves.
     Nobody imports it. L{gateway.cli} and L{gateway.lab} stand beside it.
   - Whose fault an error is decides its type: a peer's is L{Denied<gateway.interfaces.Denied>}, the
     operator's a problem with file, line and column, ours an exception with a traceback. None

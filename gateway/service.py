@@ -2,7 +2,8 @@
 The composition root: C{twistd tproxygw}.
 
 This is the only module that imports the reactor and the only one that puts the
-parts together. Nobody imports it but Twisted's plugin.
+parts together, but for workers (L{gateway.workers}), which are processes of their own. Nobody
+imports it but Twisted's plugin.
 
 The order of a start matters::
 

@@ -11,6 +11,7 @@ from typing import Any
 from gateway.control.client import Client
 from gateway.lab.daemon import TWISTD
 from tests.netns.case import SceneCase, hear
+from tests.netns.tls_case import GOOD, TRUST, TlsCase
 from tests.netns.workers_case import CLIENTS, WorkersCase
 
 RUNNING = 100
@@ -198,3 +199,28 @@ class BackgroundTests(WorkersCase):
         self.wait(lambda: not self.router.processes(), "it does not end", 30)
         self.assertFalse(self.pidfile.exists())
         self.assertNotIn("Traceback", self.logfile.read_text())
+
+
+class TlsUpgradeTests(WorkersCase, TlsCase):
+    """A gateway that has started a signer of its own."""
+
+    fresh = True
+    embedded = False
+    services = TlsCase.services
+    gateway = f"[workers]\ncount = 2\n{TRUST}"
+
+    def test_signer(self) -> None:
+        """All workers have it: the first ones, those of an upgrade, and successors of the dead."""
+        self.assertEqual(self.curl(f"https://{GOOD}/"), "<p>hello</p>")
+        self.scene.daemon.signal(signal.SIGUSR2)
+        self.wait(lambda: "goes on with" in self.scene.daemon.said, "it does not go on", 30)
+        self.assertEqual(self.curl(f"https://{GOOD}/"), "<p>hello</p>")
+        before = self.workers()
+        for index in before:
+            self.kill(index)
+        for index in before:
+            there = f"worker {index} is there again"
+            self.wait(lambda t=there: t in self.scene.daemon.said, "it is not there again", 30)
+        self.assertEqual(self.curl(f"https://{GOOD}/"), "<p>hello</p>")
+        self.assertTrue(self.scene.daemon.stop())
+        self.assertEqual(self.router.processes(), [])

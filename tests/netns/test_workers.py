@@ -6,7 +6,9 @@ import os
 import signal
 from collections import Counter, defaultdict
 
+from gateway.control.client import Client
 from gateway.lab.network import CLIENT, CLIENT6, SERVER, SERVER6
+from gateway.workers.table import COLUMNS
 from tests.netns.case import RELAY, RELAY_UDP, RELOADED
 from tests.netns.workers_case import CLIENTS, ECHO, WorkersCase
 
@@ -24,7 +26,7 @@ class SteeringTests(WorkersCase):
         by_client = defaultdict(set)
         for ours in sockets:
             host, port = ours.getsockname()[:2]
-            by_client[host].add(running[port]["id"] % 64)
+            by_client[host].add(running[port]["id"] % COLUMNS)
         self.assertEqual({len(columns) for columns in by_client.values()}, {1})
         self.assertEqual(len(set.union(*by_client.values())), 2)
 
@@ -50,6 +52,56 @@ class SteeringTests(WorkersCase):
                 ours = self.datagrams(self.client, host)
                 ours.sendto(b"hello", (server, ECHO))
                 self.assertTrue(ours.recvfrom(100)[0].endswith(b"hello"))
+
+
+class ToldTests(WorkersCase):
+    """What the supervisor tells of all of them."""
+
+    gateway = '[workers]\ncount = 2\n[metrics]\nlisten = "127.0.0.1:9180"\n'
+
+    def scraped(self) -> dict[str, float]:
+        """The metrics, by their names with labels."""
+        text = self.router.run("curl", "-sS", "http://127.0.0.1:9180/metrics")
+        lines = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
+        found = {name: float(value) for name, _, value in lines}
+        self.assertEqual(len(found), len(lines), "a series is there twice")
+        return found
+
+    def test_metrics(self) -> None:
+        """Sums, that are right also after a worker has died; the figures of each process."""
+        running, ended = (
+            'tproxygw_sessions_running{service="relay"}',
+            'tproxygw_sessions_total{service="relay",verdict="passed"}',
+        )
+        self.wait(lambda: not self.scraped().get(running), "those of other tests go on")
+        former = self.scraped().get(ended, 0)
+        sockets = [self.open(host) for host in CLIENTS[:20]]
+        self.assertTrue(all(map(self.echoed, sockets)))
+        self.assertEqual(self.scraped()[running], 20)
+        for ours in sockets[:10]:
+            ours.close()
+        self.wait(lambda: self.scraped()[ended] == former + 10, "they do not end")
+        before = self.workers()
+        self.kill(0)
+        self.again(0, before[0])
+        alive = sum(map(self.echoed, sockets[10:]))
+        found = self.scraped()
+        self.assertEqual((found[running], found[ended]), (alive, former + 10))
+        processes = {name for name in found if name.startswith("process_open_fds")}
+        labels = ("0", "1", "supervisor")
+        self.assertEqual(processes, {f'process_open_fds{{worker="{each}"}}' for each in labels})
+
+    def test_followed(self) -> None:
+        """Whoever follows the audit hears of the sessions of all workers."""
+        with Client(self.scene.daemon.control) as control:
+            self.assertFalse(control.ask("follow", type="flow").get("problem"))
+            sockets = [self.open(host) for host in CLIENTS[:12]]
+            self.assertTrue(all(map(self.echoed, sockets)))
+            for ours in sockets:
+                ours.close()
+            told = [next(control.hear())["record"] for _ in sockets]
+        self.assertEqual({one["src_ip"] for one in told}, set(CLIENTS[:12]))
+        self.assertEqual(len({one["flow_id"] % COLUMNS for one in told}), 2)
 
 
 class DeathTests(WorkersCase):
