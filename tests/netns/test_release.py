@@ -377,7 +377,7 @@ class ReleaseTests(ReleaseCase):
         self.assertEqual(record["gateway"]["reason"], "the gateway was stopped")
 
 
-class KeptTests(ReleaseCase):
+class KeptCase(ReleaseCase):
     """A carrier that is a service of its own."""
 
     def begin(self) -> None:
@@ -408,6 +408,10 @@ class KeptTests(ReleaseCase):
         self.assertTrue(wait_until(self.listening.exists, 20))
         return carrier
 
+
+class KeptTests(KeptCase):
+    """The gateway comes and goes."""
+
     def test_restart(self) -> None:
         """Neither a stop nor a crash of the gateway breaks a session, and the next one knows it."""
         one, other = self.between(), self.between(CLIENT6, SERVER6)
@@ -430,3 +434,28 @@ class KeptTests(ReleaseCase):
             self.assertEqual(hear(there), b"")
         self.scene.daemon.start()
         self.assertCarried(self.flow(other[2]), 10, 10)
+
+
+class KeptOperatorTests(KeptCase):
+    """Sessions of a former gateway are an operator's, too."""
+
+    def test_killed(self) -> None:
+        """The next gateway lists what it has found in the kernel, tells of it, and ends it."""
+        ours, theirs, peer = self.between()
+        self.talk(ours, theirs, 10)
+        self.until_released()
+        self.scene.daemon.stop()
+        self.scene.daemon.start()
+        self.wait(lambda: "sessions of a former gateway" in self.scene.daemon.said, "not found")
+        self.talk(ours, theirs, 90)
+        (row,) = json.loads(self.control("sessions", "--json").stdout)["sessions"]
+        self.assertEqual((row["state"], row["client"]["port"]), ("kernel", peer[1]))
+        self.assertEqual(row["bytes"], {"to_server": 100, "to_client": 100})
+        told = self.control("show", str(row["id"])).stdout
+        self.assertIn("nothing is left to inspect; passes in kernel", told)
+        self.assertEqual(self.control("kill", "--client", CLIENT).stdout, "1 session ended.\n")
+        for end in (ours, theirs):
+            self.assertRaises(ConnectionResetError, end.recv, 1)
+        record = self.flow(peer)
+        self.assertCarried(record, 100, 100)
+        self.assertEqual(record["gateway"]["reason"], "killed by root (uid 0)")
