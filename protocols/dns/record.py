@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from ipaddress import IPv6Address
 from struct import Struct
 from typing import NamedTuple
 
@@ -287,31 +286,3 @@ def kind_text(kind: int) -> str:
 def class_text(class_: int) -> str:
     """A class's name, or C{"CLASS254"}."""
     return RdataClass.to_text(RdataClass.make(class_))
-
-
-def data_text(record: Record) -> str:
-    """A record's data, as records of the audit have it; empty if nobody can read it."""
-    kind = record.kind
-    if not record.before and not record.targets:  # in updates
-        return ""
-    if kind == RdataType.A:
-        return ".".join(map(str, record.before))
-    if kind == RdataType.AAAA:
-        return str(IPv6Address(record.before))
-    if len(record.targets) == 1 and not record.before and not record.after:
-        return names.shown(record.targets[0])
-    if kind == RdataType.TXT:
-        return _joined(record.before)
-    try:
-        return str(parsed(kind, record.class_, record.data) or "")
-    except Refusal:
-        return ""
-
-
-def _joined(data: bytes) -> str:
-    """The strings of a TXT record, one after the other, as their readers take them."""
-    at, found = 0, []
-    while at < len(data):
-        found.append(data[at + 1 : at + 1 + data[at]])
-        at += 1 + data[at]
-    return b"".join(found).decode("utf-8", "backslashreplace")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from ipaddress import IPv6Address
 from json import dumps
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from dns.rcode import Rcode
 from dns.rdataclass import RdataClass
+from dns.rdatatype import RdataType
 
 from gateway.interfaces import Outcome
 from protocols.dns.answer import Judged
@@ -17,7 +19,7 @@ from protocols.dns.exchange import Exchange
 from protocols.dns.kinds import opcode_text
 from protocols.dns.message import AA, OPCODE, QR, RA, RD, TC, Message, Question, Reading, Z
 from protocols.dns.name import shown
-from protocols.dns.record import Record, class_text, data_text, kind_text
+from protocols.dns.record import Record, class_text, kind_text, parsed
 from protocols.dns.refusal import Refusal
 from protocols.dns.session import Session
 from protocols.dns.settings import DnsSettings
@@ -159,3 +161,31 @@ def own(query: Message) -> dict[str, Any]:
     if query.question is not None and query.question.class_ != RdataClass.IN:
         found["class"] = class_text(query.question.class_)
     return found
+
+
+def data_text(record: Record) -> str:
+    """A record's data, as records of the audit have it; empty if nobody can read it."""
+    kind = record.kind
+    if not record.before and not record.targets:  # in updates
+        return ""
+    if kind == RdataType.A:
+        return ".".join(map(str, record.before))
+    if kind == RdataType.AAAA:
+        return str(IPv6Address(record.before))
+    if len(record.targets) == 1 and not record.before and not record.after:
+        return shown(record.targets[0])
+    if kind == RdataType.TXT:
+        return _joined(record.before)
+    try:
+        return str(parsed(kind, record.class_, record.data) or "")
+    except Refusal:
+        return ""
+
+
+def _joined(data: bytes) -> str:
+    """The strings of a TXT record, one after the other, as their readers take them."""
+    at, found = 0, []
+    while at < len(data):
+        found.append(data[at + 1 : at + 1 + data[at]])
+        at += 1 + data[at]
+    return b"".join(found).decode("utf-8", "backslashreplace")
