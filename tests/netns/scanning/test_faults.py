@@ -25,7 +25,7 @@ SCAN = """
 inspector = "clamd"
 [clamd]
 servers = ["{folder}/clamd.socket"]
-scan_seconds = 2
+scan_seconds = 5
 memory_bytes = 1000
 failures = 1000
 """
@@ -196,7 +196,7 @@ class FaultTests(ScanCase):
         waiting.connect(str(path))
         name = self.file()
         self.assertEqual(self.get(name)[0], 403)
-        self.assertIn("no verdict within 2 seconds", self.left(name, "failed"))
+        self.assertIn("no verdict within 5 seconds", self.left(name, "failed"))
         full.close()
         waiting.close()
         path.unlink()

@@ -91,7 +91,7 @@ inspector = "program"
 command = ["{folder}/scan"]
 stays = true
 changes = true
-scan_seconds = 3
+scan_seconds = 8
 """
 
     def prepare(self) -> None:
@@ -119,7 +119,7 @@ scan_seconds = 3
         self.assertEqual(self.put("change-me", b"change me"), 201)
         self.assertEqual((self.www / "put-change-me").read_bytes(), b"changed")
         self.assertEqual(self.get("slow")[0], 403)
-        self.record(reason="not scanned: no verdict within 3 seconds")
+        self.record(reason="not scanned: no verdict within 8 seconds")
         self.assertEqual(self.get("clean"), (200, CLEAN))
         self.scene.daemon.stop()
         self.assertNotIn(f"{self.scene.folder}/scan", self.router.run("ps", "-ef"))
