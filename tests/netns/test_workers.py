@@ -30,7 +30,7 @@ class SteeringTests(WorkersCase):
             host, port = ours.getsockname()[:2]
             by_client[host].add(running[port]["id"] % COLUMNS)
         self.assertEqual({len(columns) for columns in by_client.values()}, {1})
-        self.assertEqual(len(set.union(*by_client.values())), 2)
+        self.assertEqual(len(set.union(*by_client.values())), self.count)
 
     def test_numbers(self) -> None:
         """All sessions have numbers of their own, and each has one record, with the sums right."""
@@ -54,6 +54,18 @@ class SteeringTests(WorkersCase):
                 ours = self.datagrams(self.client, host)
                 ours.sendto(b"hello", (server, ECHO))
                 self.assertTrue(ours.recvfrom(100)[0].endswith(b"hello"))
+
+
+class InterfaceTests(SteeringTests):
+    """The same at listeners of an interface, with three workers and iptables."""
+
+    count = 3
+
+    services = {
+        "relay": RELAY + 'interfaces = ["lan0"]\n',
+        "datagrams": RELAY_UDP + 'interfaces = ["lan0"]\n',
+    }
+    gateway = 'backend = "iptables"\n[workers]\ncount = 3\n'
 
 
 class ToldTests(WorkersCase):

@@ -8,7 +8,7 @@ import signal
 import socket
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from gateway.control.client import Client
 from gateway.workers.table import COLUMNS
@@ -24,11 +24,12 @@ SERVERS = {socket.AF_INET: SERVER, socket.AF_INET6: SERVER6}
 
 
 class WorkersCase(SceneCase):
-    """A gateway with two workers."""
+    """A gateway with workers."""
 
     services = {"relay": RELAY, "datagrams": RELAY_UDP}
     embedded = True
     gateway = "[workers]\ncount = 2\n"
+    count: ClassVar = 2
 
     def prepare(self) -> None:
         super().prepare()
@@ -36,7 +37,7 @@ class WorkersCase(SceneCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.wait(lambda: len(self.workers()) == 2, "there are not two workers", 20)
+        self.wait(lambda: len(self.workers()) == self.count, "there are not all workers", 20)
 
     # The processes
 
@@ -70,7 +71,7 @@ class WorkersCase(SceneCase):
     def answers(self) -> bool:
         """Whether all workers answer."""
         with Client(self.scene.daemon.control) as control:
-            return len(control.ask("status")["workers"]) == 3
+            return len(control.ask("status")["workers"]) == self.count + 1
 
     # Sessions
 
