@@ -52,7 +52,7 @@ class Workers:
         3,
         unit="generations",
         precedent="nginx and HAProxy set no bound, and are known to pile up",
-        minimum=0,
+        minimum=1,
     )
     silent_seconds: float = option(
         "A worker that does not answer for so long is killed, and replaced.",

@@ -204,7 +204,7 @@ class Crew:
     @inlineCallbacks
     def _make_room(self, most: int, count: int) -> Any:
         """See to it that there are not too many workers in all."""
-        while self._former and (len(self._former) >= most + 1 or self._columns.free < count):
+        while self._former and (len(self._former) >= most or self._columns.free < count):
             oldest = self._former[0]
             log.warn(
                 "sessions with a policy that is {count} reloads old are ended: workers.former",

@@ -151,6 +151,15 @@ class TransferTests(FtpCase):
         return (self.root(SERVERS[server]) / "in" / name).read_bytes()
 
 
+class WorkersTests(TransferTests):
+    """
+    With several workers, any of which may get the control connection: the data connections, active
+    and passive, come to that one.
+    """
+
+    gateway = '[workers]\ncount = 3\nsteer = "connection"\n' + FtpCase.gateway
+
+
 class ReadOnlyTests(FtpCase):
     """The profile anonymous-read-only."""
 

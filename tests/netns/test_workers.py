@@ -352,6 +352,20 @@ class ReloadTests(WorkersCase):
         ended = [one for one in self.scene.records() if "ended" in one.get("audit", {})]
         self.assertEqual(ended, [])
 
+    def test_former(self) -> None:
+        """Of more former generations than may be the oldest one's sessions are ended."""
+        self.scene.configure(self.services, self.gateway + "former = 1\n")
+        first = self.open(CLIENTS[0])
+        self.assertTrue(self.echoed(first))
+        self.scene.reload(RELOADED)
+        second = self.open(CLIENTS[0])
+        self.assertEqual((self.echoed(first), self.echoed(second)), (True, True))
+        self.scene.reload(RELOADED)
+        self.assertEqual((self.echoed(first), self.echoed(second)), (False, True))
+        record = self.flow(first.getsockname()[:2])
+        self.assertEqual(record["gateway"]["verdict"], "closed")
+        self.wait(lambda: len(self.called("tproxygw-nurse")) == 2, "the first one stays", 20)
+
     def test_broken(self) -> None:
         """A broken policy changes nothing."""
         before = self.workers()
