@@ -7,79 +7,34 @@ from typing import Any
 
 from attrs import evolve
 
-from gateway.inspector import CutOff, Reader
-from gateway.interfaces import CLIENT, SERVER, Denied, Unreachable, Verdict
+from gateway.inspector import Reader
+from gateway.interfaces import CLIENT, SERVER, Denied
 from protocols.imap import data
 from protocols.imap.capability import named
-from protocols.imap.dialogue import PASSED, Dialogue
+from protocols.imap.dialogue import Dialogue
 from protocols.imap.exchange import Exchange, record
 from protocols.imap.fetched import Fetched
 from protocols.imap.reply import Reply, plain, told
 from protocols.imap.result import RESULTS, plain_result
 from protocols.imap.value import Malformed, Sentence, Value, marked
+from protocols.mailbox import answering
+from protocols.mailbox.dialogue import PASSED
 
-_CLOSED = told("BYE", "The server closed the connection")
-_LOST = told("BYE", "The server is lost")
-_SILENT = told("BYE", "The server can't be reached")
-_WRONG = told("BYE", "The server sent what is no IMAP")
 _STATUS = frozenset({b"OK", b"NO", b"BAD", b"BYE", b"PREAUTH"})
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 
 
-class Answering:
+class Answering(answering.Answering[Dialogue]):
     """Answers with a tag, each of which belongs to a command, and data without."""
 
     def __init__(self, dialogue: Dialogue) -> None:
-        self._dialogue = dialogue
+        super().__init__(dialogue)
         self._session = dialogue.session
         self._settings = dialogue.settings
 
-    async def replies(self, read: Reader) -> None:
-        """
-        Until the server has gone.
-
-        @raise Denied: it sent what it must not; with words for the client, if it listens.
-        """
+    async def greeting(self, read: Reader) -> None:
+        """The first answer."""
         dialogue = self._dialogue
-        try:
-            await self._greeting(read)
-            while await read.more():
-                await dialogue.settled()
-                line = await read.line(self._settings.response_bytes)
-                dialogue.for_server()
-                await self._take(line, read)
-        except CutOff as cut:
-            dialogue.part(_CLOSED, cut.reason)
-            return
-        except Denied as denied:
-            if dialogue.speaks:
-                denied.reply = denied.reply or _WRONG.written()
-            raise
-        self._ended()
-
-    def _ended(self) -> None:
-        dialogue = self._dialogue
-        if dialogue.quits or dialogue.left:
-            self._session.done()
-        else:
-            dialogue.part(_CLOSED, "the server closed the connection")
-
-    def lost(self, verdict: Verdict) -> None:
-        """The server has reset the connection, or is out of reach."""
-        if self._dialogue.quits:
-            self._session.done()
-        else:
-            self._dialogue.part(_LOST, verdict.reason, verdict.outcome)
-
-    def unreachable(self, error: Unreachable) -> None:
-        """There is no server."""
-        self._dialogue.part(_SILENT, f"server unreachable: {error}")
-
-    async def _greeting(self, read: Reader) -> None:
-        if not await read.more():
-            return
-        dialogue = self._dialogue
-        await dialogue.settled()
         line = await read.line(self._settings.response_bytes)
         reply = Reply.parse(line.removeprefix(b"* ")) if line.startswith(b"* ") else None
         if reply is None or reply.status in ("NO", "BAD"):
@@ -107,8 +62,10 @@ class Answering:
         self._dialogue.standing.server = frozenset(named(words))
         return evolve(reply, value=self._dialogue.rights.filter.shown(words))
 
-    async def _take(self, line: bytes, read: Reader) -> None:
-        """One answer."""
+    async def answer(self, read: Reader) -> None:
+        """The next one."""
+        line = await read.line(self._settings.response_bytes)
+        self._dialogue.for_server()
         if line.startswith(b"* "):
             await self._untagged(line[2:].lstrip(b" "), read)
         elif line[:1] == b"+":
@@ -145,7 +102,7 @@ class Answering:
             failing = exchange.failing
             reply = told("NO", failing.words, failing.code)
         dialogue.encrypting = command.name == "STARTTLS" and reply.positive
-        dialogue.tell(reply, tag)
+        dialogue.answer(reply, tag)
         if command.name == "LOGOUT":
             dialogue.exchange = None
             self._session.done()

@@ -8,7 +8,7 @@ from gateway.inspector import Reader
 from gateway.interfaces import CLIENT, Denied
 from protocols.imap.appending import Appending
 from protocols.imap.command import Command, begun
-from protocols.imap.dialogue import DENIED, PASSED, Dialogue
+from protocols.imap.dialogue import Dialogue
 from protocols.imap.exchange import Exchange, record
 from protocols.imap.hearing import Hearing
 from protocols.imap.item import Item
@@ -16,6 +16,7 @@ from protocols.imap.refusal import Refusal, bad
 from protocols.imap.reply import Reply, told
 from protocols.imap.saying import say
 from protocols.imap.value import Atom
+from protocols.mailbox.dialogue import DENIED, PASSED
 
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 _CANCEL = b"*"
@@ -114,7 +115,7 @@ class Asking:
             return await say(self._dialogue, self._exchange(command), command)
         reply = told("OK", "Nothing is enabled")
         self._dialogue.session.send(CLIENT, b"* ENABLED\r\n")
-        self._dialogue.tell(reply, command.tag)
+        self._dialogue.answer(reply, command.tag)
         gateway = {"verdict": PASSED, "answer": reply.text.decode("ascii")}
         record(self._dialogue.session, gateway, command=command)
         return reply

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.interfaces import CLIENT, SERVER
-from protocols.imap.dialogue import DENIED, Dialogue
+from protocols.imap.dialogue import Dialogue
 from protocols.imap.examination import Examination, Watched, judged_header
 from protocols.imap.exchange import Exchange, record
 from protocols.imap.item import Item
@@ -15,6 +15,7 @@ from protocols.imap.row import Row
 from protocols.imap.section import cut, split
 from protocols.imap.transfer import Transfer
 from protocols.imap.value import Mark
+from protocols.mailbox.dialogue import DENIED
 from protocols.mime.notice import notice
 from protocols.mime.objection import Objection
 

@@ -5,86 +5,34 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from gateway.inspector import CutOff, Reader
-from gateway.interfaces import CLIENT, Denied, Unreachable, Verdict
+from gateway.inspector import Reader
+from gateway.interfaces import CLIENT, Denied
+from protocols.mailbox import answering
+from protocols.mailbox.dialogue import DENIED, PASSED
 from protocols.pop3.command import Block
-from protocols.pop3.dialogue import DENIED, PASSED, Dialogue
+from protocols.pop3.dialogue import Dialogue
 from protocols.pop3.exchange import Exchange, record
 from protocols.pop3.listing import LINES
 from protocols.pop3.message import Retrieved
 from protocols.pop3.reply import Reply
 
-_BYE = Reply(True, b"Goodbye")
-_CLOSED = Reply(False, b"The server closed the connection")
-_LOST = Reply(False, b"The server is lost")
-_SILENT = Reply(False, b"The server can't be reached")
-_WRONG = Reply(False, b"The server sent what is no POP3; goodbye")
-
 _TIMESTAMP = re.compile(rb"<[!-;=?-~]+@[!-;=?-~]+>")
 """What APOP's digest is made with (RFC 1939, section 7): it looks like a message's identifier."""
 
 
-class Answering:
+class Answering(answering.Answering[Dialogue]):
     """Replies: each of them belongs to a command."""
 
     def __init__(self, dialogue: Dialogue) -> None:
-        self._dialogue = dialogue
+        super().__init__(dialogue)
         self._session = dialogue.session
         self._settings = dialogue.settings
-
-    async def replies(self, read: Reader) -> None:
-        """
-        Until the server has gone.
-
-        @raise Denied: it sent what it must not; with words for the client, if it listens.
-        """
-        dialogue = self._dialogue
-        try:
-            await self._greeting(read)
-            while await read.more():
-                await dialogue.settled()
-                if dialogue.exchange is None:
-                    await self._unasked(read)
-                else:
-                    await self._take(dialogue.exchange, read)
-        except CutOff as cut:
-            dialogue.part(_CLOSED, cut.reason)
-            return
-        except Denied as denied:
-            if dialogue.speaks:
-                denied.reply = denied.reply or _WRONG.written()
-            raise
-        self._ended()
-
-    def _ended(self) -> None:
-        dialogue = self._dialogue
-        if dialogue.quits:
-            dialogue.tell(_BYE)
-            self._session.done()
-        elif dialogue.exchange is None and dialogue.client is not None and dialogue.client.ended:
-            self._session.done()
-        else:
-            dialogue.part(_CLOSED, "the server closed the connection")
-
-    def lost(self, verdict: Verdict) -> None:
-        """The server has reset the connection, or is out of reach."""
-        if self._dialogue.quits:
-            self._dialogue.tell(_BYE)
-            self._session.done()
-        else:
-            self._dialogue.part(_LOST, verdict.reason, verdict.outcome)
-
-    def unreachable(self, error: Unreachable) -> None:
-        """There is no server."""
-        self._dialogue.part(_SILENT, f"server unreachable: {error}")
 
     async def _reply(self, read: Reader, challenges: bool = False) -> Reply:
         return await Reply.read(read, self._settings.reply_bytes, challenges)
 
-    async def _greeting(self, read: Reader) -> None:
-        if not await read.more():
-            return
-        await self._dialogue.settled()
+    async def greeting(self, read: Reader) -> None:
+        """The first reply."""
         reply = await self._reply(read)
         record(self._session, {"verdict": PASSED}, reply=reply)
         if reply.positive:
@@ -103,6 +51,14 @@ class Answering:
         elif not self._dialogue.rights.has_timestamp:
             text = _TIMESTAMP.sub(b"", text)
         return Reply(True, text.strip())
+
+    async def answer(self, read: Reader) -> None:
+        """The next one."""
+        exchange = self._dialogue.exchange
+        if exchange is None:
+            await self._unasked(read)
+        else:
+            await self._take(exchange, read)
 
     async def _unasked(self, read: Reader) -> None:
         """

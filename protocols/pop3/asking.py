@@ -6,8 +6,9 @@ import re
 
 from gateway.inspector import Reader
 from gateway.interfaces import Denied
+from protocols.mailbox.dialogue import DENIED
 from protocols.pop3.command import Command
-from protocols.pop3.dialogue import DENIED, Dialogue
+from protocols.pop3.dialogue import Dialogue
 from protocols.pop3.exchange import Exchange, record
 from protocols.pop3.refusal import Refusal
 from protocols.pop3.reply import Reply
