@@ -68,6 +68,7 @@ class Client(imaplib.IMAP4):
         self.is_readonly = False
         self._cmd_log_len, self._cmd_log_idx = 10, 0
         self._cmd_log: dict[int, object] = {}
+        self._idle_capture = False  # from Python 3.14 on
 
     def read(self, size: int) -> bytes:
         """A literal."""
