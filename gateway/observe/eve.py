@@ -150,6 +150,9 @@ EVE: Mapping[str, Mapping[str, Kind]] = {
 }
 """Event, field: what it is."""
 
+_NEEDED: Mapping[str, tuple[str, ...]] = {"dns": ("version",)}
+"""Fields that an event must have."""
+
 _COMMON: Mapping[str, Kind] = {
     **dict.fromkeys(("timestamp", "event_type", "src_ip", "dest_ip", "proto"), _text),
     **dict.fromkeys(("flow_id", "parent_id", "src_port", "dest_port"), _number),
@@ -177,7 +180,11 @@ def amiss(event: str, fields: Mapping[str, Any]) -> list[str]:
     """
     if event not in TAKEN:
         return []
-    return list(_wrong(event, EVE.get(event, {}), fields))
+    lacking = [name for name in _NEEDED.get(event, ()) if name not in fields]
+    return [
+        *(f"{event!r} has no {name!r}" for name in lacking),
+        *_wrong(event, EVE.get(event, {}), fields),
+    ]
 
 
 def records_amiss(records: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -51,6 +51,22 @@ class EveTests(SynchronousTestCase):
         self.assertEqual(len(amiss("modbus", {"version": 3})), 1)
         self.assertLessEqual(set(EVE), TAKEN)
 
+    def test_lacking(self) -> None:
+        """A field that EVE wants is missed: of DNS, which of its versions it is."""
+        self.assertEqual(amiss("dns", {"version": 3, "type": "request"}), [])
+        self.assertEqual(amiss("dns", {"type": "request"}), ["'dns' has no 'version'"])
+
+    def test_mailboxes_and_terminals(self) -> None:
+        """POP3's and SSH's objects are as deep as EVE's; IMAP and Telnet are events of our own."""
+        client = {"proto_version": "2.0", "software_version": "OpenSSH_9.2p1"}
+        request = {"command": "RETR", "args": ["1"]}
+        self.assertEqual(amiss("ssh", {"client": client}), [])
+        self.assertEqual(amiss("pop3", {"request": request}), [])
+        self.assertEqual(len(amiss("ssh", {"client": {**client, "mood": "bad"}})), 1)
+        self.assertEqual(len(amiss("pop3", {"request": {**request, "mailbox": "x"}})), 1)
+        for event in ("imap", "telnet"):
+            self.assertNotIn(event, TAKEN)
+
     def test_beside(self) -> None:
         """Nothing stands beside the event's own object but what EVE has there."""
         record = {"event_type": "finger", "finger": {}, "timestamp": "x", "service": "finger"}
