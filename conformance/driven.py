@@ -42,7 +42,7 @@ class Run:
     What came of one run.
 
     @ivar outcomes: how each test ended.
-    @ivar connections: TCP connections that clients began.
+    @ivar connections: what clients began: connections by TCP, and flows by UDP if they are taken.
     @ivar sessions: what the gateway's audit says about them.
     @ivar cut_off: the time limit ended it.
     """
@@ -79,10 +79,12 @@ def drive(
         record.write_text("")
         before, started = place.connections(), time.monotonic()
         seconds = min(suite.seconds, max(0.0, until - started))
-        environ = environment(record, [*suite.left_out, *left_out])
+        environ = environment(record, suite.shared, [*suite.left_out, *left_out])
         cut_off = execute(suite, place, environ, tests or suite.tests, seconds)
         took = time.monotonic() - started
         connections = place.connections() - before
+        if inspector:
+            place.settle(connections)
     return Run(read(record), connections, took, place.sessions(), cut_off)
 
 
@@ -129,7 +131,7 @@ def arguments(suite: Suite, tests: Sequence[str]) -> list[str]:
     return ["-m", "pytest", "-q", "--rootdir=.", *options, *tests]
 
 
-def environment(record: Path, left_out: Sequence[str]) -> dict[str, str]:
+def environment(record: Path, shared: bool, left_out: Sequence[str]) -> dict[str, str]:
     """The recorders can be imported, and know where to write and what not to run."""
     return {
         "PATH": os.environ["PATH"],
@@ -139,6 +141,7 @@ def environment(record: Path, left_out: Sequence[str]) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "CONFORMANCE_RECORD": str(record),
         "CONFORMANCE_AUTHORITY": str(authority()),
+        "CONFORMANCE_SHARED": "shared" if shared else "",
         "CONFORMANCE_LEFT_OUT": json.dumps(left_out),
     }
 

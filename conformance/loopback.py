@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from conformance.install import authority, run
 
@@ -46,13 +47,28 @@ SERVICES = Path(__file__).with_name("services")
 COUNTER = """
 table inet conformance {
   counter clients { }
+  set flows { typeof ct id; size 65535; flags dynamic; }
   chain output {
     type filter hook output priority 0;
-    oifname lo tcp flags & (syn|ack) == syn meta mark & 0x4 == 0 counter name clients
+    oifname != lo return
+    meta mark & 0x4 != 0 return
+    tcp flags & (syn|ack) == syn counter name clients
+    meta l4proto udp ct direction original add @flows { ct id }
+    meta l4proto udp ct direction reply meta mark set meta mark | 0x4
   }
 }
 """
-"""Counts what clients begin; the gateway's own connections carry its upstream mark."""
+"""
+Counts what clients begin; the gateway's own connections carry its upstream mark. By UDP, it is
+flows that are counted, as nothing in a datagram says that it is the first. What servers answer by
+UDP is marked, too: on loopback it would be taken for another client's first.
+"""
+
+DATAGRAMS = frozenset({"dns"})
+"""The inspectors that everything by UDP goes through, too."""
+
+SETTLED_SECONDS = 15
+"""Sessions by UDP end when nothing came for some time, and are recorded then."""
 
 CLOSED_PORT = 6
 
@@ -60,7 +76,8 @@ CLOSED_PORT = 6
 class Loopback:
     """One namespace in which a suite runs, as client and server at once."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, inspector: str) -> None:
+        self.inspector = inspector
         self.name = f"conformance{os.getpid()}-{next(NUMBERS)}"
         self.audit = folder / f"audit-{self.name}.json"
         self.log = folder / f"gateway-{self.name}.log"
@@ -71,11 +88,24 @@ class Loopback:
         return ["ip", "netns", "exec", self.name, *command]
 
     def connections(self) -> int:
-        """How many TCP connections clients have begun."""
-        command = self.command("nft", "-j", "list", "counter", "inet", "conformance", "clients")
+        """How many connections clients have begun: TCP's, and flows by UDP if they are taken."""
+        begun = int(self._counted("counter", "clients")["packets"])
+        if self.inspector in DATAGRAMS:
+            begun += len(self._counted("set", "flows").get("elem", ()))
+        return begun
+
+    def _counted(self, kind: str, name: str) -> dict[str, Any]:
+        """What the kernel has counted."""
+        command = self.command("nft", "-j", "list", kind, "inet", "conformance", name)
         output = subprocess.run(command, capture_output=True, check=True).stdout
         listed = json.loads(output)["nftables"]
-        return int(next(item["counter"]["packets"] for item in listed if "counter" in item))
+        return next(item[kind] for item in listed if kind in item)
+
+    def settle(self, connections: int) -> None:
+        """Wait until so many sessions are recorded, for a while."""
+        until = time.monotonic() + SETTLED_SECONDS
+        while self.sessions().total() < connections and time.monotonic() < until:
+            time.sleep(0.2)
 
     def sessions(self) -> Counter[str]:
         """How many sessions the audit records, by how they ended, L{intercepts}'s aside."""
@@ -87,8 +117,9 @@ class Loopback:
             flow["gateway"]["verdict"] for flow in flows if flow["dest_port"] != CLOSED_PORT
         )
 
-    def configure(self, inspector: str) -> None:
-        """A policy by which everything on loopback goes through the service C{inspector}."""
+    def configure(self) -> None:
+        """A policy by which everything on loopback goes through the inspector's service."""
+        inspector = self.inspector
         (self.config / "services").mkdir(parents=True)
         text = GATEWAY.format(audit=self.audit)
         shutil.copy(SERVICES / f"{inspector}.toml", self.config / "services")
@@ -121,12 +152,12 @@ def without_rules(service: str) -> str:
 @contextlib.contextmanager
 def loopback(folder: Path, inspector: str = "") -> Iterator[Loopback]:
     """A namespace that is gone afterwards, with the gateway if C{inspector} says through what."""
-    made = Loopback(folder)
+    made = Loopback(folder, inspector)
     run("ip", "netns", "add", made.name)
     try:
         run(*made.command("ip", "link", "set", "lo", "up"))
         run(*made.command("nft", COUNTER))
-        with gateway(made, inspector) if inspector else contextlib.nullcontext():
+        with gateway(made) if inspector else contextlib.nullcontext():
             yield made
     finally:
         made.clear()
@@ -134,13 +165,13 @@ def loopback(folder: Path, inspector: str = "") -> Iterator[Loopback]:
 
 
 @contextlib.contextmanager
-def gateway(place: Loopback, inspector: str, seconds: float = 180) -> Iterator[None]:
+def gateway(place: Loopback, seconds: float = 180) -> Iterator[None]:
     """
     The real C{twistd tproxygw}, until the end of the block.
 
     @raise RuntimeError: it does not intercept; with its last words.
     """
-    place.configure(inspector)
+    place.configure()
     twistd = [str(Path(sys.executable).with_name("twistd")), "--nodaemon", "--pidfile="]
     folders = ("--config", str(place.config), "--state", str(place.config / "state"))
     command = place.command(*twistd, "tproxygw", *folders, "--control", "")

@@ -127,6 +127,12 @@ AIOSMTPD = Origin(
     ("aiosmtpd==1.4.6", *PYTEST, "pytest-mock", "pytest-asyncio", "setuptools<80"),
 )
 
+DNSPYTHON = Origin(
+    "dnspython",
+    ("dnspython==2.9.2", *PYTEST, "trio"),
+    "dnspython==2.9.2",
+)
+
 CURL = Origin(
     "curl",
     debian="curl",

@@ -15,6 +15,7 @@ from conformance.origins import (
     CACHE_TESTS,
     CPYTHON,
     CURL,
+    DNSPYTHON,
     GUNICORN,
     HTTPX,
     PYFTPDLIB,
@@ -47,6 +48,7 @@ class Suite:
     @ivar inspectors: the inspectors it is driven through, one run for each.
     @ivar left_out: tests that are not run, by pattern, and why.
     @ivar seconds: time limit for one run.
+    @ivar shared: its servers have to let the gateway use their UDP addresses.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Suite:
     inspectors: tuple[str, ...] = ("relay",)
     left_out: Mapping[str, str] = field(factory=dict)
     seconds: float = 180
+    shared: bool = False
 
 
 OUTSIDE = "needs servers outside of this machine"
@@ -66,6 +69,7 @@ SMTP = ("relay", "smtp")
 FTP = ("relay", "ftp")
 POP3 = ("pop3",)
 IMAP = ("imap",)
+DNS = ("dns",)
 
 SUITES = (
     Suite(
@@ -164,6 +168,27 @@ SUITES = (
     ),
     Suite("twisted-pop3", TWISTED, Runner.TRIAL, ("twisted.mail.test.test_pop3",), POP3),
     Suite("twisted-imap", TWISTED, Runner.TRIAL, ("twisted.mail.test.test_imap",), IMAP),
+    Suite(
+        "dnspython",
+        DNSPYTHON,
+        Runner.PYTEST,
+        (
+            "tests/test_async.py",
+            "tests/test_query.py",
+            "tests/test_resolver.py",
+            "tests/test_xfr.py",
+        ),
+        DNS,
+        shared=True,
+    ),
+    Suite(
+        "twisted-dns",
+        TWISTED,
+        Runner.TRIAL,
+        ("twisted.names.test.test_names",),
+        DNS,
+        shared=True,
+    ),
     Suite("twisted-smtp", TWISTED, Runner.TRIAL, ("twisted.mail.test.test_smtp",), SMTP),
     Suite(
         "twisted-tcp",

@@ -8,6 +8,8 @@ import unittest
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import shared  # noqa: F401
+
 
 class Noting:
     """Writes one line a test, at once: what a time limit cuts off is not lost. Of a result."""

@@ -7,6 +7,8 @@ import os
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import shared  # noqa: F401
+
 
 def pytest_collection_modifyitems(config, items):
     """Called by pytest when it has found the tests."""

@@ -39,8 +39,14 @@ class ArgumentsTests(SynchronousTestCase):
 
     def test_left_out(self) -> None:
         """The recorders are told which tests are left out."""
-        told = environment(Path("record"), ["tests/a.py::b"])
+        told = environment(Path("record"), False, ["tests/a.py::b"])
         self.assertEqual(json.loads(told["CONFORMANCE_LEFT_OUT"]), ["tests/a.py::b"])
+
+    def test_shared(self) -> None:
+        """Servers share their addresses if the suite says so, and only then."""
+        for shared in (True, False):
+            told = environment(Path("record"), shared, [])
+            self.assertIs(bool(told["CONFORMANCE_SHARED"]), shared)
 
     def test_some(self) -> None:
         """Only the tests asked for are run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections import Counter
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -9,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from conformance.__main__ import named, tasks
 from conformance.comparison import Difference
 from conformance.driven import Run
-from conformance.loopback import SERVICES
+from conformance.loopback import DATAGRAMS, SERVICES
 from conformance.suites import SUITES
 from conformance.verdict import Verdict, table
 
@@ -36,6 +37,16 @@ class TasksTests(SynchronousTestCase):
         """A suite that is named is driven through an inspector that it does not list."""
         (task,) = tasks([named("pyftpdlib")], "http")
         self.assertEqual((task.suite.name, task.inspectors), ("pyftpdlib", ("http",)))
+
+    def test_datagrams(self) -> None:
+        """What is counted by UDP is what services take by UDP: else all of it went past."""
+        services = {file.stem: tomllib.loads(file.read_text()) for file in SERVICES.glob("*.toml")}
+        taken = {
+            name
+            for name, service in services.items()
+            if any("udp" in rule.get("protocol", "tcp") for rule in service["rule"])
+        }
+        self.assertEqual(taken, DATAGRAMS)
 
     def test_services(self) -> None:
         """Every inspector that a suite lists has a service."""
