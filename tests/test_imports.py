@@ -176,6 +176,7 @@ MAY_IMPORT = {
     "protocols.scanners.clamd.reply": ("protocols.scanners.fault",),
     "protocols.scanners.clamd.version": (),
     "protocols.mime": (
+        "gateway.envelope",
         "gateway.interfaces",
         "gateway.inspector",
         "protocols.magic",
@@ -195,8 +196,6 @@ MAY_IMPORT = {
         "protocols.mime",
         "protocols.pop3",
         "protocols.sasl",
-        "protocols.smtp.content",
-        "protocols.smtp.grammar.refusal",
         "protocols.tls.encryption",
     ),
     "protocols.imap": (
@@ -207,8 +206,6 @@ MAY_IMPORT = {
         "protocols.mailbox",
         "protocols.mime",
         "protocols.sasl",
-        "protocols.smtp.content",
-        "protocols.smtp.grammar.refusal",
         "protocols.tls.encryption",
     ),
     "protocols.smtp.grammar": (

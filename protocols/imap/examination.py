@@ -10,11 +10,11 @@ from gateway.interfaces import ISession
 from protocols.imap.refusal import Refusal
 from protocols.imap.section import split
 from protocols.imap.settings import ImapSettings
+from protocols.mime.lines import Rules, Whole, repaired
 from protocols.mime.message import Message
 from protocols.mime.objection import Objection
-from protocols.smtp.content.lines import Rules, Whole, repaired
-from protocols.smtp.content.stacked import Stacked
-from protocols.smtp.grammar.refusal import Refusal as Unfit
+from protocols.mime.stacked import Stacked
+from protocols.mime.unfit import Rejected, Unfit
 
 OBJECTIONS = (Objection, Unfit)
 """What an examination raises: the message is refused."""
@@ -88,14 +88,13 @@ class Examination:
         if isinstance(error, Objection):
             words = error.summary or "It has something that is not allowed here"
             return _as_it_is(Refusal(words, by=error.by, code="CANNOT"), error.reason)
-        if self.failed:
-            words = "The message can't be examined now; try again later"
-            return Refusal(words, error.reason, "stack", "UNAVAILABLE")
-        if self._stacked is not None and self._stacked.verdict == "denied":
-            words = "It was refused by an examination"
-            return Refusal(words, error.reason, "stack", "CANNOT")
+        if isinstance(error, Rejected):
+            if error.later:
+                words = "The message can't be examined now; try again later"
+                return Refusal(words, error.reason, "stack", "UNAVAILABLE")
+            return Refusal("It was refused by an examination", error.reason, "stack", "CANNOT")
         words = "It has lines that are not allowed here"
-        return _as_it_is(Refusal(words, by=error.by, code="CANNOT"), error.reason)
+        return Refusal(words, error.reason, error.by, "CANNOT")
 
     # For the record
 

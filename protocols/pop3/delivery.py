@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.interfaces import CLIENT, ISession
+from protocols.mime.lines import END, stuffed
 from protocols.pop3.reply import Reply
-from protocols.smtp.content.lines import END, stuffed
 
 _UNKNOWN_SIZE = Reply(True, b"Message follows")
 

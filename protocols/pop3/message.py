@@ -14,18 +14,18 @@ from typing import Any
 from gateway.envelope import Envelope
 from gateway.inspector import Reader, Waits
 from gateway.interfaces import ISession
+from protocols.mime.dotted import Dotted
+from protocols.mime.lines import Rules
 from protocols.mime.message import Message
 from protocols.mime.notice import beginning, notice
 from protocols.mime.objection import Objection
+from protocols.mime.stacked import Stacked
+from protocols.mime.unfit import Rejected, Unfit
 from protocols.pop3.command import Command
 from protocols.pop3.delivery import Delivery
 from protocols.pop3.refusal import Refusal
 from protocols.pop3.reply import Reply
 from protocols.pop3.settings import Pop3Settings
-from protocols.smtp.content.dotted import Dotted
-from protocols.smtp.content.lines import Rules
-from protocols.smtp.content.stacked import Stacked
-from protocols.smtp.grammar.refusal import Refusal as Unfit
 
 LARGEST = 1 << 30
 """Bytes of a refused message that are read to its end, so that the session can go on."""
@@ -121,13 +121,10 @@ class Retrieved:
         if isinstance(error, Objection):
             words = error.summary or "It has something that is not allowed here"
             return Refusal(words, error.reason, error.by)
-        verdict = self._stacked.verdict if self._stacked is not None else ""
-        if verdict in ("denied", "failed"):
-            words = _LATER if verdict == "failed" else "It was refused by an examination"
+        if isinstance(error, Rejected):
+            words = _LATER if error.later else "It was refused by an examination"
             return Refusal(words, error.reason, "stack")
-        refusal = Refusal("It has lines that are not allowed here", by=error.by)
-        refusal.reason = error.reason  # which says already what refused it
-        return refusal
+        return Refusal("It has lines that are not allowed here", error.reason, error.by)
 
     async def _replace(self, source: Dotted, refusal: Refusal) -> None:
         """

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from protocols.mime.lines import BLOCK, Whole
 from protocols.smtp.content.chunk import Chunk
 from protocols.smtp.content.content import Content
-from protocols.smtp.content.lines import BLOCK, Whole
 from protocols.smtp.grammar.refusal import Refusal
 from protocols.smtp.grammar.reply import Reply
 from protocols.smtp.server import LAST, Server

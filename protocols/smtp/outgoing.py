@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.interfaces import SERVER, ISession
-from protocols.smtp.content.lines import END, stuffed
+from protocols.mime.lines import END, stuffed
 from protocols.smtp.grammar.refusal import Refusal
 from protocols.smtp.grammar.reply import Reply
 from protocols.smtp.server import CONTENT, Server

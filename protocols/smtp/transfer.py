@@ -15,10 +15,11 @@ from attrs import frozen
 from gateway.envelope import Envelope, SmtpEnvelope
 from gateway.inspector import Reader, Waits
 from gateway.interfaces import Denied, ISession
+from protocols.mime.dotted import Dotted
+from protocols.mime.unfit import Unfit
 from protocols.smtp.chunked import Chunked
 from protocols.smtp.content.chunk import Chunk
-from protocols.smtp.content.content import Content
-from protocols.smtp.content.dotted import Dotted
+from protocols.smtp.content.content import Content, unfit
 from protocols.smtp.grammar.refusal import Refusal
 from protocols.smtp.grammar.reply import Reply
 from protocols.smtp.outgoing import Outgoing
@@ -107,8 +108,8 @@ class Transfer:
                 await outgoing.put_rest(last)
                 last = piece
             reply = await outgoing.end(last)
-        except Refusal as refused:
-            reply = await self._refuse(source, outgoing, content, mail, refused)
+        except (Refusal, Unfit) as error:
+            reply = await self._refuse(source, outgoing, content, mail, _told(error))
         else:
             self._record(mail, content, reply)
         finally:
@@ -158,7 +159,8 @@ class Transfer:
                 return Reply.of(250, f"2.0.0 {chunk.size} octets received")
             reply = await chunked.end()
             self._record(mail, chunked.content, reply)
-        except Refusal as refused:
+        except (Refusal, Unfit) as error:
+            refused = _told(error)
             self.refused = refused.reason, refused.by
             await chunk.skip(refused, GREEDY * self._settings.message_bytes)
             reply = refused.reply
@@ -192,3 +194,7 @@ class Transfer:
         if self._chunked is not None:
             self._chunked.content.cancel()
         self._chunked = None
+
+
+def _told(error: Refusal | Unfit) -> Refusal:
+    return unfit(error) if isinstance(error, Unfit) else error

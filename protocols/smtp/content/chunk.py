@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.inspector import Reader, Waits
 from gateway.interfaces import Denied
-from protocols.smtp.content.lines import BLOCK
+from protocols.mime.lines import BLOCK
 from protocols.smtp.grammar.refusal import Refusal
 
 

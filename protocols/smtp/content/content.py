@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.envelope import NO_ENVELOPE, Envelope
 from gateway.interfaces import ISession
+from protocols.mime.lines import Rules
 from protocols.mime.message import Message
 from protocols.mime.objection import Kind, Objection
-from protocols.smtp.content.lines import Rules
-from protocols.smtp.content.stacked import Stacked
+from protocols.mime.stacked import Stacked
+from protocols.mime.unfit import Rejected, Unfit
 from protocols.smtp.grammar.refusal import Refusal, refusal
-from protocols.smtp.grammar.reply import DISCARDED, configured
+from protocols.smtp.grammar.reply import DISCARDED, Reply, configured
 from protocols.smtp.rules import AttachmentRule, HeaderRule
 from protocols.smtp.settings import SMTPSettings
 
@@ -21,6 +23,40 @@ _CODES: Mapping[Kind, tuple[int, str]] = {
     Kind.TOO_LARGE: (552, "5.3.4"),
     Kind.TOO_MANY: (550, "5.7.1"),
 }
+
+_UNFIT: Mapping[str, tuple[int, str]] = {
+    # Postfix has the same words for it (5.6.11 is registered for bare newlines).
+    "bare_newline": (550, "5.6.11 The message has a lone CR or LF, or a NUL"),
+    "line_bytes": (554, "5.6.0 A line of the message is too long"),
+}
+
+REFUSED = Reply.of(550, "5.7.1 The message was refused")
+LATER = Reply.of(451, "4.7.1 The message can't be examined; try again later")
+
+_ASIDE = re.compile(r"250 2\.0\.0 Set aside as [!-~]{1,100}")
+"""What a scanner says of a message that goes nowhere, and is kept."""
+
+_UNPRINTABLE = re.compile("[^ -~]")
+_WORDS = 400
+"""Letters of a stacked inspector's words, at most."""
+
+
+def unfit(error: Unfit) -> Refusal:
+    """The same in SMTP's words; a stacked inspector's are the client's as they are, if SMTP's."""
+    if isinstance(error, Rejected):
+        return Refusal(_reply(error.reply, LATER if error.later else REFUSED), error.reason)
+    return refusal(*_UNFIT[error.by], error.reason, error.by)
+
+
+def _reply(said: bytes, otherwise: Reply) -> Reply:
+    text = _UNPRINTABLE.sub(" ", said.decode("utf-8", "replace").removesuffix("\r\n")).strip()
+    if _ASIDE.fullmatch(text):
+        return Reply.of(250, text[4:])
+    try:
+        return configured(text)
+    except ValueError:
+        status = otherwise.status
+        return Reply.of(otherwise.code, f"{status} {text[:_WORDS]}") if text else otherwise
 
 
 def _refused(objection: Objection) -> Refusal:
@@ -73,6 +109,7 @@ class Content:
         The next block; what is ready of the message is given back, in whole lines.
 
         @raise Refusal: the message is refused.
+        @raise Unfit: it is, by a stacked inspector; here and below.
         """
         self.size += len(block)
         if self.size > self._settings.message_bytes:

@@ -13,9 +13,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from gateway.inspector import Reader, StreamInspector
 from gateway.interfaces import CLIENT, SERVER, Outcome
 from gateway.testing import FakeSession, every_split
-from protocols.smtp.content.dotted import Dotted
-from protocols.smtp.content.lines import Rules, Whole, stuffed
-from protocols.smtp.grammar.refusal import Refusal
+from protocols.mime.dotted import Dotted
+from protocols.mime.lines import Rules, Whole, stuffed
+from protocols.mime.unfit import Unfit
 from protocols.smtp.rules import AttachmentRule, HeaderRule
 from protocols.smtp.settings import SMTPSettings
 from tests.protocols.smtp.conversations import DATA, OK, TAKEN, said, talk
@@ -162,7 +162,7 @@ class Taker(StreamInspector):
         try:
             while block := await source.block():
                 self.session.send(SERVER, block)
-        except Refusal:
+        except Unfit:
             self.session.record("refused", ended=await source.skip(100000))
         else:
             self.session.record("taken")
@@ -438,7 +438,7 @@ class WholeTests(SynchronousTestCase):
         """A lone CR, LF or NUL is denied, wherever the cut is; so is a line that is too long."""
         for pieces in ([b"a\n"], [b"a\rb\r\n"], [b"a\r", b"b\n"], [b"\0\r\n"], [b"a" * 1000]):
             whole = Whole(Rules(False, 998))
-            with self.assertRaises(Refusal):
+            with self.assertRaises(Unfit):
                 for piece in pieces:
                     whole.feed(piece)
                     while whole.block():

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import CLIENT, SERVER, Outcome
 from gateway.testing import FakeSession, every_split
-from protocols.smtp.content.lines import END, stuffed
+from protocols.mime.lines import END, stuffed
 from protocols.smtp.grammar.command import parse_command
 from protocols.smtp.settings import SMTPSettings
 from tests.protocols.smtp.conversations import DATA, ENVELOPE, HELLO, OK, TAKEN, said, talk

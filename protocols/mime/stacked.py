@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 from zlib import adler32
 
@@ -11,21 +10,8 @@ from zope.interface import implementer
 
 from gateway.envelope import Envelope
 from gateway.interfaces import ISession, ISink, Outcome
-from protocols.smtp.content.lines import Rules, Whole
-from protocols.smtp.grammar.refusal import Refusal
-from protocols.smtp.grammar.reply import Reply, configured
-
-REFUSED = Reply.of(550, "5.7.1 The message was refused")
-
-
-LATER = Reply.of(451, "4.7.1 The message can't be examined; try again later")
-
-_ASIDE = re.compile(r"250 2\.0\.0 Set aside as [!-~]{1,100}")
-"""What a scanner says of a message that goes nowhere, and is kept."""
-
-_UNPRINTABLE = re.compile("[^ -~]")
-_WORDS = 400
-"""Letters of a stacked inspector's words, at most."""
+from protocols.mime.lines import Rules, Whole
+from protocols.mime.unfit import Rejected
 
 
 @implementer(ISink)
@@ -47,7 +33,7 @@ class Stacked:
         self._service = service
         self._sums = [1, 1]  # of what went in, and what came out
         self._ready: list[bytes] = []
-        self._refused: Refusal | None = None
+        self._refused: Rejected | None = None
         self._over = self._feeding = False
         self._awaited: Deferred[None] | None = None
         self._flushing: Deferred[None] | None = None
@@ -59,7 +45,7 @@ class Stacked:
         """
         The next block; what came out so far is given back.
 
-        @raise Refusal: the message was refused; here and below.
+        @raise Unfit: the message was refused; here and below.
         """
         self._sums[0] = adler32(block, self._sums[0])
         self._feeding = True
@@ -77,7 +63,7 @@ class Stacked:
         """
         The next piece that comes out; empty when that was all.
 
-        @raise Refusal: see L{feed}.
+        @raise Unfit: see L{feed}.
         """
         while self._refused is not None or not self.verdict:
             piece = self._take()
@@ -133,10 +119,10 @@ class Stacked:
         self._tell()
 
     def denied(self, reason: str, reply: bytes, outcome: Outcome) -> None:
-        """See L{ISink.denied}. A reply that is one of SMTP's is the client's as it is."""
+        """See L{ISink.denied}."""
         failed = outcome is Outcome.FAILED
         self.verdict = "failed" if failed else "denied"
-        self._refused = Refusal(_reply(reply, LATER if failed else REFUSED), reason)
+        self._refused = Rejected(reason, reply, failed)
         self._over = True
         self._tell()
 
@@ -144,14 +130,3 @@ class Stacked:
         awaited, self._awaited = self._awaited, None
         if awaited is not None:
             awaited.callback(None)
-
-
-def _reply(said: bytes, otherwise: Reply) -> Reply:
-    text = _UNPRINTABLE.sub(" ", said.decode("utf-8", "replace").removesuffix("\r\n")).strip()
-    if _ASIDE.fullmatch(text):
-        return Reply.of(250, text[4:])
-    try:
-        return configured(text)
-    except ValueError:
-        status = otherwise.status
-        return Reply.of(otherwise.code, f"{status} {text[:_WORDS]}") if text else otherwise

@@ -20,7 +20,7 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from protocols.smtp.grammar.refusal import Refusal, refusal
+from protocols.mime.unfit import Unfit
 
 BLOCK = 65536
 """Bytes of a block, about."""
@@ -62,19 +62,14 @@ def repaired(lines: bytes) -> bytes:
     return _LONE.sub(b"\r\n", lines).replace(b"\0", b"")
 
 
-def bare_newline() -> Refusal:
-    """
-    A lone CR or LF, or a NUL, which is not to be repaired. Postfix has the same
-    words for it (5.6.11 is registered for bare newlines).
-    """
-    reason = "a message with a lone CR or LF, or a NUL"
-    return refusal(550, "5.6.11 The message has a lone CR or LF, or a NUL", reason, "bare_newline")
+def bare_newline() -> Unfit:
+    """A lone CR or LF, or a NUL, which is not to be repaired."""
+    return Unfit("a message with a lone CR or LF, or a NUL", "bare_newline")
 
 
-def long_line(limit: int) -> Refusal:
+def long_line(limit: int) -> Unfit:
     """A line of more than C{limit} bytes."""
-    reason = f"a line of more than {limit} bytes in a message"
-    return refusal(554, "5.6.0 A line of the message is too long", reason, "line_bytes")
+    return Unfit(f"a line of more than {limit} bytes in a message", "line_bytes")
 
 
 def good(lines: bytes, rules: Rules) -> int:
@@ -112,7 +107,7 @@ class Fold:
         """
         A piece of the line.
 
-        @raise Refusal: it is not base64.
+        @raise Unfit: it is not base64.
         """
         if not _BASE64.fullmatch(text):
             raise long_line(self._limit)
@@ -148,7 +143,7 @@ class Whole:
         Lines that are complete; empty if there are none. What the rules say of
         the next ones may depend on what becomes of these.
 
-        @raise Refusal: a line is too long, or has a lone CR or LF, or a NUL.
+        @raise Unfit: a line is too long, or has a lone CR or LF, or a NUL.
         """
         if self._fold is not None:
             out = self._folded(self._fold)

@@ -6,7 +6,7 @@ import re
 
 from gateway.inspector import Reader, Waits
 from gateway.interfaces import Denied
-from protocols.smtp.content.lines import (
+from protocols.mime.lines import (
     Fold,
     Rules,
     bare_newline,
@@ -47,7 +47,7 @@ class Dotted:
         """
         The next block; empty at the end.
 
-        @raise Refusal: a line is too long, or has a lone CR or LF or a NUL
+        @raise Unfit: a line is too long, or has a lone CR or LF or a NUL
             (unless they are repaired). All lines before it were given back.
         @raise Denied: the client has gone.
         """
