@@ -1,11 +1,10 @@
-"""What the end-to-end tests of IMAP subclass: dovecot, and mailboxes."""
+"""What the end-to-end tests of POP3 and IMAP subclass: dovecot, and mailboxes."""
 
 from __future__ import annotations
 
-from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from cryptography import x509
 
@@ -15,34 +14,19 @@ from tests.observe.reading import told
 
 SECONDS = 20
 NOBODY = 65534
-NAME = "imap.example"
 
 DOVECOT = """
 base_dir = {folder}/run
 state_dir = {folder}/run
 log_path = {folder}/log
-protocols = imap
+protocols = {protocol}
 listen = {host}
 ssl = yes
 ssl_cert = <{folder}/pem
 ssl_key = <{folder}/pem
 disable_plaintext_auth = no
-auth_mechanisms = plain login cram-md5
 auth_failure_delay = 0
 first_valid_uid = 1
-mail_location = maildir:{folder}/mail/%u:LAYOUT=fs
-imap_capability = +COMPRESS=DEFLATE
-namespace inbox {{
-  inbox = yes
-  separator = /
-  mailbox Archive {{
-    auto = create
-    special_use = \\Archive
-  }}
-  mailbox Secret {{
-    auto = create
-  }}
-}}
 passdb {{
   driver = passwd-file
   args = scheme=plain {folder}/users
@@ -68,38 +52,53 @@ MZ, a program
 --x--
 """
 MAILS = {"1": GOOD, "2": BAD, "3": GOOD.replace(b"good", b"also good")}
-USERS = ("joe", "ann", "bob", "eve", "sue", "kim")
 
 
-@cache
-def server_pem() -> bytes:
-    """The server's certificate: its name and address."""
-    names: list[x509.GeneralName] = [x509.DNSName(NAME), x509.IPAddress(ip_address(SERVER))]
-    return public().issue(NAME, names=names).pem
+class MailboxCase(SceneCase):
+    """
+    Mailboxes with three messages each, of which one may not pass where programs may not.
 
+    @cvar protocol: what dovecot and the records call it.
+    @cvar port: where dovecot listens.
+    @cvar name: the server's, in its certificate.
+    @cvar users: who has a mailbox.
+    @cvar dovecot: more settings.
+    """
 
-class ImapCase(SceneCase):
-    """Mailboxes with three messages each."""
+    protocol: ClassVar[str]
+    port: ClassVar[int]
+    name: ClassVar[str]
+    users: ClassVar[tuple[str, ...]]
+    dovecot: ClassVar[str]
 
     def prepare(self) -> None:
         """dovecot, and mailboxes."""
         super().prepare()
         folder = self.scene.folder / "dovecot"
         (folder / "run").mkdir(parents=True)
-        (folder / "users").write_text("".join(f"{user}:{{PLAIN}}sesame\n" for user in USERS))
-        (folder / "pem").write_bytes(server_pem())
-        for user in USERS:
+        (folder / "users").write_text("".join(f"{user}:{{PLAIN}}sesame\n" for user in self.users))
+        names: list[x509.GeneralName] = [
+            x509.DNSName(self.name),
+            x509.IPAddress(ip_address(SERVER)),
+        ]
+        (folder / "pem").write_bytes(public().issue(self.name, names=names).pem)
+        for user in self.users:
             self.fill(folder / "mail" / user)
             (folder / "home" / user).mkdir(parents=True)
         for path in (folder / "home", *(folder / "home").iterdir()):
             path.chmod(0o777)
         settings = folder / "dovecot.conf"
-        settings.write_text(DOVECOT.format(folder=folder, host=SERVER, nobody=NOBODY))
+        settings.write_text(
+            (DOVECOT + self.dovecot).format(
+                folder=folder, host=SERVER, nobody=NOBODY, protocol=self.protocol
+            )
+        )
         with (folder / "output").open("wb") as output:
             self.server.start(
                 "/usr/sbin/dovecot", "-F", "-c", str(settings), stdout=output, stderr=output
             )
-        self.wait(lambda: self.listens(143), f"dovecot: {(folder / 'output').read_text()}", SECONDS)
+        said = (folder / "output").read_text()
+        self.wait(lambda: self.listens(self.port), f"dovecot: {said}", SECONDS)
 
     @staticmethod
     def fill(mailbox: Path) -> None:
@@ -115,11 +114,12 @@ class ImapCase(SceneCase):
         with self.server.socket(family(SERVER)) as probe:
             return probe.connect_ex((SERVER, port)) == 0
 
-    def records(self, command: str) -> list[dict[str, Any]]:
-        """The records of commands of one kind so far."""
-        found = [one for one in self.scene.records() if one["event_type"] == "imap"]
-        requests = [one for one in found if "request" in one["imap"]]
-        return [told(one) for one in requests if one["imap"]["request"]["command"] == command]
+    def records(self, *commands: str) -> list[dict[str, Any]]:
+        """The records of commands of some kinds so far."""
+        name = self.protocol
+        found = [one for one in self.scene.records() if one["event_type"] == name]
+        requests = [one for one in found if "request" in one[name]]
+        return [told(one) for one in requests if one[name]["request"]["command"] in commands]
 
     def denied(self, command: str) -> list[str]:
         """What did not let commands of one kind pass."""

@@ -16,14 +16,12 @@ from typing import Any, ClassVar
 from cryptography import x509
 
 from gateway.lab.namespace import Namespace
-from gateway.tls.key import write_root
 from tests.netns.case import hear
 from tests.netns.ftp_case import CONTENT, FTP, FtpCase
 from tests.netns.ftp_clients import SECONDS
 from tests.netns.ftp_servers import SERVERS, Server
 from tests.netns.mail.certificate import certificate
-from tests.netns.scene import ZONES
-from tests.netns.tls_case import TRUST, gateway_root, pem, public, public_root
+from tests.netns.tls_case import TRUST, TrustingCase, public
 from tests.observe.reading import told
 
 HOST = "203.0.113.9"
@@ -107,7 +105,7 @@ CLIENTS: dict[str, Callable[[Namespace, Path, Server, bool], None]] = {
 }
 
 
-class InspectedTests(FtpCase):
+class InspectedTests(TrustingCase, FtpCase):
     """Real clients, and servers that demand TLS everywhere; the gateway reads every command."""
 
     services: ClassVar[dict[str, str]] = {"ftp": EXPLICIT, "ftps": IMPLICIT}
@@ -115,15 +113,10 @@ class InspectedTests(FtpCase):
     servers = NAMES
     pem = servers_pem()
 
-    def begin(self) -> None:
-        """Write the root and the authorities beside the configuration, then start."""
-        self.scene.configure(self.services, self.gateway, ZONES)
-        write_root(self.scene.config / "root.pem", gateway_root())
-        public_pem = pem(public_root().issued.certificate)
-        (self.scene.config / "public.pem").write_bytes(public_pem)
-        (self.scene.folder / "gateway.crt").write_bytes(pem(gateway_root().certificate))
+    def launch(self) -> None:
+        """With something to put."""
         (self.scene.folder / "content").write_bytes(CONTENT)
-        self.scene.daemon.start()
+        super().launch()
 
     def visit(self, client: str, server: Server, passive: bool) -> None:
         """A file goes and comes whole; all of it in TLS, on both sides, and all of it is seen."""

@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import imaplib
 import ssl
-from pathlib import Path
 from typing import ClassVar
 
 from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientError
 
-from gateway.tls.key import write_root
 from tests.netns.case import SERVER, hear
-from tests.netns.imap_case import BAD, GOOD, MAILS, NAME, SECONDS, ImapCase
+from tests.netns.mailbox_case import BAD, GOOD, MAILS, SECONDS, MailboxCase
 from tests.netns.scene import ZONES
-from tests.netns.tls_case import TRUST, gateway_root, pem, public_root
+from tests.netns.tls_case import TrustingCase
+
+NAME = "imap.example"
+
+DOVECOT = """
+auth_mechanisms = plain login cram-md5
+mail_location = maildir:{folder}/mail/%u:LAYOUT=fs
+imap_capability = +COMPRESS=DEFLATE
+namespace inbox {{
+  inbox = yes
+  separator = /
+  mailbox Archive {{
+    auto = create
+    special_use = \\Archive
+  }}
+  mailbox Secret {{
+    auto = create
+  }}
+}}
+"""
 
 SERVICE = """
 inspector = "imap"
@@ -110,25 +127,20 @@ SECTIONS = [
 ]
 
 
-class ImapTests(ImapCase):
+class ImapCase(MailboxCase):
+    """By IMAP."""
+
+    protocol = "imap"
+    port = 143
+    name = NAME
+    users = ("joe", "ann", "bob", "eve", "sue", "kim")
+    dovecot = DOVECOT
+
+
+class ImapTests(TrustingCase, ImapCase):
     """One of the three messages may not pass."""
 
     services: ClassVar = {"imap": SERVICE, "imaps": IMPLICIT}
-    gateway = TRUST
-
-    def begin(self) -> None:
-        """Write the root and the authorities beside the configuration, then start."""
-        self.scene.configure(self.services, self.gateway, ZONES)
-        write_root(self.scene.config / "root.pem", gateway_root())
-        root = pem(public_root().issued.certificate)
-        (self.scene.config / "public.pem").write_bytes(root)
-        self.trusted.write_bytes(pem(gateway_root().certificate))
-        self.scene.daemon.start()
-
-    @property
-    def trusted(self) -> Path:
-        """What clients believe."""
-        return self.scene.folder / "gateway.crt"
 
     def test_curl(self) -> None:
         """In plain text, by STARTTLS, and on port 993; whole messages, and parts."""

@@ -11,14 +11,12 @@ from threading import Thread
 from typing import ClassVar
 
 from gateway.lab.namespace import CommandFailed
-from gateway.tls.key import write_root
 from tests.netns.case import CLIENT, SERVER, hear
 from tests.netns.mail import PASSWORD, USERNAME
 from tests.netns.mail.case import SmtpCase, smtp
 from tests.netns.mail.client import FROM, HELO, TO
 from tests.netns.mail.server import Exim, Postfix
-from tests.netns.scene import ZONES
-from tests.netns.tls_case import TRUST, gateway_root, pem, public, public_root
+from tests.netns.tls_case import TrustingCase, public
 from tests.observe.reading import told
 
 NAME = "mail.b.example"
@@ -46,7 +44,7 @@ def server_pem() -> bytes:
     return public().issue(NAME).pem
 
 
-class InspectedTests(SmtpCase):
+class InspectedTests(TrustingCase, SmtpCase):
     """Real clients and servers; the gateway reads all mail, and all of it comes in TLS."""
 
     servers: ClassVar = {OPEN: Postfix, LOGIN: Exim, SMTPS: Exim}
@@ -58,7 +56,6 @@ class InspectedTests(SmtpCase):
         "around": TLS.format(server=SERVER),
         "inside": 'inspector = "smtp"\n[smtp]\nauth = "always"\n',
     }
-    gateway = TRUST
 
     def make_certificate(self, folder: Path) -> Path:
         """By somebody whom the gateway believes."""
@@ -66,23 +63,10 @@ class InspectedTests(SmtpCase):
         path.write_bytes(server_pem())
         return path
 
-    def begin(self) -> None:
-        """Write the root and the authorities beside the configuration, then start."""
-        self.scene.configure(self.services, self.gateway, ZONES)
-        write_root(self.scene.config / "root.pem", gateway_root())
-        (self.scene.config / "public.pem").write_bytes(pem(public_root().issued.certificate))
-        self.root.write_bytes(pem(gateway_root().certificate))
-        self.scene.daemon.start()
-
-    @property
-    def root(self) -> Path:
-        """What the clients believe."""
-        return self.scene.folder / "gateway.crt"
-
     @property
     def context(self) -> ssl.SSLContext:
         """As a careful program has it."""
-        return ssl.create_default_context(cafile=f"{self.root}")
+        return ssl.create_default_context(cafile=f"{self.trusted}")
 
     def swaks(self, port: int, subject: str, *options: str) -> str:
         """Send a mail. The whole dialogue is given back."""
@@ -93,7 +77,7 @@ class InspectedTests(SmtpCase):
 
     def verified(self, port: int, subject: str, *options: str) -> str:
         """The same in TLS, by a client that believes the gateway's root only."""
-        trust = ("--tls-verify", "--tls-ca-path", f"{self.root}", "--tls-sni", NAME)
+        trust = ("--tls-verify", "--tls-ca-path", f"{self.trusted}", "--tls-sni", NAME)
         return self.swaks(port, subject, *trust, *options)
 
     def came_in_tls(self, port: int, subject: str) -> None:
@@ -121,7 +105,7 @@ class InspectedTests(SmtpCase):
         client.quit()
         self.client.run(
             *("curl", "-sS", "--crlf", "--ssl-reqd", "--resolve", f"{NAME}:{OPEN}:{SERVER}"),
-            *("--cacert", f"{self.root}", f"smtp://{NAME}:{OPEN}/{HELO}"),
+            *("--cacert", f"{self.trusted}", f"smtp://{NAME}:{OPEN}/{HELO}"),
             *("--mail-from", FROM, "--mail-rcpt", TO, "--upload-file", "-"),
             input="Subject: by curl\n\nx\n",
         )
@@ -135,13 +119,13 @@ class InspectedTests(SmtpCase):
         said = self.client.run(
             *("openssl", "s_client", "-starttls", "smtp", "-connect", f"{SERVER}:{OPEN}"),
             *("-servername", NAME, "-verify_hostname", NAME, "-verify_return_error"),
-            *("-CAfile", f"{self.root}", "-quiet", "-crlf"),
+            *("-CAfile", f"{self.trusted}", "-quiet", "-crlf"),
             input="EHLO c\nQUIT\n",
         )
         self.assertIn("CHUNKING", said)
         self.assertNotIn("STARTTLS", said)
         said = self.client.run(
-            *("posttls-finger", "-c", "-l", "secure", "-F", f"{self.root}"),
+            *("posttls-finger", "-c", "-l", "secure", "-F", f"{self.trusted}"),
             *(f"[{SERVER}]:{OPEN}", NAME),
         )
         self.assertIn("Verified TLS connection established", said)
@@ -153,7 +137,7 @@ class InspectedTests(SmtpCase):
         relay.relay(
             *(SERVER, OPEN),
             smtp_tls_security_level="may",
-            smtp_tls_CAfile=self.root,
+            smtp_tls_CAfile=self.trusted,
             smtp_tls_loglevel=1,
         )
         with self.client.entered():

@@ -111,7 +111,31 @@ def pem(*certificates: x509.Certificate) -> bytes:
     return b"".join(each.public_bytes(Encoding.PEM) for each in certificates)
 
 
-class TlsCase(SceneCase):
+class TrustingCase(SceneCase):
+    """The gateway has a root, which clients trust, and knows the authority of the servers."""
+
+    gateway = TRUST
+
+    def begin(self) -> None:
+        """Write the root and the authorities beside the configuration, then start."""
+        self.scene.configure(self.services, self.gateway, ZONES)
+        write_root(self.scene.config / "root.pem", gateway_root())
+        root = pem(public_root().issued.certificate)
+        (self.scene.config / "public.pem").write_bytes(root)
+        self.trusted.write_bytes(pem(gateway_root().certificate))
+        self.launch()
+
+    def launch(self) -> None:
+        """Start the gateway."""
+        self.scene.daemon.start()
+
+    @property
+    def trusted(self) -> Path:
+        """What clients believe."""
+        return self.scene.folder / "gateway.crt"
+
+
+class TlsCase(TrustingCase):
     """A gateway with a root, a web server with many names, and clients that believe the root."""
 
     services: ClassVar = {"web-tls": TLS_SERVICE, "web": WEB}
@@ -132,7 +156,6 @@ class TlsCase(SceneCase):
         (folder / "alone.example.pem").write_bytes(
             Issued(public().issue("alone.example", key=alone.key).certificate, alone.key).pem
         )
-        (self.scene.folder / "gateway.crt").write_bytes(pem(gateway_root().certificate))
         (self.scene.folder / "public.crt").write_bytes(pem(public_root().issued.certificate))
         (folder / "nginx.conf").write_text(self.nginx(folder))
         self.serve(["nginx", "-c", str(folder / "nginx.conf")], self.port)
@@ -162,12 +185,8 @@ class TlsCase(SceneCase):
 
         self.wait(listens, f"{command[0]} does not listen:\n{log.read_text()}", 20)
 
-    def begin(self) -> None:
-        """Write the root and the authorities beside the configuration, then start."""
-        self.scene.configure(self.services, self.gateway, ZONES)
-        write_root(self.scene.config / "root.pem", gateway_root())
-        root = pem(public_root().issued.certificate)
-        (self.scene.config / "public.pem").write_bytes(root)
+    def launch(self) -> None:
+        """Write what else is beside the configuration, then start."""
         for name, content in self.beside().items():
             (self.scene.config / name).write_bytes(content)
         if self.started:

@@ -2,53 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from gateway.interfaces import CLIENT, SERVER, Address
-from gateway.testing import FakeSession
 from protocols.imap.inspector import ImapInspector
-from protocols.imap.settings import ImapSettings
-from tests.protocols.pop3.speak import HoldingSession
-
-HOST = Address("192.0.2.1", 50001)
-IMAP = Address("198.51.100.2", 143)
+from tests.protocols.mailbox import speak
+from tests.protocols.mailbox.speak import HoldingSession
 
 
-class Talk:
-    """A session: says something, and tells what the others hear of it."""
+class Talk(speak.Talk):
+    """A session of IMAP."""
 
-    kind: type[FakeSession] = FakeSession
-
-    def __init__(self, settings: ImapSettings | None = None, **session: Any) -> None:
-        session.setdefault("server", IMAP)
-        session.setdefault("client", HOST)
-        settings = settings or ImapSettings()
-        self.session = self.kind(ImapInspector, settings, **session).start()
-        self._heard = {CLIENT: 0, SERVER: 0}
-
-    def client(self, said: bytes) -> tuple[bytes, bytes]:
-        """The client speaks: what the server hears, and what the client hears."""
-        self.session.says(CLIENT, said)
-        return self.heard(SERVER), self.heard(CLIENT)
-
-    def server(self, said: bytes) -> bytes:
-        """The server speaks: what the client hears."""
-        self.session.says(SERVER, said)
-        return self.heard(CLIENT)
-
-    def heard(self, side: Any) -> bytes:
-        """What a side has heard since it was asked last."""
-        sent = self.session.sent[side]
-        heard, self._heard[side] = sent[self._heard[side] :], len(sent)
-        return heard
-
-    def ask(self, command: bytes, *answer: bytes, passed: bytes | None = None) -> bytes:
-        """A command that passes, and the lines of its answer: what the client hears."""
-        to_server, to_client = self.client(command + b"\r\n")
-        wanted = (command if passed is None else passed) + b"\r\n"
-        assert to_server == wanted, (to_server, to_client, self.session.verdict)
-        assert to_client == b"", to_client
-        return self.server(b"".join(line + b"\r\n" for line in answer))
+    inspector = ImapInspector
+    port = 143
 
     def refused(self, command: bytes) -> bytes:
         """A command that does not pass: what the client hears."""
@@ -84,17 +47,6 @@ class Talk:
         )
         said = b"* 1 FETCH (BODY[] {%d}\r\n%s)\r\nb OK done\r\n" % (len(message), message)
         return self.server(said)
-
-    @property
-    def reason(self) -> str:
-        """Why it is over."""
-        assert self.session.verdict is not None, "it is not over"
-        return self.session.verdict.reason
-
-    @property
-    def last(self) -> dict[str, Any]:
-        """The last record about a command."""
-        return self.session.records_of("imap")[-1]
 
 
 class Examined(Talk):

@@ -9,7 +9,7 @@ from typing import Any
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from gateway.agreement import Agreed, Flaw, Insecure, Invalid
+from gateway.agreement import Flaw, Invalid
 from gateway.interfaces import CLIENT, SERVER, Outcome
 from gateway.policy.judging import Asks
 from gateway.testing import END, Conversation, InspectorSuite
@@ -20,9 +20,8 @@ from protocols.imap.settings import ImapSettings, capabilities, commands
 from protocols.mime.rules import AttachmentRule, HeaderRule
 from protocols.tls.encryption import Encryption
 from tests.protocols.imap.speak import Talk
-from tests.protocols.tls.hellos import alpn, body, message, records, server_name
+from tests.protocols.mailbox.encryption import AGREED, AGREES, HELLO, NAME, EncryptionCase
 
-HELLO = records(message(body([server_name(b"imap.example.org")])))
 INSPECT = ImapSettings(starttls="inspect")
 REQUIRE = ImapSettings(starttls="require")
 IMPLICIT = ImapSettings(implicit=True)
@@ -879,29 +878,28 @@ class JudgingTests(SynchronousTestCase):
         self.assertIsNone(ImapInspector.judge(settings, None, Asks()))
 
 
-AGREED = Agreed("TLS 1.3", "TLS_AES_128_GCM_SHA256", "X25519")
-AGREES: dict[Any, Any] = {CLIENT: AGREED, SERVER: AGREED}
-
-
-class EncryptionTests(SynchronousTestCase):
+class EncryptionTests(EncryptionCase, SynchronousTestCase):
     """STARTTLS, and TLS from the first byte on."""
 
-    def encrypted(self, settings: ImapSettings = INSPECT, **ways: Any) -> Talk:
-        one = Talk(settings, agrees=ways.pop("agrees", AGREES), **ways).greeted(
-            b"IMAP4rev1 STARTTLS"
-        )
-        self.assertEqual(one.ask(b"a STARTTLS", b"a OK go on"), b"a OK go on\r\n")
-        one.client(HELLO)
-        return one
+    talk = Talk
+    inspect = INSPECT
+    implicit = IMPLICIT
+    careful = ImapSettings(starttls="inspect", tls=Encryption(invalid="deny"))
+    greeting = b"* OK [CAPABILITY IMAP4rev1] ready"
+    start, go_on, declined = b"a STARTTLS", b"a OK go on", b"a BAD no"
+    spoken = b"a BAD TLS is spoken already"
+    login, taken = b"b LOGIN a b", b"b OK in"
+    bye = b"* BYE "
 
     def test_both(self) -> None:
         """The server is told the client's name for it; then all is as before."""
         one = self.encrypted()
         self.assertEqual([side for side, _ in one.session.secured], [SERVER, CLIENT])
-        self.assertEqual(one.session.asked_for[SERVER]["name"], "imap.example.org")
+        self.assertEqual(one.session.asked_for[SERVER]["name"], NAME)
         heard = one.ask(b"b CAPABILITY", b"* CAPABILITY IMAP4rev1 STARTTLS", b"b OK")
         self.assertEqual(heard, b"* CAPABILITY IMAP4rev1\r\nb OK -\r\n")
-        self.assertEqual(one.refused(b"c STARTTLS"), b"c BAD TLS is spoken already\r\n")
+        heard = one.client(b"c STARTTLS\r\n")[1]
+        self.assertEqual(heard, b"c BAD TLS is spoken already\r\n")
         self.assertEqual(one.session.records_of("tls")[0]["tls"]["rule"], "starttls")
 
     def test_refused(self) -> None:
@@ -915,54 +913,9 @@ class EncryptionTests(SynchronousTestCase):
             self.assertTrue(heard.startswith(b"a NO [PRIVACYREQUIRED] "), heard)
         self.encrypted(REQUIRE).ask(b"b LOGIN a b", b"b OK")
 
-    def test_server_without(self) -> None:
-        """A server that has none: its answer passes, and all goes on as it was."""
-        one = Talk(INSPECT).greeted()
-        self.assertEqual(one.ask(b"a STARTTLS", b"a BAD no"), b"a BAD no\r\n")
-        one.ask(b"b LOGIN a b", b"b OK")
-        self.assertEqual(one.session.secured, [])
-
-    def test_plaintext(self) -> None:
-        """What either says in plain text behind its word was never protected."""
-        one = Talk(INSPECT).greeted()
-        self.assertEqual(one.client(b"a STARTTLS\r\nb LOGIN a b\r\n")[0], b"a STARTTLS\r\n")
-        one.server(b"a OK go on\r\n")
-        self.assertIn("not TLS", one.reason)
-        self.assertEqual(one.heard(SERVER), b"")
-        for first, second in ((b"* OK x\r\n", b""), (b"+", b""), (b"", b"b OK in\r\n")):
-            one = Talk(INSPECT).greeted()
-            one.client(b"a STARTTLS\r\n")
-            one.server(b"a OK go on\r\n" + first)
-            if second:
-                one.server(second)
-            one.client(HELLO)
-            self.assertIn("plaintext", one.reason)
-            self.assertNotIn(b"b OK", one.session.sent[CLIENT])
-
-    def test_another_protocol(self) -> None:
-        """A browser that was led here is turned away (ALPACA)."""
-        one = Talk(IMPLICIT)
-        one.client(records(message(body([alpn(b"http/1.1")]))))
-        self.assertIn("ALPN", one.reason)
-        self.assertFalse(one.session.opened)
-
-    def test_implicit(self) -> None:
-        """The hello first, then the server, then the greeting; STARTTLS makes no sense."""
-        one = Talk(IMPLICIT, agrees=AGREES)
-        one.client(HELLO)
-        self.assertEqual(one.server(b"* OK ready\r\n"), b"* OK ready\r\n")
-        self.assertEqual(one.refused(b"a STARTTLS"), b"a BAD TLS is spoken already\r\n")
-        one.ask(b"b LOGIN a b", b"b OK")
-        one = Talk(IMPLICIT, agrees=AGREES, reachable=False)
-        one.client(HELLO)
-        self.assertTrue(one.session.sent[CLIENT].startswith(b"* BYE server unreachable"))
-
-    def test_bad_server(self) -> None:
-        """One that is not to be believed: the client reads why, in TLS."""
+    def test_strange_name(self) -> None:
+        """What a certificate says is no answer of its own."""
         strange = AGREED._replace(flaws=(Flaw(Invalid.NAME, "it is for a\r\nb OK in {9}"),))
-        settings = ImapSettings(starttls="inspect", tls=Encryption(invalid="deny"))
-        one = self.encrypted(settings, agrees={**AGREES, SERVER: strange})
+        one = self.encrypted(self.careful, agrees={**AGREES, SERVER: strange})
         self.assertTrue(one.session.sent[CLIENT].endswith(b": it is for a  b OK in (9)\r\n"))
         self.assertIs(one.session.verdict.outcome, Outcome.DENIED)
-        one = self.encrypted(agrees={**AGREES, SERVER: Insecure("TLS with the server: no")})
-        self.assertIn(b"* BYE TLS with the server: no", one.session.sent[CLIENT])

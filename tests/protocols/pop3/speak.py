@@ -2,74 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from gateway.envelope import NO_ENVELOPE, Envelope
-from gateway.interfaces import CLIENT, SERVER, Address
-from gateway.testing import FakeSession
-from gateway.testing.body import FakeBody
 from protocols.pop3.inspector import Pop3Inspector
-from protocols.pop3.settings import Pop3Settings
-
-HOST = Address("192.0.2.1", 50001)
-POP3 = Address("198.51.100.2", 110)
+from tests.protocols.mailbox import speak
 
 
-class HeldBody(FakeBody):
-    """What is given to another inspector stays there until the test says what becomes of it."""
+class Talk(speak.Talk):
+    """A session of POP3."""
 
-    def send(self, data: bytes) -> None:
-        """Nothing comes out."""
-        self.data += data
-
-    def end(self) -> None:
-        """Nor now."""
-        self.ended = True
-
-
-class HoldingSession(FakeSession):
-    """Messages are examined at leisure."""
-
-    def stack(self, service: str, sink: Any, envelope: Envelope = NO_ENVELOPE) -> FakeBody:
-        """See L{gateway.interfaces.ISession.stack}."""
-        self.bodies.append(HeldBody(service, sink, envelope))
-        return self.bodies[-1]
-
-
-class Talk:
-    """A session: says something, and tells what the others hear of it."""
-
-    kind: type[FakeSession] = FakeSession
-
-    def __init__(self, settings: Pop3Settings | None = None, **session: Any) -> None:
-        session.setdefault("server", POP3)
-        session.setdefault("client", HOST)
-        settings = settings or Pop3Settings()
-        self.session = self.kind(Pop3Inspector, settings, **session).start()
-        self._heard = {CLIENT: 0, SERVER: 0}
-
-    def client(self, said: bytes) -> tuple[bytes, bytes]:
-        """The client speaks: what the server hears, and what the client hears."""
-        self.session.says(CLIENT, said)
-        return self.heard(SERVER), self.heard(CLIENT)
-
-    def server(self, said: bytes) -> bytes:
-        """The server speaks: what the client hears."""
-        self.session.says(SERVER, said)
-        return self.heard(CLIENT)
-
-    def heard(self, side: Any) -> bytes:
-        """What a side has heard since it was asked last."""
-        sent = self.session.sent[side]
-        heard, self._heard[side] = sent[self._heard[side] :], len(sent)
-        return heard
-
-    def ask(self, command: bytes, *answer: bytes) -> bytes:
-        """A command that passes, and the lines of its answer: what the client hears."""
-        to_server, to_client = self.client(command + b"\r\n")
-        assert to_server == command + b"\r\n", (to_server, to_client, self.session.verdict)
-        assert to_client == b"", to_client
-        return self.server(b"".join(line + b"\r\n" for line in answer))
+    inspector = Pop3Inspector
+    port = 110
 
     def greeted(self, text: bytes = b"ready") -> Talk:
         """The server has greeted."""
@@ -86,14 +27,3 @@ class Talk:
     def fetch(self, *lines: bytes, command: bytes = b"RETR 1") -> bytes:
         """Fetch a message of these lines: what the client hears."""
         return self.ask(command, b"+OK 999 octets", *lines, b".")
-
-    @property
-    def reason(self) -> str:
-        """Why it is over."""
-        assert self.session.verdict is not None, "it is not over"
-        return self.session.verdict.reason
-
-    @property
-    def last(self) -> dict[str, Any]:
-        """The last record about a command."""
-        return self.session.records_of("pop3")[-1]

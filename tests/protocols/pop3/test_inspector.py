@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from binascii import b2a_base64
-from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from gateway.agreement import Agreed, Flaw, Insecure, Invalid
+from gateway.agreement import Flaw, Invalid
 from gateway.interfaces import CLIENT, SERVER, Outcome
 from gateway.testing import END, Conversation, InspectorSuite
 from protocols.mime.rules import AttachmentRule, HeaderRule
@@ -16,10 +15,9 @@ from protocols.pop3.command import COMMANDS
 from protocols.pop3.inspector import Pop3Inspector
 from protocols.pop3.settings import Pop3Settings, commands
 from protocols.tls.encryption import Encryption
+from tests.protocols.mailbox.encryption import AGREED, AGREES, HELLO, NAME, EncryptionCase
 from tests.protocols.pop3.speak import Talk
-from tests.protocols.tls.hellos import alpn, body, message, records, server_name
 
-HELLO = records(message(body([server_name(b"pop.example.org")])))
 INSPECT = Pop3Settings(stls="inspect")
 REQUIRE = Pop3Settings(stls="require")
 IMPLICIT = Pop3Settings(implicit=True)
@@ -418,24 +416,24 @@ class PolicyTests(SynchronousTestCase):
         self.assertEqual(one.heard(CLIENT), b"-ERR The server does not answer; goodbye\r\n")
 
 
-WITH_SERVER = Agreed("TLS 1.3", "AES", "P-256")
-AGREES: dict[Any, Any] = {SERVER: WITH_SERVER, CLIENT: Agreed("TLS 1.2", "AES")}
-
-
-class EncryptionTests(SynchronousTestCase):
+class EncryptionTests(EncryptionCase, SynchronousTestCase):
     """STLS, and TLS from the first byte on."""
 
-    def encrypted(self, settings: Pop3Settings = INSPECT, **ways: Any) -> Talk:
-        one = Talk(settings, agrees=ways.pop("agrees", AGREES), **ways).greeted()
-        self.assertEqual(one.ask(b"STLS", b"+OK go on"), b"+OK go on\r\n")
-        one.client(HELLO)
-        return one
+    talk = Talk
+    inspect = INSPECT
+    implicit = IMPLICIT
+    careful = Pop3Settings(stls="inspect", tls=Encryption(invalid="deny"))
+    greeting = b"+OK ready"
+    start, go_on, declined = b"STLS", b"+OK go on", b"-ERR no"
+    spoken = b"-ERR TLS is spoken already"
+    login, taken = b"USER a", b"+OK"
+    bye = b"-ERR "
 
     def test_both(self) -> None:
         """The server is told the client's name for it; then all is as before."""
         one = self.encrypted()
         self.assertEqual([side for side, _ in one.session.secured], [SERVER, CLIENT])
-        self.assertEqual(one.session.asked_for[SERVER]["name"], "pop.example.org")
+        self.assertEqual(one.session.asked_for[SERVER]["name"], NAME)
         self.assertEqual(one.ask(b"CAPA", b"+OK", b"STLS", b"TOP", b"."), b"+OK\r\nTOP\r\n.\r\n")
         self.assertEqual(one.client(b"STLS\r\n")[1], b"-ERR TLS is spoken already\r\n")
         self.assertEqual(one.session.records_of("tls")[0]["tls"]["rule"], "stls")
@@ -453,62 +451,8 @@ class EncryptionTests(SynchronousTestCase):
             self.assertEqual((passed, heard[:16]), (b"", b"-ERR Please say "))
         self.encrypted(REQUIRE).ask(b"USER a", b"+OK")
 
-    def test_server_without(self) -> None:
-        """A server that has none: its answer passes, and all goes on as it was."""
-        one = Talk(INSPECT).greeted()
-        self.assertEqual(one.ask(b"STLS", b"-ERR no"), b"-ERR no\r\n")
-        one.ask(b"USER a", b"+OK")
-        self.assertEqual(one.session.secured, [])
-
-    def test_plaintext(self) -> None:
-        """What either says in plain text behind its word was never protected."""
-        one = Talk(INSPECT).greeted()
-        self.assertEqual(one.client(b"STLS\r\nUSER a\r\n")[0], b"STLS\r\n")
-        one.server(b"+OK go on\r\n")
-        self.assertIn("not TLS", one.reason)
-        self.assertEqual(one.heard(SERVER), b"")
-        one = Talk(INSPECT).greeted()
-        one.ask(b"STLS", b"+OK")
-        one.client(b"USER a\r\n")
-        self.assertIs(one.session.verdict.outcome, Outcome.DENIED)
-        for first, second in ((b"+OK\r\n", b""), (b"+", b""), (b"", b"+OK\r\n")):
-            one = Talk(INSPECT).greeted()
-            one.client(b"STLS\r\n")
-            one.server(b"+OK go on\r\n" + first)
-            if second:
-                one.server(second)
-            one.client(HELLO)
-            self.assertIn("plaintext", one.reason)
-
-    def test_another_protocol(self) -> None:
-        """A browser that was led here is turned away (ALPACA)."""
-        one = Talk(IMPLICIT)
-        one.client(records(message(body([alpn(b"http/1.1")]))))
-        self.assertIn("ALPN", one.reason)
-        self.assertFalse(one.session.opened)
-
-    def test_implicit(self) -> None:
-        """The hello first, then the server, then the greeting; STLS makes no sense."""
-        one = Talk(IMPLICIT, agrees=AGREES)
-        one.client(HELLO)
-        self.assertEqual(one.server(b"+OK ready\r\n"), b"+OK ready\r\n")
-        self.assertEqual(one.client(b"STLS\r\n")[1], b"-ERR TLS is spoken already\r\n")
-        one.ask(b"USER a", b"+OK")
-        one = Talk(IMPLICIT, agrees=AGREES, reachable=False)
-        one.client(HELLO)
-        self.assertEqual(one.heard(CLIENT)[:5], b"")
-        self.assertTrue(one.session.sent[CLIENT].startswith(b"-ERR server unreachable"))
-
-    def test_bad_server(self) -> None:
-        """One that is not to be believed: the client reads why, in TLS."""
-        flawed = WITH_SERVER._replace(flaws=(Flaw(Invalid.EXPIRED, "so it is"),))
-        settings = Pop3Settings(stls="inspect", tls=Encryption(invalid="deny"))
-        one = self.encrypted(settings, agrees={**AGREES, SERVER: flawed})
-        self.assertIn(b"-ERR the server's certificate: expired", one.session.sent[CLIENT])
-        self.assertIs(one.session.verdict.outcome, Outcome.DENIED)
-        strange = WITH_SERVER._replace(flaws=(Flaw(Invalid.NAME, "it is for a\r\n+OK b"),))
-        one = self.encrypted(settings, agrees={**AGREES, SERVER: strange})
+    def test_strange_name(self) -> None:
+        """What a certificate says is no answer of its own."""
+        strange = AGREED._replace(flaws=(Flaw(Invalid.NAME, "it is for a\r\n+OK b"),))
+        one = self.encrypted(self.careful, agrees={**AGREES, SERVER: strange})
         self.assertTrue(one.session.sent[CLIENT].endswith(b": name: it is for a  +OK b\r\n"))
-        one = self.encrypted(agrees={**AGREES, SERVER: Insecure("TLS with the server: no")})
-        self.assertIn(b"-ERR TLS with the server: no", one.session.sent[CLIENT])
-        self.assertIs(one.session.verdict.outcome, Outcome.FAILED)

@@ -10,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from gateway.interfaces import CLIENT, SERVER, Outcome
 from protocols.mime.rules import AttachmentRule, HeaderRule
 from protocols.pop3.settings import Pop3Settings
-from tests.protocols.pop3.speak import HoldingSession, Talk
+from tests.protocols.mailbox.speak import HoldingSession
+from tests.protocols.pop3.speak import Talk
 
 MAIL = (b"From: Alice <a@b.example>", b"Subject: a word", b"", b"hello", b"..dot")
 SEEN = b"From: Alice <a@b.example>\r\nSubject: a word\r\n\r\nhello\r\n..dot\r\n.\r\n"
