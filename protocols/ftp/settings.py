@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from attrs import Factory, frozen
+from attrs import frozen
 
 from gateway.inspector import option, pattern
 from protocols.ftp.verbs import VERBS
+from protocols.options import encryption, implicit
 from protocols.tls.encryption import Encryption
 
 Decision = Literal["pass", "refuse", "deny"]
@@ -147,21 +148,14 @@ class FtpSettings:
         "refuse",
         needs_root=INSPECTED,
     )
-    implicit: bool = option(
-        "Clients speak TLS from the first byte on, as is usual on port 990. It is inspected.",
-        False,
-        needs_root=(True,),
-    )
+    implicit: bool = implicit(990)
     data_protection: Literal["keep", "require"] = option(
         "Whether data are encrypted where control connections are: as the client wants it (PROT), "
         "or always, so that there is no transfer without.",
         "keep",
         precedent="vsftpd's force_local_data_ssl: required",
     )
-    tls: Encryption = option(
-        "What must be agreed in TLS that is inspected, and whose servers are believed.",
-        Factory(Encryption),
-    )
+    tls: Encryption = encryption()
     download_bytes: int = option(
         "The largest file or listing that may be read. 0: no limit.", 0, unit="bytes", minimum=0
     )

@@ -12,9 +12,10 @@ from protocols.imap.command import NOT_HERE, Command
 from protocols.imap.mailbox import decoded
 from protocols.imap.refusal import Refusal, bad
 from protocols.imap.reply import told
-from protocols.imap.settings import ANYBODY, Decision, ImapSettings
+from protocols.imap.settings import ImapSettings
 from protocols.imap.standing import Standing
 from protocols.imap.value import Atom
+from protocols.mailbox.options import ANYBODY, Decision
 from protocols.sasl import names
 
 _GOODBYE = told("BYE", "That command is not allowed here").written()

@@ -5,22 +5,16 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from attrs import Factory, frozen
+from attrs import frozen
 
-from gateway.inspector import option, pattern
+from gateway.inspector import option
 from protocols.imap.access import MailboxRule
 from protocols.imap.command import COMMANDS
+from protocols.mailbox import options
+from protocols.mailbox.options import ANYBODY, INSPECTED, Decision
 from protocols.mime.settings import ContentSettings
+from protocols.options import auth_bytes, encryption, implicit
 from protocols.tls.encryption import Encryption
-
-ANYBODY = ".*"
-"""Of C{users}: all may log in."""
-
-Decision = Literal["pass", "refuse", "deny"]
-"""For a command: it passes, it is answered by the gateway, or it ends the session."""
-
-INSPECTED = ("inspect", "require")
-"""Of C{starttls}: TLS is spoken with the gateway."""
 
 CAPABILITIES = frozenset(
     {
@@ -37,14 +31,6 @@ CAPABILITIES = frozenset(
 """
 What is understood of IANA's registry; a name that ends in "=" stands for all that begin so.
 """
-
-MECHANISMS = frozenset(
-    {
-        *("PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "OAUTHBEARER"),
-        *("XOAUTH2", "ANONYMOUS", "EXTERNAL"),
-    }
-)
-"""Those that only say who somebody is. Others may go on to encrypt the session, unseen."""
 
 
 def commands(table: dict[str, Decision]) -> dict[str, Decision]:
@@ -89,17 +75,8 @@ class ImapSettings(ContentSettings):
         CAPABILITIES,
         read=capabilities,
     )
-    mechanisms: frozenset[str] = option(
-        "With which mechanisms clients may log in by AUTHENTICATE. One that would encrypt the "
-        "session (GSSAPI, DIGEST-MD5) is not understood.",
-        MECHANISMS,
-    )
-    users: re.Pattern[str] = option(
-        "User names that may log in: a regular expression for all of the name. Where it does not "
-        "match everything, nobody logs in by a mechanism that does not say who it is.",
-        re.compile(ANYBODY, re.DOTALL),
-        read=pattern,
-    )
+    mechanisms: frozenset[str] = options.mechanisms("AUTHENTICATE")
+    users: re.Pattern[str] = options.users(re.compile(ANYBODY, re.DOTALL))
     mailboxes: tuple[MailboxRule, ...] = option(
         "Which mailboxes may be used, and for what; the first rule that matches counts, and what "
         "none matches may be used for anything.",
@@ -117,15 +94,8 @@ class ImapSettings(ContentSettings):
         "refuse",
         needs_root=INSPECTED,
     )
-    implicit: bool = option(
-        "Clients speak TLS from the first byte on, as is usual on port 993. It is inspected.",
-        False,
-        needs_root=(True,),
-    )
-    tls: Encryption = option(
-        "What must be agreed in TLS that is inspected, and whose servers are believed.",
-        Factory(Encryption),
-    )
+    implicit: bool = implicit(993)
+    tls: Encryption = encryption()
     preauth: bool = option(
         "A server may say in its greeting that its client has logged in already (PREAUTH). Then "
         "nobody asks for TLS any more, which an attacker may want.",
@@ -192,20 +162,8 @@ class ImapSettings(ContentSettings):
         maximum=1048576,
         precedent="dovecot: imap_max_line_length",
     )
-    auth_bytes: int = option(
-        "The longest line of an authentication (RFC 4954, section 4).",
-        12288,
-        unit="bytes",
-        minimum=512,
-        maximum=65536,
-    )
-    auth_lines: int = option(
-        "So many lines a client may say in one authentication.",
-        8,
-        unit="lines",
-        minimum=1,
-        precedent="Zorp's max_authline_count, for POP3: 4",
-    )
+    auth_bytes: int = auth_bytes()
+    auth_lines: int = options.auth_lines("Zorp's max_authline_count, for POP3: 4")
     response_bytes: int = option(
         "The longest answer of the server, its literals included, but for sections of messages.",
         1048576,
@@ -228,19 +186,8 @@ class ImapSettings(ContentSettings):
         minimum=1000,
         precedent="what BODYSTRUCTURE says of a message with parts_per_message parts",
     )
-    errors: int = option(
-        "How many commands in a row may be refused; then the session ends. 0: any number.",
-        20,
-        minimum=0,
-        precedent="dovecot ends it at the 20th command that it does not know",
-    )
-    login_seconds: float = option(
-        "Time for a client to log in. 0: no limit.",
-        180.0,
-        unit="seconds",
-        minimum=0,
-        precedent="dovecot: 3 minutes",
-    )
+    errors: int = options.errors()
+    login_seconds: float = options.login_seconds()
     command_seconds: float = option(
         "A client that is logged in and says nothing for so long, in IDLE or not, is told goodbye. "
         "0: never.",
@@ -250,14 +197,7 @@ class ImapSettings(ContentSettings):
         in_silence=True,
         precedent="RFC 9051, section 5.4: half an hour at least",
     )
-    reply_seconds: float = option(
-        "A server that says nothing for so long, though it was asked, is given up. 0: never.",
-        300.0,
-        unit="seconds",
-        minimum=0,
-        in_silence=True,
-        precedent="fetchmail's timeout",
-    )
+    reply_seconds: float = options.reply_seconds()
 
     @property
     def speaks_tls(self) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from gateway.interfaces import Denied
+from protocols.mailbox.options import ANYBODY, Decision
 from protocols.pop3.command import Command, State
 from protocols.pop3.refusal import Refusal
 from protocols.pop3.reply import Reply, plain
-from protocols.pop3.settings import ANYBODY, Decision, Pop3Settings
+from protocols.pop3.settings import Pop3Settings
 from protocols.sasl import names
 
 _LOGIN = frozenset({"USER", "PASS", "APOP", "AUTH"})

@@ -5,21 +5,15 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from attrs import Factory, frozen
+from attrs import frozen
 
-from gateway.inspector import option, pattern
+from gateway.inspector import option
+from protocols.mailbox import options
+from protocols.mailbox.options import ANYBODY, INSPECTED, Decision
 from protocols.mime.settings import ContentSettings
+from protocols.options import auth_bytes, encryption, implicit
 from protocols.pop3.command import COMMANDS
 from protocols.tls.encryption import Encryption
-
-ANYBODY = ".*"
-"""Of C{users}: all may log in."""
-
-Decision = Literal["pass", "refuse", "deny"]
-"""For a command: it passes, it is answered by the gateway, or it ends the session."""
-
-INSPECTED = ("inspect", "require")
-"""Of C{stls}: TLS is spoken with the gateway."""
 
 CAPABILITIES = frozenset(
     {
@@ -28,14 +22,6 @@ CAPABILITIES = frozenset(
     }
 )
 """What CAPA may tell, as far as the commands are allowed: IANA's registry."""
-
-MECHANISMS = frozenset(
-    {
-        *("PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "OAUTHBEARER"),
-        *("XOAUTH2", "ANONYMOUS", "EXTERNAL"),
-    }
-)
-"""Those that only say who somebody is. Others may go on to encrypt the session, unseen."""
 
 
 def commands(table: dict[str, Decision]) -> dict[str, Decision]:
@@ -65,17 +51,8 @@ class Pop3Settings(ContentSettings):
         "out in any case.",
         CAPABILITIES,
     )
-    mechanisms: frozenset[str] = option(
-        "With which mechanisms clients may log in by AUTH. One that would encrypt the session "
-        "(GSSAPI, DIGEST-MD5) is not understood.",
-        MECHANISMS,
-    )
-    users: re.Pattern[str] = option(
-        "User names that may log in: a regular expression for all of the name. Where it does not "
-        "match everything, nobody logs in by a mechanism that does not say who it is.",
-        re.compile(ANYBODY),
-        read=pattern,
-    )
+    mechanisms: frozenset[str] = options.mechanisms("AUTH")
+    users: re.Pattern[str] = options.users(re.compile(ANYBODY))
     stls: Literal["refuse", "inspect", "require"] = option(
         "TLS within the session (STLS): it is refused, and CAPA does not tell of it; or it is "
         "spoken with the gateway, which speaks it with the server, so that all is inspected as "
@@ -83,15 +60,8 @@ class Pop3Settings(ContentSettings):
         "refuse",
         needs_root=INSPECTED,
     )
-    implicit: bool = option(
-        "Clients speak TLS from the first byte on, as is usual on port 995. It is inspected.",
-        False,
-        needs_root=(True,),
-    )
-    tls: Encryption = option(
-        "What must be agreed in TLS that is inspected, and whose servers are believed.",
-        Factory(Encryption),
-    )
+    implicit: bool = implicit(995)
+    tls: Encryption = encryption()
     banner: str | None = option(
         "The text of the greeting, in place of the server's; its timestamp stays, if clients may "
         "use it (APOP).",
@@ -136,20 +106,8 @@ class Pop3Settings(ContentSettings):
         "The longest user name.", 320, unit="bytes", minimum=1, precedent="a mail address"
     )
     password_bytes: int = option("The longest password.", 512, unit="bytes", minimum=1)
-    auth_bytes: int = option(
-        "The longest line of an authentication (RFC 4954, section 4).",
-        12288,
-        unit="bytes",
-        minimum=512,
-        maximum=65536,
-    )
-    auth_lines: int = option(
-        "So many lines a client may say in one authentication.",
-        8,
-        unit="lines",
-        minimum=1,
-        precedent="Zorp's max_authline_count: 4",
-    )
+    auth_bytes: int = auth_bytes()
+    auth_lines: int = options.auth_lines("Zorp's max_authline_count: 4")
     reply_bytes: int = option(
         "The longest answer of one line. The standard says 510.",
         1024,
@@ -157,19 +115,8 @@ class Pop3Settings(ContentSettings):
         minimum=64,
         maximum=65536,
     )
-    errors: int = option(
-        "How many commands in a row may be refused; then the session ends. 0: any number.",
-        20,
-        minimum=0,
-        precedent="dovecot ends it at the 20th command that it does not know",
-    )
-    login_seconds: float = option(
-        "Time for a client to log in. 0: no limit.",
-        180.0,
-        unit="seconds",
-        minimum=0,
-        precedent="dovecot: 3 minutes",
-    )
+    errors: int = options.errors()
+    login_seconds: float = options.login_seconds()
     command_seconds: float = option(
         "A client that is logged in and says nothing for so long is told goodbye. 0: never.",
         600.0,
@@ -178,14 +125,7 @@ class Pop3Settings(ContentSettings):
         in_silence=True,
         precedent="RFC 1939, section 3: ten minutes at least",
     )
-    reply_seconds: float = option(
-        "A server that says nothing for so long, though it was asked, is given up. 0: never.",
-        300.0,
-        unit="seconds",
-        minimum=0,
-        in_silence=True,
-        precedent="fetchmail's timeout",
-    )
+    reply_seconds: float = options.reply_seconds()
 
     @property
     def speaks_tls(self) -> bool:

@@ -8,6 +8,7 @@ from attrs import Factory, frozen
 
 from gateway.inspector import option
 from protocols.mime.settings import ContentSettings
+from protocols.options import auth_bytes, implicit
 from protocols.smtp.lists import AddressList, read_domains
 from protocols.smtp.rules import AddressRule, AttachmentRule, HeaderRule
 from protocols.smtp.values import (
@@ -68,11 +69,7 @@ class SMTPSettings(ContentSettings):
         "hide",
         needs_root=("inspect",),
     )
-    implicit: bool = option(
-        "Clients speak TLS from the first byte on, as is usual on port 465. It is inspected.",
-        False,
-        needs_root=(True,),
-    )
+    implicit: bool = implicit(465)
     tls_required: Literal["no", "server", "client"] = option(
         'Whether there is mail without TLS: "server": it reaches no server in plaintext; for a '
         "client that does not ask for TLS, the gateway asks the server for it. "
@@ -169,13 +166,7 @@ class SMTPSettings(ContentSettings):
         maximum=65536,
         precedent="Postfix: line_length_limit",
     )
-    auth_bytes: int = option(
-        "The longest line of an authentication (RFC 4954, section 4).",
-        12288,
-        unit="bytes",
-        minimum=512,
-        maximum=65536,
-    )
+    auth_bytes: int = auth_bytes()
     errors: int = option(
         "How many commands may be refused since the session began or a message was taken, for "
         "now or for good; then the client is answered 421.",
