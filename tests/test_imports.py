@@ -186,6 +186,7 @@ MAY_IMPORT = {
         "gateway.interfaces",
         "gateway.inspector",
         "protocols.mailbox",
+        "protocols.mime",
         "protocols.tls",
     ),
     "protocols.pop3": (

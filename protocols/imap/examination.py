@@ -10,6 +10,7 @@ from gateway.interfaces import ISession
 from protocols.imap.refusal import Refusal
 from protocols.imap.section import split
 from protocols.imap.settings import ImapSettings
+from protocols.mailbox.refused import refused_by, words
 from protocols.mime.lines import Rules, Whole, repaired
 from protocols.mime.message import Message
 from protocols.mime.objection import Objection
@@ -85,16 +86,12 @@ class Examination:
 
     def refusal(self, error: Objection | Unfit) -> Refusal:
         """Why it is refused, in the protocol's words."""
+        later = isinstance(error, Rejected) and error.later
+        code = "UNAVAILABLE" if later else "CANNOT"
+        refusal = Refusal(words(error), error.reason, refused_by(error), code)
         if isinstance(error, Objection):
-            words = error.summary or "It has something that is not allowed here"
-            return _as_it_is(Refusal(words, by=error.by, code="CANNOT"), error.reason)
-        if isinstance(error, Rejected):
-            if error.later:
-                words = "The message can't be examined now; try again later"
-                return Refusal(words, error.reason, "stack", "UNAVAILABLE")
-            return Refusal("It was refused by an examination", error.reason, "stack", "CANNOT")
-        words = "It has lines that are not allowed here"
-        return Refusal(words, error.reason, error.by, "CANNOT")
+            refusal.reason = error.reason  # where it was refused, the record says
+        return refusal
 
     # For the record
 
@@ -113,12 +110,6 @@ class Examination:
         email, own = self._message.record()
         if email or own:
             session.record("email", own, **email)
-
-
-def _as_it_is(refusal: Refusal, reason: str) -> Refusal:
-    """With a reason that says already what refused it, if something of the policy did."""
-    refusal.reason = reason
-    return refusal
 
 
 class Watched:

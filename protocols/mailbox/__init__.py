@@ -6,6 +6,7 @@ commands are passed one at a time. What they say is each protocol's own.
 
   - L{protocols.mailbox.options}: settings;
   - L{protocols.mailbox.goodbyes}: the last words of the gateway;
+  - L{protocols.mailbox.refused}: why a message does not pass;
   - L{protocols.mailbox.dialogue}: what both directions know, and how it ends;
   - L{protocols.mailbox.answering}: what the server says, to its end;
   - L{protocols.mailbox.inspector}: all of it, for one session.

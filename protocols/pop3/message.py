@@ -14,13 +14,14 @@ from typing import Any
 from gateway.envelope import Envelope
 from gateway.inspector import Reader, Waits
 from gateway.interfaces import ISession
+from protocols.mailbox.refused import refused_by, words
 from protocols.mime.dotted import Dotted
 from protocols.mime.lines import Rules
 from protocols.mime.message import Message
 from protocols.mime.notice import beginning, notice
 from protocols.mime.objection import Objection
 from protocols.mime.stacked import Stacked
-from protocols.mime.unfit import Rejected, Unfit
+from protocols.mime.unfit import Unfit
 from protocols.pop3.command import Command
 from protocols.pop3.delivery import Delivery
 from protocols.pop3.refusal import Refusal
@@ -29,8 +30,6 @@ from protocols.pop3.settings import Pop3Settings
 
 LARGEST = 1 << 30
 """Bytes of a refused message that are read to its end, so that the session can go on."""
-
-_LATER = "The message can't be examined now; try again later"
 
 
 class Retrieved:
@@ -118,13 +117,7 @@ class Retrieved:
     def _refusal(self, error: Objection | Unfit | Refusal) -> Refusal:
         if isinstance(error, Refusal):
             return error
-        if isinstance(error, Objection):
-            words = error.summary or "It has something that is not allowed here"
-            return Refusal(words, error.reason, error.by)
-        if isinstance(error, Rejected):
-            words = _LATER if error.later else "It was refused by an examination"
-            return Refusal(words, error.reason, "stack")
-        return Refusal("It has lines that are not allowed here", error.reason, error.by)
+        return Refusal(words(error), error.reason, refused_by(error))
 
     async def _replace(self, source: Dotted, refusal: Refusal) -> None:
         """
