@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from fuzz.script import read, written
+from fuzz.samples import Bug, Samples
 from gateway.interfaces import Outcome, Side
 from gateway.testing.conversation import Conversation, Course, Step, converse
 from gateway.testing.split import bytewise
@@ -14,36 +14,22 @@ SHORT = 3000
 """A conversation of more bytes is not said byte by byte as well: that takes too long."""
 
 
-class Bug(Exception):
-    """The inspector did what no inspector may do."""
-
-
-class Inspection:
+class Inspection(Samples):
     """
     Has conversations through an inspector.
 
-    @param samples: conversations to begin with; their settings are used.
+    @param samples: see L{Samples}.
     @param ends_alike: whether what is hostile ends alike, however it is cut.
     """
 
     def __init__(self, inspector: Any, samples: Sequence[Conversation], ends_alike: bool) -> None:
+        super().__init__(samples)
         self._inspector = inspector
-        self._samples = samples[:256]
         self._ends_alike = ends_alike
-
-    def seeds(self) -> Iterable[bytes]:
-        """The samples."""
-        return (written(number, sample.steps) for number, sample in enumerate(self._samples))
-
-    def shown(self, data: bytes) -> str:
-        """Who says what."""
-        sample, steps = read(data, self._samples)
-        said = "\n".join(f"    {side.value}: {text!r}" for side, text in steps)
-        return f"with the settings of {sample.name!r}: {sample.settings}\n{said}"
 
     def judge(self, data: bytes) -> None:
         """Whole, byte by byte, and put through again."""
-        sample, steps = read(data, self._samples)
+        sample, steps = self._read(data)
         whole = self._converse(sample, steps)
         verdict = whole.session.verdict
         if verdict is None or verdict.outcome is Outcome.BROKEN:

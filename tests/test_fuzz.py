@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from fuzz.inspection import Bug, Inspection
+from fuzz.datagrams import Datagrams
+from fuzz.inspection import Inspection
 from fuzz.policy import Policies
+from fuzz.samples import Bug
 from fuzz.script import read, written
 from fuzz.target import targets
 from gateway.inspector import Inspector
-from gateway.interfaces import CLIENT, SERVER
+from gateway.interfaces import CLIENT, SERVER, Denied, IDatagramSession, Side, Verdict
 from gateway.testing import END, Conversation
 
 SAMPLES = (
@@ -64,6 +66,45 @@ class JudgeTests(SynchronousTestCase):
         self.judge(b"a")
 
 
+class Growing:
+    """Passes datagrams on, but has two faults; what it denies is none."""
+
+    def __init__(self, session: IDatagramSession) -> None:
+        self.session = session
+
+    def started(self) -> None:
+        """The server is there from the beginning."""
+        self.session.connect()
+
+    def received(self, side: Side, data: bytes) -> None:
+        """A peer's fault, a bug, and datagrams that grow whenever they pass."""
+        if data == b"deny":
+            raise Denied("so it is told")
+        if data == b"raise":
+            raise KeyError(data)
+        self.session.send(side.other, data + b"!" * data.startswith(b"grow"))
+
+    def closed(self, verdict: Verdict) -> None:
+        """Nothing is left."""
+
+
+class DatagramsTests(SynchronousTestCase):
+    """Of an inspector of datagrams, likewise."""
+
+    def judge(self, *said: bytes) -> None:
+        Datagrams(Growing, SAMPLES).judge(written(0, [(CLIENT, text) for text in said]))
+
+    def test_raised(self) -> None:
+        """An exception that is not the peer's fault is seen, a denial is well."""
+        self.assertRaises(KeyError, self.judge, b"raise")
+        self.judge(b"a", b"deny", b"raise")
+
+    def test_read_otherwise(self) -> None:
+        """What passed has to pass again as it is."""
+        self.assertRaises(Bug, self.judge, b"a", b"grow")
+        self.judge(b"a", b"b")
+
+
 class TargetTests(SynchronousTestCase):
     """What is fuzzed."""
 
@@ -71,7 +112,7 @@ class TargetTests(SynchronousTestCase):
         """Every inspector's samples, and the project's own policy, are judged to be well."""
         found = targets()
         self.assertIn("http", found)
-        for name in ("finger", "lines", "relay"):
+        for name in ("dnsdatagram", "finger", "lines", "quic", "quicframes", "relay"):
             for seed in found[name].seeds():
                 found[name].judge(seed)
 
