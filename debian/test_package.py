@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent / "build" / "root"
 """The clean Debian, as debootstrap made it. Nothing is ever written into it."""
 
-OPTIONAL = ("tproxygw-carrier.service", "tproxygw-signer.service")
+OPTIONAL = ("tproxygw-carrier.service", "tproxygw-signer.service", "tproxygw-usher.service")
 UNITS = tuple(path.name for path in sorted((HERE.parent / "conf").glob("*.service")))
 
 SECONDS = 60.0

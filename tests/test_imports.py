@@ -107,6 +107,7 @@ MAY_IMPORT = {
         "gateway.counts",
         "gateway.interfaces",
         "gateway.policy",
+        "gateway.kernel.release.packets",
         "gateway.kernel.sockets",
         "gateway.observe",
         "gateway.session",
@@ -235,11 +236,12 @@ SERVICE = tuple(
 """What a process of its own says of itself."""
 
 EXCEPTIONS = {
+    "gateway.kernel.handshake.__main__": ("gateway.registry.find", *SERVICE),
     "gateway.kernel.release.__main__": ("gateway.registry.find", *SERVICE),
     "gateway.kernel.keeper.__main__": ("gateway.registry.find", "gateway.systemd.kept", *SERVICE),
 }
-"""Keeper and carrier are processes of their own, which compose themselves: they load the policy, so
-they must find inspectors. The gateway must tell them where our packages are."""
+"""Keeper, carrier and usher are processes of their own, which compose themselves: they load the
+policy, so they must find inspectors. The gateway must tell them where our packages are."""
 
 CONVERSIONS = ("socket.AF_INET", "socket.AF_INET6", "socket.inet_ntop", "socket.inet_pton")
 """What the socket module has that is arithmetic."""

@@ -23,6 +23,7 @@ from gateway.observe.log import PrintableLogger
 from gateway.observe.metrics import Refusal
 from gateway.policy import connection
 from gateway.policy.connection import Connection
+from gateway.policy.handshake import Handshake
 from gateway.policy.policy import Policy
 from gateway.policy.service import Action, Service, Target
 from gateway.session.equipment import Equipment
@@ -76,27 +77,38 @@ class Admission:
         server: Address,
         interface: str | None,
         port: int,
-    ) -> None:
+        held: Socket | None = None,
+    ) -> bool:
         """
         A connection was accepted: begin a session, or refuse it with a reset.
 
         @param interface: the one that the connection came in by, if rules name it.
         @param port: the listener's own port.
+        @param held: the connection to the server, if the client has shaken hands with it.
+        @return: whether there is a session.
         """
         if self.register.announced:
             expectation = self.related.find(client.host, server)
             if expectation is not None:
+                _reset(held)
                 expectation.take(sock, client, server)
-                return
+                return True
         identity, service = self.identify(client, server, TCP, interface, port)
+        if service is not None and service.handshake is Handshake.THROUGH:
+            shaken = Handshake.ACCEPTED if held is None else Handshake.THROUGH
+            identity = identity._replace(handshake=shaken.value)
         refused = self.refusal(identity, service)
         if refused is not None:
+            _reset(held)
             self.turn_away(sock, identity, *refused)
-            return
+            return False
         assert service is not None and service.maker is not None
         make = cast(Any, service.maker.make)
         targets = _with_ports(service.targets, server.port) if service.targets else ()
-        self.begin(Session(self, self.policy, service, identity, sock, targets, make))
+        if identity.handshake:
+            self.equipment.metrics.shaken(service.name, identity.handshake)
+        self.begin(Session(self, self.policy, service, identity, sock, targets, make, held))
+        return True
 
     def identify(
         self,
@@ -208,6 +220,11 @@ class Admission:
         """End all sessions now."""
         self._refusals.report()
         self.register.stop()
+
+
+def _reset(held: Socket | None) -> None:
+    if held is not None:
+        sockets.reset(held)
 
 
 def _with_ports(targets: tuple[Target, ...], port: int) -> tuple[Target, ...]:

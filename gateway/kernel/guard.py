@@ -36,7 +36,7 @@ def files(ruleset: Ruleset) -> dict[str, str]:
 
 def _nftables(ruleset: Ruleset) -> Iterator[tuple[str, str]]:
     table = nftables.table_name(ruleset.divert.port)
-    yield NFT, f"# inet {table}\n{nftables.install_script(ruleset)}"
+    yield NFT, f"# inet {table}\n{nftables.install_script(ruleset, queues=False)}"
 
 
 def _iptables(ruleset: Ruleset) -> Iterator[tuple[str, str]]:

@@ -16,6 +16,7 @@ from gateway.kernel.filter.ruleset import Ruleset
 from gateway.kernel.filter.xtables import TABLES
 from gateway.kernel.netlink import Answer, Netfilter, steadily
 from gateway.kernel.owned import NotOwnable, replace
+from gateway.kernel.queueing import queues_natively
 from gateway.policy.divert import WhenDown
 from gateway.policy.spans import Family
 
@@ -31,6 +32,7 @@ class NftablesFilter:
     def __init__(self, kernel: Netfilter | None = None) -> None:
         self._kernel = kernel or Netfilter()
         self._ownable = True
+        self._queues_natively: bool | None = None
         self._known: dict[int, tuple[int, str]] = {}
         self._written: tuple[Ruleset | None, object, str] = None, None, ""
 
@@ -48,11 +50,17 @@ class NftablesFilter:
                 return
             except NotOwnable:
                 self._ownable = False
-        if tables.is_mine(self._kernel, name):
+        if tables.is_mine(self._kernel, name) or not self._queues(ruleset):
             self._copy(ruleset, left_over, owned=False)
         else:
             gone = "".join(nftables.remove_script(nftables.table_name(port)) for port in left_over)
             run(("nft", "-f", "-"), gone + self._script(ruleset, nftables.install_script))
+
+    def _queues(self, ruleset: Ruleset) -> bool:
+        """Whether C{nft} can say all of C{ruleset}."""
+        if ruleset.through and self._queues_natively is None:
+            self._queues_natively = queues_natively()
+        return not ruleset.through or bool(self._queues_natively)
 
     def _script(self, ruleset: Ruleset, write: Callable[[Ruleset], str]) -> str:
         """
@@ -68,11 +76,14 @@ class NftablesFilter:
         port = ruleset.divert.port
         draft, name = nftables.draft_name(port), nftables.table_name(port)
         gone = [nftables.table_name(one) for one in left_over]
+        queues = self._queues(ruleset)
+        write = nftables.draft_script if queues else _draft_without_queues
+        queue = None if queues else port
 
         def copying() -> None:
             if draft not in tables.names(self._kernel):
-                run(("nft", "-f", "-"), self._script(ruleset, nftables.draft_script))
-            replace(self._kernel, draft, name, gone, owned)
+                run(("nft", "-f", "-"), self._script(ruleset, write))
+            replace(self._kernel, draft, name, gone, owned, queue)
 
         # what a crash has left is not what is wanted
         self._remove(draft)
@@ -117,6 +128,10 @@ class NftablesFilter:
             names = tables.names(self._kernel)
         found = (re.fullmatch(rf"{nftables.PREFIX}(\d+)", name) for name in names)
         return {int(match[1]) for match in found if match}
+
+
+def _draft_without_queues(ruleset: Ruleset) -> str:
+    return nftables.draft_script(ruleset, queues=False)
 
 
 @contextmanager

@@ -40,6 +40,7 @@ from gateway.kernel.netlink import (
     text,
     word,
 )
+from gateway.kernel.queueing import rewritten
 from gateway.kernel.tables import SET_NAME, TABLE, chains, table
 
 NFT_TABLE_F_OWNER, NFT_TABLE_F_PERSIST = 0x2, 0x4
@@ -65,13 +66,19 @@ class NotOwnable(KernelError):
 
 
 def replace(
-    kernel: Netfilter, draft: str, name: str, gone: Iterable[str], owned: bool = True
+    kernel: Netfilter,
+    draft: str,
+    name: str,
+    gone: Iterable[str],
+    owned: bool = True,
+    queue: int | None = None,
 ) -> None:
     """
     Make the content of C{draft} that of the table C{name}, in the place of its former self,
     and remove C{draft} and the tables C{gone}: all at once.
 
     @param owned: the table is one of C{kernel} from now on; else it is everybody's.
+    @param queue: where packets are to wait, if the draft can't say so.
     @raise Interrupted: somebody changed the packet filter meanwhile, perhaps the draft: write
         it again.
     @raise NotOwnable: this kernel can't.
@@ -79,7 +86,7 @@ def replace(
     """
     generation = kernel.generation()
     removed = [table(NFT_MSG_DESTROYTABLE, one) for one in sorted({name, *gone})]
-    made = [_new(name, owned), *_copies(kernel, draft, name)]
+    made = [_new(name, owned), *_copies(kernel, draft, name, queue)]
     try:
         kernel.commit([*removed, *made, table(NFT_MSG_DELTABLE, draft)], generation)
     except OSError as error:
@@ -104,7 +111,7 @@ def _new(name: str, owned: bool) -> Message:
     return made._replace(flags=NLM_F_CREATE)
 
 
-def _copies(kernel: Netfilter, draft: str, name: str) -> Iterator[Message]:
+def _copies(kernel: Netfilter, draft: str, name: str, queue: int | None) -> Iterator[Message]:
     """What makes C{name} the same as C{draft}: chains first, for everything refers to them."""
     for chain in chains(kernel, draft):
         yield _copy(NFT_MSG_NEWCHAIN, chain, name)
@@ -117,7 +124,7 @@ def _copies(kernel: Netfilter, draft: str, name: str) -> Iterator[Message]:
         for elements in kernel.dump(table(NFT_MSG_GETSETELEM, draft, of_set)):
             yield _copy(NFT_MSG_NEWSETELEM, elements, name)
     for rule in kernel.dump(table(NFT_MSG_GETRULE, draft)):
-        yield _copy(NFT_MSG_NEWRULE, rule, name, flags=NLM_F_APPEND)
+        yield _copy(NFT_MSG_NEWRULE, rewritten(rule, queue), name, flags=NLM_F_APPEND)
 
 
 def _copy(kind: int, described: bytes, name: str, more: bytes = b"", flags: int = 0) -> Message:

@@ -17,12 +17,21 @@ from contextlib import contextmanager, suppress
 
 from attrs import frozen
 
+from gateway.interfaces import Address
 from gateway.kernel.sockets import Socket
 
 TCP_REPAIR = 19
 TCP_REPAIR_QUEUE = 20
 TCP_QUEUE_SEQ = 21
+TCP_REPAIR_OPTIONS = 22
 TCP_TIMESTAMP = 24
+TCP_REPAIR_WINDOW = 29
+
+_MAXSEG = range(88, 32768)
+"""What TCP_MAXSEG may be."""
+
+_MSS, _SCALE, _SACK, _STAMPS = 2, 3, 4, 8
+"""Options by their numbers in a TCP header."""
 
 _ON = 1
 _OFF = 0
@@ -74,6 +83,72 @@ def numbers(sock: Socket) -> Numbers:
         if (unread, open_) == (_count(sock, termios.FIONREAD), _count(sock, termios.TIOCOUTQ)):
             return Numbers(sent, (sent - open_) & _MASK, received, unread)
     raise Unsteady
+
+
+@frozen
+class Middle:
+    """
+    Where a connection stands that a socket is put into, while nothing is on its way.
+
+    @ivar sent: the number of the next byte that the socket writes.
+    @ivar received: the number of the next byte that its peer writes.
+    @ivar mss: what the peer can receive.
+    @ivar scales: of the windows of the peer and of the socket; C{None}: they are not scaled.
+    @ivar stamp: the timestamp that the socket goes on with; C{None}: there are none.
+    @ivar windows: the peer's, in bytes, and the one that the socket's peer has been told.
+    """
+
+    sent: int
+    received: int
+    mss: int
+    scales: tuple[int, int] | None
+    sack: bool
+    stamp: int | None
+    windows: tuple[int, int]
+
+
+def put_between(sock: Socket, local: Address, peer: Address, middle: Middle) -> None:
+    """
+    Put C{sock}, which is new, into a connection.
+
+    @raise OSError: privileges are missing, or there is a socket already.
+    """
+    tcp = socket.IPPROTO_TCP
+    sock.setsockopt(tcp, TCP_REPAIR, _ON)
+    for queue, number in ((_SEND_QUEUE, middle.sent), (_RECEIVE_QUEUE, middle.received)):
+        sock.setsockopt(tcp, TCP_REPAIR_QUEUE, queue)
+        sock.setsockopt(tcp, TCP_QUEUE_SEQ, _signed(number))
+    if middle.mss in _MAXSEG:
+        # the size of segments is computed when it connects, and not again for the option
+        sock.setsockopt(tcp, socket.TCP_MAXSEG, middle.mss)
+    sock.bind(local)
+    sock.connect(peer)
+    sock.setsockopt(tcp, TCP_REPAIR_OPTIONS, b"".join(_options(middle)))
+    if middle.stamp is not None:
+        # since Linux 6.7 an odd one means microseconds, in which time runs a thousand times faster
+        even = middle.stamp + (middle.stamp & 1) & _MASK
+        sock.setsockopt(tcp, TCP_TIMESTAMP, _signed(even))
+    theirs, ours = middle.windows
+    window = struct.pack("=5I", middle.received, theirs, max(theirs, 1), ours, middle.received)
+    sock.setsockopt(tcp, TCP_REPAIR_WINDOW, window)
+    sock.setsockopt(tcp, TCP_REPAIR, _OFF_NO_PROBE)
+
+
+def _options(middle: Middle) -> Iterator[bytes]:
+    """As struct tcp_repair_opt has them."""
+    yield struct.pack("=II", _MSS, middle.mss)
+    if middle.scales is not None:
+        theirs, ours = middle.scales
+        yield struct.pack("=II", _SCALE, theirs | ours << 16)
+    if middle.sack:
+        yield struct.pack("=II", _SACK, 0)
+    if middle.stamp is not None:
+        yield struct.pack("=II", _STAMPS, 0)
+
+
+def _signed(number: int) -> int:
+    """As C{setsockopt} takes it."""
+    return number - (1 << 32) if number >> 31 else number
 
 
 def probe(sock: Socket) -> None:

@@ -239,6 +239,30 @@ def _open(server: Address, source: tuple[str, int] | None, mark: int) -> Socket:
     return sock
 
 
+def stand_in(family: socket.AddressFamily, mark: int) -> Socket:
+    """
+    A socket that is to be put into a running connection (L{gateway.kernel.repair}).
+
+    @raise OSError: privileges are missing, or there are no descriptors.
+    """
+    sock = _new(family, socket.SOCK_STREAM, mark)
+    try:
+        _prepare_stream(sock)
+        _transparent(sock, family)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def taken(descriptor: int, family: socket.AddressFamily) -> Socket:
+    """A stream's socket that another process has made, by its descriptor."""
+    sock = Socket(family, socket.SOCK_STREAM, 0, descriptor)
+    sock.setblocking(False)
+    return sock
+
+
 def _bind_foreign(sock: Socket, family: socket.AddressFamily, source: tuple[str, int]) -> None:
     """Bind to an address that is, in general, not ours."""
     _transparent(sock, family)

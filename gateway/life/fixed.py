@@ -31,9 +31,15 @@ def check_fixed(former: Policy, policy: Policy) -> None:
         *(["control"] if policy.control != former.control else []),
         *(["audit"] if policy.audit != former.audit else []),
         *_changed("release", RELEASE, former.release, policy.release),
+        *(["handshake"] if policy.handshake != former.handshake else []),
         *_changed("tls", SIGNER, former.tls, policy.tls),
         *(["workers.count"] if (policy.workers.count == 1) != (former.workers.count == 1) else []),
     ]
+    if policy.shakes_hands_through and not former.shakes_hands_through:
+        raise KernelError(
+            'the first service with handshake = "through" needs the usher, which a reload can\'t '
+            "start: restart"
+        )
     if changed:
         raise KernelError(
             f"gateway.toml: {', '.join(changed)}: a reload can't change that; restart, "

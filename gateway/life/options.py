@@ -20,6 +20,7 @@ class Options(UsageOptions):
         ["keeper", None, "", "The socket of a keeper that runs. Without it, one is started."],
         ["signer", None, "", "The socket of a signer that runs. Without it, one is started."],
         ["carrier", None, "", "The socket of a carrier that runs. Without it, one is started."],
+        ["usher", None, "", "The socket of an usher that runs. Without it, one is started."],
         ["control", None, str(DEFAULT), "The socket that commands ask at. Empty: none."],
     ]
     longdesc = "Intercept connections as the policy in the configuration folder says."
@@ -33,17 +34,18 @@ class Places(NamedTuple):
     keeper: Path | None
     signer: Path | None
     carrier: Path | None
+    usher: Path | None
     control: Path | None
 
 
 def places(options: Options) -> Places:
     """What the command line says."""
-    keeper, signer, carrier, control_ = (
+    keeper, signer, carrier, usher, control_ = (
         Path(options[name]).absolute() if options[name] else None
-        for name in ("keeper", "signer", "carrier", "control")
+        for name in ("keeper", "signer", "carrier", "usher", "control")
     )
     directory, state = (Path(options[name]).absolute() for name in ("config", "state"))
-    return Places(directory, state, keeper, signer, carrier, control_)
+    return Places(directory, state, keeper, signer, carrier, usher, control_)
 
 
 def owner(options: Options) -> tuple[int, int] | None:

@@ -15,7 +15,8 @@ class Identity(NamedTuple):
 
     C{server} is the original destination. C{rule} is C{None} for a session
     that no rule brought: a connection that another session announced, whose
-    id is then C{parent}.
+    id is then C{parent}. C{handshake} says how the client was connected, if its service
+    says that it is to shake hands with the server.
     """
 
     id: int
@@ -25,6 +26,7 @@ class Identity(NamedTuple):
     service: str
     rule: Rule | None = None
     parent: int = 0
+    handshake: str = ""
 
     def __str__(self) -> str:
         return f"{self.service} #{self.id} {self.protocol.value} {self.client} -> {self.server}"

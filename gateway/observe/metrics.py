@@ -50,6 +50,9 @@ class Refusal(Enum):
     UNEXPECTED = "unexpected"
     """It came to an address that was announced to somebody else."""
 
+    HANDSHAKE = "handshake"
+    """Client and server had shaken hands, and nothing could take their ends' places."""
+
     BROKEN = "broken"
     """It could not be looked at: a bug, or a want of something."""
 
@@ -116,12 +119,18 @@ class Metrics:
     refusals: dict[Refusal, int] = field(factory=lambda: dict.fromkeys(Refusal, 0), init=False)
     denials: dict[tuple[str, str, str], int] = field(factory=dict, init=False)
     hits: dict[tuple[str, str], int] = field(factory=dict, init=False)
+    handshakes: dict[tuple[str, str], int] = field(factory=dict, init=False)
 
     def started(self, service: str, rule: Rule | None = None) -> None:
         """A session began, brought by a rule or by another session."""
         self.services[service].running += 1
         if rule is not None:
             self.hit(service, rule.place.at_line)
+
+    def shaken(self, service: str, handshake: str) -> None:
+        """A client was connected: through to the server, or by the gateway."""
+        key = service, handshake
+        self.handshakes[key] = self.handshakes.get(key, 0) + 1
 
     def hit(self, service: str, place: str) -> None:
         """What is written there, a rule, a test or a list, has matched."""
@@ -263,6 +272,14 @@ class MetricsCollector(Collector):
             fallbacks.add_metric((service,), counts.fallbacks)
             unreachable.add_metric((service,), counts.unreachable)
         yield from (seconds, fallbacks, unreachable)
+        shaken = CounterMetricFamily(
+            "tproxygw_handshakes",
+            'Clients that were connected, of services with handshake = "through".',
+            labels=("service", "handshake"),
+        )
+        for labels, count in self._metrics.handshakes.items():
+            shaken.add_metric(labels, count)
+        yield shaken
 
     def _gateway(self) -> Iterator[Metric]:
         refused = CounterMetricFamily(

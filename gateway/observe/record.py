@@ -121,7 +121,7 @@ class Records:
             f'"gateway":{{{self._gateway(identity)},"verdict":"{outcome}",'
             f'"reason":{reason},"seconds":{seconds:.6f}{_denied(denied)}'
             f"{_upstream(upstream) if upstream is not None else ''}"
-            f"{_released(released) if released is not None else ''}}}}}\n"
+            f"{_released(released) if released is not None else ''}{_handshake(identity)}}}}}\n"
         )
         self._ends.pop(identity.id, None)
         return line.encode("ascii")
@@ -233,6 +233,10 @@ def _upstream(upstream: Upstream) -> str:
         f'"port_kept":{_TRUTH[upstream.port_kept]},"attempts":{upstream.attempts:d},'
         f'"connect_seconds":{seconds:.6f}{several}}}'
     )
+
+
+def _handshake(identity: Identity) -> str:
+    return f',"handshake":"{identity.handshake}"' if identity.handshake else ""
 
 
 def _released(released: Released) -> str:

@@ -13,6 +13,7 @@ from gateway.policy.classifier import read_address
 from gateway.policy.connection import Connection, Protocol
 from gateway.policy.divert import WhenDown
 from gateway.policy.foretelling import Said, foretold
+from gateway.policy.handshake import Handshake
 from gateway.policy.judging import Asks, judged
 from gateway.policy.narrower import narrower_in
 from gateway.policy.policy import Policy
@@ -235,12 +236,21 @@ def _kernel(policy: Policy, connection: Connection, service: Service) -> Iterato
         yield "forwards it: it never reaches the gateway"
     elif service.action is Action.DENY:
         yield f"denies it, and answers with {_reply(service.reply, connection.protocol)}"
+    elif _shakes_hands(service, connection):
+        yield "forwards its handshake, and then has the gateway take both ends over"
+        yield WHEN_DOWN[policy.divert.when_down]
     else:
         yield (
             f"diverts it to port {_listener(policy, connection)}; "
             + (WHEN_DOWN[policy.divert.when_down])
         )
     yield "(but never touches what goes to the gateway's own addresses)"
+
+
+def _shakes_hands(service: Service, connection: Connection) -> bool:
+    """Whether the client shakes hands with the server."""
+    through = service.handshake is Handshake.THROUGH
+    return through and connection.protocol is Protocol.TCP
 
 
 def _reply(reply: Reply, protocol: Protocol) -> str:
@@ -262,6 +272,8 @@ def _gateway(connection: Connection, service: Service) -> Iterator[str]:
     yield from (f"    {line}" for line in _changed(service.settings))
     yield f"connects to: {_targets(connection, service)}"
     yield f"connects from: {_source(service)}"
+    if _shakes_hands(service, connection):
+        yield "the client is connected only if the server is"
     changed = _changed(service.limits)
     yield f"limits: {', '.join(changed) or 'the default ones'}"
 

@@ -47,6 +47,7 @@ from gateway.policy.resolve import (
 from gateway.policy.rooted import check_rooted
 from gateway.policy.service import Service
 from gateway.policy.structure import structure
+from gateway.policy.through import check_through
 from gateway.policy.uninspected import uninspected
 from gateway.policy.useless import no_rule, warn_of_gateway, warn_of_service
 from gateway.policy.written import NO_SERVICE, GatewayFile, ServiceFile, ZonesFile
@@ -101,6 +102,7 @@ class _Loader:
         warn_of_gateway(entry, gateway, self.interfaces)
         self.problems += no_rule(services.values())
         for file, service, _ in files:
+            check_through(file, service, gateway.divert)
             warn_of_service(file, service, {each.value for each in naming}, gateway.limits)
         if not gateway.tls.root:
             for file, service, table in files:
@@ -113,6 +115,7 @@ class _Loader:
             control=gateway.control,
             console=gateway.console,
             release=gateway.release,
+            handshake=gateway.handshake,
             spool=gateway.spool,
             tls=gateway.tls,
             workers=gateway.workers,
@@ -261,6 +264,11 @@ def check_workers(entry: Entry, policy: Policy) -> None:
         entry.at("count").complain(
             "must be 1 with kernel = true in [release]: the kernel takes over the sessions of one "
             "process only"
+        )
+    if policy.workers.count != 1 and policy.shakes_hands_through:
+        entry.at("count").complain(
+            'must be 1 with handshake = "through" of a service: the ends that are taken over go to '
+            "one process only"
         )
 
 

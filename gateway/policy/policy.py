@@ -12,11 +12,12 @@ from gateway.policy.connection import Connection
 from gateway.policy.console import ConsoleSettings
 from gateway.policy.control import ControlSettings
 from gateway.policy.divert import Divert
+from gateway.policy.handshake import Handshake, HandshakeSettings
 from gateway.policy.limits import Limits
 from gateway.policy.problem import Problem
 from gateway.policy.release import Release
 from gateway.policy.rule import Rule
-from gateway.policy.service import Service
+from gateway.policy.service import Action, Service
 from gateway.policy.spool import SpoolSettings
 from gateway.policy.tls import Tls
 from gateway.policy.workers import Workers
@@ -42,6 +43,7 @@ class Policy:
     control: ControlSettings = field(factory=ControlSettings)
     console: ConsoleSettings = field(factory=ConsoleSettings)
     release: Release = field(factory=Release)
+    handshake: HandshakeSettings = field(factory=HandshakeSettings)
     spool: SpoolSettings = field(factory=SpoolSettings)
     tls: Tls = field(factory=Tls)
     workers: Workers = field(factory=Workers)
@@ -71,6 +73,14 @@ class Policy:
         for rule in self.rules:
             named |= rule.interfaces
         return tuple(sorted(named))
+
+    @property
+    def shakes_hands_through(self) -> bool:
+        """Whether there is a service whose clients shake hands with their servers."""
+        return any(
+            service.handshake is Handshake.THROUGH and service.action is Action.INSPECT
+            for service in self.services.values()
+        )
 
     def decide(self, connection: Connection) -> Rule | None:
         """

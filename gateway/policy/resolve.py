@@ -44,7 +44,7 @@ RELAY = "relay"
 SETTINGS = "settings"
 """The table for an inspector that has no name of its own: C{"package.module:Class"}."""
 
-ONLY_INSPECTED = ("inspector", "source", "server", "limits")
+ONLY_INSPECTED = ("inspector", "source", "handshake", "server", "limits")
 """Keys that mean nothing to the kernel."""
 
 ORIGINAL = "original"
@@ -197,6 +197,7 @@ class ServiceResolver:
             action=table.action,
             reply=table.reply,
             source=table.source,
+            handshake=table.handshake,
             targets=self._targets(entry.at("server"), table.server),
             limits=table.limits,
             rules=tuple(self._rules(name, entry, table)),
@@ -340,5 +341,8 @@ class ServiceResolver:
 
 def settings_key(inspector: str) -> str:
     """The name of the table with an inspector's settings."""
-    reserved = {"action", "reply", "rule", "expect", "server", "source", "limits", "inspector"}
+    reserved = {
+        *("action", "reply", "rule", "expect", "server", "source", "limits", "inspector"),
+        "handshake",
+    }
     return SETTINGS if ":" in inspector or inspector in reserved else inspector

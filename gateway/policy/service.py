@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from attrs import field, frozen
 
 from gateway.interfaces import IInspectorMaker
+from gateway.policy.handshake import Handshake
 from gateway.policy.limits import ServiceLimits
 from gateway.policy.place import NOWHERE, Place
 from gateway.policy.rule import Rule
@@ -85,6 +86,7 @@ class Service:
     C{source} is a L{Source}, or the address to use, as text.
     C{targets} is empty for the original destination; with several, they are
     tried in turn.
+    C{handshake} says when its clients are connected.
     C{maker} is C{None} unless the action is L{Action.INSPECT}.
     C{shared} is what the inspectors of all sessions share (L{IInspectorMaker.share}).
     C{written} says where each of the inspector's settings is written, if it is:
@@ -99,6 +101,7 @@ class Service:
     shared: Any = field(default=None, eq=False)
     written: Mapping[str, str] = field(factory=dict, eq=False)
     source: Source | str = Source.CLIENT
+    handshake: Handshake = Handshake.ACCEPTED
     targets: tuple[Target, ...] = ()
     limits: ServiceLimits = field(factory=ServiceLimits)
     rules: tuple[Rule, ...] = ()

@@ -17,6 +17,7 @@ from gateway.policy.connection import Protocol
 from gateway.policy.console import ConsoleSettings
 from gateway.policy.control import ControlSettings
 from gateway.policy.divert import Divert
+from gateway.policy.handshake import Handshake, HandshakeSettings
 from gateway.policy.limits import Limits, ServiceLimits
 from gateway.policy.notation import read_interface, read_source
 from gateway.policy.release import Release
@@ -51,6 +52,10 @@ class GatewayFile:
     )
     release: Release = option(
         "What becomes of sessions of which nothing is left to inspect.", Factory(Release)
+    )
+    handshake: HandshakeSettings = option(
+        "Room for clients that are connected only if their servers are.",
+        Factory(HandshakeSettings),
     )
     spool: SpoolSettings = option(
         "Room for bodies that are held until they are judged.", Factory(SpoolSettings)
@@ -161,6 +166,12 @@ class ServiceFile:
         '("client-address"), the gateway\'s ("gateway"), or the address given.',
         Source.CLIENT,
         read=read_source,
+    )
+    handshake: Handshake = option(
+        'When a client is connected: at once, whatever becomes of the server ("accepted"), or only '
+        'if its server is, which it shakes hands with ("through"; for TCP, with source = "client" '
+        'or "client-strict" and server = "original").',
+        Handshake.ACCEPTED,
     )
     server: str | tuple[str, ...] = option(
         'Where to connect to: "original" (where the client wanted to go), a fixed "host:port", '

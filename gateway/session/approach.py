@@ -8,11 +8,12 @@ time, or has the server come by itself, and remembers what came of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 
 from gateway.interfaces import Address, Unreachable
+from gateway.kernel import sockets
 from gateway.kernel.sockets import Socket
 from gateway.observe.identity import Upstream
 from gateway.policy.service import Target
@@ -21,6 +22,14 @@ from gateway.session.equipment import Equipment
 from gateway.session.expectation import Expectation
 from gateway.session.joining import Joining
 from gateway.wire.connector import Opening, Origin, Reached
+
+
+class Held(NamedTuple):
+    """A connection to the server that is there already, and between whom it is."""
+
+    socket: Socket
+    client: Address
+    server: Address
 
 
 class Approaching(guard.Guarded, Protocol):
@@ -47,7 +56,7 @@ class Approach:
     """
 
     __slots__ = (
-        *("_asked", "_began", "_equipment", "_opening", "_service", "_session"),
+        *("_asked", "_began", "_equipment", "_held", "_opening", "_service", "_session"),
         *("origin", "targets", "upstream"),
     )
 
@@ -63,6 +72,7 @@ class Approach:
         self.targets = targets
         self.origin = origin
         self.upstream: Upstream | None = None
+        self._held: Held | None = None
         self._opening: Opening | Joining | None = None
         # Only while it is under way: the session knows its approach.
         self._asked: Deferred[Address] | None = None
@@ -77,15 +87,36 @@ class Approach:
             handles if nobody else does.
         """
         asked = self._ask(session)
+        targets = self.targets if address is None else (address,)
         opening = self._equipment.connector.open(
-            self.targets if address is None else (address,), self.origin, self._came, self._missed
+            targets, self.origin, self._came, self._missed, self._take_held(targets)
         )
         if self._asked is not None:
             self._opening = opening
         return asked
 
+    def hold(self, held: Held) -> None:
+        """The server is there already, if it is that one to which the session goes first."""
+        self._held = held
+
+    def _take_held(self, targets: Sequence[Target | Address]) -> Socket | None:
+        """The connection that is there already, if that is the one that is wanted."""
+        held, self._held = self._held, None
+        if held is None:
+            return None
+        if targets[0] == held.server and self.origin.address == held.client:
+            return held.socket
+        sockets.reset(held.socket)
+        return None
+
+    def _reset_held(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            sockets.reset(held.socket)
+
     def join(self, session: Approaching, expectation: Expectation) -> Deferred[Address]:
         """Have the server come by itself, as it was announced; otherwise as L{begin}."""
+        self._reset_held()
         asked = self._ask(session)
         self.origin = Origin(None)
         opening = Joining(expectation, self._came, self._missed)
@@ -107,6 +138,7 @@ class Approach:
 
     def abandon(self) -> None:
         """Nobody wants to go there any more. Whoever asked never hears of it."""
+        self._reset_held()
         opening, self._opening = self._opening, None
         self._asked = self._session = None
         if opening is not None:

@@ -66,7 +66,7 @@ from gateway.release.told import Told
 from gateway.session import gate as reason
 from gateway.session import guard
 from gateway.session.announced import Announced, Related
-from gateway.session.approach import Approach
+from gateway.session.approach import Approach, Held
 from gateway.session.equipment import Equipment
 from gateway.session.expectation import Expectation
 from gateway.session.facilities import Facilities
@@ -158,8 +158,9 @@ class Session(Facilities):
     means for the life of the session; what it takes is done by nouns: two L{Leg}s, an
     L{Approach}, an L{Inspection}, what it has L{Announced}, its L{Records}, its L{Patience}.
 
-    C{make} makes its inspector; the service's own maker unless the connection
-    was announced (L{ISession.expect}) together with an inspector.
+    C{held} is a connection to the server that is there already. C{make} makes its inspector; the
+    service's own maker unless the connection was announced (L{ISession.expect}) together with an
+    inspector.
     """
 
     __slots__ = (
@@ -177,6 +178,7 @@ class Session(Facilities):
         sock: Socket,
         targets: tuple[Target, ...],
         make: Callable[[ISession], IInspector],
+        held: Socket | None = None,
     ) -> None:
         equipment = home.equipment
         super().__init__(equipment, policy, service, identity, Records(equipment, identity))
@@ -193,6 +195,8 @@ class Session(Facilities):
             targets or (identity.server,),
             origin(service.source, identity.client),
         )
+        if held is not None:
+            self._approach.hold(Held(held, identity.client, identity.server))
         self._speaking: Side | None = None
         self._released = False
         self._passage: Passage | NoPassage = NO_PASSAGE

@@ -109,11 +109,17 @@ class Connector:
         origin: Origin,
         reached: Callable[[Reached], None],
         failed: Callable[[str], None],
+        held: sockets.Socket | None = None,
     ) -> Opening:
-        """Try C{targets} in turn. Exactly one of the callables is called, unless abandoned."""
+        """
+        Try C{targets} in turn. Exactly one of the callables is called, unless abandoned.
+
+        @param held: a connection to the first of them, which is an address.
+        """
         open_towards = self._open_bare if origin.bare else self._open
         opening = Opening(
-            self._poller, open_towards, self._names, origin, iter(targets), reached, failed
+            *(self._poller, open_towards, self._names, origin, iter(targets), reached, failed),
+            held,
         )
         opening.next()
         return opening
@@ -126,6 +132,7 @@ class Opening:
         "_errors",
         "_failed",
         "_fd",
+        "_held",
         "_kept",
         "_names",
         "_open",
@@ -149,7 +156,9 @@ class Opening:
         targets: Iterator[Target | Address],
         reached: Callable[[Reached], None],
         failed: Callable[[str], None],
+        held: sockets.Socket | None = None,
     ) -> None:
+        self._held = held
         self._poller = poller
         self._open = open_towards
         self._names = names
@@ -212,9 +221,12 @@ class Opening:
         self.attempts += 1
         origin = self._origin
         try:
-            self._socket, self._kept = self._open(
-                server, origin.towards(server), strict=origin.strict
-            )
+            if self._held is not None:
+                self._socket, self._kept = self._held, True
+            else:
+                self._socket, self._kept = self._open(
+                    server, origin.towards(server), strict=origin.strict
+                )
         except OSError as error:
             self._missed(error.errno or errno.EIO)
             return
@@ -246,7 +258,11 @@ class Opening:
         if sock is not None:
             self._poller.closing(self)
             self._fd = -1
-            sockets.close(sock)
+            if sock is self._held:
+                self._held = None
+                sockets.reset(sock)
+            else:
+                sockets.close(sock)
 
     # For the poller
 

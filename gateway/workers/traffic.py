@@ -40,6 +40,7 @@ from gateway.wire.connector import Connector
 from gateway.wire.names import Names
 from gateway.wire.poller import Poller
 from gateway.wire.turns import Turns
+from gateway.workers.ushering import Ushering
 
 log = Logger()
 
@@ -89,6 +90,7 @@ class Traffic:
             lambda: self.admission,
             lambda: self.admission.register.give_room(),
         )
+        self._ushering = Ushering(reactor, policy, places.usher, lambda: self.admission)
         equipment = evolve(self._equipment(policy), alone=alone)
         if numbers is not None:
             equipment = evolve(equipment, numbers=numbers)
@@ -137,6 +139,7 @@ class Traffic:
         self._listeners.open(policy)
         self._keyring.open(places.directory, policy.tls, self._signer or places.signer)
         self._releasing.open(places.directory, places.state)
+        self._ushering.open(places.directory, places.state)
 
     def start(self) -> None:
         """With no more privileges than traffic needs, get ready to accept. Starts threads."""
@@ -146,6 +149,7 @@ class Traffic:
     def accept(self) -> None:
         """Accept."""
         self._listeners.resume()
+        self._ushering.accept()
 
     # Reload
 
@@ -203,11 +207,13 @@ class Traffic:
         @param seconds: end those that are left after so long; C{None}: never.
         """
         self._listeners.stop()
+        self._ushering.stop()
         yield self._drained(seconds)
         self.admission.stop()
         self._room.stop()
         self._releasing.close()
         yield self._in_thread(self._releasing.wait)
+        yield self._in_thread(self._ushering.wait)
         yield self._in_thread(self._computing.stop)
 
     def _drained(self, seconds: float | None) -> Deferred[None]:

@@ -174,6 +174,7 @@ class MetricsTests(SynchronousTestCase):
         documented = {row for row in rows if row.startswith("tproxygw_")}
         self.metrics.ended("web", Outcome.PASSED, 0, 0)
         self.metrics.denied("web", "http", "services/web.toml:7")
+        self.metrics.shaken("web", "through")
         self.metrics.scans.judge("scan", "clean", 0.5)
         self.metrics.scans.scanners = lambda: [ScannerHealth("/clamd", False, 1, 0)]
         there = {

@@ -9,7 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from gateway.kernel.doctor import filters, firewalls, limits, policies, release, routes, sysctls
+from gateway.kernel.doctor import (
+    filters,
+    firewalls,
+    handshake,
+    limits,
+    policies,
+    release,
+    routes,
+    sysctls,
+)
 from gateway.kernel.doctor.finding import Finding, warning
 from gateway.kernel.doctor.host import Host
 from gateway.kernel.errors import KernelError
@@ -40,6 +49,7 @@ CHECKS: dict[str, Check] = {
     "queue": limits.queue,
     "descriptors": limits.descriptors,
     "released sessions": release.kernel,
+    "handshakes": handshake.usher,
 }
 """Each check by its topic, in the order in which the operator reads them."""
 

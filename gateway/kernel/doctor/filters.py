@@ -11,6 +11,7 @@ from gateway.kernel.doctor.finding import Finding, ok, trouble, warning
 from gateway.kernel.doctor.host import Host
 from gateway.kernel.filter import iptables, nftables, xtables
 from gateway.kernel.filter.ruleset import Ruleset, make_ruleset
+from gateway.kernel.queueing import queues_natively
 from gateway.policy.divert import Backend
 from gateway.policy.policy import Policy
 from gateway.policy.spans import Family
@@ -41,7 +42,10 @@ def _try_nftables(ruleset: Ruleset) -> None:
     if version < _OLDEST:
         raise CommandError(f"{text.strip()} is too old, it takes 1.0.1")
     # as a draft, for the table itself may be there, and a running gateway's own
-    run(("nft", "--check", "-f", "-"), nftables.draft_script(ruleset))
+    run(
+        ("nft", "--check", "-f", "-"),
+        nftables.draft_script(ruleset, not ruleset.through or queues_natively()),
+    )
 
 
 def _try_iptables(ruleset: Ruleset) -> None:

@@ -43,6 +43,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from attrs import evolve
+
+from gateway.kernel.filter import through
 from gateway.kernel.filter.nodes import Nodes
 from gateway.kernel.filter.ruleset import Deny, Inspect, Ruleset, Verdict
 from gateway.kernel.filter.words import has, names, put
@@ -75,14 +78,16 @@ def table_name(port: int) -> str:
     return f"{PREFIX}{port}"
 
 
-def install_script(ruleset: Ruleset, left_over: Iterable[str] = ()) -> str:
+def install_script(ruleset: Ruleset, left_over: Iterable[str] = (), queues: bool = True) -> str:
     """
     The script that installs C{ruleset}, in the place of an older one and of
     the tables C{left_over}, or changes nothing at all.
+
+    @param queues: whether packets may wait for a program; else those are dropped that would.
     """
     name = table_name(ruleset.divert.port)
     removed = "".join(remove_script(table) for table in {name, *left_over})
-    return f"{removed}table inet {name} {{\n{_Table(ruleset)}}}\n"
+    return f"{removed}table inet {name} {{\n{_Table(ruleset, queues)}}}\n"
 
 
 def draft_name(port: int) -> str:
@@ -90,10 +95,12 @@ def draft_name(port: int) -> str:
     return f"{table_name(port)}_draft"
 
 
-def draft_script(ruleset: Ruleset) -> str:
+def draft_script(ruleset: Ruleset, queues: bool = True) -> str:
     """The script that installs a draft of C{ruleset}: the same table, and nothing goes by it."""
     name = draft_name(ruleset.divert.port)
-    return f"{remove_script(name)}table inet {name} {{\n\tflags dormant\n{_Table(ruleset)}}}\n"
+    return (
+        f"{remove_script(name)}table inet {name} {{\n\tflags dormant\n{_Table(ruleset, queues)}}}\n"
+    )
 
 
 def remove_script(table: str) -> str:
@@ -104,7 +111,7 @@ def remove_script(table: str) -> str:
 class _Table:
     """The content of the table while it is written."""
 
-    def __init__(self, ruleset: Ruleset) -> None:
+    def __init__(self, ruleset: Ruleset, queues: bool) -> None:
         self._ruleset = ruleset
         self._divert = ruleset.divert
         self._zone = ruleset.divert.conntrack_zone
@@ -115,6 +122,8 @@ class _Table:
         self._write_deliver()
         if self._zone:
             self._write_tracked()
+        if ruleset.through:
+            self._chains.update(through.chains(ruleset, queues))
         self._nodes.write()
         if not self._zone:
             self._write_whole()
@@ -124,6 +133,8 @@ class _Table:
 
     def _text(self) -> Iterator[str]:
         """All sets, then all chains."""
+        if self._ruleset.through:
+            yield from through.sets(self._ruleset)
         yield from self._nodes.sets
         for name, lines in self._chains.items():
             yield f"\tchain {name} {{\n"
@@ -138,6 +149,7 @@ class _Table:
             "type filter hook prerouting priority raw; policy accept;",
             "socket wildcard vmap { 1 : goto first, 0 : goto full }",
             f"{_FIRST} goto first",
+            *(through.ANSWERS if self._ruleset.through else ()),
             "socket transparent 1 goto half",
             "goto first",
         ]
@@ -178,6 +190,7 @@ class _Table:
             *([ours] if self._zone else []),
             "socket wildcard vmap { 1 : accept, 0 : goto mine }",
             f"{_FIRST} accept",
+            *(through.ANSWERS if self._ruleset.through else ()),
             "goto mine",
         ]
         self._chains["mine"] = [f"socket transparent 1 {mark}"]
@@ -264,7 +277,8 @@ class _Table:
     def _verdict(self, verdict: Verdict) -> str:
         """The name of the chain that carries C{verdict} out."""
         if isinstance(verdict, Inspect):
-            name, lines = f"inspect_{verdict.listener}", self._inspect(verdict)
+            what = "through" if verdict.through else "inspect"
+            name, lines = f"{what}_{verdict.listener}", self._inspect(verdict)
         elif isinstance(verdict, Deny):
             name, lines = f"deny_{verdict.reply.value.replace('-', '_')}", self._deny(verdict)
         else:
@@ -288,10 +302,16 @@ class _Table:
         self._chains.setdefault(late, self._late(self._ruleset.port(verdict.listener)))
         return [
             f"meta {has(self._undecided())} goto {late}",
+            *self._shakes(verdict),
             f"{_LATE} goto later",
             f"{taken} {self._client_zone()}counter accept",
             down[self._divert.when_down],
         ]
+
+    def _shakes(self, verdict: Inspect) -> Iterator[str]:
+        """What is let through, if client and server are to shake hands."""
+        if verdict.through:
+            yield from through.shakes(self._verdict(evolve(verdict, through=False)))
 
     def _late(self, port: int) -> list[str]:
         """A segment of no connection that the server opened: see the top of this module."""

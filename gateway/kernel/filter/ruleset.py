@@ -19,18 +19,25 @@ from attrs import evolve, field, frozen
 
 from gateway.policy.connection import Protocol
 from gateway.policy.divert import Divert
+from gateway.policy.handshake import Handshake, HandshakeSettings
 from gateway.policy.policy import Policy
 from gateway.policy.rule import Rule
-from gateway.policy.service import Action, Reply
+from gateway.policy.service import Action, Reply, Service
 from gateway.policy.spans import EVERY_PORT, Family, Spans, address_spans, merged
 from gateway.policy.zone import Network
 
 
 @frozen
 class Inspect:
-    """Bring it to listener number C{listener}."""
+    """
+    Bring it to listener number C{listener}.
+
+    C{through}: not the first packet, but the ends of its connection, when client and server
+    have shaken hands.
+    """
 
     listener: int
+    through: bool = False
 
 
 @frozen
@@ -100,6 +107,16 @@ class Ruleset:
     divert: Divert
     classes: tuple[str | None, ...]
     branches: tuple[Branch, ...]
+    handshake: HandshakeSettings = field(factory=HandshakeSettings)
+
+    @property
+    def through(self) -> bool:
+        """Whether some clients shake hands with their servers."""
+        return any(
+            isinstance(clause.verdict, Inspect) and clause.verdict.through
+            for branch in self.branches
+            for clause in branch.clauses
+        )
 
     def port(self, listener: int) -> int:
         """The port of a listener."""
@@ -129,7 +146,7 @@ class Ruleset:
 def make_ruleset(policy: Policy) -> Ruleset:
     """The ruleset that decides as C{policy} does."""
     classes = (None, *policy.interfaces)
-    return Ruleset(policy.divert, classes, tuple(_branches(policy, classes)))
+    return Ruleset(policy.divert, classes, tuple(_branches(policy, classes)), policy.handshake)
 
 
 def _branches(policy: Policy, classes: tuple[str | None, ...]) -> Iterator[Branch]:
@@ -179,11 +196,15 @@ def _verdict(policy: Policy, rule: Rule, listener: int) -> Verdict:
     """What the service of C{rule} wants."""
     service = policy.services[rule.service]
     verdicts: dict[Action, Verdict] = {
-        Action.INSPECT: Inspect(listener),
+        Action.INSPECT: Inspect(listener, _through(service, rule)),
         Action.FORWARD: Forward(),
         Action.DENY: Deny(service.reply),
     }
     return verdicts[service.action]
+
+
+def _through(service: Service, rule: Rule) -> bool:
+    return service.handshake is Handshake.THROUGH and rule.protocol is Protocol.TCP
 
 
 class _Known:

@@ -14,9 +14,10 @@ from attrs import frozen
 from gateway.interfaces import Address
 from gateway.kernel.probe.links import Link
 from gateway.policy.connection import Connection, Protocol
+from gateway.policy.handshake import Handshake
 from gateway.policy.policy import Policy
 from gateway.policy.rule import Rule
-from gateway.policy.service import Action
+from gateway.policy.service import Action, Service
 from gateway.policy.zone import Network
 
 FIRST_PORT = 40_000
@@ -116,6 +117,7 @@ class _Fitting:
             rule
             for rule in self._policy.rules
             if services[rule.service].action is Action.INSPECT
+            and not _is_forwarded(services[rule.service], rule)
             and (not rule.interfaces or self._link.name in rule.interfaces)
         ]
 
@@ -141,6 +143,11 @@ class _Fitting:
         for host in _firsts(rule.sources, version):
             if ip_address(host) not in self._own and self._routed(host) == self._link.index:
                 yield host
+
+
+def _is_forwarded(service: Service, rule: Rule) -> bool:
+    """Whether the first packet is the server's, and a sample would get there."""
+    return service.handshake is Handshake.THROUGH and rule.protocol is Protocol.TCP
 
 
 def _servers(rule: Rule, version: int, own: set[IPv4Address | IPv6Address]) -> Iterator[str]:

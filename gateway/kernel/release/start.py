@@ -18,18 +18,19 @@ class Started(NamedTuple):
     connection: socket.socket
 
 
-def start(directory: Path, runtime: Path) -> Started:
+def start(directory: Path, runtime: Path, module: str = "gateway.kernel.release") -> Started:
     """
     Start it. Whether it can do its work, it says itself.
 
     @param directory: the configuration folder.
     @param runtime: the folder for what a reboot may empty.
+    @param module: what the process does; a carrier's work if nothing else is said.
     """
     ours, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
     folders = ("--config", str(directory.resolve()), "--runtime", str(runtime.resolve()))
     with theirs:
         process = subprocess.Popen(
-            (sys.executable, "-P", "-m", "gateway.kernel.release", *folders),
+            (sys.executable, "-P", "-m", module, *folders),
             stdin=theirs.fileno(),
             stdout=2,
             # not in the terminal's group: Ctrl-C is for the gateway, which then says so

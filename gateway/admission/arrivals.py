@@ -1,0 +1,223 @@
+"""
+Arrivals: clients that have shaken hands with their servers, as the usher brings them.
+
+What a L{Listener<gateway.admission.listener.Listener>} is for those that the gateway has accepted.
+No server has heard of its client's acknowledgement before the usher has heard the answer, so
+limits are asked first.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet.interfaces import IReadDescriptor
+from zope.interface import implementer
+
+from gateway.admission.admission import TCP, Admission
+from gateway.admission.listener import AT_ONCE
+from gateway.interfaces import Address
+from gateway.kernel import sockets
+from gateway.kernel.release.packets import receive, send
+from gateway.observe.identity import Identity
+from gateway.observe.log import PrintableLogger
+from gateway.observe.metrics import Refusal
+
+log = PrintableLogger()
+
+GREETING_SECONDS = 30.0
+"""For an usher that has just been started: it has to read the policy."""
+
+AGAIN = 1.0
+"""Seconds between two attempts to reach an usher that is a service of its own."""
+
+Message = dict[str, Any]
+
+
+class UsherError(Exception):
+    """There is no usher; the message is for the operator."""
+
+
+@implementer(IReadDescriptor)
+class Arrivals:
+    """
+    The gateway's end of the connection to its usher.
+
+    @param again: connects anew to an usher that is a service of its own; C{None} if it ends with
+        this process.
+    """
+
+    def __init__(
+        self, reactor: Any, admission: Admission, again: Callable[[], socket.socket] | None
+    ) -> None:
+        self._reactor = reactor
+        self._admission = admission
+        self._again = again
+        self._connection: socket.socket | None = None
+        self._accepting = self._missed = False
+        self._call: Any = None
+
+    # The beginning
+
+    def greet(self, connection: socket.socket) -> None:
+        """
+        Wait for an usher's first words. It blocks: for before the reactor runs.
+
+        @raise UsherError: it can't do its work; its standard error says why.
+        """
+        try:
+            connection.settimeout(GREETING_SECONDS)
+            receive(connection)
+        except (EOFError, OSError, ValueError) as error:
+            connection.close()
+            raise UsherError(str(error) or "it has ended") from None
+        self._begin(connection)
+
+    def reach(self) -> None:
+        """Connect to an usher that is a service, now or as soon as it is there."""
+        assert self._again is not None
+        try:
+            self._begin(self._again())
+        except OSError as error:
+            if not self._missed:
+                log.error(
+                    "the usher can't be reached: {why}; until it is there, clients of services "
+                    'with handshake = "through" are not connected. See "systemctl status '
+                    'tproxygw-usher"',
+                    why=error.strerror,
+                )
+            self._missed = True
+            self._await()
+
+    def _begin(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        self._connection = connection
+        self._missed = False
+        if self._accepting:
+            self._reactor.addReader(self)
+
+    def resume(self) -> None:
+        """Take what comes from now on."""
+        self._accepting = True
+        if self._connection is not None:
+            self._reactor.addReader(self)
+
+    # As a descriptor, for the reactor
+
+    def fileno(self) -> int:
+        """Of the connection."""
+        return -1 if self._connection is None else self._connection.fileno()
+
+    def logPrefix(self) -> str:
+        """For the log."""
+        return "usher"
+
+    def connectionLost(self, reason: Any) -> None:
+        """The reactor saw that it is over."""
+        self._break("it has ended")
+
+    def doRead(self) -> None:
+        """The usher has brought somebody, or is gone."""
+        register = self._admission.register
+        try:
+            for _ in range(AT_ONCE):
+                if self._connection is None:
+                    return
+                if not register.claim():
+                    self._reactor.removeReader(self)
+                    register.wait(self)
+                    return
+                self._hear(*receive(self._connection))
+        except BlockingIOError:
+            pass
+        except (EOFError, OSError, ValueError) as error:
+            self._break(str(error) or "it has ended")
+        finally:
+            register.unclaim()
+
+    def _hear(self, message: Message, descriptors: Sequence[int]) -> None:
+        """
+        @raise ValueError: an usher says nothing like that.
+        """
+        if "began" in message:
+            return
+        try:
+            client, server = Address(*message["client"]), Address(*message["server"])
+            if "missed" in message:
+                self._lost(client, server, str(message["missed"]))
+                return
+            number, interface = int(message["number"]), str(message["interface"])
+            near, far = descriptors
+        except (KeyError, TypeError, ValueError) as error:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            raise ValueError(f"the usher says what nobody understands: {error}") from None
+        family = sockets.family_of(client.host)
+        both = sockets.taken(near, family), sockets.taken(far, family)
+        self._answer(number, self._admit(both, client, server, interface))
+
+    def _admit(
+        self,
+        both: tuple[sockets.Socket, sockets.Socket],
+        client: Address,
+        server: Address,
+        interface: str,
+    ) -> bool:
+        admission = self._admission
+        policy = admission.policy
+        named = interface if interface in policy.interfaces else None
+        near, far = both
+        try:
+            return admission.admit(near, client, server, named, policy.divert.port, far)
+        except Exception:  # else nobody would be brought any more
+            for sock in both:
+                sockets.reset(sock)
+            admission.not_admitted(client, server, TCP)
+            return False
+
+    def _lost(self, client: Address, server: Address, why: str) -> None:
+        admission = self._admission
+        identity = Identity(admission.register.number(), client, server, TCP, "")
+        admission.refuse(identity, Refusal.HANDSHAKE, f"its ends could not be taken over: {why}")
+
+    def _answer(self, number: int, admitted: bool) -> None:
+        if self._connection is None:
+            return
+        try:
+            send(self._connection, {"number": number, "admitted": admitted})
+        except OSError as error:
+            self._break(error.strerror or str(error))
+
+    # The end
+
+    def _break(self, why: str) -> None:
+        if self._connection is None:
+            return
+        log.error(
+            'the usher is gone: {why}. Clients of services with handshake = "through" are not '
+            "connected until {until}",
+            why=why,
+            until="it is back" if self._again else "the gateway is restarted",
+        )
+        self._close()
+        self._await()
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._reactor.removeReader(self)
+            connection.close()
+
+    def _await(self) -> None:
+        """An usher that is a service may be back."""
+        if self._again is not None:
+            self._call = self._reactor.callLater(AGAIN, self.reach)
+
+    def stop(self) -> None:
+        """Take nobody any more; it ends an usher that was started by this process."""
+        self._again = None
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+        self._close()

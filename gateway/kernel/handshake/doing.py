@@ -1,0 +1,78 @@
+"""Doing: what the usher has the kernel do."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+from gateway.kernel.handshake.ends import stand_between, take_away
+from gateway.kernel.handshake.half_open import Agreed
+from gateway.kernel.handshake.old_sockets import OldSockets
+from gateway.kernel.handshake.queues import Copies, Waiting
+from gateway.kernel.handshake.segment import Segment
+from gateway.kernel.handshake.usher import Ends, Held
+from gateway.kernel.sockets import open_raw
+from gateway.policy.divert import Divert
+
+
+class Doing:
+    """
+    See L{gateway.kernel.handshake.usher.Kernel}.
+
+    @param copied: is told of each SYN that has passed.
+    @param most: how many packets may wait in the kernel.
+    @raise OSError: the queues can't be had.
+    """
+
+    def __init__(self, divert: Divert, most: int, copied: Callable[[bytes], object]) -> None:
+        self._marks = divert.listener_mark.value, divert.upstream_mark.value
+        self._copied = copied
+        self._old = OldSockets()
+        self._raw = {
+            family: open_raw(family, divert.upstream_mark.value)
+            for family in (socket.AF_INET, socket.AF_INET6)
+        }
+        self.copies = Copies(divert.port)
+        self.waiting = Waiting(divert.port, most)
+
+    def held(self) -> Iterator[Held]:
+        """The packets that wait now, or some of them."""
+        return self.waiting.read()
+
+    def catch_up(self) -> None:
+        """Tell of all SYNs that have been copied by now."""
+        for packet in self.copies.read():
+            self._copied(packet)
+
+    def let_go(self, number: int, mark: int | None = None) -> None:
+        """The packet goes on, with another mark if one is given."""
+        with suppress(OSError):  # it is gone
+            self.waiting.let_go(number, mark)
+
+    def drop(self, number: int) -> None:
+        """The packet is no more."""
+        with suppress(OSError):
+            self.waiting.drop(number)
+
+    def stand_in(self, agreed: Agreed) -> Ends:
+        """Put sockets in the place of the two ends."""
+        return stand_between(agreed, *self._marks)
+
+    def vanish(self, ends: Ends) -> None:
+        """Take them away without a word."""
+        take_away(ends)
+
+    def free(self, segment: Segment) -> None:
+        """Take away what is in TIME_WAIT between the two ends."""
+        for local, peer in (
+            (segment.sender, segment.receiver),
+            (segment.receiver, segment.sender),
+        ):
+            with suppress(OSError):
+                self._old.forget(local, peer)
+
+    def send(self, segment: Segment, packet: bytes) -> None:
+        """Send a packet to the receiver of C{segment}. Without a route nobody can be told."""
+        with suppress(OSError):
+            self._raw[segment.family].sendto(packet, (segment.receiver.host, 0))

@@ -1,0 +1,221 @@
+"""
+Segments of TCP: the headers of what two ends say when they shake hands, and answers in their names.
+
+Bytes in, bytes out. Only what such packets may have is understood: no IP options, no extension
+headers, for the rules drop them before.
+"""
+
+from __future__ import annotations
+
+import socket
+from struct import Struct, pack
+
+from attrs import frozen
+
+from gateway.interfaces import Address
+
+LONGEST = 100
+"""Bytes of both headers, with all options."""
+
+FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
+
+END, NOTHING, MSS, SCALE, SACK, STAMPS = 0, 1, 2, 3, 4, 8
+"""Kinds of options (RFC 9293, RFC 7323, RFC 2018)."""
+
+USUAL_MSS = {socket.AF_INET: 536, socket.AF_INET6: 1220}
+"""Without the option (RFC 9293, section 3.7.1)."""
+
+MOST_SCALED = 14
+"""RFC 7323, section 2.3."""
+
+_TCP = Struct("!HHIIBBHHH")
+_MASK = 0xFFFFFFFF
+_HOPS = 64
+
+Key = tuple[bytes, int, bytes, int]
+"""Client and server: addresses and ports."""
+
+
+class Unreadable(ValueError):
+    """It is no such segment."""
+
+
+@frozen
+class Segment:
+    """
+    One segment, without its data.
+
+    @ivar mss: what the sender can receive.
+    @ivar scale: of its windows; C{None}: it does not know about that.
+    @ivar stamp: its timestamp; C{None}: it has none.
+    @ivar echo: the timestamp that it returns.
+    """
+
+    family: socket.AddressFamily
+    source: bytes
+    source_port: int
+    destination: bytes
+    destination_port: int
+    sequence: int
+    acknowledged: int
+    flags: int
+    window: int
+    mss: int
+    scale: int | None = None
+    sack: bool = False
+    stamp: int | None = None
+    echo: int = 0
+
+    @property
+    def opens(self) -> bool:
+        """Whether it is a SYN."""
+        return self.flags & (SYN | ACK) == SYN
+
+    @property
+    def answers(self) -> bool:
+        """Whether it is a SYN-ACK."""
+        return self.flags & (SYN | ACK) == SYN | ACK
+
+    @property
+    def key(self) -> Key:
+        """As what the client sends has it."""
+        here, there = (self.source, self.source_port), (self.destination, self.destination_port)
+        return (*there, *here) if self.answers else (*here, *there)
+
+    @property
+    def next(self) -> int:
+        """The number of what comes after a SYN."""
+        return self.sequence + 1 & _MASK
+
+    @property
+    def sender(self) -> Address:
+        """Who has sent it."""
+        return Address(socket.inet_ntop(self.family, self.source), self.source_port)
+
+    @property
+    def receiver(self) -> Address:
+        """To whom it goes."""
+        return Address(socket.inet_ntop(self.family, self.destination), self.destination_port)
+
+
+def read(packet: bytes) -> Segment:
+    """
+    Read a packet, or the beginning of one.
+
+    @raise Unreadable: it is not whole, or has what it may not have.
+    """
+    version = packet[0] >> 4 if packet else 0
+    if version == 4 and packet[0] & 0xF == 5 and len(packet) >= 40:
+        family, at, ends = socket.AF_INET, 20, (packet[12:16], packet[16:20])
+        protocol = packet[9]
+    elif version == 6 and len(packet) >= 60:
+        family, at, ends = socket.AF_INET6, 40, (packet[8:24], packet[24:40])
+        protocol = packet[6]
+    else:
+        raise Unreadable("not a whole header")
+    if protocol != socket.IPPROTO_TCP:
+        raise Unreadable("not TCP")
+    source, destination, sequence, acknowledged, words, flags, window, _, _ = _TCP.unpack_from(
+        packet, at
+    )
+    end = at + (words >> 4) * 4
+    if not at + _TCP.size <= end <= len(packet):
+        raise Unreadable("not a whole header of TCP")
+    options = _options(packet[at + _TCP.size : end])
+    stamp = _number(options, STAMPS, 8)
+    return Segment(
+        *(family, ends[0], source, ends[1], destination, sequence, acknowledged, flags, window),
+        mss=USUAL_MSS[family] if (mss := _number(options, MSS, 2)) is None else mss,
+        scale=None if (scale := _number(options, SCALE, 1)) is None else min(scale, MOST_SCALED),
+        sack=SACK in options,
+        stamp=None if stamp is None else stamp >> 32,
+        echo=0 if stamp is None else stamp & _MASK,
+    )
+
+
+def _options(data: bytes) -> dict[int, bytes]:
+    """
+    The contents of all options, by their kinds.
+
+    @raise Unreadable: they run over.
+    """
+    found: dict[int, bytes] = {}
+    at = 0
+    while at < len(data) and data[at] != END:
+        if data[at] == NOTHING:
+            at += 1
+            continue
+        length = data[at + 1] if at + 1 < len(data) else 0
+        if length < 2 or at + length > len(data):
+            raise Unreadable("a broken option")
+        found.setdefault(data[at], data[at + 2 : at + length])
+        at += length
+    return found
+
+
+def _number(options: dict[int, bytes], kind: int, length: int) -> int | None:
+    """
+    @raise Unreadable: the option is there, and not as long as it should be.
+    """
+    content = options.get(kind)
+    if content is None:
+        return None
+    if len(content) != length:
+        raise Unreadable("an option of an odd length")
+    return int.from_bytes(content, "big")
+
+
+def acknowledgement(segment: Segment) -> bytes:
+    """The packet with which a client says that it has heard the SYN-ACK, without its data."""
+    options = b""
+    if segment.stamp is not None:
+        options = pack("!BBBBII", NOTHING, NOTHING, STAMPS, 10, segment.stamp, segment.echo)
+    numbers = segment.sequence, segment.acknowledged
+    return _packet(segment, *numbers, ACK, segment.window, options)
+
+
+def resets(segment: Segment) -> tuple[bytes, bytes]:
+    """The packets that end both sides of what a client has acknowledged: server's, client's."""
+    to_server = _packet(segment, segment.sequence, 0, RST)
+    return to_server, _packet(_turned(segment), segment.acknowledged, 0, RST)
+
+
+def _turned(segment: Segment) -> Segment:
+    """As if the other end had sent it."""
+    return Segment(
+        segment.family,
+        *(segment.destination, segment.destination_port, segment.source, segment.source_port),
+        *(segment.acknowledged, segment.sequence, segment.flags, segment.window, segment.mss),
+    )
+
+
+def _packet(
+    like: Segment,
+    sequence: int,
+    acknowledged: int,
+    flags: int,
+    window: int = 0,
+    options: bytes = b"",
+) -> bytes:
+    """A packet from the sender of C{like} to its receiver, with an IP header."""
+    words = (_TCP.size + len(options)) // 4 << 4
+    ports = like.source_port, like.destination_port
+    header = _TCP.pack(*ports, sequence, acknowledged, words, flags, window, 0, 0) + options
+    ends = like.source + like.destination
+    if like.family == socket.AF_INET6:
+        pseudo = ends + pack("!II", len(header), socket.IPPROTO_TCP)
+        network = pack("!IHBB", 6 << 28, len(header), socket.IPPROTO_TCP, _HOPS) + ends
+    else:
+        pseudo = ends + pack("!HH", socket.IPPROTO_TCP, len(header))
+        # the kernel fills in the length, the identification and the checksum
+        network = pack("!BBHHHBBH", 0x45, 0, 0, 0, 0x4000, _HOPS, socket.IPPROTO_TCP, 0) + ends
+    summed = checksum(pseudo + header)
+    return network + header[:16] + pack("!H", summed) + header[18:]
+
+
+def checksum(data: bytes) -> int:
+    """RFC 1071, of an even number of bytes."""
+    total = sum(int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF

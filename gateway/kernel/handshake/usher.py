@@ -1,0 +1,236 @@
+"""
+Usher: what becomes of the packets of connections whose ends are shaking hands.
+
+It does nothing by itself: who serves it tells it what has come, and does what it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from attrs import define, field
+
+from gateway.kernel.handshake.half_open import Agreed, HalfOpen
+from gateway.kernel.handshake.segment import Key, Segment, Unreadable, acknowledgement, read, resets
+from gateway.kernel.sockets import Socket
+
+
+class Held(NamedTuple):
+    """
+    A packet that waits in the kernel.
+
+    @ivar number: by which the kernel knows it.
+    @ivar interface: the number of the one that it came in by.
+    """
+
+    number: int
+    packet: bytes
+    mark: int = 0
+    interface: int = 0
+
+
+class Ends(NamedTuple):
+    """The sockets in the place of the two ends."""
+
+    client: Socket
+    server: Socket
+
+
+class Kernel(Protocol):
+    """What the usher has done."""
+
+    def catch_up(self) -> None:
+        """Tell of all SYNs that have been copied by now."""
+
+    def let_go(self, number: int, mark: int | None = None) -> None:
+        """The packet goes on, with another mark if one is given."""
+
+    def drop(self, number: int) -> None:
+        """The packet is no more."""
+
+    def stand_in(self, agreed: Agreed) -> Ends:
+        """
+        Put sockets in the place of the two ends.
+
+        @raise OSError: it can't be done.
+        """
+
+    def vanish(self, ends: Ends) -> None:
+        """Take them away without a word."""
+
+    def free(self, segment: Segment) -> None:
+        """Take away what is in TIME_WAIT between the two ends."""
+
+    def send(self, segment: Segment, packet: bytes) -> None:
+        """Send a packet to the receiver of C{segment}."""
+
+
+Ask = Callable[[int, Agreed, int, Ends], bool]
+"""
+Asks the gateway, by a number, whether it takes ends, that came in by an interface. Whether it was
+asked at all.
+"""
+
+
+@define
+class _Asked:
+    """What waits for the gateway."""
+
+    agreed: Agreed
+    held: list[int] = field(factory=list)
+
+
+class Usher:
+    """
+    @param half_open: how many connections are known before they are taken.
+    @param waiting: how many packets may wait for the gateway.
+    @param both: the mark of a SYN-ACK that meets an old socket.
+    @param first: where the numbers begin by which the gateway is asked: no predecessor's.
+    @param tell: is told of a connection that could not be taken, and why.
+    @ivar served: whether there is a gateway.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        ask: Ask,
+        tell: Callable[[Agreed, OSError], object],
+        half_open: int,
+        waiting: int,
+        both: int,
+        first: int,
+    ) -> None:
+        self._kernel = kernel
+        self._ask = ask
+        self._tell = tell
+        self._half_open = HalfOpen(half_open)
+        self._most = waiting
+        self._both = both
+        self._waiting = 0
+        self._number = first
+        self._asked: dict[int, _Asked] = {}
+        self._numbers: dict[Key, int] = {}
+        self.served = False
+
+    def copied(self, packet: bytes) -> None:
+        """A client's SYN has passed."""
+        try:
+            first = read(packet)
+        except Unreadable:
+            return
+        if first.opens:
+            self._half_open.begin(first)
+
+    def held(self, held: Held) -> None:
+        """A packet waits."""
+        try:
+            segment = read(held.packet)
+        except Unreadable:
+            self._kernel.drop(held.number)
+            return
+        if segment.answers:
+            self._answered(held, segment)
+        else:
+            self._acknowledged(held, segment)
+
+    def _answered(self, held: Held, answer: Segment) -> None:
+        """The server's SYN-ACK. Without a gateway, no client is connected."""
+        known = self.served and (self._half_open.answer(answer) or self._answered_late(answer))
+        if not known:
+            self._kernel.drop(held.number)
+        elif held.mark & self._both == self._both:
+            self._kernel.free(answer)
+            self._kernel.let_go(held.number, held.mark & ~self._both)
+        else:
+            self._kernel.let_go(held.number)
+
+    def _answered_late(self, answer: Segment) -> bool:
+        self._kernel.catch_up()
+        return self._half_open.answer(answer)
+
+    def _acknowledged(self, held: Held, last: Segment) -> None:
+        """
+        The client has heard the SYN-ACK. What is not known goes on: to a socket that has
+        been put there meanwhile, or it is reset by the rules.
+        """
+        number = self._numbers.get(last.key)
+        if number is not None:
+            self._wait(held, self._asked[number])
+            return
+        agreed = self._half_open.agreed(last)
+        if agreed is None:
+            self._kernel.let_go(held.number)
+        elif not self.served or self._waiting >= self._most:
+            self._kernel.drop(held.number)
+        else:
+            self._take(held, agreed)
+
+    def _wait(self, held: Held, asked: _Asked) -> None:
+        if self._waiting >= self._most:
+            self._kernel.drop(held.number)
+            return
+        self._waiting += 1
+        asked.held.append(held.number)
+
+    def _take(self, held: Held, agreed: Agreed) -> None:
+        """Have the gateway decide about both ends."""
+        try:
+            ends = self._stand_in(agreed)
+        except OSError as error:
+            self._fail(held, agreed, error)
+            return
+        self._number += 1
+        if self._ask(self._number, agreed, held.interface, ends):
+            asked = self._asked[self._number] = _Asked(agreed)
+            self._numbers[agreed.last.key] = self._number
+            self._wait(held, asked)
+        else:  # it comes again
+            self._kernel.vanish(ends)
+            self._kernel.drop(held.number)
+
+    def _stand_in(self, agreed: Agreed) -> Ends:
+        """In the place of old sockets in TIME_WAIT, too."""
+        try:
+            return self._kernel.stand_in(agreed)
+        except OSError:
+            self._kernel.free(agreed.answer)
+            return self._kernel.stand_in(agreed)
+
+    def _fail(self, held: Held, agreed: Agreed, error: OSError) -> None:
+        """Both ends are reset: neither should believe in a connection that nobody serves."""
+        self._half_open.forget(agreed.last.key)
+        to_server, to_client = resets(agreed.last)
+        self._kernel.send(agreed.last, to_server)
+        self._kernel.send(agreed.answer, to_client)
+        self._kernel.drop(held.number)
+        self._tell(agreed, error)
+
+    def decided(self, number: int, admitted: bool) -> None:
+        """The gateway has begun a session, or has reset both ends."""
+        asked = self._asked.pop(number, None)
+        if asked is None:
+            return
+        last = asked.agreed.last
+        self._forget(last.key, asked)
+        if admitted:
+            self._kernel.send(last, acknowledgement(last))
+        for each in asked.held:
+            if admitted:
+                self._kernel.let_go(each)
+            else:
+                self._kernel.drop(each)
+
+    def abandon(self) -> None:
+        """The gateway is gone, and with it both ends of all that waits."""
+        self.served = False
+        asked, self._asked = self._asked, {}
+        for one in asked.values():
+            self._forget(one.agreed.last.key, one)
+            for number in one.held:
+                self._kernel.drop(number)
+
+    def _forget(self, key: Key, asked: _Asked) -> None:
+        self._half_open.forget(key)
+        self._numbers.pop(key, None)
+        self._waiting -= len(asked.held)
