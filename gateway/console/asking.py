@@ -6,7 +6,7 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
-from gateway.control.following import Follower, Following
+from gateway.control.following import MOST, Follower, Following
 from gateway.control.question import Answer, Asked, Asker
 
 
@@ -20,5 +20,5 @@ class Asking(Protocol):
     def ask(self, asked: Asked, asker: Asker) -> Deferred[Answer]:
         """Answer a question; it never fails."""
 
-    def follow(self, asked: Asked, follower: Follower) -> Following:
+    def follow(self, asked: Asked, follower: Follower, most: int = MOST) -> Following:
         """Tell C{follower} the audit records that match, from now on."""

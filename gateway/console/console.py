@@ -12,7 +12,7 @@ from gateway.console.pulse import Pulse
 from gateway.console.refused import LastRefused
 from gateway.console.secure import Entrance
 from gateway.console.site import Bounds, ConsoleSite
-from gateway.control.following import Following
+from gateway.control.following import MOST_AND_OWN, Following
 from gateway.control.question import Asker
 from gateway.policy.console import ConsoleSettings
 from gateway.policy.notation import read_address
@@ -63,7 +63,7 @@ class Console:
     def start(self) -> None:
         """Begin to look at the gateway."""
         if self._port is not None and self._following is None:
-            self._following = self._questions.follow({"denied": True}, self._refused)
+            self._following = self._questions.follow({"denied": True}, self._refused, MOST_AND_OWN)
             self._pulse.start()
 
     def prepare(self, settings: ConsoleSettings) -> None:

@@ -18,6 +18,7 @@ from gateway.console.pulse import Pulse
 from gateway.console.request import Refusing, Told, Visit, answer
 from gateway.console.site import Exchange
 from gateway.console.stream import Stream
+from gateway.control.following import MOST, MOST_AND_OPERATORS
 from gateway.control.question import Asker, Misasked
 from gateway.observe.log import PrintableLogger
 
@@ -116,7 +117,8 @@ class Desk:
         wanted = exchange.visit.object()
         follower = FollowingStream()
         try:
-            following = self._questions.follow(wanted, follower)
+            most = MOST_AND_OPERATORS if visitor.writes else MOST
+            following = self._questions.follow(wanted, follower, most)
         except Misasked as error:
             raise Refusing(400, str(error)) from None
         stays = partial(self._door.is_in, visitor)

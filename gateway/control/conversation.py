@@ -22,7 +22,7 @@ from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from gateway.control.following import Following
+from gateway.control.following import MOST, MOST_AND_OPERATORS, Following
 from gateway.control.question import Answer, Asked, Asker, Misasked
 from gateway.control.questions import Questions
 from gateway.control.status import PROTOCOL
@@ -139,10 +139,10 @@ class Conversation(LineReceiver):
         """A question."""
         try:
             asked = json.loads(line)
-            if not isinstance(asked, dict):
+            if not isinstance(asked, dict) or isinstance(asked.get("number"), dict | list):
                 raise ValueError
         except (ValueError, RecursionError):
-            self.turn_away("not a JSON object")
+            self.turn_away("not a JSON object, or its number is neither a number nor a text")
             return
         self._answering = True
         self._stop_waiting()
@@ -187,7 +187,8 @@ class Conversation(LineReceiver):
     def _follow(self, asked: Asked) -> Answer:
         self._follow_no_more()
         try:
-            self._following = self._questions.follow(asked, self)
+            most = MOST_AND_OPERATORS if self._asker.may_change else MOST
+            self._following = self._questions.follow(asked, self, most)
         except Misasked as error:
             return {"problem": str(error)}
         return {"following": True}

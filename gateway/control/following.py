@@ -25,6 +25,12 @@ Matches = Callable[[Record], bool]
 MOST = 16
 """Followers at one time: each costs each record a few microseconds."""
 
+MOST_AND_OPERATORS = 2 * MOST
+"""For who may change something: whoever only looks, however often, doesn't keep him out."""
+
+MOST_AND_OWN = MOST_AND_OPERATORS + 1
+"""For the gateway's own console."""
+
 
 class Follower(Protocol):
     """Somebody who follows."""
@@ -58,15 +64,16 @@ class Followed:
         self._source = source
         self._followings: tuple[Following, ...] = ()
 
-    def follow(self, asked: Asked, follower: Follower) -> Following:
+    def follow(self, asked: Asked, follower: Follower, most: int = MOST) -> Following:
         """
         Tell C{follower} what matches C{asked}.
 
+        @param most: how many there may be then.
         @raise Misasked: no such filter, or there are too many who follow.
         """
         matches, words = read_filter(asked), _words(asked)
-        if len(self._followings) >= MOST:
-            raise Misasked(f"{MOST} others follow the audit already")
+        if len(self._followings) >= most:
+            raise Misasked(f"{most} others follow the audit already")
         following = Following(matches, follower, self._forget, words)
         self._followings += (following,)
         self._source.tap(self._tell)
@@ -77,7 +84,7 @@ class Followed:
         if not meant:
             return
         # who wants everything needs nothing read
-        record = json.loads(line) if any(following.reads for following in meant) else {}
+        record = _read(line) if any(following.reads for following in meant) else {}
         for following in meant:
             try:
                 following.tell(record, line)
@@ -119,7 +126,7 @@ class Following:
 
     def tell(self, record: Record, line: bytes) -> None:
         """A record was written: tell it, if it matches and he takes it."""
-        if self._matches is not None and not self._matches(record):
+        if self._matches is not None and not _is_meant(self._matches, record):
             return
         if not self._follower.ready:
             self._missed += 1
@@ -139,6 +146,24 @@ class Following:
 
 
 # What matches
+
+
+def _read(line: bytes) -> Record:
+    """A record. What a worker that has gone mad has written may be none."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _is_meant(matches: Matches, record: Record) -> bool:
+    """Whether a record matches. One that is not like a record does not."""
+    try:
+        return matches(record)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return False
+
 
 DENIED = (b'"denied', b'"refused"')
 """The verdict, or who denied it; or a count of what was refused."""

@@ -6,6 +6,7 @@ import grp
 import os
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,21 +48,19 @@ class Conversations(Factory):
         self._settings = settings
         self._access = access
         self._compute = compute
-        self._count = 0
+        self._admitted: set[Any] = set()
 
     def buildProtocol(self, addr: object) -> Conversation:
-        """One more, or one too many."""
-        self._count += 1
-        idle = self._settings.idle_seconds
-        return Conversation(self._questions, self._clock, idle, self._identify, self._over)
+        """One more, or one too many, which does not count while it is told so."""
+        idle, place = self._settings.idle_seconds, object()
+        identify, over = partial(self._identify, place), partial(self._admitted.discard, place)
+        return Conversation(self._questions, self._clock, idle, identify, over)
 
-    def _over(self) -> None:
-        self._count -= 1
-
-    def _identify(self, transport: Any) -> Deferred[Asker]:
+    def _identify(self, place: object, transport: Any) -> Deferred[Asker]:
         """
         Who is there.
 
+        @param place: stands for the conversation.
         @return: fails if nobody is to be answered.
         """
         try:
@@ -71,8 +70,9 @@ class Conversations(Factory):
         may_change = self._access.may_change(peer)
         # readers, however many they are, don't keep an operator out
         most = self._settings.conversations * (2 if may_change else 1)
-        if self._count > most:
+        if len(self._admitted) >= most:
             return fail(Misasked("there are too many conversations already"))
+        self._admitted.add(place)
         if peer.uid == ROOT:
             return succeed(Asker(name_of(ROOT), may_change))
         named = self._compute(lambda: name_of(peer.uid))

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
 from gateway.control.budget import Budget
-from gateway.control.following import Follower, Following
+from gateway.control.following import MOST, Follower, Following
 from gateway.control.question import Answer, Asked, Asker, Misasked, NotAllowed, Question
 from gateway.observe.log import PrintableLogger
 
@@ -19,7 +19,7 @@ log = PrintableLogger()
 class Records(Protocol):
     """What can be followed, see L{gateway.control.following.Followed}."""
 
-    def follow(self, asked: Asked, follower: Follower) -> Following:
+    def follow(self, asked: Asked, follower: Follower, most: int = MOST) -> Following:
         """Tell C{follower} what comes."""
 
 
@@ -68,13 +68,15 @@ class Questions:
                 return answer
         return self._find(asked).merge(asked, answers)
 
-    def follow(self, asked: Asked, follower: Follower) -> Following:
+    def follow(self, asked: Asked, follower: Follower, most: int = MOST) -> Following:
         """
         Tell C{follower} the audit records that match, from now on.
 
+        @param most: how many there may be who follow, then.
+
         @raise Misasked: no such filter.
         """
-        return self._records.follow(asked, follower)
+        return self._records.follow(asked, follower, most)
 
     def _find(self, asked: Asked) -> Question:
         name = asked.get("ask")

@@ -47,6 +47,18 @@ def state_of(metrics: Metrics) -> State:
     }
 
 
+def check(state: State) -> None:
+    """
+    Whether that is what L{state_of} can have told.
+
+    @raise Exception: any one; it can't be added up, or shown.
+    """
+    one = Sum()
+    one.add(state)
+    add_counts(one.metrics, without_present(state))
+    text_of(one.metrics, {"checked": state["process"]})
+
+
 def _counts(counts: Counts) -> State:
     return {
         "running": counts.running,

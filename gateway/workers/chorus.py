@@ -61,7 +61,7 @@ class Chorus:
 
     def _from_all(self, message: dict[str, Any]) -> Deferred[list[Any]]:
         def answered(answer: Any, hand: Hand) -> Any:
-            hand.state = answer.get("figures", hand.state)
+            hand.learn(answer)
             return answer.get("said")
 
         asked = []

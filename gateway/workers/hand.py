@@ -13,7 +13,7 @@ from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from gateway.observe.sums import State
+from gateway.observe.sums import State, check
 from gateway.workers.estate import Estate, left
 from gateway.workers.link import Link, Message, adopt
 from gateway.workers.nursing import Newborn
@@ -63,7 +63,9 @@ class Hand:
         self._newborn = newborn
         self._over = over
         self._open = 3
-        self._link = Link(self._said, lambda asked: {}, self._closed, newborn.asked)
+        self._end: Any = None
+        self._strange = False
+        self._link = Link(self._said, None, self._closed, newborn.asked)
         adopt(reactor, newborn.link, self._link)
         self._link.dataReceived(newborn.said)  # type: ignore[no-untyped-call]
         self._intake = AuditIntake(
@@ -104,7 +106,28 @@ class Hand:
 
     def _beaten(self, answer: Message) -> None:
         self.missed = 0
-        self.state = answer.get("figures", self.state)
+        self.learn(answer)
+
+    def learn(self, answer: Message) -> None:
+        """
+        It may have told its numbers. Such as can't be added up are none: it has gone mad, or is
+        of other code.
+        """
+        if "figures" not in answer:
+            return
+        try:
+            check(answer["figures"])
+        except Exception as error:
+            if not self._strange:
+                log.error(
+                    "worker {index} (process {process}) tells figures that are none: {error}",
+                    index=self.index,
+                    process=self.number,
+                    error=repr(error)[:200],
+                )
+            self._strange = True
+        else:
+            self.state = answer["figures"]
 
     def kill(self) -> None:
         """End it at once, if it has not ended. Its peers get resets."""
@@ -135,18 +158,24 @@ class Hand:
             level = LogLevel.lookupByName(message["log"])
             log.emit(level, "worker {index}: {text}", index=self.index, text=message["text"])
         elif "over" in message:
-            self.state = message["over"]
+            self.learn({"figures": message["over"]})
 
     # Its end: of the link, of the stream, and of the process itself
 
     def _closed(self) -> None:
         """The link: the process follows, or is made to."""
-        self._reactor.callLater(GRACE, self.kill)
+        self._let_end()
         self._one_less()
 
     def _stream_ended(self, torn: int) -> None:
         self.torn = torn
+        self._let_end()
         self._one_less()
+
+    def _let_end(self) -> None:
+        """It has said its last word, or written its last record."""
+        if self._end is None:
+            self._end = self._reactor.callLater(GRACE, self.kill)
 
     def doRead(self) -> None:
         """The reactor: the process has ended."""
@@ -157,6 +186,8 @@ class Hand:
     def _one_less(self) -> None:
         self._open -= 1
         if not self._open:
+            if self._end is not None and self._end.active():
+                self._end.cancel()
             os.close(self._newborn.process)
             self._over(self)
 

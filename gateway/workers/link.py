@@ -35,7 +35,8 @@ class Link(LineOnlyReceiver):
     One end.
 
     @param heard: is told what the other end says by itself.
-    @param asked: answers what it asks; the answer is a message, or a Deferred of one.
+    @param asked: answers what it asks; the answer is a message, or a Deferred of one. C{None}: it
+        has nothing to ask, and who asks all the same is left.
     @param ended: is told that the other end is gone.
     @param asked_before: how much was asked by a predecessor, whose answers may yet come.
     """
@@ -46,7 +47,7 @@ class Link(LineOnlyReceiver):
     def __init__(
         self,
         heard: Callable[[Message], object],
-        asked: Callable[[Message], Any],
+        asked: Callable[[Message], Any] | None,
         ended: Callable[[], object],
         asked_before: int = 0,
     ) -> None:
@@ -103,6 +104,8 @@ class Link(LineOnlyReceiver):
             if waiting is not None:
                 waiting.callback(message)
         elif "number" in message:
+            if self._asked is None:
+                raise ValueError("somebody asks who has nothing to ask")
             number = message["number"]
             answered = maybeDeferred(self._asked, message)
             answered.addErrback(_failed)

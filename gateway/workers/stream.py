@@ -21,6 +21,9 @@ from zope.interface import implementer
 PIECE = 262144
 """Bytes for one read."""
 
+LONGEST = 16 * 1024 * 1024
+"""Bytes of a line: many times what a record has."""
+
 AGAIN = 0.05
 """Seconds until it is looked again whether the supervisor can write."""
 
@@ -122,6 +125,8 @@ class AuditIntake:
             self.begun = begun
         else:
             self.begun += data
+        if len(self.begun) > LONGEST:  # it has gone mad
+            self._close()
 
     def _close(self) -> None:
         self._reactor.removeReader(self)

@@ -39,6 +39,14 @@ KEPT = 4096
 HELD = 1 << 56
 """In a cell: this worker knows the row. What it counts is added to it."""
 
+ALL: Key = ("all",)
+"""What each session is counted as."""
+
+LONGEST_CHAIN = 4096
+"""Rows that are looked through without a lock: there are a few of them to a bucket."""
+
+SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+
 _CELL = 8
 _COLUMNS, _FREE, _FRESH, _OWNER, _SALT = 0, 1, 2, 3, 4
 """Of the header: columns in use, the first free row, the first new one, who has the lock."""
@@ -59,9 +67,12 @@ class Table:
     """
 
     def __init__(self, sessions: int) -> None:
-        self.descriptor = os.memfd_create("tproxygw-counts")
+        flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
+        self.descriptor = os.memfd_create("tproxygw-counts", flags)
         rows = 4 * sessions + SPARE
         os.ftruncate(self.descriptor, _CELL * (_FULL + _ROW * (rows + 1)))
+        # no worker can take memory away that others read
+        fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, SEALS)
         cells = self._cells = _mapped(self.descriptor)
         cells[_FULL + _CELLS] = HELD // 2
         cells[_FRESH] = _FULL + _ROW
@@ -88,10 +99,12 @@ class Table:
         """
         A worker has ended: it counts nothing any more.
 
+        Workers can write everything in here: nothing is believed that they have written.
+
         @return: how many sessions it had.
         """
-        counted = SharedCounts(self.descriptor, column).own(("all",))
-        fresh = self._cells[_FRESH]
+        counted = SharedCounts(self.descriptor, column).own(ALL)
+        fresh = min(self._cells[_FRESH], len(self._cells))
         first = _FULL + _ROW + _CELLS + column
         if first < fresh:
             count = len(range(first, fresh, _ROW))
@@ -114,7 +127,7 @@ class SharedCounts:
         self._last = len(self._cells)
         self._column = column
         self._mine = _CELLS + column
-        self._salt = self._cells[_SALT].to_bytes(8, "big")
+        self._salt = self._cells[_SALT].to_bytes(8, "big", signed=True)
         self._rows: dict[Key, int] = {}
         self._known: dict[Keys, tuple[int, ...]] = {}
         self._most = KEPT
@@ -161,10 +174,20 @@ class SharedCounts:
         return sum(cells[first : first + cells[_COLUMNS]]) % HELD
 
     def own(self, key: Key) -> int:
-        """How many of them are this worker's."""
-        with self._locked():
-            row = self._find(*self._digest(key))
-        return self._cells[row + self._mine] % HELD if row else 0
+        """
+        How many of them are this worker's. That takes no lock, which somebody who hangs may have:
+        if rows are given back meanwhile, it may be 0.
+        """
+        cells = self._cells
+        low, high = self._digest(key)
+        row = cells[_HEADER + low % _BUCKETS]
+        for _ in range(LONGEST_CHAIN):
+            if not _FULL < row <= self._last - _ROW:
+                return 0
+            if (cells[row + _KEY], cells[row + _KEY + 1]) == (low, high):
+                return cells[row + self._mine] % HELD
+            row = cells[row + _NEXT]
+        return 0
 
     # Rows
 

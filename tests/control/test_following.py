@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gateway.control.following import MOST, Following
+from gateway.control.following import MOST, MOST_AND_OPERATORS, MOST_AND_OWN, Following
 from gateway.control.question import Misasked
 from tests.control.case import ControlCase
 
@@ -121,3 +121,23 @@ class FollowTests(ControlCase):
         for _ in range(MOST):
             self.follow()
         self.assertRaises(Misasked, self.follow)
+
+    def test_room(self) -> None:
+        """Readers, however many follow, keep no operator out, and nobody the console."""
+        for most in (MOST, MOST_AND_OPERATORS, MOST_AND_OWN):
+            with self.assertRaises(Misasked):
+                for _ in range(MOST_AND_OWN + 1):
+                    self.questions.follow({"ask": "follow"}, self.listener, most)
+        self.write(FLOW)
+        self.assertEqual(len(self.listener.heard), MOST_AND_OWN)
+
+    def test_mad_worker(self) -> None:
+        """What is no record is told to those who want everything, and ends nobody's following."""
+        self.follow(denied=True)
+        self.follow(service="web")
+        assert self.tape.tell is not None
+        for line in (b'"denied" {', b'["denied"]', b"[" * 5000 + b'"denied"', b'{"x":"denied"}'):
+            self.tape.tell(line + b"\n")
+        self.write({"gateway": 5, "x": '"denied"'}, {"gateway": {}, "audit": 5, "x": "refused"})
+        self.write(HTTP)
+        self.assertEqual(self.listener.heard, ["http", "http"])

@@ -11,12 +11,16 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, ensureDeferred, succeed
 from twisted.internet.error import CannotListenError
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
+from gateway.control import port
+from gateway.control.access import Access, Peer
 from gateway.control.client import Client
 from gateway.control.conversation import LONGEST
-from gateway.control.port import listen
+from gateway.control.port import Conversations, listen
 from gateway.control.question import Asker
 from gateway.policy.control import ControlSettings
 
@@ -37,7 +41,7 @@ class Answering:
 
     rest = 0.0
 
-    def follow(self, asked: Any, follower: Any) -> Any:
+    def follow(self, asked: Any, follower: Any, most: int) -> Any:
         self.followers.append(follower)
         return self
 
@@ -71,6 +75,13 @@ class PortCase(TestCase):
         ours.connect(str(self.path))
         self.addCleanup(ours.close)
         return ours
+
+
+class Handle(StringTransport):
+    """A transport that has a socket."""
+
+    def getHandle(self) -> object:
+        return self
 
 
 def _lines(ours: socket.socket, count: int) -> list[Any]:
@@ -134,6 +145,7 @@ class PortTests(PortCase):
                 (b"[1]\n", "not a JSON object"),
                 (b"[" * 60000 + b"\n", "not a JSON object"),
                 (b"\xff\xfe\n", "not a JSON object"),
+                (b'{"ask":"x","number":' + b"[" * 990 + b"]" * 990 + b"}\n", "nor a text"),
                 (b" " * (LONGEST + 100), "more than 65536 bytes"),
             ):
                 ours = self.connect()
@@ -161,6 +173,29 @@ class PortTests(PortCase):
             await self.until_answered()
 
         return ensureDeferred(talk())
+
+    def test_turned_away(self) -> None:
+        """Readers who come all at once, and are still being told so, keep no operator out."""
+        peers = iter([Peer(1000, frozenset())] * 50 + [Peer(0, frozenset())])
+        self.patch(port, "peer_of", lambda _: next(peers))
+        settings = ControlSettings(conversations=2)
+        factory = Conversations(
+            self.questions,  # type: ignore[arg-type]
+            Clock(),
+            settings,
+            Access(own=1),
+            lambda called: succeed(called()),
+        )
+        said = []
+        for _ in range(51):
+            transport = Handle()
+            conversation = factory.buildProtocol(None)
+            conversation.makeConnection(transport)
+            conversation.dataReceived(b'{"ask":"x"}\n')
+            said.append(json.loads(transport.value().splitlines()[0]))
+        self.assertEqual(
+            [number for number, each in enumerate(said) if "asked" in each], [0, 1, 50]
+        )
 
     async def until_answered(self) -> None:
         """The end of a connection takes a moment to be noticed."""

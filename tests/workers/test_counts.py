@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import mmap
 import os
 import signal
 from collections.abc import Callable
@@ -95,6 +97,38 @@ class SharedCountsTests(Contract, SynchronousTestCase):
         self.assertEqual(other.of(CLIENT[0]), 1)
         self.assertEqual(self.worker(1).take(CLIENT, (2, 2)), -1)
         self.assertEqual(other.take(CLIENT, (2, 2)), 0)
+
+    def test_dead_while_another_hangs(self) -> None:
+        """Who looks after workers never waits for the lock of one that hangs."""
+        one, other = self.worker(1), self.worker(2)
+        one.add((("all",),))
+        other.add((("all",),), 2)
+        hanging = os.open(f"/proc/self/fd/{self.table.descriptor}", os.O_RDWR)
+        self.addCleanup(os.close, hanging)
+        fcntl.flock(hanging, fcntl.LOCK_EX)
+        signal.alarm(20)  # of a lock that is waited for
+        self.addCleanup(signal.alarm, 0)
+        self.assertEqual(self.table.clear(1), 1)
+        self.assertEqual(self.table.clear(2), 2)
+
+    def test_dead_and_mad(self) -> None:
+        """Whatever a worker has written there, at its end its column is cleared, and no more."""
+        one = self.worker(1)
+        one.add((("all",),))
+        signal.alarm(60)  # of a circle
+        self.addCleanup(signal.alarm, 0)
+        cells = memoryview(mmap.mmap(self.table.descriptor, 0)).cast("q")
+        for value in (1, -1, 2**62, len(cells) - 1, table._FULL + table._ROW):
+            for cell in range(table._HEADER + table._BUCKETS):
+                cells[cell] = value
+            cells[table._FULL + table._ROW] = table._FULL + table._ROW  # a chain in a circle
+            self.assertIn(self.table.clear(1), (0, 1))
+
+    def test_size(self) -> None:
+        """A worker can't take the table away from under the others."""
+        one = self.worker(1)
+        for size in (0, 1 << 40):
+            self.assertRaises(OSError, os.ftruncate, one._file, size)
 
     def test_rows_come_back(self) -> None:
         """However many clients come, one after the other, none is taken for one too many."""

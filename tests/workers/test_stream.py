@@ -7,6 +7,7 @@ import socket
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from gateway.workers import stream as module
 from gateway.workers.stream import AuditIntake, AuditStream
 
 
@@ -42,6 +43,18 @@ class IntakeTests(SynchronousTestCase):
         self.intake.doRead()
         self.assertEqual((self.lines, self.torn), ([b"{}\n"], [6]))
         self.assertEqual(self.clock.getReaders(), [])
+
+    def test_endless(self) -> None:
+        """A line without an end is not kept for ever: nothing more is heard of who writes one."""
+        self.patch(module, "LONGEST", 1000)
+        for _ in range(3):
+            self.theirs.sendall(bytes(600))
+            self.intake.doRead()
+            if not self.clock.getReaders():
+                break
+        self.assertEqual((self.lines, self.torn), ([], [1200]))
+        with self.assertRaises(OSError):
+            self.theirs.sendall(b"{}\n")
 
     def test_full(self) -> None:
         """Nothing is read while it can't be written, and nothing is lost by that."""
