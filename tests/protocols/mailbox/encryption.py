@@ -97,6 +97,15 @@ class EncryptionCase:
         self.assertIn("ALPN", one.reason)
         self.assertFalse(one.session.opened)
 
+    def test_named_protocol(self: Any) -> None:
+        """A client that names the protocol gets it, and the server is asked for no other one."""
+        name = self.talk.inspector.alpn
+        named = AGREED._replace(alpn=name)
+        one = self.talk(self.implicit, agrees={SERVER: named, CLIENT: named})
+        one.client(records(message(body([alpn(b"http/1.1", name.encode("ascii"))]))))
+        asked = one.session.asked_for
+        self.assertEqual([tuple(asked[side]["alpn"]) for side in (SERVER, CLIENT)], [(name,)] * 2)
+
     def test_implicit(self: Any) -> None:
         """The hello first, then the server, then the greeting; more TLS makes no sense."""
         one = self.talk(self.implicit, agrees=AGREES)
