@@ -270,8 +270,16 @@ class LimitTests(WorkersCase):
     def test_streams(self) -> None:
         """Five are five, whoever has them, over IPv4 and IPv6."""
         for host in (CLIENTS[0], CLIENT6):
-            sockets = [self.open(host) for _ in range(24)]
-            self.assertEqual(sum(map(self.echoed, sockets)), 5)
+            self.assertFive(host, [self.open(host) for _ in range(24)])
+
+    def assertFive(self, host: str, sockets: list[socket.socket]) -> None:
+        """Not more of these have a session, and in all one more can't have one."""
+        answered = sum(map(self.echoed, sockets))
+        self.assertLessEqual(answered, 5)
+        # of two who race for the last place both may be refused
+        more = [self.open(host) for _ in range(answered, 5)]
+        self.assertTrue(all(map(self.echoed, more)))
+        self.assertFalse(self.echoed(self.open(host)))
 
     def test_both(self) -> None:
         """Both workers have some of one client."""
@@ -293,10 +301,8 @@ class LimitTests(WorkersCase):
         sockets = [self.datagrams(self.client, CLIENTS[1]) for _ in range(20)]
         for ours in sockets:
             ours.sendto(b"hello", (SERVER, ECHO))
-        self.wait(lambda: len(self.answered(sockets)) >= 5, "nobody is answered", 20)
-        # all were asked before the fifth was answered, or nearly
-        self.wait(lambda: self.refused() >= 15, "nobody is refused", 20)
-        self.assertEqual(len(self.answered(sockets)), 5)
+        self.wait(lambda: self.refused() + len(self.answered(sockets)) >= 20, "no word", 20)
+        self.assertIn(len(self.answered(sockets)), (4, 5))  # as above
 
     def answered(self, sockets: list[socket.socket]) -> list[socket.socket]:
         """Those that have something to read."""
@@ -321,8 +327,7 @@ class LimitTests(WorkersCase):
             self.kill(index)
         for index, process in before.items():
             self.again(index, process)
-        sockets = [self.open(CLIENTS[2]) for _ in range(12)]
-        self.assertEqual(sum(map(self.echoed, sockets)), 5)
+        self.assertFive(CLIENTS[2], [self.open(CLIENTS[2]) for _ in range(12)])
 
 
 class ReloadTests(WorkersCase):
