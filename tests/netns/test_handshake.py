@@ -9,7 +9,9 @@ import re
 import signal
 import socket
 import struct
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 from gateway.lab.namespace import Namespace
 from tests.netns.case import (
@@ -465,6 +467,61 @@ class RefusalTests(ThroughCase):
         self.assertQuiet(listener)
         found = self.flow(client)["gateway"]
         self.assertEqual((found["verdict"], found["handshake"]), ("denied", "through"))
+
+
+class RoomTests(ThroughCase):
+    """There is no room for one more session."""
+
+    gateway = "[limits]\nsessions = 1\n"
+
+    def test_waits(self) -> None:
+        """A client waits until there is, and then has its server; nothing it has said is lost."""
+        listener = self.listen(OPEN)
+        first = self.dial(listener.getsockname())
+        theirs, _ = self.accept(listener)
+        ours = self.dial(listener.getsockname())
+        ours.sendall(b"patient")
+        self.assertQuiet(listener)
+        first.close()
+        theirs.close()
+        theirs, peer = self.accept(listener)
+        self.assertEqual(peer, ours.getsockname())
+        self.assertEqual(hear(theirs, 7), b"patient")
+
+
+class BrokenFamilyTests(SceneCase):
+    """A name with a broken IPv6 address and an IPv4 address that works."""
+
+    services = {"web": f'inspector = "http"\nhandshake = "through"\n[[rule]]\n{PORTS}'}
+
+    def test_curl(self) -> None:
+        """curl goes by IPv4, as it would directly, and gets the page."""
+        with self.server.entered():
+            web = HTTPServer((SERVER, 7080), Page)
+        self.addCleanup(web.server_close)
+        thread = Thread(target=web.serve_forever, daemon=True)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(web.shutdown)
+        resolve = f"two.example:7080:{SERVER6},{SERVER}"
+        said = self.client.run(
+            *("curl", "-s", "--resolve", resolve, "-w", " %{http_code} %{remote_ip}"),
+            "http://two.example:7080/",
+        )
+        self.assertEqual(said, f"page 200 {SERVER}")
+
+
+class Page(BaseHTTPRequestHandler):
+    """One page."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "4")
+        self.end_headers()
+        self.wfile.write(b"page")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nowhere."""
 
 
 class HostTests(SharedCase):
