@@ -20,6 +20,8 @@ control_option = click.option(
     type=click.Path(readable=False, path_type=Path),
     default=DEFAULT,
     show_default=True,
+    envvar="TPROXYGW_CONTROL",
+    show_envvar=True,
     help="The socket that the gateway answers at.",
 )
 

@@ -74,6 +74,8 @@ def open_it(directory: Path | None) -> None:
         f"The laboratory is open with {directory}.\n"
         "\n"
         "  tproxygw lab shell client     a shell where the client is; also: gateway, server\n"
+        f"  export TPROXYGW_CONTROL={laboratory.daemon.control}\n"
+        "        and tproxygw status, sessions, events, … ask this gateway\n"
         f"  tail -f {laboratory.audit}     the audit records\n"
         f"  less {laboratory.daemon.log}     the gateway's log\n"
         f"  kill -HUP {laboratory.daemon.pid}     have the gateway read a changed configuration\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,13 @@ class Client:
         """
         self._connection.sendall(json.dumps({"ask": what, **more}).encode() + b"\n")
         return self._hear()
+
+    def wait_for_end(self, seconds: float) -> None:
+        """Until the gateway ends the connection, or for so long."""
+        self._connection.settimeout(seconds)
+        with suppress(OSError, EOFError):
+            while True:
+                self._hear()
 
     def hear(self) -> Iterator[Answer]:
         """
