@@ -89,7 +89,7 @@ class Desk:
 
     def _login(self, visit: Visit) -> Told:
         token = visit.object().get("token")
-        if not isinstance(token, str) or len(token) > LONGEST_TOKEN:
+        if not isinstance(token, str) or not token.isascii() or len(token) > LONGEST_TOKEN:
             raise Refusing(400, "a token is a text")
         login, cookie = self._door.begin(visit, token.strip())
         told = answer({"name": login.name, "right": login.right.value, "key": login.key})

@@ -147,5 +147,5 @@ class LoginTests(ConsoleCase):
     def test_no_token(self) -> None:
         """What is no token is told so."""
         fields = (f"Origin: {ORIGIN}", "X-Tproxygw: x")
-        for value in ({}, {"token": 7}, {"token": "x" * 2000}, [], "anna's"):
+        for value in ({}, {"token": 7}, {"token": "x" * 2000}, {"token": "\ud800"}, [], "anna's"):
             self.assertEqual(self.ask("POST /api/login", *fields, value=value)[0], 400, value)

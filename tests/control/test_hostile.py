@@ -27,6 +27,7 @@ LEAVES = st.one_of(
     st.integers(),
     st.floats(),
     st.text(max_size=20),
+    st.sampled_from(("\ud800", "a\ud800", "\x1b[2J", "\0")),
     st.sampled_from(("192.0.2.1", "192.0.2.0/24", "::/0", "10.1.2.3:80", "tcp", "bytes", "web")),
 )
 
