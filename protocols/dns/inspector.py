@@ -49,7 +49,7 @@ class DnsInspector(StreamInspector):
         self._settings: DnsSettings = session.settings
         self._dialogue = Dialogue(session, stream=True)
         self._connected = False
-        self._left = False
+        self._left = self._over = False
         self._tries = 0
         self._waiting: Deferred[None] | None = None
         self._timer: ITimer | None = None
@@ -146,6 +146,8 @@ class DnsInspector(StreamInspector):
                 return None
             self._left = True
             self._give_up("the server has ended")
+            if self._over:  # the client has asked for more
+                return None
         return super().ended(side)
 
     def lost(self, side: Side, verdict: Verdict) -> None:
@@ -199,6 +201,7 @@ class DnsInspector(StreamInspector):
 
     def closed(self, verdict: Verdict) -> None:
         """Record what was not answered."""
+        self._over = True
         self._timer = self._waiting = None
         self._dialogue.closed(verdict.reason or verdict.outcome.value)
         super().closed(verdict)

@@ -220,6 +220,15 @@ class AgainTests(Case):
         (got,) = unframed(session.sent[CLIENT])
         self.assertEqual(dns.message.from_wire(got).rcode(), dns.rcode.SERVFAIL)
 
+    def test_more_than_may_wait(self) -> None:
+        """A query that waited while the server ended ends the session, and that is all."""
+        session = self.begin(ONE, TWO, settings=DnsSettings(pending=1), reconnects=False)
+        session.hangs_up(SERVER)
+        assert session.verdict is not None
+        self.assertEqual(session.verdict.reason, "a query after the server has ended")
+        self.assertEqual(self.ids(session), [1])
+        self.assertEqual(session.late, [])
+
     def test_nothing_left(self) -> None:
         """An end after all answers is passed on; a query that comes later is too late."""
         session = self.begin(ONE)
