@@ -80,12 +80,16 @@ class Desk:
         if visit.method == "POST":
             check_written(visit.headers)
         if (visit.method, visit.path) == ("POST", "/api/login"):
-            exchange.tell(self._login(visit))
+            told = self._login(visit)
+            exchange.known()
+            exchange.tell(told)
             return
         answering = self._table.get((visit.method, visit.path))
         if answering is None:
             raise Refusing(404, "there is nothing here")
-        answering(exchange, self._door.visitor(visit))
+        visitor = self._door.visitor(visit)
+        exchange.known()
+        answering(exchange, visitor)
 
     def _login(self, visit: Visit) -> Told:
         token = visit.object().get("token")

@@ -53,7 +53,7 @@ class Entrance(ServerFactory):
 
     def buildProtocol(self, addr: Any) -> Any:
         """One more connection, if there may be one."""
-        return self._inner.buildProtocol(addr) if self._site.has_room else None
+        return self._inner.buildProtocol(addr) if self._site.make_room() else None
 
 
 def context(settings: ConsoleSettings) -> SSL.Context:

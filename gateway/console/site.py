@@ -29,6 +29,9 @@ class Exchange(Protocol):
 
     visit: Visit
 
+    def known(self) -> None:
+        """Who asks may come in."""
+
     def tell(self, told: Told) -> None:
         """The whole answer."""
 
@@ -71,19 +74,28 @@ class ConsoleSite(ServerFactory):
         self.reactor = reactor
         self.bounds = bounds
         self.answer = answer
-        self.channels: set[_Channel] = set()
+        self.channels: dict[_Channel, None] = {}  # the oldest first
 
-    @property
-    def has_room(self) -> bool:
-        """Whether there may be one more connection."""
-        return len(self.channels) < self.bounds.clients
+    def make_room(self) -> bool:
+        """
+        Whether there may be one more connection: if there are as many as may be, in place of the
+        oldest of those that have not shown who they are. So strangers keep no operator out.
+        """
+        if len(self.channels) < self.bounds.clients:
+            return True
+        stranger = next((channel for channel in self.channels if not channel.known), None)
+        if stranger is None:
+            return False
+        del self.channels[stranger]
+        stranger.abort()
+        return True
 
     def buildProtocol(self, addr: Any) -> Any:
         """One more connection."""
         channel: Any = _Channel()  # type: ignore[no-untyped-call]
         channel.factory = self
         channel.callLater = self.reactor.callLater
-        self.channels.add(channel)
+        self.channels[channel] = None
         return channel
 
     def log(self, request: object) -> None:
@@ -144,6 +156,10 @@ class _Exchange(Request):
             self.write(told.body)  # type: ignore[no-untyped-call]
         self.finish()
 
+    def known(self) -> None:
+        """See L{Exchange}."""
+        self.channel.known = True
+
     def begin(self, told: Told, producer: Any) -> None:
         """See L{Exchange}."""
         self._head(told)
@@ -179,6 +195,8 @@ class _Channel(HTTPChannel):
     _timer: Any = None
     _more = True
     _deaf = False
+    known = False
+    """Whether a visitor has come by it."""
 
     def connectionMade(self) -> None:
         """The time for its first request runs."""
@@ -213,7 +231,7 @@ class _Channel(HTTPChannel):
     def connectionLost(self, reason: Any = None) -> None:
         """It is over."""
         self._forget()
-        self.factory.channels.discard(self)
+        self.factory.channels.pop(self, None)
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
     def refuse(self, said: bytes) -> None:

@@ -65,7 +65,8 @@ class ConsoleSettings:
         "The same, of those who may also end sessions and reload.", ()
     )
     clients: int = option(
-        "Connections at one time; more are closed at once. A page has one or two.",
+        "Connections at one time. One more takes the place of the oldest that has not shown who "
+        "it is; if all have, it is closed at once. A page has one or two.",
         64,
         unit="connections",
         precedent="Prometheus' web.max-connections is 512",

@@ -22,9 +22,21 @@ class SiteTests(ConsoleCase):
     def test_clients(self) -> None:
         """More connections than there may be are closed; one that ends makes room."""
         connections = [self.connect() for _ in range(4)]
+        for connection in connections:
+            connection.say("GET /api/me HTTP/1.1", f"Host: {HOST}", "Authorization: Bearer anna's")
+            self.assertEqual(connection.heard()[0], 200)
         self.assertRaises(AssertionError, self.connect)
         connections[0].gone()
         self.connect()
+
+    def test_strangers(self) -> None:
+        """Strangers, however many connections they hold, keep nobody out, and end no operator's."""
+        operator = self.connect()
+        operator.say("GET /api/me HTTP/1.1", f"Host: {HOST}", "Authorization: Bearer anna's")
+        strangers = [self.connect() for _ in range(20)]
+        self.assertFalse(operator.aborted)
+        self.assertEqual([each.aborted for each in strangers], [True] * 17 + [False] * 3)
+        self.assertEqual(self.ask("GET /")[0], 200)
 
     def test_slow_request(self) -> None:
         """A request that dribbles is broken off, however busily it does so."""
