@@ -169,7 +169,7 @@ class Appending:
             await self._rest()
             raise
         finally:
-            examination.record(self._session)
+            examination.record()
             self._exchange.tally.stacked = examination.verdict
         await self._rest()
         if refusal is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from gateway.envelope import Direction, Envelope
 from gateway.interfaces import ISession
@@ -14,14 +13,14 @@ from protocols.mailbox.refused import refused_by, words
 from protocols.mime.lines import Rules, Whole, repaired
 from protocols.mime.message import Message
 from protocols.mime.objection import Objection
-from protocols.mime.stacked import Stacked
+from protocols.mime.screening import Screening
 from protocols.mime.unfit import Rejected, Unfit
 
 OBJECTIONS = (Objection, Unfit)
 """What an examination raises: the message is refused."""
 
 
-class Examination:
+class Examination(Screening):
     """
     Takes the bytes of a message, cut anywhere, and gives back what may pass of it.
 
@@ -30,14 +29,11 @@ class Examination:
 
     def __init__(self, session: ISession, direction: Direction, user: str) -> None:
         settings: ImapSettings = session.settings
+        envelope = Envelope(
+            protocol="imap", direction=direction, user=user, media_type="message/rfc822"
+        )
+        super().__init__(session, settings, settings.stack, settings.line_bytes, envelope)
         self._whole = Whole(Rules(settings.bare_newline == "repair", settings.line_bytes))
-        self._message = Message(settings)
-        self._stacked = None
-        if settings.stack:
-            envelope = Envelope(
-                protocol="imap", direction=direction, user=user, media_type="message/rfc822"
-            )
-            self._stacked = Stacked(session, settings.stack, settings.line_bytes, envelope)
         self.open = False
 
     def lines(self, piece: bytes) -> Iterator[bytes]:
@@ -49,40 +45,12 @@ class Examination:
         self._whole.feed(piece)
         return iter(self._whole.block, b"")
 
-    async def feed(self, lines: bytes) -> bytes:
-        """
-        Some of these lines; what may pass.
-
-        @raise Objection: the message is refused, here and below.
-        """
-        return await self._judge(self._message.feed(lines))
-
     async def end(self) -> bytes:
         """That was all; what may pass, and then L{rest}."""
         last = self._whole.end()
         self.open = bool(last)
         out = await self.feed(last) if last else b""
-        out += await self._judge(self._message.end())
-        if self._stacked is not None:
-            self._stacked.end()
-        return out
-
-    async def rest(self) -> bytes:
-        """What a stacked inspector has kept until the end; empty when that was all."""
-        return b"" if self._stacked is None else await self._stacked.rest()
-
-    async def _judge(self, lines: bytes) -> bytes:
-        return await self._stacked.feed(lines) if self._stacked and lines else lines
-
-    def cancel(self) -> None:
-        """Nobody wants the rest."""
-        if self._stacked is not None:
-            self._stacked.cancel()
-
-    @property
-    def failed(self) -> bool:
-        """Whether the stacked inspector could not judge it now."""
-        return self._stacked is not None and self._stacked.verdict == "failed"
+        return out + await super().end()
 
     def refusal(self, error: Objection | Unfit) -> Refusal:
         """Why it is refused, in the protocol's words."""
@@ -92,24 +60,6 @@ class Examination:
         if isinstance(error, Objection):
             refusal.reason = error.reason  # where it was refused, the record says
         return refusal
-
-    # For the record
-
-    @property
-    def verdict(self) -> dict[str, str]:
-        """What the stacked inspector said."""
-        return {} if self._stacked is None else self._stacked.record()
-
-    @property
-    def email(self) -> dict[str, Any]:
-        """What is known of the message, in EVE's names."""
-        return self._message.record()[0]
-
-    def record(self, session: ISession) -> None:
-        """Write the record of the message itself."""
-        email, own = self._message.record()
-        if email or own:
-            session.record("email", own, **email)
 
 
 class Watched:

@@ -130,7 +130,7 @@ class Portion:
         try:
             refusal = await Transfer(examination, literal, outlet, self._settings.hold_bytes).run()
         finally:
-            examination.record(self._session)
+            examination.record()
             if self._exchange is not None:
                 self._exchange.tally.stacked = examination.verdict
         if refusal is not None:

@@ -9,4 +9,8 @@ L{protocols.mime.described} reads what the header of a part says,
 L{protocols.mime.encoding} what its body is behind its encoding,
 L{protocols.mime.archive} and L{protocols.mime.inline} what is in that.
 L{protocols.mime.part} decides, by L{protocols.mime.rules}.
+
+L{protocols.mime.dotted} and L{protocols.mime.lines} make whole lines of what comes by the way,
+L{protocols.mime.stacked} runs them through another inspector, and L{protocols.mime.screening} is
+a message that passes all of that.
 """

@@ -17,10 +17,9 @@ from gateway.interfaces import ISession
 from protocols.mailbox.refused import refused_by, words
 from protocols.mime.dotted import Dotted
 from protocols.mime.lines import Rules
-from protocols.mime.message import Message
 from protocols.mime.notice import beginning, notice
 from protocols.mime.objection import Objection
-from protocols.mime.stacked import Stacked
+from protocols.mime.screening import Screening
 from protocols.mime.unfit import Unfit
 from protocols.pop3.command import Command
 from protocols.pop3.delivery import Delivery
@@ -46,21 +45,16 @@ class Retrieved:
         self._session = session
         self._settings = settings
         self._command = command
-        self._message = Message(settings)
-        self._stacked = self._stack(user)
+        envelope = Envelope(
+            protocol="pop3", direction="download", user=user, media_type="message/rfc822"
+        )
+        self._screening = Screening(
+            session, settings, settings.stack, settings.line_bytes, envelope
+        )
         hold = settings.hold_bytes if settings.waits else None
         self._delivery = Delivery(session, reply, hold)
         self.size = 0
         self.answer = ""
-
-    def _stack(self, user: str) -> Stacked | None:
-        settings = self._settings
-        if not settings.stack:
-            return None
-        envelope = Envelope(
-            protocol="pop3", direction="download", user=user, media_type="message/rfc822"
-        )
-        return Stacked(self._session, settings.stack, settings.line_bytes, envelope)
 
     @property
     def begun(self) -> bool:
@@ -81,15 +75,15 @@ class Retrieved:
             while block := await source.block():
                 for piece in self._delivery.pieces(block):
                     await self._feed(piece)
-            self._delivery.put(await self._judge(self._message.end()))
-            await self._rest()
+            self._delivery.put(await self._screening.end())
+            while piece := await self._screening.rest():
+                await self._delivery.put_rest(piece)
         except (Objection, Unfit, Refusal) as error:
             refusal = self._refusal(error)
             await self._replace(source, refusal)
             return refusal
         finally:
-            if self._stacked is not None:
-                self._stacked.cancel()
+            self._screening.cancel()
         self._delivery.complete()
         return None
 
@@ -100,17 +94,7 @@ class Retrieved:
         if most and self.size > most:
             reason = f"a message of more than {most} bytes"
             raise Refusal("The message is too large", reason, "message_bytes")
-        self._delivery.put(await self._judge(self._message.feed(piece)))
-
-    async def _judge(self, piece: bytes) -> bytes:
-        return await self._stacked.feed(piece) if self._stacked and piece else piece
-
-    async def _rest(self) -> None:
-        """What a stacked inspector has kept until the end."""
-        if self._stacked is not None:
-            self._stacked.end()
-            while piece := await self._stacked.rest():
-                await self._delivery.put_rest(piece)
+        self._delivery.put(await self._screening.feed(piece))
 
     # What is refused
 
@@ -130,19 +114,13 @@ class Retrieved:
         if not await source.skip(self._settings.message_bytes or LARGEST):
             raise refusal.ending(refusal.reply.written())
         self.answer = refusal.reply.text.decode("ascii")
-        if self._settings.refused == "error" or self._failed:
+        if self._settings.refused == "error" or self._screening.failed:
             self._delivery.refuse(refusal.reply)
             return
-        email, _ = self._message.record()
-        said = notice(self.answer, email, self._session.date())
+        said = notice(self.answer, self._screening.email, self._session.date())
         if self._command.keyword == "TOP":
             said = beginning(said, int(self._command.words[1]))
         self._delivery.replace(said)
-
-    @property
-    def _failed(self) -> bool:
-        """Whether the stacked inspector could not judge it now."""
-        return self._stacked is not None and self._stacked.verdict == "failed"
 
     # For the record
 
@@ -152,14 +130,12 @@ class Retrieved:
 
         @param whole: all of it has come, and passed.
         """
-        email, own = self._message.record()
-        if email or own:
-            self._session.record("email", own, **email)
+        self._screening.record()
         told: dict[str, Any] = {}
         if whole:
             told["size"] = self.size
             if self._delivery.size != self.size:
                 told["sent"] = self._delivery.size
-        if self._stacked is not None:
-            told["stacked"] = self._stacked.record()
+        if self._settings.stack:
+            told["stacked"] = self._screening.verdict
         return told

@@ -180,13 +180,11 @@ class Transfer:
             gateway |= {"verdict": "passed", "size": content.size}
             if reply.positive and queue_id(reply):
                 gateway["queue_id"] = queue_id(reply)
-        if content.verdict():
-            gateway["stacked"] = content.verdict()
+        if content.verdict:
+            gateway["stacked"] = content.verdict
         self.recorded = True
         self._session.record("smtp", gateway, refused.by if refused else "", **mail.envelope)
-        email, own = content.record()
-        if email or own:
-            self._session.record("email", own, **email)
+        content.record()
 
     def forget(self) -> None:
         """The transaction is over."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from gateway.envelope import NO_ENVELOPE, Envelope
 from gateway.interfaces import ISession
 from protocols.mime.lines import Rules
-from protocols.mime.message import Message
 from protocols.mime.objection import Kind, Objection
-from protocols.mime.stacked import Stacked
+from protocols.mime.screening import Screening
 from protocols.mime.unfit import Rejected, Unfit
 from protocols.smtp.grammar.refusal import Refusal, refusal
 from protocols.smtp.grammar.reply import DISCARDED, Reply, configured
@@ -75,7 +74,7 @@ def too_large(limit: int) -> Refusal:
     return refusal(552, "5.3.4 The message is too large", reason, "message_bytes")
 
 
-class Content:
+class Content(Screening):
     """
     Takes the blocks of one message, and gives back those that may pass: first
     judged here, then by the stacked inspector, if there is one.
@@ -88,11 +87,10 @@ class Content:
     def __init__(
         self, session: ISession, trace: bytes = b"", envelope: Envelope = NO_ENVELOPE
     ) -> None:
+        settings: SMTPSettings = session.settings
+        super().__init__(session, settings, settings.stack, settings.line_bytes, envelope, trace)
+        self._settings = settings
         self.size = 0
-        self._settings: SMTPSettings = session.settings
-        self._message = Message(self._settings, trace)
-        stack, line_bytes = self._settings.stack, self._settings.line_bytes
-        self._stacked = Stacked(session, stack, line_bytes, envelope) if stack else None
 
     @property
     def rules(self) -> Rules:
@@ -102,55 +100,26 @@ class Content:
         return Rules(settings.bare_newline == "repair", settings.line_bytes, folds)
 
     def _folds(self) -> bool:
-        return self._message.base64
+        return self.base64
 
     async def feed(self, block: bytes) -> bytes:
         """
         The next block; what is ready of the message is given back, in whole lines.
 
-        @raise Refusal: the message is refused.
-        @raise Unfit: it is, by a stacked inspector; here and below.
+        @raise Refusal: the message is refused, here or by a rule; here and below.
+        @raise Unfit: it is, by a stacked inspector.
         """
         self.size += len(block)
         if self.size > self._settings.message_bytes:
             raise too_large(self._settings.message_bytes)
-        return await self._judge(lambda: self._message.feed(block))
+        return await self._judged(super().feed(block))
 
     async def end(self) -> bytes:
-        """
-        The message is complete; what is ready of its rest is given back, and then L{rest}.
+        """The message is complete; what is ready of its rest is given back, and then L{rest}."""
+        return await self._judged(super().end())
 
-        @raise Refusal: the message is refused.
-        """
-        ready = await self._judge(self._message.end)
-        if self._stacked is not None:
-            self._stacked.end()
-        return ready
-
-    async def rest(self) -> bytes:
-        """
-        What a stacked inspector has held until the end, piece by piece; empty when that was all.
-
-        @raise Refusal: the message is refused.
-        """
-        return b"" if self._stacked is None else await self._stacked.rest()
-
-    async def _judge(self, judged: Callable[[], bytes]) -> bytes:
+    async def _judged(self, block: Coroutine[Any, Any, bytes]) -> bytes:
         try:
-            block = judged()
+            return await block
         except Objection as objection:
             raise _refused(objection) from None
-        return await self._stacked.feed(block) if self._stacked and block else block
-
-    def cancel(self) -> None:
-        """There will be no rest."""
-        if self._stacked is not None:
-            self._stacked.cancel()
-
-    def record(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Fields of the audit record C{email}; and what else is known, for C{gateway}."""
-        return self._message.record()
-
-    def verdict(self) -> dict[str, str]:
-        """What the stacked inspector said; nothing if there is none, or it did not get that far."""
-        return self._stacked.record() if self._stacked is not None else {}
