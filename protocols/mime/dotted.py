@@ -42,6 +42,7 @@ class Dotted:
         self._clean = True  # the line before ended in CRLF, as the line "DATA" did
         self._pending = b""  # lines that were read and are not given back yet
         self._fold: Fold | None = None
+        self._other_dot = False  # something that another reader takes for the end was among it
 
     async def block(self) -> bytes:
         """
@@ -99,8 +100,11 @@ class Dotted:
         stuffed_first = self._clean and lines[:1] == b"."
         self._clean = lines.endswith(b"\r\n")
         # A dot is taken off behind CRLF only: behind what has yet to become one, it is the line's.
-        lines = lines[stuffed_first:].replace(b"\r\n.", b"\r\n")
-        return lines if sound(lines) else repaired(lines)
+        plain = lines[stuffed_first:].replace(b"\r\n.", b"\r\n")
+        if sound(plain):
+            return plain
+        self._other_dot = self._other_dot or _OTHER_DOT.search(lines) is not None
+        return repaired(plain)
 
     # Lines that may not be
 
@@ -143,8 +147,10 @@ class Dotted:
         Read on for a while, so that the client listens when it is told.
 
         @return: whether the message came to its end, and the next command may be
-            read. Not so if the client took something else for the end.
+            read. Not so if the client took something else for the end, before or since.
         """
+        if self._other_dot:
+            return False
         most += self.size
         inside = self._fold is not None  # a line whose beginning was read
         pending, self._pending = _LINE.findall(self._pending), b""

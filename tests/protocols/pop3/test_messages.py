@@ -180,6 +180,29 @@ class Examined(Talk):
     kind = HoldingSession
 
 
+class CutTests(SynchronousTestCase):
+    """What becomes of a refused message does not depend on how it is cut."""
+
+    def test_other_dots(self) -> None:
+        """Something that other readers take for its end is among it, in each place."""
+        for place in range(len(PROGRAM)):
+            lines = (*PROGRAM[:place], b".\rLANG", *PROGRAM[place:])
+            message = b"+OK\r\n" + b"\r\n".join((*lines, b".", b""))
+            whole, cut = self.heard(message, len(message)), self.heard(message, 1)
+            self.assertEqual(whole, cut, place)
+
+    def heard(self, message: bytes, step: int) -> tuple[bytes, object]:
+        """What the client hears of it, and the verdict."""
+        one = Talk(NO_PROGRAMS).logged_in()
+        one.client(b"RETR 1\r\n")
+        heard = [
+            one.server(message[at : at + step])
+            for at in range(0, len(message), step)
+            if one.session.verdict is None
+        ]
+        return b"".join(heard), one.session.verdict
+
+
 class StackedTests(SynchronousTestCase):
     """Messages that another inspector has to pass."""
 

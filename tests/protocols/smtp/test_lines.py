@@ -6,6 +6,7 @@ import re
 from itertools import product
 from typing import Any
 
+from attrs import evolve
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -307,8 +308,9 @@ class CutTests(SynchronousTestCase):
             *(header + exe + b".\r\n", b"X: y\r\n" + header + b"x\r\n.\r\n"),
             *(b"Subject: y\r\n" * 3 + b"X: z\r\n\r\n.\r\n", header + b"x" * 3000 + b"\r\n.\r\n"),
             *(header + b"\0\r\n.\r\n", b"\r\n.\r\n", header + b"x\r\n.\r\n", b".\r\n"),
+            *(header + b".\rb\r\n" + exe + b".\r\n", header + exe + b".\rb\r\n.\r\n"),
         ):
-            for mode in (SMTPSettings(), self.rules):
+            for mode in (SMTPSettings(), self.rules, evolve(self.rules, bare_newline="repair")):
                 seen = {self.seen(content, step, mode) for step in STEPS}
                 self.assertEqual(len(seen), 1, "\n".join(seen))
 
