@@ -27,8 +27,8 @@ class SteeringTests(WorkersCase):
         running = self.sessions()
         by_client = defaultdict(set)
         for ours in sockets:
-            host, port = ours.getsockname()[:2]
-            by_client[host].add(running[port]["id"] % COLUMNS)
+            client = ours.getsockname()[:2]
+            by_client[client[0]].add(running[client]["id"] % COLUMNS)
         self.assertEqual({len(columns) for columns in by_client.values()}, {1})
         self.assertEqual(len(set.union(*by_client.values())), self.count)
 

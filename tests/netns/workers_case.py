@@ -100,16 +100,16 @@ class WorkersCase(SceneCase):
         except ConnectionError:
             return False
 
-    def sessions(self) -> dict[int, Any]:
-        """The running sessions, by the port of the client."""
+    def sessions(self) -> dict[tuple[str, int], Any]:
+        """The running sessions, by the client's address and port."""
         with Client(self.scene.daemon.control) as control:
             answer = control.ask("sessions", limit=500)
             self.assertIn("sessions", answer, answer)
             rows = answer["sessions"]
-        return {row["client"]["port"]: row for row in rows}
+        return {(row["client"]["ip"], row["client"]["port"]): row for row in rows}
 
     def column(self, ours: socket.socket) -> int:
         """Which worker has a session: the column that it counts in."""
-        port = ours.getsockname()[1]
-        self.wait(lambda: port in self.sessions(), "no such session")
-        return int(self.sessions()[port]["id"]) % COLUMNS
+        client = ours.getsockname()[:2]
+        self.wait(lambda: client in self.sessions(), "no such session")
+        return int(self.sessions()[client]["id"]) % COLUMNS
