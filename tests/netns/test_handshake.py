@@ -142,16 +142,15 @@ class ThroughCase(SceneCase):
         self.client.run("nft", "-f", "-", input=COUNT)
 
     def error(self, server: Address, seconds: float = 5.0) -> int:
-        """How an attempt to connect ends: 0, or an errno."""
-        ours = self.client.socket(family(server[0]))
-        self.addCleanup(ours.close)
-        ours.settimeout(seconds)
-        try:
-            ours.connect(server)
-        except TimeoutError:
-            return errno.ETIMEDOUT
-        except OSError as error:
-            return error.errno or 0
+        """How an attempt to connect ends: 0, or an errno. Nobody goes on trying."""
+        with self.client.socket(family(server[0])) as ours:
+            ours.settimeout(seconds)
+            try:
+                ours.connect(server)
+            except TimeoutError:
+                return errno.ETIMEDOUT
+            except OSError as error:
+                return error.errno or 0
         return 0
 
     def talk(self, listener: socket.socket, **options: object) -> Address:
