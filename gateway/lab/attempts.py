@@ -239,8 +239,8 @@ def _talk(ours: socket.socket, pieces: tuple[bytes, ...]) -> str:
     """What the server says, until it refuses something or says goodbye."""
     heard = []
     with ours.makefile("rb") as replies:
-        for piece in (*pieces, b""):
-            lines = list(_reply(replies))
+        for number, piece in enumerate((*pieces, b"")):
+            lines = list(_reply(replies, greeting=not number))
             heard += lines
             if not lines or lines[-1][:1] in b"45":
                 break
@@ -248,11 +248,12 @@ def _talk(ours: socket.socket, pieces: tuple[bytes, ...]) -> str:
     return b"".join(heard).decode(errors="replace")
 
 
-def _reply(lines: BinaryIO) -> Iterator[bytes]:
-    """One reply of FTP or SMTP: all lines of it."""
+def _reply(lines: BinaryIO, greeting: bool) -> Iterator[bytes]:
+    """One reply of FTP, SMTP, POP3 or IMAP: all lines of it."""
     for line in lines:
         yield line
-        if line[3:4] != b"-":
+        untagged = line.startswith(b"* ") and not greeting
+        if line[3:4] != b"-" and not untagged:
             return
 
 
