@@ -11,7 +11,7 @@ from gateway.inspector import option
 from protocols.imap.access import MailboxRule
 from protocols.imap.command import COMMANDS
 from protocols.mailbox import options
-from protocols.mailbox.options import ANYBODY, INSPECTED, Decision
+from protocols.mailbox.options import INSPECTED, Decision
 from protocols.mime.settings import ContentSettings
 from protocols.options import auth_bytes, encryption, implicit
 from protocols.tls.encryption import Encryption
@@ -76,7 +76,7 @@ class ImapSettings(ContentSettings):
         read=capabilities,
     )
     mechanisms: frozenset[str] = options.mechanisms("AUTHENTICATE")
-    users: re.Pattern[str] = options.users(re.compile(ANYBODY, re.DOTALL))
+    users: re.Pattern[str] = options.users()
     mailboxes: tuple[MailboxRule, ...] = option(
         "Which mailboxes may be used, and for what; the first rule that matches counts, and what "
         "none matches may be used for anything.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Literal
 
 from gateway.inspector import option, pattern
@@ -34,12 +33,12 @@ def mechanisms(command: str) -> Any:
     )
 
 
-def users(anybody: re.Pattern[str]) -> Any:
-    """Who may log in."""
+def users() -> Any:
+    """Who may log in: anybody, if the operator does not say."""
     return option(
         "User names that may log in: a regular expression for all of the name. Where it does not "
         "match everything, nobody logs in by a mechanism that does not say who it is.",
-        anybody,
+        pattern(ANYBODY),
         read=pattern,
     )
 

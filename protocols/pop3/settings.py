@@ -9,7 +9,7 @@ from attrs import frozen
 
 from gateway.inspector import option
 from protocols.mailbox import options
-from protocols.mailbox.options import ANYBODY, INSPECTED, Decision
+from protocols.mailbox.options import INSPECTED, Decision
 from protocols.mime.settings import ContentSettings
 from protocols.options import auth_bytes, encryption, implicit
 from protocols.pop3.command import COMMANDS
@@ -52,7 +52,7 @@ class Pop3Settings(ContentSettings):
         CAPABILITIES,
     )
     mechanisms: frozenset[str] = options.mechanisms("AUTH")
-    users: re.Pattern[str] = options.users(re.compile(ANYBODY))
+    users: re.Pattern[str] = options.users()
     stls: Literal["refuse", "inspect", "require"] = option(
         "TLS within the session (STLS): it is refused, and CAPA does not tell of it; or it is "
         "spoken with the gateway, which speaks it with the server, so that all is inspected as "

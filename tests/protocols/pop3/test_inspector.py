@@ -8,6 +8,7 @@ from binascii import b2a_base64
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.agreement import Flaw, Invalid
+from gateway.inspector import pattern
 from gateway.interfaces import CLIENT, SERVER, Outcome
 from gateway.testing import END, Conversation, InspectorSuite
 from protocols.mime.rules import AttachmentRule, HeaderRule
@@ -311,6 +312,12 @@ class OrderTests(SynchronousTestCase):
             passed, _ = one.client(said + b"\r\n")
             self.assertEqual(passed, (said if passes else b"*") + b"\r\n", (mechanism, response))
             self.assertEqual(one.last.get("denied_by"), None if passes else "users")
+
+    def test_anybody(self) -> None:
+        """Where all users may log in, a line end in a name does not matter, said or left out."""
+        response = b2a_base64(b"\0j\noe\0secret", newline=False)
+        for settings in (Pop3Settings(), Pop3Settings(users=pattern(".*"))):
+            Talk(settings).greeted().ask(b"AUTH PLAIN " + response, b"+OK in")
 
     def test_authentication(self) -> None:
         """Challenges and responses pass as long as they are that, and not for ever."""
