@@ -82,7 +82,8 @@ class _Loader:
     def load(self) -> Policy:
         listed(self.directory, str(self.directory))
         paths = service_files(self.directory)
-        entry = self._read(GATEWAY) or self._nothing(GATEWAY)
+        said = self._read(GATEWAY)
+        entry = said or self._nothing(GATEWAY)
         gateway = structure(GatewayFile, entry) or GatewayFile()
         plugin_path = self._plugin_path(entry.at("plugin_path"), gateway.plugin_path)
         zones = self._zones()
@@ -104,7 +105,7 @@ class _Loader:
         for file, service, _ in files:
             check_through(file, service, gateway.divert)
             warn_of_service(file, service, {each.value for each in naming}, gateway.limits)
-        if not gateway.tls.root:
+        if said is not None and not entry.at("tls", "root").value:
             for file, service, table in files:
                 check_rooted(service.settings, file.at(settings_key(table.inspector)))
         policy = Policy(

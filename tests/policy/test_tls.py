@@ -81,6 +81,18 @@ class LoadTests(CommandCase):
         nothing = SECURE.replace('inside = "web"', 'mode = "splice"')
         self.assertEqual(self.problems("", nothing), [])
 
+    def test_root_unknown(self) -> None:
+        """While nobody can tell whether there is a root, because of another mistake, none lacks."""
+        inspects = SECURE.replace('mode = "refuse"', 'mode = "inspect"')
+        for gateway, words in (
+            (f"{ROOT}system_roots = 5\n", "gateway.toml:3:1: tls.system_roots"),
+            (f"{ROOT}trust = [\n", "not TOML"),
+            ("[tls]\nroot = 5\n", "gateway.toml:2:1: tls.root"),
+        ):
+            found = self.problems(gateway, inspects)
+            self.assertEqual(len(found), 1, found)
+            self.assertIn(words, found[0])
+
     def test_inside(self) -> None:
         """To inspect, a service for what is inside is needed; there must be one of this name."""
         missing = SECURE.replace('inside = "web"\n', "")
