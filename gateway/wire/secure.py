@@ -21,7 +21,8 @@ from twisted.internet.defer import Deferred, fail
 from gateway.agreement import Insecure
 from gateway.interfaces import Side
 from gateway.tls.endpoint import Endpoint
-from gateway.wire.wire import NOBODY, Wire, WireOwner
+from gateway.wire.owner import NOBODY, WireOwner
+from gateway.wire.wire import Wire
 
 Later = Callable[[Callable[[], None]], object]
 """Calls something in the next turn of the reactor."""

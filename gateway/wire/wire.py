@@ -2,11 +2,10 @@
 A Wire is one side of a session: a connected, non-blocking socket.
 
 All reading and writing of stream sockets happens here, in L{gateway.wire.outbox} and in
-L{gateway.wire.relay}. Twisted's own
-TCP transport is not used, for three reasons: it writes at the next turn of the
-reactor and asks the kernel twice for that, where an immediate send nearly
-always succeeds; it can't pass a reset on; and it gives every read as a new
-bytes object, where a released session can do with one buffer for the process.
+L{gateway.wire.relay}. Twisted's own TCP transport is not used, for three reasons: it
+writes at the next turn of the reactor and asks the kernel twice for that, where an
+immediate send nearly always succeeds; it can't pass a reset on; and it gives every read as a
+new bytes object, where a released session can do with one buffer for the process.
 """
 
 from __future__ import annotations
@@ -22,34 +21,11 @@ from gateway.interfaces import Side
 from gateway.kernel import sockets
 from gateway.kernel.sockets import Socket
 from gateway.wire.outbox import Outbox
+from gateway.wire.owner import NOBODY, WireOwner
 from gateway.wire.poller import Poller
 
 READ_SIZE = 65536
 """Bytes that are read at once for an inspector, at most."""
-
-
-class WireOwner(Protocol):
-    """Whoever is told what a wire sees: a session, or TLS between the two."""
-
-    active: float
-
-    def wire_received(self, side: Side, data: bytes) -> None:
-        """C{side} sent C{data}."""
-
-    def wire_ended(self, side: Side) -> None:
-        """C{side} will send no more."""
-
-    def wire_lost(self, side: Side, error: OSError) -> None:
-        """C{side} reset its connection, or is out of reach."""
-
-    def wire_full(self, side: Side) -> None:
-        """A released wire took more than it can send."""
-
-    def wire_choked(self, side: Side) -> None:
-        """C{side} does not read what its own bytes are answered with, by TLS itself."""
-
-    def wire_drained(self, side: Side) -> None:
-        """Everything sent to C{side} has left, and the end too if it was asked for."""
 
 
 class Onward(Protocol):
@@ -69,33 +45,6 @@ class Now(Protocol):
     """A clock that costs nothing to read."""
 
     now: float
-
-
-class _Nobody:
-    """The owner of a wire that is closed, so that owner and wire don't keep each other alive."""
-
-    active = 0.0
-
-    def wire_received(self, side: Side, data: bytes) -> None:
-        """Nobody cares."""
-
-    def wire_ended(self, side: Side) -> None:
-        """Nobody cares."""
-
-    def wire_lost(self, side: Side, error: OSError) -> None:
-        """Nobody cares."""
-
-    def wire_full(self, side: Side) -> None:
-        """Nobody cares."""
-
-    def wire_choked(self, side: Side) -> None:
-        """Nobody cares."""
-
-    def wire_drained(self, side: Side) -> None:
-        """Nobody cares."""
-
-
-NOBODY = _Nobody()
 
 
 class Wire:
