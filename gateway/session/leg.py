@@ -15,8 +15,8 @@ from gateway.observe.story import LegStory
 from gateway.session import guard
 from gateway.session.gate import Gate
 from gateway.tls.agreed import summary
-from gateway.wire.secure import SecureWire
 from gateway.wire.owner import WireOwner
+from gateway.wire.secure import SecureWire
 from gateway.wire.wire import Wire
 
 Later = Callable[[Callable[[], None]], object]
