@@ -33,6 +33,7 @@ from protocols.http.target import is_escaped, written_host
 from protocols.http.transaction import DENIED, PASSED, Transaction
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+AFTER_LAST = "the client sent a request after the last response"
 
 
 class Asking:
@@ -72,7 +73,7 @@ class Asking:
     async def _request(self) -> bool:
         """Read one request, and do what is to be done with it; whether there may be another."""
         if self._dialogue.last:
-            self._session.close("the client sent a request after the last response")
+            self._session.close(AFTER_LAST)
             return False
         transaction = self._dialogue.current = Transaction(self._session.now)
         try:
@@ -239,22 +240,26 @@ class Asking:
 
     async def _connect(self, transaction: Transaction, request: Request) -> bool:
         """
-        Connect.
+        Connect. While that takes its time, the former server may give its last answer, or go.
 
         @return: whether there is a server.
         """
-        if self._bond.ended:
-            self._dialogue.give_up(transaction, "the server had closed the connection")
-            return False
-        if self._bond.parting:
-            await self._pending.at_most(0)
-        try:
-            await self._route.open(request)
-        except Unreachable as unreachable:
-            await self._pending.at_most(0)
-            self._dialogue.unreachable(transaction, unreachable)
-            return False
-        return True
+        bond = self._bond
+        while True:
+            if bond.ended or self._dialogue.last:
+                reason = "the server had closed the connection" if bond.ended else AFTER_LAST
+                self._dialogue.give_up(transaction, reason)
+                return False
+            if bond.parting:
+                await self._pending.at_most(0)
+            try:
+                await self._route.open(request)
+            except Unreachable as unreachable:
+                await self._pending.at_most(0)
+                self._dialogue.unreachable(transaction, unreachable)
+                return False
+            if not (bond.parting or bond.ended or self._dialogue.last):
+                return True
 
     # Answers of our own
 

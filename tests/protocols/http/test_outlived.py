@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import CLIENT, SERVER, Address, Outcome, Verdict
 from gateway.testing import FakeSession
+from protocols.http.inspector import HttpInspector
 from protocols.http.limits import Limits
 from protocols.http.policy.settings import HttpSettings
 from protocols.http.settings import Stack
@@ -18,7 +20,26 @@ BODY = b"Content-Length: 2\r\n\r\nhi"
 CLOSE = b"HTTP/1.1 200 OK\r\nConnection: close\r\n" + BODY
 OLD = b"HTTP/1.0 200 OK\r\n" + BODY
 POST = b"POST /%d HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+NAMED = b"GET /%d HTTP/1.1\r\nHost: b\r\n\r\n"
+OTHER = "198.51.100.2"
 OLD_KEPT = b"GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n"
+
+
+class LookingUp(FakeSession):
+    """
+    A session whose names the test answers for.
+
+    @ivar looked_up: what is not answered yet.
+    """
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        self.looked_up: list[Deferred[tuple[str, ...]]] = []
+
+    def resolve(self, name: str) -> Deferred[tuple[str, ...]]:
+        """See L{ISession.resolve}."""
+        self.looked_up.append(Deferred())
+        return self.looked_up[-1]
 
 
 class OutlivedCase(SynchronousTestCase):
@@ -223,6 +244,69 @@ class BetweenTests(OutlivedCase):
             session.says(CLIENT, b"\n")
             session.says(SERVER, OK)
             self.assertEqual(session.sent[CLIENT], OK + OK)
+
+
+class LookedUpTests(OutlivedCase):
+    """What becomes of the server while the name in the next request is looked up."""
+
+    def setUp(self, keeps: bool = True) -> None:
+        limits = Limits(pipelined=3)
+        settings = HttpSettings(host_check="resolve", limits=limits, keep_client=keeps)
+        server = Address(OTHER, 80)
+        self.session = LookingUp(HttpInspector, settings, server=server).start()
+        self.session.says(CLIENT, GET % 1)
+        self.answer()
+
+    def ask_more(self) -> None:
+        """A request for another name, and one behind it."""
+        self.session.says(CLIENT, NAMED % 2 + NAMED % 3)
+
+    def answer(self) -> None:
+        """The name is that server's, too."""
+        self.session.looked_up.pop().callback((OTHER,))
+
+    def test_last_answer_begins(self) -> None:
+        """
+        It says that this is its last answer, which takes longer than the name: it is asked for
+        nothing more, so that no answer of the next server is taken for one to what it was asked.
+        """
+        self.ask_more()
+        self.session.says(SERVER, CLOSE[:-2])
+        self.answer()
+        self.assertEqual(self.session.sent[SERVER], GET % 1)
+        self.session.says(SERVER, CLOSE[-2:])
+        self.assertEqual(len(self.session.connected), 2)
+        self.session.says(SERVER, OK + OK)
+        self.assertEqual(self.session.sent[SERVER], GET % 1 + NAMED % 2 + NAMED % 3)
+        self.assertEqual(self.session.sent[CLIENT], OK * 3)
+        self.assertEqual([one["verdict"] for one in records(self.session)], ["passed"] * 3)
+
+    def test_ends(self) -> None:
+        """It ends where the client's connection has to end with it: nobody waits for an answer."""
+        self.session.says(SERVER, OK.replace(b"OK\r\n", b"OK\r\nWWW-Authenticate: NTLM\r\n"))
+        self.ask_more()
+        self.session.hangs_up(SERVER)
+        self.answer()
+        self.assertEqual(self.session.sent[SERVER], GET % 1)
+        self.assertEqual(self.verdict(), Outcome.FAILED)
+        self.assertEqual([one["verdict"] for one in records(self.session)], ["passed", "failed"])
+
+    def test_last_answer(self) -> None:
+        """Its last answer was the last one for the client, too: nothing more is asked."""
+        for answer in (CLOSE, b"HTTP/1.1 200 OK\r\n\r\n"):
+            self.setUp(keeps=False)
+            self.ask_more()
+            self.session.says(SERVER, answer)
+            self.session.hangs_up(SERVER)
+            self.answer()
+            self.assertEqual(self.session.sent[SERVER], GET % 1)
+            self.assertEqual(self.verdict(), Outcome.FAILED)
+            verdicts = [one["verdict"] for one in records(self.session)]
+            self.assertEqual(verdicts, ["passed", "failed"])
+
+    def verdict(self) -> Outcome | None:
+        """How it ended."""
+        return None if self.session.verdict is None else self.session.verdict.outcome
 
 
 class TogetherTests(OutlivedCase):
