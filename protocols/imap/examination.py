@@ -9,12 +9,12 @@ from gateway.interfaces import ISession
 from protocols.imap.refusal import Refusal
 from protocols.imap.section import split
 from protocols.imap.settings import ImapSettings
-from protocols.mailbox.refused import refused_by, words
+from protocols.mailbox.refused import later, refused_by, words
 from protocols.mime.lines import Rules, Whole, repaired
 from protocols.mime.message import Message
 from protocols.mime.objection import Objection
 from protocols.mime.screening import Screening
-from protocols.mime.unfit import Rejected, Unfit
+from protocols.mime.unfit import Unfit
 
 OBJECTIONS = (Objection, Unfit)
 """What an examination raises: the message is refused."""
@@ -52,14 +52,11 @@ class Examination(Screening):
         out = await self.feed(last) if last else b""
         return out + await super().end()
 
-    def refusal(self, error: Objection | Unfit) -> Refusal:
-        """Why it is refused, in the protocol's words."""
-        later = isinstance(error, Rejected) and error.later
-        code = "UNAVAILABLE" if later else "CANNOT"
-        refusal = Refusal(words(error), error.reason, refused_by(error), code)
-        if isinstance(error, Objection):
-            refusal.reason = error.reason  # where it was refused, the record says
-        return refusal
+
+def refusal(error: Objection | Unfit) -> Refusal:
+    """Why a message is refused, in the protocol's words."""
+    code = "UNAVAILABLE" if later(error) else "CANNOT"
+    return Refusal(words(error), error.reason, refused_by(error), code)
 
 
 class Watched:

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.interfaces import CLIENT, SERVER
 from protocols.imap.dialogue import Dialogue
-from protocols.imap.examination import Examination, Watched, judged_header
+from protocols.imap.examination import Examination, Watched, judged_header, refusal
 from protocols.imap.exchange import Exchange, record
 from protocols.imap.item import Item
 from protocols.imap.literal import BLOCK, Literal
@@ -96,7 +96,7 @@ class Portion:
         try:
             fields = judged_header(self._settings, await literal.all())
         except Objection as objection:
-            await self._refuse(_refusal(objection))
+            await self._refuse(refusal(objection))
         else:
             self._row.literal(self._item.written(), fields)
 
@@ -110,7 +110,7 @@ class Portion:
         try:
             header = judged_header(self._settings, split(b"".join(pieces)).header)
         except Objection as objection:
-            await self._refuse(_refusal(objection))
+            await self._refuse(refusal(objection))
             return
         others = tuple(each for each in self._wanted if not each.heads)
         for each in self._wanted:
@@ -128,13 +128,13 @@ class Portion:
         examination = Examination(self._session, "download", self._dialogue.standing.user)
         self._count(literal.size)
         try:
-            refusal = await Transfer(examination, literal, outlet, self._settings.hold_bytes).run()
+            refused = await Transfer(examination, literal, outlet, self._settings.hold_bytes).run()
         finally:
             examination.record()
             if self._exchange is not None:
                 self._exchange.tally.stacked = examination.verdict
-        if refusal is not None:
-            await self._refuse(refusal, examination.email, examination.failed)
+        if refused is not None:
+            await self._refuse(refused, examination.email)
         elif not self._whole:
             await self._cut(kept.data)
 
@@ -149,28 +149,19 @@ class Portion:
             else:
                 self._row.literal(each.written(), found)
 
-    async def _refuse(
-        self, refusal: Refusal, email: dict[str, Any] | None = None, failed: bool = False
-    ) -> None:
+    async def _refuse(self, refused: Refusal, email: dict[str, Any] | None = None) -> None:
         """Say why, in the place of what is refused."""
         exchange, row = self._exchange, self._row
-        gateway = {"verdict": DENIED, "reason": refusal.reason, "answer": refusal.words}
+        gateway = {"verdict": DENIED, "reason": refused.reason, "answer": refused.words}
         numbered = {**gateway, "message": row.number}
         command = exchange.command if exchange is not None else None
-        record(self._session, numbered, refusal.by, command)
+        record(self._session, numbered, refused.by, command)
         if exchange is not None:
             exchange.tally.refused += 1
-            if failed or self._settings.refused == "error":
-                exchange.failing = refusal
+            if refused.later or self._settings.refused == "error":
+                exchange.failing = refused
                 return
-        await self._cut(notice(refusal.words, email or {}, self._session.date()))
-
-
-def _refusal(objection: Objection) -> Refusal:
-    words = objection.summary or "It has something that is not allowed here"
-    refusal = Refusal(words, by=objection.by)
-    refusal.reason = objection.reason  # which says already what refused it
-    return refusal
+        await self._cut(notice(refused.words, email or {}, self._session.date()))
 
 
 class Passing:

@@ -31,6 +31,11 @@ class Refusal(Exception):
         self.by = by
         self.record: Mapping[str, Any] = {}
 
+    @property
+    def later(self) -> bool:
+        """Whether it may pass when it is tried again (RFC 5530, section 3)."""
+        return self.code == "UNAVAILABLE"
+
     def anew(self) -> Refusal:
         """
         The same, to be raised by who has kept it: an exception knows the frames that it went

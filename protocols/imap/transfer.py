@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
-from protocols.imap.examination import OBJECTIONS, Examination
+from protocols.imap.examination import OBJECTIONS, Examination, refusal
 from protocols.imap.literal import BLOCK, Literal
 from protocols.imap.refusal import Refusal
 
@@ -67,11 +67,11 @@ class Transfer:
                 await self._put(piece)
             await self._complete()
         except OBJECTIONS as error:
-            refusal = examination.refusal(error)
+            refused = refusal(error)
             if self.begun:
-                raise refusal.ending() from None
+                raise refused.ending() from None
             await literal.skip()
-            return refusal
+            return refused
         finally:
             examination.cancel()
         return None

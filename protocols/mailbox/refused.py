@@ -12,9 +12,14 @@ def words(error: Objection | Unfit) -> str:
         return error.summary or "It has something that is not allowed here"
     if not isinstance(error, Rejected):
         return "It has lines that are not allowed here"
-    if error.later:
+    if later(error):
         return "The message can't be examined now; try again later"
     return "It was refused by an examination"
+
+
+def later(error: Exception) -> bool:
+    """Whether it may be fetched again, and pass: it is no fault of the message."""
+    return isinstance(error, Rejected) and error.later
 
 
 def refused_by(error: Objection | Unfit) -> str:

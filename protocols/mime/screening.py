@@ -69,11 +69,6 @@ class Screening:
     # For the record
 
     @property
-    def failed(self) -> bool:
-        """Whether the stacked inspector could not judge it now."""
-        return self._stacked is not None and self._stacked.verdict == "failed"
-
-    @property
     def verdict(self) -> dict[str, str]:
         """What the stacked inspector said; nothing if there is none, or it did not get that far."""
         return {} if self._stacked is None else self._stacked.record()

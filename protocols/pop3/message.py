@@ -14,7 +14,7 @@ from typing import Any
 from gateway.envelope import Envelope
 from gateway.inspector import Reader, Waits
 from gateway.interfaces import ISession
-from protocols.mailbox.refused import refused_by, words
+from protocols.mailbox.refused import later, refused_by, words
 from protocols.mime.dotted import Dotted
 from protocols.mime.lines import Rules
 from protocols.mime.notice import beginning, notice
@@ -79,8 +79,8 @@ class Retrieved:
             while piece := await self._screening.rest():
                 await self._delivery.put_rest(piece)
         except (Objection, Unfit, Refusal) as error:
-            refusal = self._refusal(error)
-            await self._replace(source, refusal)
+            refusal = _refusal(error)
+            await self._replace(source, refusal, later(error))
             return refusal
         finally:
             self._screening.cancel()
@@ -98,15 +98,11 @@ class Retrieved:
 
     # What is refused
 
-    def _refusal(self, error: Objection | Unfit | Refusal) -> Refusal:
-        if isinstance(error, Refusal):
-            return error
-        return Refusal(words(error), error.reason, refused_by(error))
-
-    async def _replace(self, source: Dotted, refusal: Refusal) -> None:
+    async def _replace(self, source: Dotted, refusal: Refusal, again: bool) -> None:
         """
         Say why, in the place of the message.
 
+        @param again: it may be fetched again, and pass.
         @raise Denied: the client has a part of it, or nobody knows where it ends.
         """
         if self.begun:
@@ -114,7 +110,7 @@ class Retrieved:
         if not await source.skip(self._settings.message_bytes or LARGEST):
             raise refusal.ending(refusal.reply.written())
         self.answer = refusal.reply.text.decode("ascii")
-        if self._settings.refused == "error" or self._screening.failed:
+        if again or self._settings.refused == "error":
             self._delivery.refuse(refusal.reply)
             return
         said = notice(self.answer, self._screening.email, self._session.date())
@@ -139,3 +135,9 @@ class Retrieved:
         if self._settings.stack:
             told["stacked"] = self._screening.verdict
         return told
+
+
+def _refusal(error: Objection | Unfit | Refusal) -> Refusal:
+    if isinstance(error, Refusal):
+        return error
+    return Refusal(words(error), error.reason, refused_by(error))

@@ -246,6 +246,7 @@ class RefusedTests(MessageCase):
         self.assertNotIn(b"MZ", content)
         denied, passed = one.session.records_of("imap")[-2:]
         self.assertEqual((denied["verdict"], denied["denied_by"]), ("denied", "attachments"))
+        self.assertTrue(denied["reason"].endswith("(setting 'attachments')"), denied["reason"])
         self.assertEqual((passed["verdict"], passed["refused"]), ("passed", 1))
         one.ask(b"c NOOP", b"c OK")
 
@@ -299,6 +300,17 @@ class RefusedTests(MessageCase):
         name, fields = b"BODY[HEADER.FIELDS (SUBJECT X-BAD)]", b"X-Bad: yes\r\nSubject: x\r\n\r\n"
         heard = one.server(b"* 1 FETCH (" + name + b" " + literal(fields) + b")\r\nb OK done\r\n")
         self.assertEqual(self.content(heard, name), b"Subject: A message was refused\r\n\r\n")
+        reason = one.session.records_of("imap")[-2]["reason"]
+        self.assertTrue(reason.endswith("(setting 'headers')"), reason)
+
+    def test_fields_error(self) -> None:
+        """Or an error, as for all of a message."""
+        rules = (HeaderRule("X-Bad", "reject"),)
+        one = Talk(ImapSettings(headers=rules, refused="error")).selected()
+        one.client(b"b FETCH 1 BODY[HEADER.FIELDS (X-BAD)]\r\n")
+        fields = literal(b"X-Bad: yes\r\n\r\n")
+        heard = one.server(b"* 1 FETCH (BODY[HEADER.FIELDS (X-BAD)] " + fields + b")\r\nb OK x\r\n")
+        self.assertEqual(heard, b"b NO [CANNOT] It has something that is not allowed here\r\n")
 
 
 class StackedTests(MessageCase):
@@ -346,6 +358,19 @@ class StackedTests(MessageCase):
         body.sink.denied("the scanner is away", b"", Outcome.FAILED)
         self.assertTrue(one.heard(CLIENT).startswith(b"b NO [UNAVAILABLE] The message can't be"))
         one.ask(b"c NOOP", b"c OK")
+
+    def test_bad_line(self) -> None:
+        """A line that may not be is the message's fault, also if nobody can examine it now."""
+        one = Examined(ImapSettings(stack="scanner", bare_newline="deny")).selected()
+        one.client(b"b FETCH 1 BODY[]\r\n")
+        one.server(b"* 1 FETCH (BODY[] {13}\r\na: b\r\n\r\n")
+        (body,) = one.session.bodies
+        body.sink.denied("the scanner is away", b"", Outcome.FAILED)
+        heard = one.server(b"x\ny\r\n)\r\nb OK done\r\n")
+        self.assertIn(b"It has lines that are not allowed here", self.content(heard))
+        denied, passed = one.session.records_of("imap")[-2:]
+        self.assertEqual((denied["verdict"], denied["denied_by"]), ("denied", "bare_newline"))
+        self.assertEqual(passed["stacked"], {"service": "scanner", "verdict": "failed"})
 
 
 class AppendTests(MessageCase):

@@ -250,6 +250,18 @@ class StackedTests(SynchronousTestCase):
         self.assertTrue(one.heard(CLIENT).startswith(b"-ERR The message can't be examined now"))
         one.ask(b"NOOP", b"+OK")
 
+    def test_bad_line(self) -> None:
+        """A line that may not be is the message's fault, also if nobody can examine it now."""
+        one = Examined(evolve(self.settings, bare_newline="deny")).logged_in()
+        one.client(b"RETR 1\r\n")
+        one.server(b"+OK\r\na: b\r\n\r\n")
+        (body,) = one.session.bodies
+        body.sink.denied("the scanner is away", b"", Outcome.FAILED)
+        self.assertIn(b"It has lines that are not allowed here", one.server(b"x\ny\r\n.\r\n"))
+        self.assertEqual(one.session.sent[CLIENT].count(b"-ERR"), 0)
+        self.assertEqual((one.last["verdict"], one.last["denied_by"]), ("denied", "bare_newline"))
+        self.assertEqual(one.last["stacked"], {"service": "scanner", "verdict": "failed"})
+
     def test_server_breaks_off(self) -> None:
         """A message that does not come to its end is none."""
         one = Talk(self.settings).logged_in()
