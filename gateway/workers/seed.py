@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from twisted.python.util import switchUID
 
@@ -56,18 +57,25 @@ class Seed:
     def _begin(self) -> None:
         given, self._given = self._given, []
         if not os.fork():
-            try:
-                # its workers are its own to reap
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                self._connection.close()
-                written, connection, *others = given
-                spec = NurserySpec.read(written, others)
-                self._nurse(spec, socket.socket(fileno=connection), self._shed_privileges)
-            finally:
-                os._exit(0)
+            self._be_nursery(given)
         for descriptor in given:
             os.close(descriptor)
         self._shed_privileges()
+
+    def _be_nursery(self, given: list[int]) -> NoReturn:
+        status = 1
+        try:
+            # its workers are its own to reap
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            self._connection.close()
+            written, connection, *others = given
+            spec = NurserySpec.read(written, others)
+            self._nurse(spec, socket.socket(fileno=connection), self._shed_privileges)
+            status = 0
+        except BaseException:  # the supervisor sees the end of the connection, and refers to this
+            traceback.print_exc()
+        finally:
+            os._exit(status)
 
     def _shed_privileges(self) -> None:
         if self._shed:
