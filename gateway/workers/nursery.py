@@ -115,9 +115,12 @@ class Nursery:
             os._exit(status)
 
     def _retire(self, message: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
-        """There are no more workers to come: sockets that are closed elsewhere are to be closed."""
-        for *_, opened in self._spec.sockets:
-            for descriptor in opened:
+        """
+        There are no more workers to come: sockets that are closed elsewhere are to be closed. It
+        may be said again.
+        """
+        while self._spec.sockets:
+            for descriptor in self._spec.sockets.pop()[-1]:
                 os.close(descriptor)
         return {"retired": True}
 
