@@ -39,7 +39,7 @@ from gateway.control.everyone import Others
 from gateway.control.level import Level
 from gateway.control.port import listen
 from gateway.control.running import Register
-from gateway.control.status import RUNNING, Life, keeper
+from gateway.control.status import RUNNING, STOPPING, Life, keeper
 from gateway.counts import OwnCounts
 from gateway.kernel import capabilities, descriptors
 from gateway.kernel.errors import KernelError
@@ -323,9 +323,12 @@ class Gateway(Service):
         try:
             loaded = yield self._in_thread(load, self._places.directory)
             check_fixed(former.policy, loaded.policy)
+            self._check_stays()
             self._console.prepare(loaded.policy.console)
             yield self._traffic.prepare(loaded, anew)
+            self._check_stays()
             yield self._in_thread(self._kept.install, loaded.fingerprint)
+            self._check_stays()
         except (PolicyError, KernelError, OSError) as error:
             log.error("not reloaded, the former policy is still in force:\n{error}", error=error)
             problem = str(error)
@@ -345,8 +348,18 @@ class Gateway(Service):
         self._loaded = former._replace(broken=problem)
         self._traffic.abandon()
         self._console.abandon()
-        self._systemd.ready(self._status)
+        if self._state != STOPPING:
+            self._systemd.ready(self._status)
         return problem
+
+    def _check_stays(self) -> None:
+        """
+        Nobody accepts under a new policy when the stop has begun.
+
+        @raise KernelError: it has.
+        """
+        if self._state == STOPPING:
+            raise KernelError("the gateway stops")
 
     @inlineCallbacks
     def _succeed(self) -> Any:
@@ -363,6 +376,8 @@ class Gateway(Service):
         for port in self._ports:
             yield port.stopListening()
         yield self._console.stop()
+        if self._state != RUNNING:  # it was stopped meanwhile
+            return
         # from here on nothing is heard any more
         left = {VARIABLE: write(self._bequeath())}
         self._audit.close()
@@ -405,7 +420,7 @@ class Gateway(Service):
         """Accept no more, let sessions end for a while, then undo everything."""
         yield super().stopService()  # type: ignore[no-untyped-call]
         self._systemd.stopping("Sessions have time to end")
-        self._state = "stopping"
+        self._state = STOPPING
         self._heartbeat.stop()
         self._reloads.stop()
         for port in self._ports:

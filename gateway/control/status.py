@@ -17,7 +17,7 @@ from gateway.policy.policy import Policy
 PROTOCOL = 1
 """The version of the questions and answers. It grows when something that was there changes."""
 
-RUNNING, DRAINING = "running", "draining"
+RUNNING, DRAINING, STOPPING = "running", "draining", "stopping"
 
 
 @frozen
@@ -25,7 +25,7 @@ class Life:
     """
     How the gateway is.
 
-    @ivar state: C{"starting"}, L{RUNNING}, C{"stopping"}.
+    @ivar state: C{"starting"}, L{RUNNING}, L{STOPPING}.
     @ivar started: seconds since 1970.
     @ivar loaded: when the policy in force was.
     @ivar broken: what is wrong with the configuration, if that policy is a former one.

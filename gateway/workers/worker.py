@@ -31,7 +31,7 @@ from zope.interface import implementer
 
 from gateway.admission.listeners import Place
 from gateway.control.question import Asker
-from gateway.control.status import Life
+from gateway.control.status import RUNNING, STOPPING, Life
 from gateway.kernel import sockets
 from gateway.kernel.sockets import Socket
 from gateway.life.controlling import questions
@@ -115,7 +115,7 @@ class Worker:
 
     def _life(self) -> Life:
         """For who asks."""
-        state = "stopping" if self._leaving else "running"
+        state = STOPPING if self._leaving else RUNNING
         folder = str(self._places.directory)
         return Life(state, os.getpid(), self._began, folder, self._policy, self._began, "")
 

@@ -379,6 +379,32 @@ class ReloadTests(WorkersCase):
         self.assertEqual(self.workers(), before)
         self.assertTrue(self.echoed(self.open(CLIENTS[0])))
 
+    def test_stopped(self) -> None:
+        """A stop that begins while a policy is loaded is one: there are no workers for that."""
+        ours = self.open(CLIENTS[0])
+        self.assertTrue(self.echoed(ours))
+        (seed,) = self.called("tproxygw-seed")
+        os.kill(seed, signal.SIGSTOP)  # the policy is not loaded before it goes on
+        self.scene.daemon.signal(signal.SIGHUP)
+        self.scene.daemon.signal(signal.SIGTERM)
+        self.wait(lambda: "sessions have" in self.scene.daemon.said, "it does not stop", 20)
+        os.kill(seed, signal.SIGCONT)
+        self.wait(lambda: "the gateway stops" in self.scene.daemon.said, "it is reloaded", 20)
+        ours.close()
+        self.wait(lambda: self.scene.daemon.ended, "it does not end", 20)
+        self.wait(lambda: not self.router.processes(), "somebody is left", 20)
+        self.assertNotIn(RELOADED, self.scene.daemon.said)
+        self.assertNotIn("Traceback", self.scene.daemon.said)
+
+    def test_stopped_afterwards(self) -> None:
+        """A stop with workers of a former policy is as any other."""
+        self.scene.configure(self.services, self.gateway + "[limits]\nstop_seconds = 1\n")
+        self.assertTrue(self.echoed(self.open(CLIENTS[0])))
+        self.scene.reload(RELOADED)
+        self.scene.daemon.signal(signal.SIGTERM)
+        self.wait(lambda: self.scene.daemon.ended, "it does not end", 20)
+        self.assertNotIn("Traceback", self.scene.daemon.said)
+
 
 def _told(one: dict[str, object]) -> tuple[object, ...]:
     return one["ended"], one["reason"], one["sessions"]
