@@ -13,9 +13,14 @@ class Larger(Exception):
 
 
 class Coded:
-    """The body of one session. Others have their turn while it is worked on."""
+    """
+    The body of one session. Others have their turn while it is worked on.
+
+    @ivar cut: what was decoded is its beginning only.
+    """
 
     def __init__(self, session: ISession) -> None:
+        self.cut = False
         self._session = session
         self._settings: ScanSettings = session.settings
         self._coding = session.envelope.coding
@@ -36,6 +41,7 @@ class Coded:
             if len(piece) > room:
                 if self._settings.larger != "scan-beginning":
                     raise Larger
+                self.cut = True
                 break
             await self._session.give_way(self._sender)
         return plain

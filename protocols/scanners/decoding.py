@@ -69,7 +69,8 @@ def _pieces(body: ISpool, way: int, coding: str, whole: bool) -> Iterator[bytes]
         at += len(block)
         if stream.eof:
             raise Unfit(f"a body coded as {coding!r} that goes on behind its end")
-        while block:
+        piece = b""
+        while block or len(piece) == AT_ONCE:  # then, there may be more of what was read before
             try:
                 piece = stream.decompress(block, AT_ONCE)
             except zlib.error as error:

@@ -55,7 +55,7 @@ class ScanInspector(Inspector):
         self._scan: Deferred[Judgement | str] | None = None
         self._work: Deferred[Any] | None = None
         self._ticking: ITimer | None = None
-        self._over = self._late = False
+        self._over = self._late = self._cut = False
 
     # To be written
 
@@ -172,7 +172,7 @@ class ScanInspector(Inspector):
         if isinstance(judgement, str):
             self._failed(judgement, began)
             return None
-        self._report.judged(judgement, began, whole)
+        self._report.judged(judgement, began, whole and not self._cut)
         if judgement.reason:
             self._refuse(judgement)
         return judgement.instead
@@ -189,6 +189,7 @@ class ScanInspector(Inspector):
                 return await self.judge(held.spool)
             coded = Coded(self.session)
             body = await coded.decode(held.spool, whole)
+            self._cut = coded.cut
             try:
                 judgement = await self.judge(body)
             finally:

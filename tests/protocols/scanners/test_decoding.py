@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from gateway.interfaces import CLIENT, SERVER
 from gateway.scanning.spool import Spools
 from gateway.testing import FakeSession
-from protocols.scanners.decoding import decoded
+from protocols.scanners.decoding import AT_ONCE, decoded
 from protocols.scanners.fault import Unfit
 from tests.protocols.scanners.clamd import VIRUS, Clamd
 from tests.protocols.scanners.test_inspector import DOWNLOAD, scan
@@ -96,6 +96,7 @@ class CodedTests(SynchronousTestCase):
             (record,) = session.records_of("fileinfo")
             result = "clean" if larger == "scan-beginning" else "too-large"
             self.assertEqual(record["scan"]["result"], result)
+            self.assertEqual(record["scan"].get("beginning_only", False), seen != [])
             self.assertEqual(spools.in_memory, 0)
 
     def test_beginning(self) -> None:
@@ -105,6 +106,18 @@ class CodedTests(SynchronousTestCase):
         self.assertEqual(session.sent[SERVER], b"")
         (record,) = session.records_of("fileinfo")
         self.assertEqual(record["scan"]["found"], ["Test.Virus"])
+
+    def test_cut_where_it_is_full(self) -> None:
+        """
+        However much comes of its last byte, all of it is there: deflate without its envelope has
+        nothing behind that.
+        """
+        for more in (*range(0, 2000, 99), 260):
+            body = raw(bytes(AT_ONCE + more))
+            spool = Spools("", 1 << 20, 0).open(1 << 20)
+            spool.put(body)
+            content = b"".join(decoded(spool, "deflate", whole=True))
+            self.assertEqual(len(content), AT_ONCE + more)
 
     @given(st.binary(max_size=2000), st.sampled_from(["gzip", "deflate", "br", ""]))
     def test_anything(self, body: bytes, coding: str) -> None:
