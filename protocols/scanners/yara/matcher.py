@@ -14,6 +14,9 @@ from typing import Any, BinaryIO
 
 import yara_x
 
+MOST = 100
+"""Names that are said of one body: what is said has to fit in the line that is read."""
+
 
 def compiled(rules: list[list[str]]) -> yara_x.Rules:
     """All files of rules; each has its own names."""
@@ -33,7 +36,7 @@ def match(scanner: yara_x.Scanner, body: bytes) -> dict[str, Any]:
         return {"error": "YARA-X has not come to an end in time"}
     except yara_x.ScanError as error:
         return {"error": str(error)}
-    return {"found": [rule.identifier for rule in matching]}
+    return {"found": [rule.identifier for rule in matching[:MOST]]}
 
 
 def serve(told: BinaryIO, say: BinaryIO) -> None:

@@ -18,6 +18,7 @@ from gateway.policy.problem import PolicyError
 from gateway.registry import find
 from gateway.testing import END, Conversation, FakeSession, InspectorSuite
 from gateway.testing.tools import FakeLine, FakeTools
+from protocols.scanners.report import MOST_FOUND
 from protocols.scanners.yara.inspector import MATCHER, Matchers, YaraInspector, YaraSettings
 from protocols.scanners.yara.matcher import serve
 from protocols.scanners.yara.rules import Rules
@@ -83,6 +84,13 @@ class YaraTests(SynchronousTestCase):
         self.assertEqual(record["scan"]["found"], ["One", "One"])
         self.assertRegex(record["scan"]["scanner"], r"YARA-X [0-9.]+, 2 files of rules")
         self.assertTrue(session.tools.lines[0].kept)
+
+    def test_much_found(self) -> None:
+        """However many rules match, and however long their names are: it was found."""
+        many = "".join(RULE % (f"R{number:0127}", "a") for number in range(2000))
+        session = scan(b"a", rules=(Rules("a", many),), on_error="pass")
+        self.assertEqual(session.sent[SERVER], b"")
+        self.assertEqual(len(self.record(session)["scan"]["found"]), MOST_FOUND)
 
     def test_clean(self) -> None:
         """What no rule matches passes as it came."""
