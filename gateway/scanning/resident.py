@@ -40,12 +40,19 @@ class Resident(ProcessProtocol):
         self._unwanted = False
 
     def start(self, reactor: Any, theirs: int) -> None:
-        """@param theirs: the descriptor that it has as standard input and output."""
+        """
+        @param theirs: the descriptor that it has as standard input and output.
+        @raise OSError: that can't be; nothing is left of it.
+        """
         how = self._confined
         descriptors = {0: theirs, 1: theirs, 2: "r"}
-        reactor.spawnProcess(
-            self, how.path, how.command, how.environment, how.folder, childFDs=descriptors
-        )
+        try:
+            reactor.spawnProcess(
+                self, how.path, how.command, how.environment, how.folder, childFDs=descriptors
+            )
+        except OSError:
+            how.remove()
+            raise
 
     def leave(self) -> None:
         """Nobody wants it any more."""
@@ -85,9 +92,13 @@ def begin(reactor: Any, run: Run, folder: str) -> ResidentLine:
     @raise OSError: that can't be.
     """
     name = run.command[0]
-    resident = Resident(name, Confined(run, folder))
     ours, theirs = socket.socketpair()
+    ours.setblocking(False)
     with theirs:
-        ours.setblocking(False)
-        resident.start(reactor, theirs.fileno())
+        try:
+            resident = Resident(name, Confined(run, folder))
+            resident.start(reactor, theirs.fileno())
+        except OSError:
+            ours.close()
+            raise
     return ResidentLine(reactor, name, ours, resident)

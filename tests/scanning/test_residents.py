@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from tempfile import mkdtemp
@@ -143,6 +144,17 @@ class ResidentsTests(TestCase):
         """Where there is no room for its folder, it is not there."""
         self.daemons._folder = lambda: "/nowhere"
         yield self.assertFailure(self.ask(), Unavailable)
+
+    @inlineCallbacks
+    def test_no_process(self) -> Any:
+        """Where the kernel has no process for it, it is not there, and leaves nothing behind."""
+
+        def spawn(*arguments: Any, **how: Any) -> None:
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+        self.patch(reactor, "spawnProcess", spawn)
+        yield self.assertFailure(self.ask(), Unavailable)
+        self.assertEqual(list(self.folder.iterdir()), [])
 
 
 def alive(process: int) -> bool:
