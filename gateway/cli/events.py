@@ -12,6 +12,7 @@ import click
 
 from gateway.cli.asking import answered, asking, control_option
 from gateway.cli.terminal import Terminal
+from gateway.cli.words import address
 from gateway.control.client import Answer, Client
 from gateway.observe.log import printable
 
@@ -87,8 +88,7 @@ _OWN = ("verdict", "reason", "denied_by", "answer")
 
 
 def _end(record: Mapping[str, Any], which: str) -> str:
-    host, port = record[f"{which}_ip"], record[f"{which}_port"]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return address({"ip": record[f"{which}_ip"], "port": record[f"{which}_port"]})
 
 
 def _is_told(value: Any) -> bool:

@@ -11,16 +11,13 @@ import click
 
 from gateway.cli.asking import answered, asking, control_option, filter_options, json_option
 from gateway.cli.terminal import Terminal
-from gateway.cli.words import address, duration, rate, size
+from gateway.cli.words import SEEN, rate, seen, size
 from gateway.control.client import Answer, Client
 
 PAGE = 500
 """Sessions that are asked for at once."""
 
-TITLES = (
-    *("id", "service", "client", "server", "state", "age", "idle"),
-    *("to server", "to client", "a second", "a second"),
-)
+TITLES = (*SEEN, "to server", "to client", "a second", "a second")
 
 
 @click.command("sessions")
@@ -74,13 +71,7 @@ def _all(client: Client, sort: str, limit: int | None, filters: Mapping[str, Any
 
 def _row(session: Mapping[str, Any]) -> tuple[str, ...]:
     return (
-        str(session["id"]),
-        session["service"],
-        address(session["client"]),
-        address(session["server"]),
-        session["state"],
-        duration(session["age"]),
-        duration(session["idle"]),
+        *seen(session),
         size(session["bytes"]["to_server"]),
         size(session["bytes"]["to_client"]),
         rate(session["rate"], "to_server"),

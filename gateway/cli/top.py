@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.cli.asking import answered, asking, control_option, filter_options
-from gateway.cli.words import address, duration, rate, size
+from gateway.cli.words import SEEN, rate, seen, size
 from gateway.control.client import Answer, Client
 from gateway.observe.log import printable
 
@@ -30,7 +30,7 @@ KEYS = {"r": "rate", "b": "bytes", "a": "age", "i": "idle"}
 
 QUIT = "q"
 
-TITLES = ("id", "service", "client", "server", "state", "age", "idle", "to server", "to client")
+TITLES = (*SEEN, "to server", "to client")
 
 ABOVE = 4
 """Lines that are no sessions."""
@@ -121,19 +121,14 @@ def _screen(client: Client, sort: str, filters: Mapping[str, Any], console: Cons
 def _head(answer: Answer, sort: str) -> str:
     when = time.strftime("%H:%M:%S", time.localtime(answer["as_of"]))
     keys = " ".join(f"{key}:{word}" for key, word in KEYS.items())
-    return f"{when}  {answer['running']} sessions, {answer['found']} shown by {sort}  {keys} q:quit"
+    count = f"{answer['running']} sessions, {answer['found']} match, by {sort}"
+    return f"{when}  {count}  {keys} q:quit"
 
 
 def _row(session: Mapping[str, Any]) -> tuple[str, ...]:
     of, carried = session["rate"], session["bytes"]
     return (
-        str(session["id"]),
-        session["service"],
-        address(session["client"]),
-        address(session["server"]),
-        session["state"],
-        duration(session["age"]),
-        duration(session["idle"]),
+        *seen(session),
         f"{size(carried['to_server'])} {rate(of, 'to_server')}",
         f"{size(carried['to_client'])} {rate(of, 'to_client')}",
     )

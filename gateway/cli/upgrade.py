@@ -9,7 +9,7 @@ from time import monotonic, sleep
 import click
 
 from gateway.cli.asking import asking, control_option
-from gateway.cli.configuration import BAD_POLICY
+from gateway.cli.changing import change
 from gateway.cli.terminal import Terminal
 from gateway.control.client import Client
 
@@ -24,8 +24,7 @@ LOOK_SECONDS = 0.1
 
 @click.command("upgrade")
 @control_option
-@click.pass_context
-def command(ctx: click.Context, path: Path) -> None:
+def command(path: Path) -> None:
     """Have the running gateway go on with the code that is installed now.
 
     New workers take over, and the former ones go on as long as they have
@@ -36,17 +35,8 @@ def command(ctx: click.Context, path: Path) -> None:
     again. (SIGUSR2 does the same, and waits for nothing.)
     """
     with asking(path) as client:
-        answer = client.ask("upgrade")
-        if not answer["problem"]:
-            client.wait_for_end(END_SECONDS)
-    problem = answer["problem"]
-    if not answer.get("allowed", True):
-        raise click.ClickException(problem)
-    if problem:
-        terminal = Terminal(error=True)
-        terminal.say(problem)
-        terminal.say("Not upgraded: the former workers go on.", "bold red")
-        ctx.exit(BAD_POLICY)
+        change(client, "upgrade", "Not upgraded: the former workers go on.")
+        client.wait_for_end(END_SECONDS)
     if not _is_there_again(path):
         raise click.ClickException(
             f"upgraded, but the gateway has not answered at {path} again: see its log"

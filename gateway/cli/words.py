@@ -10,6 +10,9 @@ _LONG = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))
 
 _LARGE = (("G", 10**9), ("M", 10**6), ("k", 10**3))
 
+SEEN = ("id", "service", "client", "server", "state", "age", "idle")
+"""What a table says of each session."""
+
 
 def duration(seconds: float) -> str:
     """C{0.5 s}, C{42 s}, C{5 m 3 s}, C{2 d 4 h}."""
@@ -40,6 +43,19 @@ def address(of: Mapping[str, Any] | None) -> str:
         return "-"
     host = f"[{of['ip']}]" if ":" in of["ip"] else of["ip"]
     return f"{host}:{of['port']}"
+
+
+def seen(session: Mapping[str, Any]) -> tuple[str, ...]:
+    """A session in a table, under L{SEEN}."""
+    return (
+        str(session["id"]),
+        session["service"],
+        address(session["client"]),
+        address(session["server"]),
+        session["state"],
+        duration(session["age"]),
+        duration(session["idle"]),
+    )
 
 
 def moment(seconds: float) -> str:
