@@ -8,7 +8,7 @@ import pty
 import socket
 import subprocess
 import termios
-from typing import Any
+from typing import IO, Any
 
 from tests.netns.case import CLIENT, RELAY, RELAY_UDP, SERVER, SERVER6, SceneCase, hear
 from tests.netns.commands import TPROXYGW, command
@@ -112,7 +112,7 @@ class ControlTests(ControlCase):
         address = ("--control", str(self.scene.daemon.control))
         program = (*self.router.prefix, TPROXYGW, "top", *address, "--every", "0.5")
         shown = on_terminal(program, b"bq")
-        self.assertIn("shown by bytes", shown)
+        self.assertIn("match, by bytes", shown)
         self.assertIn(f"{CLIENT}:{ours.getsockname()[1]}", shown)
 
     def test_status(self) -> None:
@@ -250,7 +250,7 @@ class WorkersTests(ControlCase):
         self.assertEqual([self.ask("show", str(each))["id"] for each in numbers], numbers)
         rules = self.ask("rules", "--counters")["rules"]
         self.assertEqual({each["service"]: each["sessions"] for each in rules}["relay"], 12)
-        events = self.follow("--type", "flow", "--count", "12")
+        told = self.follow(type="flow")
         self.assertEqual(
             self.tproxygw("drain", "--no-wait").stdout, "Accepts no more; 12 sessions left.\n"
         )
@@ -258,29 +258,22 @@ class WorkersTests(ControlCase):
         for ends in pairs:
             for end in ends:
                 self.assertReset(end)
-        said, _ = events.communicate(timeout=20)
-        records = [json.loads(line) for line in said.splitlines()]
+        records = [json.loads(told.readline())["record"] for _ in numbers]
         self.assertEqual(sorted(each["flow_id"] for each in records), numbers)
         reasons = {each["gateway"]["reason"] for each in records}
         self.assertEqual(reasons, {"killed by root (uid 0)"})
 
-    def follow(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """A command that follows, as soon as it does."""
-        address = str(self.scene.daemon.control)
-        before = self.conversations()
-        events = self.router.start(
-            *(TPROXYGW, "events", "--control", address, "--json", *arguments),
-            stdout=subprocess.PIPE,
-        )
-        self.addCleanup(events.kill)
-        self.wait(lambda: self.conversations() > before, "nobody follows", 20)
-        return events
-
-    def conversations(self) -> int:
-        """How many connections there are to the control socket."""
-        return self.router.run("ss", "-xHn", "state", "connected").count(
-            str(self.scene.daemon.control)
-        )
+    def follow(self, **filters: str) -> IO[bytes]:
+        """What is told of the records, from now on."""
+        ours = socket.socket(socket.AF_UNIX)
+        self.addCleanup(ours.close)
+        ours.settimeout(20)
+        ours.connect(str(self.scene.daemon.control))
+        ours.sendall(json.dumps({"ask": "follow", **filters}).encode() + b"\n")
+        told = ours.makefile("rb")
+        self.addCleanup(told.close)
+        self.assertTrue(json.loads(told.readline())["following"])
+        return told
 
 
 class GroupTests(ControlCase):
