@@ -98,8 +98,8 @@ class ConsoleSettings:
         minimum=60.0,
     )
     attempts_per_minute: int = option(
-        "Wrong tokens from one address; after those, its tokens are not looked at for the rest of "
-        "the minute.",
+        "Wrong tokens from one address; after those, no token from there is looked at for the rest "
+        "of the minute, whoever's it is. Who is logged in is not concerned.",
         10,
         unit="attempts",
         precedent="fail2ban's maxretry is 5 in 10 minutes",

@@ -196,10 +196,11 @@ class ConsoleCase(SynchronousTestCase):
         is_json = headers.get("content-type") == "application/json"
         return status, headers, json.loads(answer) if is_json else answer
 
-    def log_in(self, token: str = "anna's") -> tuple[str, str]:
+    def log_in(self, token: str = "anna's", peer: str = "127.0.0.1") -> tuple[str, str]:
         """The headers of a browser that has logged in."""
+        fields = (f"Origin: {ORIGIN}", "X-Tproxygw: page")
         status, headers, told = self.ask(
-            "POST /api/login", f"Origin: {ORIGIN}", "X-Tproxygw: page", value={"token": token}
+            "POST /api/login", *fields, value={"token": token}, peer=peer
         )
         self.assertEqual(status, 200, told)
         cookie = headers["set-cookie"].partition(";")[0]
