@@ -35,6 +35,7 @@ class _EndpointSite(Site):
     displayTracebacks = False
 
     def getResourceFor(self, request: Request) -> Any:
+        """The page that is asked for."""
         request.responseHeaders.removeHeader(b"server")
         return super().getResourceFor(request)  # type: ignore[no-untyped-call]
 
@@ -50,6 +51,7 @@ class _MetricsPage(Resource):
         self._text = text
 
     def render_GET(self, request: Request) -> int:
+        """The metrics, as soon as they are known: workers are asked for theirs."""
         request.responseHeaders.setRawHeaders("content-type", [CONTENT_TYPE_LATEST])
         gone: list[object] = []
         request.notifyFinish().addErrback(gone.append)
@@ -68,5 +70,6 @@ class _HealthPage(Resource):
     """The reactor answers: that is all it says."""
 
     def render_GET(self, request: Request) -> bytes:
+        """C{ok}."""
         request.responseHeaders.setRawHeaders("content-type", ["text/plain; charset=utf-8"])
         return b"ok\n"
