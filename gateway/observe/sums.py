@@ -17,7 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from gateway.interfaces import Outcome
-from gateway.observe.metrics import Counts, Metrics, MetricsCollector, Refusal
+from gateway.observe.metrics import MOST_PLACES, Counts, Metrics, MetricsCollector, Refusal
 from gateway.observe.scans import Judged, ScannerHealth
 
 State = dict[str, Any]
@@ -26,6 +26,12 @@ SUMMED = (
     *("passed_in_part", "to_server", "to_client", "fallbacks", "unreachable", "connect_seconds"),
 )
 """Numbers of a service that only grow."""
+
+LONGEST_NAME = 1024
+"""Characters of a name that a worker tells: of a service, or of a place in the policy."""
+
+LARGEST = 1e30
+"""Of numbers. Sums of these are numbers, too."""
 
 
 def state_of(metrics: Metrics) -> State:
@@ -53,10 +59,27 @@ def check(state: State) -> None:
 
     @raise Exception: any one; it can't be added up, or shown.
     """
+    _check_sizes(state)
     one = Sum()
     one.add(state)
     add_counts(one.metrics, without_present(state))
     text_of(one.metrics, {"checked": state["process"]})
+
+
+def _check_sizes(told: Any) -> None:
+    """
+    @raise ValueError: a name or a number in there is none.
+    """
+    if isinstance(told, dict):
+        _check_sizes([*told, *told.values()])
+    elif isinstance(told, list):
+        for each in told:
+            _check_sizes(each)
+    elif isinstance(told, str):
+        if len(told) > LONGEST_NAME:
+            raise ValueError(f"a name of {len(told)} characters")
+    elif not abs(told) <= LARGEST:  # what is not a number is not, either
+        raise ValueError(f"the number {told}")
 
 
 def _counts(counts: Counts) -> State:
@@ -115,20 +138,31 @@ class Sum:
 
 
 def add_counts(metrics: Metrics, state: State) -> None:
-    """Add what has been counted, and not what is so at the moment, but for running sessions."""
+    """
+    Add what has been counted, and not what is so at the moment, but for running sessions. Of what
+    has a name there is no more than if C{metrics} had counted it.
+    """
     for name, told in state["services"].items():
-        _add_service(metrics.services[name], told)
+        if _has_room(metrics.services, name):
+            _add_service(metrics.services[name], told)
     for refusal, count in state["refusals"].items():
         metrics.refusals[Refusal(refusal)] += count
     for service, event, by, count in state["denials"]:
         key = service, event, by
-        metrics.denials[key] = metrics.denials.get(key, 0) + count
+        if _has_room(metrics.denials, key):
+            metrics.denials[key] = metrics.denials.get(key, 0) + count
     for service, place, count in state["hits"]:
-        metrics.hits[service, place] = metrics.hits.get((service, place), 0) + count
+        if _has_room(metrics.hits, (service, place)):
+            metrics.hits[service, place] = metrics.hits.get((service, place), 0) + count
     for service, verdict, buckets, seconds in state["judged"]:
-        judged = metrics.scans.judged.setdefault((service, verdict), Judged())
-        judged.buckets = _added(judged.buckets, buckets)
-        judged.seconds += seconds
+        if _has_room(metrics.scans.judged, (service, verdict)):
+            judged = metrics.scans.judged.setdefault((service, verdict), Judged())
+            judged.buckets = _added(judged.buckets, buckets)
+            judged.seconds += seconds
+
+
+def _has_room(counted: Mapping[Any, object], key: object) -> bool:
+    return key in counted or len(counted) < MOST_PLACES
 
 
 def _add_service(counts: Counts, told: Mapping[str, Any]) -> None:
@@ -147,7 +181,8 @@ def _added(some: list[int], more: list[int]) -> list[int]:
 @define(eq=False)
 class ProcessFigures(Collector):
     """
-    What Prometheus's library tells of a process, of several.
+    What Prometheus's library tells of a process, of several; and nothing that it does not tell of
+    this one.
 
     @ivar processes: the C{worker} label, and what L{state_of} has told.
     """
@@ -157,12 +192,14 @@ class ProcessFigures(Collector):
     def collect(self) -> Iterator[Metric]:
         """For Prometheus."""
         kinds = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily}
-        families: dict[str, Any] = {}
+        families: dict[str, Any] = {
+            name: kinds[kind](name, help_, labels=("worker",))
+            for name, help_, kind, _ in own_figures()
+        }
         for label, figures in self.processes.items():
-            for name, help_, kind, value in figures:
-                if name not in families:
-                    families[name] = kinds[kind](name, help_, labels=("worker",))
-                families[name].add_metric((label,), value)
+            told = {name: value for name, _, _, value in figures}
+            for name in families.keys() & told.keys():
+                families[name].add_metric((label,), told[name])
         yield from families.values()
 
 

@@ -8,9 +8,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import Outcome
-from gateway.observe.metrics import Metrics, Refusal
+from gateway.observe.metrics import MOST_PLACES, Metrics, Refusal
 from gateway.observe.scans import ScannerHealth
-from gateway.observe.sums import Sum, own_figures, state_of, text_of, without_present
+from gateway.observe.sums import Sum, check, own_figures, state_of, text_of, without_present
 
 
 def worker(count: int) -> Metrics:
@@ -79,3 +79,48 @@ class SumTests(SynchronousTestCase):
         self.assertEqual(labels, {(("worker", "0"),), (("worker", "supervisor"),)})
         others = [labels for name, labels in found if not name.startswith("process_")]
         self.assertNotIn("worker", str(others))
+
+
+class StrangeTests(SynchronousTestCase):
+    """What a worker tells that has gone mad, or is a stranger's."""
+
+    def test_numbers(self) -> None:
+        """Such as are none, or spoil each sum for good, are refused."""
+        check(json.loads(json.dumps(state_of(worker(2)))))
+        for number in (float("nan"), float("inf"), -(10**300), "5", None, [5]):
+            state = state_of(worker(2))
+            state["services"]["web"]["to_server"] = number
+            with self.assertRaises((TypeError, ValueError), msg=str(number)):
+                check(json.loads(json.dumps(state)))
+
+    def test_long_name(self) -> None:
+        """Names have an end."""
+        state = state_of(worker(2))
+        state["hits"].append(["web", "x" * 2000, 1])
+        self.assertRaises(ValueError, check, state)
+
+    def test_many_names(self) -> None:
+        """However many names workers tell before they die: what stays of them has a limit."""
+        metrics, whole = Metrics(), Sum()
+        for life in range(3):
+            for number in range(MOST_PLACES // 2):
+                name = f"{life} {number}"
+                metrics.started(name)
+                metrics.denials[name, "", ""] = 1
+                metrics.hits[name, ""] = 1
+                metrics.scans.judge(name, "clean", 0.01)
+            whole.add(without_present(state_of(metrics)))
+        kept = whole.metrics
+        counted = (kept.services, kept.denials, kept.hits, kept.scans.judged)
+        self.assertEqual([len(each) for each in counted], [MOST_PLACES] * 4)
+        whole.add(state_of(worker(1)))
+        whole.add({**state_of(Metrics()), "services": state_of(metrics)["services"]})
+        self.assertEqual(kept.services["0 0"].running, 1)
+
+    def test_figures_of_nothing(self) -> None:
+        """Only what is a figure of a process is told as one, and once."""
+        forged = ["tproxygw_divert_installed", "", "gauge", 1.0]
+        mad = [*own_figures(), forged, *own_figures()]
+        text = text_of(Metrics(), {"supervisor": own_figures(), "0": mad}).decode()
+        self.assertEqual(text.count("# TYPE tproxygw_divert_installed "), 1)
+        self.assertEqual(text.count('process_open_fds{worker="0"}'), 1)
