@@ -567,36 +567,66 @@ class HostTests(SharedCase):
 
 
 class OldSocketTests(SharedCase):
-    """A port that is used again at once."""
+    """A port that is used again at once. These are no ports that a client gets by chance."""
+
+    def again(self, client: Address, listener: socket.socket, server_first: bool) -> None:
+        """One more session of this client, ended by one side, and its record."""
+        known = len(self.flows(client))
+        ours = self.dial(listener.getsockname()[:2], client)
+        theirs, _ = self.accept(listener)
+        first, second = (theirs, ours) if server_first else (ours, theirs)
+        first.close()
+        self.assertEnded(second)
+        second.close()
+        self.wait(lambda: len(self.flows(client)) > known, "no record")
+
+    def assertShaken(self, client: Address, *expected: str) -> None:
+        """How the handshakes of the sessions of C{client} were."""
+        found = [one["gateway"]["handshake"] for one in self.flows(client)]
+        self.assertEqual(found, [*expected])
+
+    def forget(self, host: Namespace, client: Address) -> None:
+        """What C{host} keeps in TIME_WAIT is gone, as when its time has passed."""
+        for end in ("sport", "dport"):
+            host.run("ss", "-K", "-a", "-t", f"{end} = :{client[1]}")
+
+    def count_invalid(self) -> None:
+        """A stateful firewall, which counts what it takes for invalid."""
+        self.add_rules(FIREWALL.replace("invalid drop", "invalid counter drop"))
+
+    def assertNoneInvalid(self) -> None:
+        rules = self.router.run("nft", "list", "table", "inet", "firewall")
+        self.assertEqual(re.findall(r"invalid counter packets (\d+)", rules), ["0"] * 3)
 
     def test_server_first(self) -> None:
         """The gateway's socket towards the client is in TIME_WAIT: the gateway accepts."""
-        listener = self.listen(OPEN)
-        for round_ in range(3):
-            ours = self.dial(listener.getsockname(), (CLIENT, 33_000))
-            theirs, _ = self.accept(listener)
-            theirs.close()
-            self.assertEnded(ours)
-            ours.close()
-            self.wait(lambda n=round_: len(self.flows((CLIENT, 33_000))) > n, "no record")
-        found = [one["gateway"]["handshake"] for one in self.flows((CLIENT, 33_000))]
-        self.assertEqual(found, ["through", "accepted", "accepted"])
+        client, listener = (CLIENT, 21_001), self.listen(OPEN)
+        for _ in range(3):
+            self.again(client, listener, server_first=True)
+        self.assertShaken(client, "through", "accepted", "accepted")
 
     def test_client_first(self) -> None:
         """The gateway's socket towards the server is in TIME_WAIT: it gives way."""
-        self.add_rules(FIREWALL)
-        listener = self.listen(OPEN)
-        for round_ in range(3):
-            ours = self.dial(listener.getsockname(), (CLIENT, 34_000))
-            theirs, _ = self.accept(listener)
-            ours.close()
-            self.assertEnded(theirs)
-            theirs.close()
-            self.wait(lambda n=round_: len(self.flows((CLIENT, 34_000))) > n, "no record")
-            # a client that does not wait as long as this host would
-            self.client.run("ss", "-K", "-a", "-t", "sport = :34000")
-        found = [one["gateway"]["handshake"] for one in self.flows((CLIENT, 34_000))]
-        self.assertEqual(found, ["through"] * 3)
+        self.count_invalid()
+        client, listener = (CLIENT, 21_002), self.listen(OPEN)
+        for _ in range(3):
+            self.again(client, listener, server_first=False)
+            self.forget(self.client, client)  # which does not wait as long as this host would
+        self.assertShaken(client, "through", "through", "through")
+        self.assertNoneInvalid()
+
+    def test_tracked(self) -> None:
+        """Connection tracking still has numbers of one that was accepted: they are forgotten."""
+        self.count_invalid()
+        for client, server in ((CLIENT, 21_003), SERVER), ((CLIENT6, 21_003), SERVER6):
+            listener = self.listen(OPEN, server)
+            for _ in range(2):
+                self.again(client, listener, server_first=True)
+            self.forget(self.router, client)
+            self.talk(listener, source=client, prepare=random_sequence)
+            self.wait(lambda client=client: len(self.flows(client)) == 3, "no record")
+            self.assertShaken(client, "through", "accepted", "through")
+        self.assertNoneInvalid()
 
 
 class UsherTests(ThroughCase):

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
+from gateway.kernel.conntrack import Tracking
 from gateway.kernel.handshake.ends import stand_between, take_away
 from gateway.kernel.handshake.half_open import Agreed
 from gateway.kernel.handshake.old_sockets import OldSockets
@@ -28,6 +29,8 @@ class Doing:
     def __init__(self, divert: Divert, most: int, copied: Callable[[bytes], object]) -> None:
         self._marks = divert.listener_mark.value, divert.upstream_mark.value
         self._copied = copied
+        self._zone = divert.conntrack_zone
+        self._tracking = Tracking()
         self._old = OldSockets()
         self._raw = {
             family: open_raw(family, divert.upstream_mark.value)
@@ -56,7 +59,12 @@ class Doing:
             self.waiting.drop(number)
 
     def stand_in(self, agreed: Agreed) -> Ends:
-        """Put sockets in the place of the two ends."""
+        """
+        Put sockets in the place of the two ends. In the zone of the client legs no SYN is seen, so
+        what follows would be invalid beside the numbers of an earlier connection.
+        """
+        with suppress(OSError):  # without connection tracking there is nothing to be forgotten
+            self._tracking.forget(agreed.last.sender, agreed.last.receiver, self._zone)
         return stand_between(agreed, *self._marks)
 
     def vanish(self, ends: Ends) -> None:

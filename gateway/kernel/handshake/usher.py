@@ -207,19 +207,23 @@ class Usher:
         self._tell(agreed, error)
 
     def decided(self, number: int, admitted: bool) -> None:
-        """The gateway has begun a session, or has reset both ends."""
+        """
+        The gateway has begun a session, or has reset both ends. The server hears of it last: the
+        session might be over before its socket has heard the client, and the answer to what comes
+        after the end is a reset.
+        """
         asked = self._asked.pop(number, None)
         if asked is None:
             return
         last = asked.agreed.last
         self._forget(last.key, asked)
-        if admitted:
-            self._kernel.send(last, acknowledgement(last))
         for each in asked.held:
             if admitted:
                 self._kernel.let_go(each)
             else:
                 self._kernel.drop(each)
+        if admitted:
+            self._kernel.send(last, acknowledgement(last))
 
     def abandon(self) -> None:
         """The gateway is gone, and with it both ends of all that waits."""

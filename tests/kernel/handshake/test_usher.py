@@ -92,7 +92,7 @@ class UsherTests(SynchronousTestCase):
         self.kernel.take()
 
     def test_admitted(self) -> None:
-        """Server and client go on only when the gateway has both ends, in that order."""
+        """Client and server go on only when the gateway has both ends, in that order."""
         self.usher.copied(first())
         self.usher.held(Held(1, answer()))
         self.assertEqual(self.kernel.take(), [("let go", 1)])
@@ -101,7 +101,7 @@ class UsherTests(SynchronousTestCase):
         self.assertEqual(self.kernel.take(), [("stand in", 1000, 5000)])
         self.usher.decided(101, True)
         self.assertEqual(self.asked, [101])
-        self.assertEqual(self.kernel.take(), [("send", SERVER, 0x10), ("let go", 2), ("let go", 3)])
+        self.assertEqual(self.kernel.take(), [("let go", 2), ("let go", 3), ("send", SERVER, 0x10)])
 
     def test_refused(self) -> None:
         """If the gateway refuses, the server hears nothing of the client."""
