@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -14,6 +15,9 @@ from zope.interface import implementer
 from gateway.tools import IAside, SpoolFull
 
 MAIL, ABOUT = ".eml", ".json"
+
+LEAST = 4096
+"""Bytes that the smallest file counts for: it has a block, and has to be counted."""
 
 
 @implementer(IAside)
@@ -26,6 +30,7 @@ class Aside:
 
     def __init__(self, folder: str, name: str, most: int) -> None:
         self._folder = Path(folder)
+        self._most = most
         self._left = most - held(folder)
         try:
             self._file: Any = NamedTemporaryFile(  # noqa: SIM115
@@ -38,7 +43,7 @@ class Aside:
         """See L{IAside.put}."""
         self._left -= len(data)
         if self._left < 0:
-            raise SpoolFull(f"{self._folder}: as much is set aside as may be")
+            raise self._full()
         try:
             self._file.write(data)
         except OSError as error:
@@ -48,13 +53,24 @@ class Aside:
         """See L{IAside.keep}."""
         part = Path(self._file.name)
         try:
-            part.with_suffix(ABOUT).write_text(json.dumps(about, indent=1) + "\n")
+            self._tell(part.with_suffix(ABOUT), json.dumps(about, indent=1) + "\n")
+            if held(str(self._folder)) > self._most:  # others have come meanwhile
+                raise self._full()
             os.fsync(self._file.fileno())
             part.rename(part.with_suffix(MAIL))
         except OSError as error:
             raise SpoolFull(f"{self._folder}: {error.strerror}") from None
         self._file.close()
         return part.stem
+
+    @staticmethod
+    def _tell(path: Path, text: str) -> None:
+        """Write that, for nobody else to read: who writes to whom is as secret as what."""
+        path.touch(0o600, exist_ok=False)
+        path.write_text(text)
+
+    def _full(self) -> SpoolFull:
+        return SpoolFull(f"{self._folder}: as much is set aside as may be")
 
     def close(self) -> None:
         """See L{IAside.close}."""
@@ -70,8 +86,12 @@ def held(folder: str) -> int:
 
     @raise SpoolFull: nobody can say.
     """
+    total = 0
     try:
         with os.scandir(folder) as every:
-            return sum(each.stat(follow_symlinks=False).st_size for each in every)
+            for each in every:
+                with suppress(FileNotFoundError):  # it has another name now, or none
+                    total += max(LEAST, each.stat(follow_symlinks=False).st_size)
     except OSError as error:
         raise SpoolFull(f"{folder}: {error.strerror}") from None
+    return total
