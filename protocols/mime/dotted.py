@@ -19,30 +19,44 @@ from protocols.mime.lines import (
 _MARK = b"\r\n.\r\n"
 _DOT = b".\r\n"
 
-_LINE = re.compile(rb"[^\n]*\n")
-
-# What a sender that does not end its lines in CRLF takes for the end.
-_OTHER_DOT = re.compile(rb"(?:\A|[\r\n])\.[\r\n]")
+# What a sender that does not end its lines in CRLF takes for the end. It begins with the dot, so
+# that text is passed over quickly.
+_OTHER_DOT = re.compile(rb"\.(?<=[\r\n]\.)[\r\n]")
 
 
 class Dotted:
     """
     Reads a message: a line, and with it all whole lines that have come.
 
+    @param speaks_on: who sends it goes on unasked when it is over. So it matters whether something
+        else may have been taken for its end: then nobody knows what is a command.
     @ivar size: bytes of content so far.
     @ivar over: the dot was read.
     """
 
-    def __init__(self, read: Reader, rules: Rules, waits: Waits) -> None:
+    def __init__(self, read: Reader, rules: Rules, waits: Waits, speaks_on: bool) -> None:
         self.size = 0
         self.over = False
         self._read = read
         self._rules = rules
         self._waits = waits
-        self._clean = True  # the line before ended in CRLF, as the line "DATA" did
+        self._speaks_on = speaks_on
+        self._before = b"\r\n"  # what was read last, two bytes: the end of the line "DATA"
         self._pending = b""  # lines that were read and are not given back yet
         self._fold: Fold | None = None
         self._other_dot = False  # something that another reader takes for the end was among it
+
+    @property
+    def _clean(self) -> bool:
+        """Whether a line begins here: the one before ended in CRLF."""
+        return self._before == b"\r\n"
+
+    def _look(self, data: bytes) -> None:
+        """These bytes were read next."""
+        data = self._before + data
+        if self._speaks_on and not self._other_dot:
+            self._other_dot = _OTHER_DOT.search(data) is not None
+        self._before = data[-2:]
 
     async def block(self) -> bytes:
         """
@@ -98,12 +112,12 @@ class Dotted:
     def _sound(self, lines: bytes) -> bytes:
         """Lines as they may be, without the dots that were added."""
         stuffed_first = self._clean and lines[:1] == b"."
-        self._clean = lines.endswith(b"\r\n")
         # A dot is taken off behind CRLF only: behind what has yet to become one, it is the line's.
         plain = lines[stuffed_first:].replace(b"\r\n.", b"\r\n")
         if sound(plain):
+            self._before = b"\r\n"
             return plain
-        self._other_dot = self._other_dot or _OTHER_DOT.search(lines) is not None
+        self._look(lines)
         return repaired(plain)
 
     # Lines that may not be
@@ -124,14 +138,23 @@ class Dotted:
     async def _folded(self) -> bytes:
         """More of a line that is base64, and too long."""
         assert self._fold is not None
-        text, newline, self._pending = self._pending.partition(b"\n")
-        if not newline and not text:
-            text, newline = await self._piece()
+        text, newline = self._pending_piece() if self._pending else await self._piece()
+        self._look(text + newline)
         fold = self._fold
         if newline:
-            self._fold, self._clean = None, text.endswith(b"\r")
+            self._fold = None
         out = fold.feed(text.replace(b"\r", b""))
         return out + fold.end() if newline else out
+
+    def _pending_piece(self) -> tuple[bytes, bytes]:
+        """The same as L{_piece}, of lines that have all come: the cut must not matter."""
+        pending, limit = self._pending, self._rules.limit
+        cut = pending.find(b"\n", 0, limit + 2)
+        if cut < 0:
+            self._pending = pending[limit:]
+            return pending[:limit], b""
+        self._pending = pending[cut + 1 :]
+        return pending[:cut], b"\n"
 
     async def _piece(self) -> tuple[bytes, bytes]:
         """Of a line that has not all come: a piece without its LF, and the LF if it is the last."""
@@ -149,20 +172,16 @@ class Dotted:
         @return: whether the message came to its end, and the next command may be
             read. Not so if the client took something else for the end, before or since.
         """
-        if self._other_dot:
-            return False
         most += self.size
-        inside = self._fold is not None  # a line whose beginning was read
-        pending, self._pending = _LINE.findall(self._pending), b""
-        while not self.over and self.size < most:
-            line = pending.pop(0) if pending else b"".join(await self._piece())
-            self.size += len(line)
-            self.over = self._clean and not inside and line == _DOT
-            if not self.over and _OTHER_DOT.search(line):
-                return False
-            inside = not line.endswith(b"\n")
-            self._clean = line.endswith(b"\r\n")
-        return self.over
+        data, self._pending = self._pending, b""
+        while not (self.over or self._other_dot) and self.size < most:
+            data = data or b"".join(await self._piece())
+            self.size += len(data)
+            self.over = self._clean and data == _DOT
+            if not self.over:
+                self._look(data)
+            data = b""
+        return self.over and not self._other_dot
 
 
 class _TooLong(Exception):

@@ -70,7 +70,7 @@ class Retrieved:
         """
         settings = self._settings
         rules = Rules(settings.bare_newline == "repair", settings.line_bytes)
-        source = Dotted(read, rules, waits)
+        source = Dotted(read, rules, waits, speaks_on=False)
         try:
             while block := await source.block():
                 for piece in self._delivery.pieces(block):
@@ -103,7 +103,7 @@ class Retrieved:
         Say why, in the place of the message.
 
         @param again: it may be fetched again, and pass.
-        @raise Denied: the client has a part of it, or nobody knows where it ends.
+        @raise Denied: the client has a part of it, or it has no end.
         """
         if self.begun:
             raise refusal.ending()

@@ -95,7 +95,7 @@ class Transfer:
         @raise Denied: the message is refused, or has no end.
         """
         content = Content(self._session, mail.trace, mail.told())
-        source = Dotted(read, content.rules, waits)
+        source = Dotted(read, content.rules, waits, speaks_on=True)
         hold = self._settings.hold_bytes
         outgoing = Outgoing(self._session, self._server, hold, begun, mail.discard)
         self._outgoing = outgoing

@@ -168,10 +168,16 @@ class RefusedTests(SynchronousTestCase):
             self.assertEqual(one.last["denied_by"], by)
 
     def test_other_dots(self) -> None:
-        """Where nobody knows where a refused message ends, the session does."""
-        one = Talk(Pop3Settings(bare_newline="deny")).logged_in()
-        one.fetch(b"a: b", b"", b"x\n.\ny")
-        self.assertIs(one.session.verdict.outcome, Outcome.DENIED)
+        """
+        What other readers take for the end costs a refused message no session: a server says
+        nothing unasked, and whoever has sent the mail could keep all behind it from the client.
+        """
+        for settings in (Pop3Settings(bare_newline="deny"), NO_PROGRAMS):
+            one = Talk(settings).logged_in()
+            heard = one.fetch(b"x: y", *PROGRAM, b"x\n.\ny\r.\rz")
+            self.assertIn(b"A message was refused", heard)
+            self.assertTrue(heard.endswith(b"\r\n.\r\n"))
+            one.ask(b"NOOP", b"+OK")
 
 
 class Examined(Talk):

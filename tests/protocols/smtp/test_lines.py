@@ -159,7 +159,7 @@ class Taker(StreamInspector):
     rules = Rules(True, 998)
 
     async def from_client(self, read: Reader) -> None:
-        source = Dotted(read, self.rules, waits=lambda setting: None)
+        source = Dotted(read, self.rules, waits=lambda setting: None, speaks_on=True)
         try:
             while block := await source.block():
                 self.session.send(SERVER, block)
@@ -302,6 +302,7 @@ class CutTests(SynchronousTestCase):
         """Records, replies, what the server hears, and the end."""
         header = b"Subject: x\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\n"
         exe = b"--x\r\nContent-Type: a/b; name=a.exe\r\n\r\nx\r\n--x--\r\n"
+        base64 = b"Content-Transfer-Encoding: base64\r\n\r\n"
         for content in (
             *(header + b"a\nb\r\n.\r\n", header + b"a\rb\r\n.\r\n", b"a\n.\r\nb\r\n.\r\n"),
             *(header + b"\r\n.\rb\r\n.\r\n", header + b".\r\r\n.\r\n", b"a\r\n.\n.\r\n"),
@@ -309,6 +310,8 @@ class CutTests(SynchronousTestCase):
             *(b"Subject: y\r\n" * 3 + b"X: z\r\n\r\n.\r\n", header + b"x" * 3000 + b"\r\n.\r\n"),
             *(header + b"\0\r\n.\r\n", b"\r\n.\r\n", header + b"x\r\n.\r\n", b".\r\n"),
             *(header + b".\rb\r\n" + exe + b".\r\n", header + exe + b".\rb\r\n.\r\n"),
+            *(base64 + long + b".\rb\r\n.\r\n" for long in LONG),
+            *(b"\r\n" + long + b".\rb\r\n.\r\n" for long in LONG),
         ):
             for mode in (SMTPSettings(), self.rules, evolve(self.rules, bare_newline="repair")):
                 seen = {self.seen(content, step, mode) for step in STEPS}
@@ -337,6 +340,8 @@ class CutTests(SynchronousTestCase):
 
 
 STEPS = (1, 2, 5, 64, 10**6)
+LONG = (b"A" * 4096, b"A" * 3000 + b"\r", b"A" * 2047 + b"\r", b"A" * 4094 + b"\r")
+"""Lines that are too long, and what is left of them when so much was read as a line may have."""
 
 
 class StuffingTests(SynchronousTestCase):
