@@ -82,15 +82,16 @@ class Asking:
             request, size = found or await read_request(self._read, limits, self._encodes)
             transaction.request = request
             transaction.request_head = size
-            return await self._admitted(transaction, request, size)
+            goes_on = await self._admitted(transaction, request, size)
         except Denied as denied:
             if transaction.recorded:
                 raise  # here, as who raises what it was given keeps it in a circle
             await self._refuse(transaction, denied)
-            return False
-        finally:
-            if not self._dialogue.over:
-                self._dialogue.current = None
+            goes_on = False
+        # What ran into a bug stays the current one, so that it is recorded at the end.
+        if not self._dialogue.over:
+            self._dialogue.current = None
+        return goes_on
 
     async def _admitted(self, transaction: Transaction, request: Request, size: int) -> bool:
         named, framing, body = self._understood(transaction, request, size)

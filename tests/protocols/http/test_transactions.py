@@ -951,6 +951,17 @@ class RecordTests(SynchronousTestCase):
         (record,) = records(session)
         self.assertEqual((record["verdict"], record["request_length"]), ("failed", 1))
 
+    def test_bug(self) -> None:
+        """What ran into a bug of ours has a record as well."""
+        decision: Deferred[Decision] = Deferred()
+        session = scripted(Scripted(late=decision))
+        session.says(CLIENT, GET % 1)
+        with self.assertRaises(KeyError):
+            decision.errback(KeyError("x"))
+            session.over()
+        (record,) = records(session)
+        self.assertEqual((record["url"], record["verdict"]), ("/1", "failed"))
+
     def test_switched(self) -> None:
         """An upgrade is recorded when it is agreed on."""
         request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
