@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from gateway.admission.listeners import Place
 from gateway.interfaces import Address
 from gateway.life.options import Places
 from gateway.policy.connection import Protocol
+from gateway.workers.table import COLUMNS
 
 WORDS = 2
 """Of the version of what the supervisor, nurseries and workers say to each other."""
@@ -71,12 +73,19 @@ class WorkerSpec:
     """
     @ivar index: which worker it is, from 0 on.
     @ivar column: its column in the table.
-    @ivar first: the number of its first session.
+    @ivar first: the second, since the epoch, from which on it numbers its sessions.
     """
 
     index: int
     column: int
     first: int
+
+    def numbers(self) -> Iterator[int]:
+        """
+        The ids of its sessions. If it has no more than 16384 a second, nobody else
+        gives any of them, not even whoever has its column later.
+        """
+        return count((self.first << 20) + self.column, COLUMNS)
 
 
 def write_places(places: Places) -> list[str]:

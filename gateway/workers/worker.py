@@ -13,7 +13,6 @@ import os
 import signal
 import socket
 import sys
-from itertools import count
 from typing import Any
 
 from attrs import evolve
@@ -44,7 +43,7 @@ from gateway.tls.signing import SignerError
 from gateway.workers.link import Link, Message, adopt
 from gateway.workers.spec import WorkerSpec
 from gateway.workers.stream import AuditStream
-from gateway.workers.table import COLUMNS, SharedCounts
+from gateway.workers.table import SharedCounts
 from gateway.workers.traffic import Traffic, collect_seldom
 
 log = Logger()
@@ -91,7 +90,7 @@ class Worker:
         self._traffic = Traffic(
             *(reactor, policy, places, self._audit, self._metrics),
             *(self._inherited, SharedCounts(table, spec.column)),
-            numbers=count((spec.first << 20) + spec.column, COLUMNS),
+            numbers=spec.numbers(),
             alone=False,
             signer=signer,
         )
