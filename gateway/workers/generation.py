@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from threading import Lock
 
 from gateway.life.loaded import Loaded
 from gateway.workers.estate import Estate
@@ -13,7 +14,7 @@ from gateway.workers.spec import WorkerSpec
 
 class Generation:
     """
-    All but C{hands} may be used in one thread at a time, and blocks.
+    All but C{hands} blocks, and may be used in several threads: workers die at the same time.
 
     @param begin: begins another nursery.
     @ivar loaded: with what policy.
@@ -28,6 +29,7 @@ class Generation:
         self._begin = begin
         self._nursing: Nursing | None = None
         self._loading = False
+        self._beginning = Lock()
 
     def begin(self) -> None:
         """
@@ -75,22 +77,31 @@ class Generation:
 
         @raise NurseryError: it is not.
         """
+        with self._beginning:
+            nursing = self._ready()
+        return nursing.bear(spec)
+
+    def _ready(self) -> Nursing:
+        """A nursery that has loaded; another one, if it has died."""
         if self._nursing is None or not self._nursing.is_alive:
             self.begin()
-        assert self._nursing is not None
+        nursing = self._nursing
+        assert nursing is not None
         if self._loading:
-            self._nursing.loaded()
+            nursing.loaded()
             self._loading = False
-        return self._nursing.bear(spec)
+        return nursing
 
     def retire(self) -> None:
         """There are no more workers to come, but some may be there."""
-        if self._nursing is not None:
-            self._nursing.retire()
+        nursing = self._nursing
+        if nursing is not None:
+            nursing.retire()
 
     def reap(self, process: int) -> int | None:
         """How a process has ended; C{None}: nobody knows."""
-        return None if self._nursing is None else self._nursing.reap(process)
+        nursing = self._nursing
+        return None if nursing is None else nursing.reap(process)
 
     def close(self) -> None:
         """There are no more workers to come."""
