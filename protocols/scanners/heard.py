@@ -12,6 +12,20 @@ from gateway.interfaces import SERVER
 from gateway.tools import ILine
 
 
+def either(one: Deferred[Any], other: Deferred[Any]) -> Deferred[None]:
+    """Fires when one of the two does; what comes of them is somebody else's."""
+    waiting: Deferred[None] = Deferred()
+
+    def fire(result: Any) -> Any:
+        if not waiting.called:
+            waiting.callback(None)
+        return result
+
+    one.addBoth(fire)
+    other.addBoth(fire)
+    return waiting
+
+
 class Heard(Reader):
     """
     What is said on a line.
@@ -36,16 +50,7 @@ class Heard(Reader):
         flushed = self._line.flushed()
         if flushed.called or self.spoke:
             return
-        waiting: Deferred[None] = Deferred()
-
-        def fire(result: Any) -> Any:
-            if not waiting.called:
-                waiting.callback(None)
-            return result
-
-        flushed.addCallback(fire)
-        self._next.addCallback(fire)
-        await waiting
+        await either(flushed, self._next)
 
     def leave(self) -> bool:
         """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
@@ -13,7 +12,7 @@ from gateway.interfaces import Denied
 from gateway.tools import ILine, ISpool
 from protocols.http.message import Headers
 from protocols.scanners.fault import ScannerFault
-from protocols.scanners.heard import Heard
+from protocols.scanners.heard import Heard, either
 from protocols.scanners.held import BLOCK
 from protocols.scanners.icap.answer import (
     Head,
@@ -143,26 +142,12 @@ class Exchange:
             block = body.read(begin, BLOCK)
             begin += len(block)
             self._line.send(chunk(block))
-            await self._taken(answer)
+            flushed = self._line.flushed()
+            if not (flushed.called or answer.called):
+                await either(flushed, answer)
         self._whole = begin == body.size
         if self._whole:
             self._line.send(LAST)
-
-    async def _taken(self, answer: Deferred[Judged]) -> None:
-        """Wait until nearly all of what was sent is, or nobody needs more."""
-        flushed = self._line.flushed()
-        if flushed.called or answer.called:
-            return
-        waiting: Deferred[None] = Deferred()
-
-        def fire(result: Any) -> Any:
-            if not waiting.called:
-                waiting.callback(None)
-            return result
-
-        flushed.addCallback(fire)
-        answer.addBoth(fire)
-        await waiting
 
     async def _answer(self, heads: bytes, body: ISpool, status: int) -> Judged:
         return await self._judged(await read_head(self._read), heads, body, status)
