@@ -14,7 +14,8 @@ from gateway.admission.listener import ListeningSocket
 from gateway.interfaces import CLIENT, Address
 from gateway.kernel import sockets
 from gateway.kernel.sockets import Socket
-from gateway.session.datagrams import AT_ONCE, LARGEST, DatagramSession
+from gateway.session.datagram_leg import AT_ONCE, LARGEST
+from gateway.session.datagrams import DatagramSession
 
 
 class DatagramListener(ListeningSocket):

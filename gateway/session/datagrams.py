@@ -9,12 +9,10 @@ sent at once is dropped, as any router would.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -41,6 +39,7 @@ from gateway.policy.policy import Policy
 from gateway.policy.service import Service
 from gateway.policy.tls import Terms
 from gateway.session import guard
+from gateway.session.datagram_leg import DatagramLeg
 from gateway.session.equipment import Equipment
 from gateway.session.inspection import about
 from gateway.session.patience import Patience
@@ -48,23 +47,13 @@ from gateway.session.probe import Probe
 from gateway.session.timer import Timer
 from gateway.tls.credentials import Whom
 from gateway.wire.connector import origin
-from gateway.wire.poller import Poller
 
 log = PrintableLogger()
-
-LARGEST = 65535
-"""Bytes of a datagram, at most."""
-
-AT_ONCE = 64
-"""Datagrams that are taken from one socket before the others have their turn."""
 
 ALONE, OPEN = "alone", "open"
 """States, in the words of L{gateway.session.session.State}."""
 
 TERMS = Terms()
-
-_buffer = bytearray(LARGEST)
-_view = memoryview(_buffer)
 
 
 class Home(Protocol):
@@ -72,75 +61,6 @@ class Home(Protocol):
 
     def over(self, session: Any) -> None:
         """It is."""
-
-
-class _Leg:
-    """One of the two connected sockets of a session."""
-
-    __slots__ = ("_fd", "_poller", "_session", "_socket", "sent", "side")
-
-    def __init__(self, poller: Poller, sock: Socket, side: Side, session: DatagramSession) -> None:
-        self._poller = poller
-        self._socket = sock
-        self._fd = sock.fileno()
-        self._session = session
-        self.side = side
-        self.sent = 0
-        poller.add_reader(self)
-
-    def send(self, data: bytes | memoryview) -> None:
-        """Send a datagram, or drop it if the kernel doesn't take it now."""
-        if self._fd < 0:
-            return
-        try:
-            self.sent += self._socket.send(data)
-        except BlockingIOError:
-            pass
-        except OSError as error:
-            self._session.lost(self.side, error)
-
-    def doRead(self) -> None:
-        """The poller: there are datagrams, or an ICMP error."""
-        for _ in range(AT_ONCE):
-            if self._fd < 0:
-                return
-            try:
-                size = self._socket.recv_into(_buffer)
-            except BlockingIOError:
-                return
-            except OSError as error:
-                self._session.lost(self.side, error)
-                return
-            self._session.received(self.side, _view[:size])
-
-    def close(self) -> None:
-        """No more."""
-        if self._fd >= 0:
-            self._poller.closing(self)
-            self._fd = -1
-            self._socket.close()
-
-    def fileno(self) -> int:
-        """The descriptor, or -1 when closed."""
-        return self._fd
-
-    def doWrite(self) -> None:
-        """Nobody waits for that: what can't be sent at once is dropped."""
-
-    def connectionLost(self, reason: Failure) -> None:
-        """
-        The poller saw an error before there was anything to read, and looks no more. Nothing is
-        lost by most of them: see L{DatagramSession.lost}.
-        """
-        if self._fd < 0:
-            return
-        if not isinstance(reason.value, ConnectionLost):  # a bug
-            self._session.break_off(reason)
-            return
-        code = sockets.connect_error(self._socket)
-        self._session.lost(self.side, OSError(code, os.strerror(code)))
-        if self._fd >= 0:
-            self._poller.add_reader(self)
 
 
 @implementer(IDatagramSession)
@@ -169,7 +89,7 @@ class DatagramSession:
         self._started = equipment.clock.seconds()
         self.active = equipment.ticker.wake()
         self._patience = Patience(equipment.ticker, service.limits, self)
-        self._legs: dict[Side, _Leg] = {}
+        self._legs: dict[Side, DatagramLeg] = {}
         self._upstream: Upstream | None = None
         self._released = False
         self._denied = 0
@@ -186,7 +106,7 @@ class DatagramSession:
         except OSError as error:
             self._finish(Outcome.FAILED, f"client unreachable: {error.strerror}")
             return
-        self._legs[CLIENT] = _Leg(equipment.poller, towards_client, CLIENT, self)
+        self._legs[CLIENT] = DatagramLeg(equipment.poller, towards_client, CLIENT, self)
         self._patience.watch()
         assert self._service.maker is not None
         inspector = self._service.maker.make(cast(Any, self))
@@ -254,7 +174,7 @@ class DatagramSession:
         except OSError as error:
             reached: Deferred[Address] = fail(Unreachable(str(error.strerror)))
         else:
-            self._legs[SERVER] = _Leg(self._equipment.poller, leg, SERVER, self)
+            self._legs[SERVER] = DatagramLeg(self._equipment.poller, leg, SERVER, self)
             self._upstream = Upstream(server, sockets.name_of(leg), kept, 0.0)
             reached = succeed(server)
         return guard.watched(reached, self, self._equipment.clock)

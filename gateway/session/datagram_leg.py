@@ -1,0 +1,109 @@
+"""DatagramLeg: one of the two connected sockets of a session of datagrams."""
+
+from __future__ import annotations
+
+import os
+from typing import Protocol
+
+from twisted.internet.error import ConnectionLost
+from twisted.python.failure import Failure
+
+from gateway.interfaces import Side
+from gateway.kernel import sockets
+from gateway.kernel.sockets import Socket
+from gateway.wire.poller import Poller
+
+LARGEST = 65535
+"""Bytes of a datagram, at most."""
+
+AT_ONCE = 64
+"""Datagrams that are taken from one socket before the others have their turn."""
+
+_buffer = bytearray(LARGEST)
+_view = memoryview(_buffer)
+
+
+class Owner(Protocol):
+    """Whose leg it is."""
+
+    def received(self, side: Side, data: memoryview) -> None:
+        """A datagram, in a buffer that the next one will be in."""
+
+    def lost(self, side: Side, error: OSError) -> None:
+        """The kernel has an error for it."""
+
+    def break_off(self, failure: Failure) -> None:
+        """There is a bug."""
+
+
+class DatagramLeg:
+    """
+    The socket.
+
+    @ivar sent: bytes that it has sent.
+    """
+
+    __slots__ = ("_fd", "_poller", "_session", "_socket", "sent", "side")
+
+    def __init__(self, poller: Poller, sock: Socket, side: Side, session: Owner) -> None:
+        self._poller = poller
+        self._socket = sock
+        self._fd = sock.fileno()
+        self._session = session
+        self.side = side
+        self.sent = 0
+        poller.add_reader(self)
+
+    def send(self, data: bytes | memoryview) -> None:
+        """Send a datagram, or drop it if the kernel doesn't take it now."""
+        if self._fd < 0:
+            return
+        try:
+            self.sent += self._socket.send(data)
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self._session.lost(self.side, error)
+
+    def doRead(self) -> None:
+        """The poller: there are datagrams, or an ICMP error."""
+        for _ in range(AT_ONCE):
+            if self._fd < 0:
+                return
+            try:
+                size = self._socket.recv_into(_buffer)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._session.lost(self.side, error)
+                return
+            self._session.received(self.side, _view[:size])
+
+    def close(self) -> None:
+        """No more."""
+        if self._fd >= 0:
+            self._poller.closing(self)
+            self._fd = -1
+            self._socket.close()
+
+    def fileno(self) -> int:
+        """The descriptor, or -1 when closed."""
+        return self._fd
+
+    def doWrite(self) -> None:
+        """Nobody waits for that: what can't be sent at once is dropped."""
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        The poller saw an error before there was anything to read, and looks no more. Nothing is
+        lost by most of them.
+        """
+        if self._fd < 0:
+            return
+        if not isinstance(reason.value, ConnectionLost):  # a bug
+            self._session.break_off(reason)
+            return
+        code = sockets.connect_error(self._socket)
+        self._session.lost(self.side, OSError(code, os.strerror(code)))
+        if self._fd >= 0:
+            self._poller.add_reader(self)
