@@ -84,6 +84,7 @@ class Run:
     @ivar seconds: of a processor; 0: any number.
     @ivar memory: bytes of its address space.
     @ivar most: bytes of its standard output, where that is kept apart.
+    @ivar name: in metrics and the log; empty: its path.
     """
 
     command: tuple[str, ...]
@@ -92,6 +93,12 @@ class Run:
     seconds: int
     memory: int
     most: int = 0
+    name: str = ""
+
+    @property
+    def called(self) -> str:
+        """What it is called."""
+        return self.name or self.command[0]
 
 
 @frozen

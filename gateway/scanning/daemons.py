@@ -42,7 +42,7 @@ class Daemons:
         found = self._daemons.get(key)
         if found is None:
             make = partial(self._start, run)
-            found = self._daemons[key] = Daemon(self._reactor, run.command[0], terms, make)
+            found = self._daemons[key] = Daemon(self._reactor, run.called, terms, make)
         return found
 
     def _start(self, run: Run) -> Line:
@@ -53,7 +53,7 @@ class Daemons:
     ) -> Deferred[tuple[Daemon, Line]]:
         """See L{ITools.line<gateway.tools.ITools>}."""
         if isinstance(whom, Run):
-            daemons = [] if whom.command[0] in but else [self.resident(whom, terms)]
+            daemons = [] if whom.called in but else [self.resident(whom, terms)]
         else:
             daemons = [self.daemon(each, terms) for each in whom if each not in but]
         return Deferred.fromCoroutine(self._first(daemons, fresh))

@@ -40,7 +40,7 @@ class Programs:
         except OSError as error:
             program.remove()
             program.over.callback(None)
-            raise Unavailable(f"{run.command[0]}: {error.strerror}") from None
+            raise Unavailable(f"{run.called}: {error.strerror}") from None
         return await program.done
 
     def _ended(self, turns: DeferredSemaphore, program: Program) -> None:

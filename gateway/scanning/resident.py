@@ -91,7 +91,7 @@ def begin(reactor: Any, run: Run, folder: str) -> ResidentLine:
     @param folder: in which it gets one of its own.
     @raise OSError: that can't be.
     """
-    name = run.command[0]
+    name = run.called
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     with theirs:

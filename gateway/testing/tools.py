@@ -137,7 +137,7 @@ class FakeTools:
         but: Collection[str] = (),
     ) -> Deferred[ILine]:
         """See L{ITools.line}. Each is a new one."""
-        every = whom.command[:1] if isinstance(whom, Run) else whom
+        every = (whom.called,) if isinstance(whom, Run) else whom
         left = [each for each in every if each not in but]
         if self.answer is None or not left:
             return fail(Unavailable("no daemon is there"))

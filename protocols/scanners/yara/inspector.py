@@ -21,6 +21,9 @@ from protocols.scanners.scan import ScanInspector
 from protocols.scanners.settings import ProcessSettings
 from protocols.scanners.yara.rules import Rules, read_rules
 
+WHERE = "yara"
+"""In records, metrics and the log, as a daemon's address is."""
+
 MATCHER = str(Path(__file__).with_name("matcher.py"))
 
 
@@ -58,7 +61,8 @@ class Matchers:
         self.begin = json.dumps(told).encode() + b"\n"
         # with other rules, it is another program
         command = (sys.executable, "-I", MATCHER, sha256(self.begin).hexdigest())
-        self.run = Run(command, {}, settings.at_once, 0, settings.program_bytes)
+        at_once, memory = settings.at_once, settings.program_bytes
+        self.run = Run(command, {}, at_once, 0, memory, name=WHERE)
 
 
 class YaraInspector(ScanInspector):
@@ -84,7 +88,7 @@ class YaraInspector(ScanInspector):
             raise ScannerFault(answer.error or "the matcher changes a body")
         talk.leave(line.uses + 1 < self.settings.bodies)
         scanner = str(line.notes.get("scanner", ""))
-        return Judgement(found=answer.found, scanner=scanner, where="yara")
+        return Judgement(found=answer.found, scanner=scanner, where=WHERE)
 
     @property
     def _matchers(self) -> Matchers:

@@ -83,7 +83,9 @@ class YaraTests(SynchronousTestCase):
         record = self.record(session)
         self.assertEqual(record["scan"]["found"], ["One", "One"])
         self.assertRegex(record["scan"]["scanner"], r"YARA-X [0-9.]+, 2 files of rules")
-        self.assertTrue(session.tools.lines[0].kept)
+        (line,) = session.tools.lines
+        self.assertTrue(line.kept)
+        self.assertEqual((line.address, record["scan"]["address"]), ("yara", "yara"))
 
     def test_much_found(self) -> None:
         """However many rules match, and however long their names are: it was found."""
