@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 from gateway.control.client import Client
@@ -19,6 +22,8 @@ RUNNING = 100
 
 MORE = 25
 """Connections that have to come between two events."""
+
+NOBODY = 65534
 
 
 class Talk:
@@ -224,3 +229,63 @@ class TlsUpgradeTests(WorkersCase, TlsCase):
         self.assertEqual(self.curl(f"https://{GOOD}/"), "<p>hello</p>")
         self.assertTrue(self.scene.daemon.stop())
         self.assertEqual(self.router.processes(), [])
+
+
+class AnotherUserCase(WorkersCase):
+    """A gateway that was started by root, and becomes a user who may do less."""
+
+    fresh = True
+    started = False
+
+    def begin(self) -> None:
+        super().begin()
+        daemon = self.scene.daemon
+        daemon.options = (f"--uid={NOBODY}", f"--gid={NOBODY}")
+        daemon.before = (str(self.python()),)
+        daemon.start()
+
+    def python(self) -> Path:
+        """The interpreter that root starts it with."""
+        return Path(sys.executable)
+
+    def refused(self, what: str) -> str:
+        """Ask for what can't be: nothing changes, and it is told why."""
+        before = self.workers()
+        ours = self.open(CLIENTS[0])
+        self.assertTrue(self.echoed(ours))
+        with Client(self.scene.daemon.control) as control:
+            problem = str(control.ask(what)["problem"])
+        self.assertNotEqual(problem, "")
+        self.assertEqual(self.workers(), before)
+        self.assertTrue(self.echoed(ours))
+        self.assertTrue(self.echoed(self.open(CLIENTS[1])))
+        self.assertTrue(self.answers())
+        self.assertNotIn("goes on with", self.scene.daemon.said)
+        return problem
+
+
+class AnotherUserTests(AnotherUserCase):
+    """Who can run the Python that it was started with, if anybody can."""
+
+    def test_more_workers(self) -> None:
+        """More workers would need sockets of root's: a reload that wants them is refused."""
+        self.scene.configure(self.services, "[workers]\ncount = 3\n")
+        problem = self.refused("reload")
+        somebody = (f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+        python = ("setpriv", *somebody, sys.executable, "-c", "import twisted.plugins")
+        if subprocess.run(python, capture_output=True).returncode == 0:
+            self.assertIn("Address already in use", problem)
+
+
+class UnableTests(AnotherUserCase):
+    """Who can't run it."""
+
+    def python(self) -> Path:
+        private = self.scene.folder / "private"
+        private.mkdir(0o700)
+        (private / "python").symlink_to(sys.prefix)
+        return private / "python" / "bin" / Path(sys.executable).name
+
+    def test_upgrade(self) -> None:
+        """An upgrade is refused."""
+        self.assertIn("private", self.refused("upgrade"))
