@@ -8,16 +8,18 @@ headers, for the rules drop them before.
 from __future__ import annotations
 
 import socket
-from struct import Struct, pack
+from struct import pack
 
 from attrs import frozen
 
 from gateway.interfaces import Address
+from gateway.kernel import bare
+from gateway.kernel.bare import ACK, RST, TCP_HEADER
 
 LONGEST = 100
 """Bytes of both headers, with all options."""
 
-FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
+SYN = 0x02
 
 END, NOTHING, MSS, SCALE, SACK, STAMPS = 0, 1, 2, 3, 4, 8
 """Kinds of options (RFC 9293, RFC 7323, RFC 2018)."""
@@ -28,9 +30,7 @@ USUAL_MSS = {socket.AF_INET: 536, socket.AF_INET6: 1220}
 MOST_SCALED = 14
 """RFC 7323, section 2.3."""
 
-_TCP = Struct("!HHIIBBHHH")
 _MASK = 0xFFFFFFFF
-_HOPS = 64
 
 Key = tuple[bytes, int, bytes, int]
 """Client and server: addresses and ports."""
@@ -115,13 +115,13 @@ def read(packet: bytes) -> Segment:
         raise Unreadable("not a whole header")
     if protocol != socket.IPPROTO_TCP:
         raise Unreadable("not TCP")
-    source, destination, sequence, acknowledged, words, flags, window, _, _ = _TCP.unpack_from(
-        packet, at
+    source, destination, sequence, acknowledged, words, flags, window, _, _ = (
+        TCP_HEADER.unpack_from(packet, at)
     )
     end = at + (words >> 4) * 4
-    if not at + _TCP.size <= end <= len(packet):
+    if not at + TCP_HEADER.size <= end <= len(packet):
         raise Unreadable("not a whole header of TCP")
-    options = _options(packet[at + _TCP.size : end])
+    options = _options(packet[at + TCP_HEADER.size : end])
     stamp = _number(options, STAMPS, 8)
     return Segment(
         *(family, ends[0], source, ends[1], destination, sequence, acknowledged, flags, window),
@@ -165,57 +165,17 @@ def _number(options: dict[int, bytes], kind: int, length: int) -> int | None:
     return int.from_bytes(content, "big")
 
 
-def acknowledgement(segment: Segment) -> bytes:
+def acknowledgement(said: Segment) -> bytes:
     """The packet with which a client says that it has heard the SYN-ACK, without its data."""
     options = b""
-    if segment.stamp is not None:
-        options = pack("!BBBBII", NOTHING, NOTHING, STAMPS, 10, segment.stamp, segment.echo)
-    numbers = segment.sequence, segment.acknowledged
-    return _packet(segment, *numbers, ACK, segment.window, options)
+    if said.stamp is not None:
+        options = pack("!BBBBII", NOTHING, NOTHING, STAMPS, 10, said.stamp, said.echo)
+    numbers = said.sequence, ACK, said.acknowledged
+    return bare.segment(said.sender, said.receiver, *numbers, said.window, options)
 
 
-def resets(segment: Segment) -> tuple[bytes, bytes]:
+def resets(said: Segment) -> tuple[bytes, bytes]:
     """The packets that end both sides of what a client has acknowledged: server's, client's."""
-    to_server = _packet(segment, segment.sequence, 0, RST)
-    return to_server, _packet(_turned(segment), segment.acknowledged, 0, RST)
-
-
-def _turned(segment: Segment) -> Segment:
-    """As if the other end had sent it."""
-    return Segment(
-        segment.family,
-        *(segment.destination, segment.destination_port, segment.source, segment.source_port),
-        *(segment.acknowledged, segment.sequence, segment.flags, segment.window, segment.mss),
-    )
-
-
-def _packet(
-    like: Segment,
-    sequence: int,
-    acknowledged: int,
-    flags: int,
-    window: int = 0,
-    options: bytes = b"",
-) -> bytes:
-    """A packet from the sender of C{like} to its receiver, with an IP header."""
-    words = (_TCP.size + len(options)) // 4 << 4
-    ports = like.source_port, like.destination_port
-    header = _TCP.pack(*ports, sequence, acknowledged, words, flags, window, 0, 0) + options
-    ends = like.source + like.destination
-    if like.family == socket.AF_INET6:
-        pseudo = ends + pack("!II", len(header), socket.IPPROTO_TCP)
-        network = pack("!IHBB", 6 << 28, len(header), socket.IPPROTO_TCP, _HOPS) + ends
-    else:
-        pseudo = ends + pack("!HH", socket.IPPROTO_TCP, len(header))
-        # the kernel fills in the length, the identification and the checksum
-        network = pack("!BBHHHBBH", 0x45, 0, 0, 0, 0x4000, _HOPS, socket.IPPROTO_TCP, 0) + ends
-    summed = checksum(pseudo + header)
-    return network + header[:16] + pack("!H", summed) + header[18:]
-
-
-def checksum(data: bytes) -> int:
-    """RFC 1071, of an even number of bytes."""
-    total = sum(int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
+    client, server = said.sender, said.receiver
+    to_server = bare.segment(client, server, said.sequence, RST)
+    return to_server, bare.segment(server, client, said.acknowledged, RST)

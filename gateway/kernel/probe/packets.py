@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from struct import pack
 
+from gateway.kernel.bare import checksum
 from gateway.kernel.sockets import family_of
 from gateway.policy.connection import Connection, Protocol
 
@@ -75,8 +76,5 @@ def _network(family: int, ends: bytes, number: int, payload: bytes) -> bytes:
 
 
 def _sum(data: bytes) -> bytes:
-    """RFC 1071, of an even number of bytes."""
-    total = sum(int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return pack("!H", ~total & 0xFFFF or 0xFFFF)
+    """As UDP wants it, where zero means that there is none."""
+    return pack("!H", checksum(data) or 0xFFFF)

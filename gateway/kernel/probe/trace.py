@@ -137,6 +137,11 @@ class Trace:
 
 
 def step(body: bytes) -> Step:
+    """
+    What one of the kernel's messages about a packet says: linux/netfilter/nf_tables.h, NFTA_TRACE.
+
+    @raise KeyError: it lacks what each of them has.
+    """
     found = dict(attributes(body[4:]))
     (kind,) = struct.unpack(">I", found[_TYPE])
     code = _ACCEPT

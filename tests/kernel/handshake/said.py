@@ -6,7 +6,8 @@ import socket
 from struct import pack
 
 from gateway.interfaces import Address
-from gateway.kernel.handshake.segment import ACK, SYN
+from gateway.kernel.bare import ACK
+from gateway.kernel.handshake.segment import SYN
 
 CLIENT = Address("10.1.2.3", 40_000)
 SERVER = Address("198.51.100.7", 80)

@@ -8,16 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from gateway.kernel.handshake.segment import (
-    ACK,
-    LONGEST,
-    RST,
-    Unreadable,
-    acknowledgement,
-    checksum,
-    read,
-    resets,
-)
+from gateway.kernel.bare import ACK, RST, checksum
+from gateway.kernel.handshake.segment import LONGEST, Unreadable, acknowledgement, read, resets
 from tests.kernel.handshake.said import (
     CLIENT,
     CLIENT6,

@@ -7,8 +7,9 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from gateway.kernel.bare import RST
 from gateway.kernel.handshake.half_open import Agreed
-from gateway.kernel.handshake.segment import RST, Segment, read
+from gateway.kernel.handshake.segment import Segment, read
 from gateway.kernel.handshake.usher import Ends, Held, Usher
 from tests.kernel.handshake.said import CLIENT, SERVER, answer, first, last, packet
 
