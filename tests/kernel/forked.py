@@ -90,11 +90,13 @@ def _be(do: Callable[[], object], writing: int) -> NoReturn:
 def _run(namespace: Namespace, script: str, arguments: tuple[str, ...]) -> None:
     sys.argv = ["-c", *arguments]
     program = compile(script, "<script>", "exec")
-    own = _network()
+    own = network()
     namespace.enter()
-    assert _network() != own, "this is still the network of the tests themselves"
+    if network() == own:
+        raise AssertionError("this is still the network of the tests themselves")
     exec(program, {"__name__": "__main__"})
 
 
-def _network() -> Path:
-    return Path("/proc/self/ns/net").readlink()
+def network() -> Path:
+    """Which network this thread is in."""
+    return Path("/proc/thread-self/ns/net").readlink()
