@@ -37,6 +37,9 @@ _NAT64_LOCAL = bytes.fromhex("0064ff9b0001")
 _SIX_TO_FOUR = bytes.fromhex("2002")
 _TEREDO = bytes.fromhex("20010000")
 
+_ISATAP = (bytes.fromhex("00005efe"), bytes.fromhex("02005efe"))
+"""RFC 5214, section 6.1: behind whatever network."""
+
 
 class Private:
     """
@@ -79,4 +82,6 @@ def _embedded(packed: bytes) -> tuple[bytes, ...]:
             packed[9:13],
             packed[12:],
         )
+    if packed[8:12] in _ISATAP:
+        return (packed[12:],)
     return ()

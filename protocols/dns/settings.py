@@ -25,6 +25,12 @@ NOT_PUBLIC = (
 )
 
 
+REFUSED_TYPES = (
+    *("AXFR", "IXFR", "MAILA", "MAILB"),
+    *("A6", "AMTRELAY", "APL", "IPSECKEY", "L32", "L64", "WKS"),
+)
+
+
 @frozen
 class Edns:
     """The table C{[dns.edns]}: what messages say beyond their headers (RFC 6891)."""
@@ -68,7 +74,7 @@ class Rebinding:
     )
     addresses: Addresses = option(
         "Zones and networks that count as private, also where they are embedded in IPv6 addresses "
-        "(mapped, NAT64, 6to4, Teredo). By default: private, shared, link-local, loopback, "
+        "(mapped, NAT64, 6to4, Teredo, ISATAP). By default: private, shared, link-local, loopback, "
         "benchmark, multicast and reserved ones.",
         PRIVATE,
         names_zones=True,
@@ -140,9 +146,9 @@ class DnsSettings:
         'Types that may be asked for; "*" is all.', read_kinds(frozenset({EVERY})), read=read_kinds
     )
     refused_types: Choice = option(
-        "Types that may not be, whatever `types` says: zone transfers, unless a rule allows them "
-        "by name.",
-        read_kinds(frozenset({"AXFR", "IXFR", "MAILA", "MAILB"})),
+        "Types that may not be, whatever `types` says, unless a rule allows them by name: zone "
+        "transfers, and addresses that [dns.rebinding] does not look at.",
+        read_kinds(frozenset(REFUSED_TYPES)),
         read=read_kinds,
         precedent="RFC 5936, section 5; BIND's allow-transfer since 9.20",
     )

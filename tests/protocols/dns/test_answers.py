@@ -9,11 +9,12 @@ import dns.rdata
 import dns.rdatatype
 from twisted.trial.unittest import SynchronousTestCase
 
+from gateway.interfaces import CLIENT
 from gateway.testing import FakeDatagrams
 from protocols.dns.record import parsed
 from protocols.dns.settings import Rebinding
 from protocols.hosts import read_hosts
-from tests.protocols.dns.speak import NAME, answer, exchanged, heard, query, told, wire
+from tests.protocols.dns.speak import NAME, answer, exchanged, heard, query, session, told, wire
 
 A = f"{NAME} 300 IN A 198.51.100.7"
 
@@ -40,10 +41,11 @@ class RebindingTests(SynchronousTestCase):
             *("::ffff:10.1.2.3", "::10.1.2.3", "64:ff9b::192.168.1.1", "2002:a01:203::1"),
             *("64:ff9b:1::10.1.2.3", "64:ff9b:1:a01:2:300::", "::ffff:0:10.1.2.3"),
             *("2001:0:a01:203::1", "2001:0:c633:6407::f5fe:fdfc", "fd00:1::1", "fe80::1", "::1"),
+            *("2001:db8::5efe:10.1.2.3", "2001:db8::200:5efe:192.168.1.1"),
         ):
             done = got(f"{NAME} 300 IN AAAA {address}", kind="AAAA")
             self.assertEqual(heard(done).rcode(), dns.rcode.REFUSED, address)
-        for address in ("2001:db8::7", "64:ff9b::198.51.100.7", "::ffff:198.51.100.7"):
+        for address in ("2001:db8::7", "64:ff9b::198.51.100.7", "2001:db8::5efe:198.51.100.7"):
             done = got(f"{NAME} 300 IN AAAA {address}", kind="AAAA")
             self.assertEqual(len(heard(done).answer), 1, address)
 
@@ -52,6 +54,12 @@ class RebindingTests(SynchronousTestCase):
         for hint in ("ipv4hint=198.51.100.7,10.1.2.3", "ipv6hint=::ffff:127.0.0.1"):
             done = got(f"{NAME} 300 IN HTTPS 1 . alpn=h2 {hint}", kind="HTTPS")
             self.assertEqual(heard(done).rcode(), dns.rcode.REFUSED)
+
+    def test_elsewhere(self) -> None:
+        """Other types with addresses in them are refused, unless a rule names them."""
+        for kind in ("A6", "AMTRELAY", "APL", "IPSECKEY", "L32", "L64", "WKS"):
+            asked = session().says(CLIENT, wire(query(kind=kind)))
+            self.assertEqual(told(asked), [("denied", "refused_types")], kind)
 
     def test_behind_a_chain(self) -> None:
         """It is the name that was asked for that counts, not the one at the end."""
