@@ -40,7 +40,8 @@ class Answering:
             if not self._dialogue.protection.encrypting:
                 denied.reply = denied.reply or _WRONG
             raise
-        self._ended()
+        if not self._dialogue.is_over:  # what the client had said meanwhile may have ended it
+            self._ended()
 
     def _ended(self) -> None:
         if self._dialogue.quits:

@@ -37,6 +37,7 @@ class Dialogue:
 
     @ivar transfers: those that were begun, and whose last reply the client has not got.
     @ivar client: what the client has sent; C{None} before it did.
+    @ivar is_over: nobody is to be told anything any more.
     """
 
     def __init__(self, session: ISession) -> None:
@@ -53,6 +54,7 @@ class Dialogue:
         self.exchanges = Exchanges()
         self.transfers: set[Transfer] = set()
         self.client: Reader | None = None
+        self.is_over = False
         self._refused = 0
 
     # Answers of the gateway's own
@@ -144,6 +146,7 @@ class Dialogue:
         Record what was not answered. With the control connection, transfers end: nobody can be
         told any more whether they were complete.
         """
+        self.is_over = True
         self.patience.release()  # else it and its deadlines would keep each other
         self.channel.abandon()
         for exchange in self.exchanges.clear():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from attrs import evolve
@@ -42,6 +43,18 @@ class ServerTests(SynchronousTestCase):
             control.session.hangs_up(SERVER)
             self.assertEqual(control.server_silent(), CLOSED, said)
             self.assertIs(outcome(control), Outcome.FAILED)
+
+    def test_closed_beside_denied(self) -> None:
+        """It hangs up when its answer was all that a client's fault waited behind."""
+        settings = FtpSettings(profile="read-write", write_paths=re.compile("/in/.*"))
+        control = Control(settings)
+        control.server(b"220 ready\r\n")
+        control.client(b"USER a\r\n")
+        control.server(b"230 fine\r\n")  # now the server is asked for its directory
+        control.client(b"\r\n\n")
+        control.session.hangs_up(SERVER)
+        self.assertIs(outcome(control), Outcome.DENIED)
+        self.assertEqual(control.session.late, [])
 
     def test_cut_off(self) -> None:
         """It hangs up in the middle of a reply."""
