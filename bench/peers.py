@@ -9,9 +9,8 @@ import shutil
 
 from bench import names, tls
 from bench.network import CLIENT_HOST, CLIENT_INTERFACE, ROOT, SERVER_HOST, run, start
-from bench.scanner import Scanner
 from bench.server import HTTP_HOST
-from bench.ways import NOT_PAST_IT, Gateway, Released, ScanningGateway, Way
+from bench.ways import NOT_PAST_IT, Gateway, Released, Scanned, ScanningGateway, Way
 
 TPROXY_RULES = f"""
 table inet bench {{
@@ -248,25 +247,11 @@ class Squid(Peer):
         self.process = start(self.network.gateway, command, self.log)
 
 
-class ScanningSquid(Squid):
-    """The same with bodies that are scanned by ICAP."""
+class ScanningSquid(Scanned, Squid):
+    """Squid with bodies that are scanned by ICAP."""
 
     name = "Squid-icap"
-    protocols = ("icap",)
     more = SQUID_ICAP
-    scanner: Scanner
-
-    def between(self) -> None:
-        """The scanner first."""
-        self.scanner = Scanner(self.network.gateway, self.folder)
-        self.scanner.start()
-        tls.write(self.folder)
-        super().between()
-
-    def stop(self) -> None:
-        """The scanner last."""
-        super().stop()
-        self.scanner.stop()
 
 
 class Nginx(Peer):

@@ -310,10 +310,9 @@ class Released(Gateway):
         return "[release]\nkernel = true\nafter_seconds = 0\n"
 
 
-class ScanningGateway(Gateway):
-    """The same with bodies that are scanned by ICAP."""
+class Scanned(Way):
+    """Beside another class: the same with bodies that are scanned by ICAP."""
 
-    name = "gateway-icap"
     protocols = ("icap",)
     scanner: Scanner
 
@@ -328,6 +327,12 @@ class ScanningGateway(Gateway):
         """The scanner last."""
         super().stop()
         self.scanner.stop()
+
+
+class ScanningGateway(Scanned, Gateway):
+    """The gateway."""
+
+    name = "gateway-icap"
 
     def services(self) -> dict[str, str]:
         """With one more."""

@@ -5,6 +5,8 @@
 # given back like that, NFT_MSG_NEWRULE fails with EINVAL: only TYPE and OP may be there. Programs that copy or
 # restore rules by netlink have to leave the others out. All other expressions that were tried can be copied.
 #
+# Here: gateway/kernel/queueing.py leaves them out of rules that it copies.
+#
 # Seen: as told: errno 22; without them: errno 0.
 #
 # Needs root, nft and python3. Works in a network namespace of its own; exits non-zero if this changes.

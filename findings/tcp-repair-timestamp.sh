@@ -9,6 +9,8 @@
 #   - The size of segments (tcpi_snd_mss) is computed when it connects, for 536 bytes, and not again for the MSS of
 #     TCP_REPAIR_OPTIONS: full segments are a third as large as they could be. TCP_MAXSEG before connect cures it.
 #
+# Here: gateway/kernel/repair.py makes the number even, and sets TCP_MAXSEG before it connects.
+#
 # Seen: microseconds False for 1000, True for 1001; 524 bytes without TCP_MAXSEG, 1448 with it.
 #
 # Needs root and python3. Works in a network namespace of its own; exits non-zero if this changes.

@@ -105,6 +105,11 @@ class Builder:
         self._url = url
 
     def entries(self, content: bytes, complain: Callable[[str, int, int], None]) -> Iterator[bytes]:
+        """
+        The entries of a whole file.
+
+        @param complain: told what is wrong, in which line and column; the others are read on.
+        """
         for number, line in enumerate(content.splitlines(), 1):
             plain = _PLAIN.fullmatch(line)
             if plain:

@@ -128,6 +128,7 @@ class FuzzingFactory(WebSocketServerFactory):
 
 
 def serve():
+    """The fuzzing server, for ever; it prints the numbers of its cases as soon as it listens."""
     txaio.use_twisted()
     factory = FuzzingFactory(autobahn_cases.load(FOLDER))
     reactor.listenTCP(PORT, factory, interface="127.0.0.1")
@@ -136,6 +137,7 @@ def serve():
 
 
 async def run_all(numbers):
+    """Each case on a connection of its own, some at a time. How it ended, the server notes."""
     some = asyncio.Semaphore(AT_ONCE)
 
     async def run(number):
@@ -157,6 +159,7 @@ async def echo(number):
 
 
 def main(patterns):
+    """Those cases of a server of our own whose numbers one of the patterns fits."""
     server = subprocess.Popen([sys.executable, __file__], stdout=subprocess.PIPE, text=True)
     try:
         numbers = json.loads(server.stdout.readline())

@@ -63,6 +63,7 @@ def outcome(result):
 
 
 def main(patterns):
+    """Run all of them, and note those whose names one of the patterns fits."""
     with server():
         client = [NODE, "--no-warnings", "cli.mjs"]
         output = subprocess.run(client, env=environ(), stdout=subprocess.PIPE, check=True).stdout

@@ -102,6 +102,7 @@ def note(line):
 
 
 def main(wanted):
+    """Run curl's harness, and note what it says, as it says it."""
     # -n: no valgrind; -a: to the end; -am: one line for each test.
     command = ["perl", "runtests.pl", "-c", CURL, "-vc", CURL, "-n", "-a", "-am"]
     environ = {**os.environ, "USER": "root"}

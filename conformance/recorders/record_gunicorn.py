@@ -42,6 +42,7 @@ class Asking(threading.Thread):
         self.reset = False
 
     def run(self):
+        """Speak, and hear all of the answer."""
         try:
             with socket.create_connection(self.address, SECONDS) as ours:
                 ours.sendall(self.data)
@@ -76,6 +77,7 @@ def ask(listener, cfg, data):
 
 
 def serve(theirs, address, cfg, taken):
+    """Answer each request that the parser takes, and refuse what it complains about."""
     try:
         for request in RequestParser(cfg, theirs, address):
             said = {name: getattr(request, name) for name in ("method", "version", "headers")}
@@ -95,6 +97,7 @@ def expected(env):
 
 
 def outcome(listener, kind, path):
+    """How one test of the table ended."""
     env = treq.load_py(str(path.with_suffix(".py")))
     if kind == "valid":
         data = treq.request(str(path), env["request"]).data
@@ -108,6 +111,7 @@ def outcome(listener, kind, path):
 
 
 def main(patterns):
+    """Those tests of the table whose names one of the patterns fits."""
     listener = socket.create_server(("127.0.0.1", 8000))
     listener.settimeout(PAUSE)
     with Path(os.environ["CONFORMANCE_RECORD"]).open("w") as record:

@@ -124,6 +124,7 @@ def run(name, port):
 
 
 def main():
+    """The scripts that are asked for, or single conversations: C{NAME: CONVERSATION}."""
     patterns = json.loads(os.environ["CONFORMANCE_LEFT_OUT"])
     server = Server(("127.0.0.1", 0), Page)
     server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
