@@ -51,7 +51,13 @@ class Inspection(Samples):
 
 
 def _told(course: Course) -> bool:
-    """Whether all that was sent is in C{passed}: not so if one side spoke before its turn."""
+    """
+    Whether all that was sent is in C{passed}, as what it is. Not so if one side spoke before its
+    turn; nor if what a client said was kept, as the inspector's own answer to it may then come
+    together with the server's to something else.
+    """
+    if course.mixed:
+        return False
     sent = dict.fromkeys(Side, b"")
     for side, said in course.passed:
         sent[side.other] += said or b""

@@ -11,7 +11,7 @@ from fuzz.samples import Bug
 from fuzz.script import read, written
 from fuzz.target import targets
 from gateway.inspector import Inspector
-from gateway.interfaces import CLIENT, SERVER, Denied, IDatagramSession, Side, Verdict
+from gateway.interfaces import CLIENT, SERVER, Denied, IDatagramSession, ISession, Side, Verdict
 from gateway.testing import END, Conversation
 
 SAMPLES = (
@@ -64,6 +64,35 @@ class JudgeTests(SynchronousTestCase):
         """Records that say how the network cut the bytes."""
         self.assertRaises(Bug, self.judge, b"ab")
         self.judge(b"a")
+
+
+class Waiting(Inspector):
+    """What a client says has its turn when the server has spoken, and is answered here."""
+
+    def __init__(self, session: ISession) -> None:
+        super().__init__(session)
+        self._waits = False
+
+    def started(self) -> None:
+        """The server is there from the beginning."""
+        self.session.connect()
+
+    def received(self, side: Side, data: bytes) -> None:
+        """Of the client nothing passes, and "no" is not for the server to say."""
+        if b"no" in data:
+            raise Denied("the server said no")
+        if side is SERVER:
+            self.session.send(CLIENT, data + b"no" * self._waits)
+        self._waits = side is CLIENT
+
+
+class WaitingTests(SynchronousTestCase):
+    """An answer of the inspector's own is not taken for what the server said."""
+
+    def test_mixed(self) -> None:
+        """It came together with that, and would be denied if the server had said it."""
+        steps = [(SERVER, b"a"), (CLIENT, b"x"), (SERVER, b"b"), (SERVER, END), (CLIENT, END)]
+        Inspection(Waiting, SAMPLES, ends_alike=True).judge(written(0, steps))
 
 
 class Growing:

@@ -850,10 +850,10 @@ class Session(Facilities):
             leg.close(orderly=verdict.outcome in _ORDERLY)
         for stacked in self._stacked:
             stacked.over(verdict)
-        self.announced.over(self)
         for timer in self.timers:
             timer.cancel()
         self._inspection.closed(self, verdict)
+        self.announced.over(self)  # no inspector that waits for one takes it for gone before
         self._record(verdict)
         self._home.over(self)
 

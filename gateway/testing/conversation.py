@@ -53,10 +53,15 @@ class Course:
     What came of a conversation.
 
     @ivar passed: the conversation as the far sides heard it.
+    @ivar unheard: who has said something last that nobody has heard anything of.
+    @ivar mixed: while something was unheard the other side spoke, and something was heard: of
+        what, nobody knows.
     """
 
     session: FakeSession
     passed: list[Step] = field(factory=list)
+    unheard: set[Side] = field(factory=set)
+    mixed: bool = False
 
     def result(self) -> dict[str, Any]:
         """All that must not depend on how the bytes were cut."""
@@ -121,3 +126,8 @@ def _take(
             course.passed.append((speaker, passed))
     if data is END:
         course.passed.append((side, END))
+    elif all(len(session.sent[who]) == before[who] for who in Side):
+        course.unheard.add(side)
+    else:
+        course.unheard.discard(side)
+        course.mixed |= side.other in course.unheard

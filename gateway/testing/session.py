@@ -409,11 +409,11 @@ class FakeSession(Asked):
             self._timers.cancel()
             for gate in self._gates.values():
                 gate.close()
-            for expectation in self.expected:
-                expectation.cancel()
             self._closing = True
             self.inspector.closed(verdict)
             self._closing = False
+            for expectation in self.expected:
+                expectation.cancel()
             self.tools.close()
 
     def _complete(self) -> None:

@@ -114,6 +114,18 @@ class ExpectationTests(TestCase):
         self.assertIn("connection refused", flows["data"]["gateway"]["reason"])
 
     @asynchronous
+    async def test_session_told_first(self) -> None:
+        """A session that ends is told so before what it has announced is gone."""
+        scene = self.scene()
+        expectation, *_ = await self.announced(scene)
+        told, inspector = [], Announcing.made[0]
+        expectation.gone.addCallback(lambda _: told.append("gone"))
+        inspector.closed = lambda verdict: told.append("closed")  # type: ignore[method-assign]
+        scene.admission.stop()
+        await self.closed(scene, expectation)
+        self.assertEqual(told, ["closed", "gone"])
+
+    @asynchronous
     async def test_bytes_flow(self) -> None:
         """Its bytes run between the one who connected and the announced address."""
         made: list[Any] = []

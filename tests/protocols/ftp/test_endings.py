@@ -345,6 +345,17 @@ class RecordTests(SynchronousTestCase):
             self.assertEqual((transfer["verdict"], transfer["size"]), ("failed", 0))
             self.assertEqual(transfer["reason"], "reset by the client")
 
+    def test_overtaken(self) -> None:
+        """A server that says "done" before its data connection is here: what never came failed."""
+        control = Control().log_in()
+        control.active()
+        control.client(b"RETR x\r\n")
+        control.server(b"226 done\r\n")
+        control.session.over()
+        command = control.session.records_of("ftp")[-1]
+        self.assertEqual((command["command"], command["verdict"]), ("RETR", "failed"))
+        self.assertEqual(control.session.late, [])
+
     def test_once(self) -> None:
         """What was answered has its record already; what did not pass has no other one."""
         control = self.ended(b"NOOP\r\nDELE x\r\n", b"200 fine\r\n", by=lambda s: s.resets(CLIENT))
