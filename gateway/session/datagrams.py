@@ -66,7 +66,8 @@ class Home(Protocol):
 @implementer(IDatagramSession)
 class DatagramSession:
     """
-    One session.
+    One session. As L{gateway.session.session.Session} it has many methods, since everybody else
+    talks to it.
 
     @param homes: who is told that it is over.
     """

@@ -102,7 +102,7 @@ class PassedTests(DnsCase):
 
     def test_pipeline(self) -> None:
         """
-        Three hundred queries at once are all answered: by dnsmasq too, who closes after each
+        250 queries at once are all answered: by dnsmasq too, who closes after each
         hundred, and also to a client that half-closes, which BIND would forget.
         """
         for server in (SERVER, UNBOUND, DNSMASQ):
