@@ -182,6 +182,7 @@ class FakeSession(Asked):
         for flushed in flushing if self.verdict is None else ():
             flushed.callback(None)
             flushed.addErrback(self._failed)
+        self._settle()
         self._raise_bug()
 
     def advance(self, seconds: float) -> None:

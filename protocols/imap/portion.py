@@ -140,14 +140,19 @@ class Portion:
 
     async def _cut(self, message: bytes) -> None:
         """What the client has asked for, out of what has been judged."""
+        large = len(message) > BLOCK  # and much may be asked for: it is cut as the client takes it
         for each in self._wanted:
-            if len(message) > BLOCK:  # and there may be many of these
+            if large:
                 await self._session.give_way(SERVER)
             found = cut(message, each)
             if found is None:
                 self._row.put(each.written(), _NIL)
             else:
                 self._row.literal(each.written(), found)
+            if large:
+                self._row.flush()
+                self._dialogue.inside = True
+                await self._session.flushed(CLIENT)
 
     async def _refuse(self, refused: Refusal, email: dict[str, Any] | None = None) -> None:
         """Say why, in the place of what is refused."""

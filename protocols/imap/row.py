@@ -7,18 +7,13 @@ from protocols.imap.value import Mark
 
 
 class Row:
-    """
-    Items, one after the other.
-
-    @ivar begun: the client has got a part of it.
-    """
+    """Items, one after the other."""
 
     def __init__(self, session: ISession, number: int) -> None:
         self._session = session
         self.number = number
         self._text: list[bytes] = []
         self._empty = True
-        self.begun = False
 
     def put(self, name: bytes, value: bytes) -> None:
         """One item, with its value."""
@@ -33,7 +28,7 @@ class Row:
     def begin(self, name: bytes, mark: Mark) -> None:
         """The beginning of one: so many bytes have to follow, by L{send}."""
         self.put(name, mark.written())
-        self._flush()
+        self.flush()
 
     def send(self, data: bytes) -> None:
         """Some of these bytes."""
@@ -43,9 +38,9 @@ class Row:
         """That was all. If it was nothing, the client hears nothing of it."""
         if not self._empty:
             self._text.append(b")\r\n")
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
-        self.begun = True
+    def flush(self) -> None:
+        """The client gets what there is of it so far."""
         text, self._text = self._text, []
         self._session.send(CLIENT, b"".join(text))

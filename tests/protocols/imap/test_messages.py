@@ -218,6 +218,21 @@ class PartsTests(MessageCase):
             b"* 1 FETCH (BINARY.SIZE[1] 5)\r\na ",
         )
 
+    def test_slow_client(self) -> None:
+        """Many parts of a large message: no more wait for the client than it takes."""
+        one = Talk(NO_PROGRAMS).selected()
+        one.client(b"b FETCH 1 (" + b" ".join([b"BODY[1]"] * 50) + b")\r\n")
+        one.session.slow.add(CLIENT)
+        message = b"a: b\r\n\r\n" + b"x" * 998 + 99 * (b"\r\n" + b"x" * 998)
+        heard = one.server(b"* 1 FETCH (BODY[] " + literal(message) + b")\r\nb OK done\r\n")
+        part = literal(message[8:])
+        self.assertEqual(heard, b"* 1 FETCH (BODY[1] " + part)
+        for _ in range(49):
+            one.session.flush(CLIENT)
+            self.assertEqual(one.heard(CLIENT), b" BODY[1] " + part)
+        one.session.flush(CLIENT)
+        self.assertEqual(one.heard(CLIENT), b")\r\nb OK done\r\n")
+
     def test_too_many(self) -> None:
         """A hundred sections at once, and no more."""
         one = Talk(NO_PROGRAMS).selected()
