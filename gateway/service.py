@@ -38,6 +38,7 @@ from gateway.control.done import Done
 from gateway.control.everyone import Others
 from gateway.control.level import Level
 from gateway.control.port import listen
+from gateway.control.questions import Questions
 from gateway.control.running import Register
 from gateway.control.status import RUNNING, STOPPING, Life, keeper
 from gateway.counts import OwnCounts
@@ -127,16 +128,10 @@ class Gateway(Service):
         self._estate = estate
         self._folder = os.getcwd()  # noqa: PTH109
         self._keeper: Keeper | None = None
-        self._metrics = Metrics()
+        self._metrics = self._counters()
         self._audit = Audit(
             policy.audit, reactor.seconds, reactor.callFromThread, self._audit_changed
         )
-        self._metrics.audit_dropped = lambda: self._audit.dropped
-        self._metrics.audit_waiting = lambda: self._audit.waiting
-        self._metrics.divert_installed = lambda: self._heartbeat.installed
-        self._metrics.divert_lost = lambda: self._heartbeat.lost
-        self._metrics.policy_current = lambda: not self._loaded.broken
-        self._metrics.policy = lambda: self._loaded.policy
         self._systemd = Systemd(os.environ)
         self._traffic, register, others = self._made(loaded)
         self._heartbeat = Heartbeat(
@@ -151,19 +146,34 @@ class Gateway(Service):
         self._state = "starting"
         self._level = Level()
         self._began = self._loaded_at = reactor.seconds()
-        self._questions = questions(
-            *(reactor, register, self._metrics, self._audit, self._life),
+        self._questions = self._answers(register, others)
+        self._console = Console(
+            *(reactor, policy.console, self._questions, monotonic),
+            partial(token_urlsafe, SECRET_BYTES),
+        )
+        self._ports: list[Any] = []
+
+    def _counters(self) -> Metrics:
+        """With those that this process answers for."""
+        metrics = Metrics()
+        metrics.audit_dropped = lambda: self._audit.dropped
+        metrics.audit_waiting = lambda: self._audit.waiting
+        metrics.divert_installed = lambda: self._heartbeat.installed
+        metrics.divert_lost = lambda: self._heartbeat.lost
+        metrics.policy_current = lambda: not self._loaded.broken
+        metrics.policy = lambda: self._loaded.policy
+        return metrics
+
+    def _answers(self, register: Register, others: Others | None) -> Questions:
+        """To what can be asked."""
+        return questions(
+            *(self._reactor, register, self._metrics, self._audit, self._life),
             self._traffic.passages,
             others,
             reload=Done(lambda asked, asker: self.reload()),
             upgrade=Done(lambda asked, asker: self.upgrade()),
             log=Done(self._level.change, ("level",)),
         )
-        self._console = Console(
-            *(reactor, policy.console, self._questions, monotonic),
-            partial(token_urlsafe, SECRET_BYTES),
-        )
-        self._ports: list[Any] = []
 
     def _made(self, loaded: Loaded) -> tuple[Traffic | Crew, Register, Others | None]:
         """The traffic of this process, or of several; where its sessions are; who is asked, too."""
@@ -295,6 +305,13 @@ class Gateway(Service):
             )
         self._console.open()
 
+    @inlineCallbacks
+    def _close_ports(self) -> Any:
+        """Nobody can ask any more."""
+        for port in self._ports:
+            yield port.stopListening()
+        yield self._console.stop()
+
     # Reload
 
     def reload(self) -> Deferred[str]:
@@ -373,9 +390,7 @@ class Gateway(Service):
             return
         self._heartbeat.stop()
         self._reloads.stop()
-        for port in self._ports:
-            yield port.stopListening()
-        yield self._console.stop()
+        yield self._close_ports()
         if self._state != RUNNING:  # it was stopped meanwhile
             return
         # from here on nothing is heard any more
@@ -423,9 +438,7 @@ class Gateway(Service):
         self._state = STOPPING
         self._heartbeat.stop()
         self._reloads.stop()
-        for port in self._ports:
-            yield port.stopListening()
-        yield self._console.stop()
+        yield self._close_ports()
         yield self._traffic.drain(self._loaded.policy.limits.stop_seconds)
         try:
             stay = yield self._in_thread(self._kept.stopped)
