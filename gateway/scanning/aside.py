@@ -16,8 +16,11 @@ from gateway.tools import IAside, SpoolFull
 
 MAIL, ABOUT = ".eml", ".json"
 
-LEAST = 4096
-"""Bytes that the smallest file counts for: it has a block, and has to be counted."""
+LEAST = 65536
+"""
+Bytes that the smallest file counts for. All are counted for each mail, by the thread that everybody
+waits for: strangers must not be able to have many there.
+"""
 
 
 @implementer(IAside)

@@ -59,9 +59,9 @@ class AsideTests(SynchronousTestCase):
 
     def test_at_once(self) -> None:
         """Of two that come at once, both don't have what is left."""
-        first, second = self.aside(30_000), self.aside(30_000)
+        first, second = self.aside(4 * LEAST), self.aside(4 * LEAST)
         for one in (first, second):
-            one.put(bytes(20_000))
+            one.put(bytes(2 * LEAST))
         with self.assertRaises(SpoolFull):
             second.keep({})
         second.close()
@@ -69,7 +69,7 @@ class AsideTests(SynchronousTestCase):
         self.assertEqual(self.names(), [".eml", ".json"])
 
     def test_small(self) -> None:
-        """However small they are, there are not more than can be counted for each of them."""
+        """However small they are, there are no more than can be counted for each of them."""
         for _ in range(3):
             self.aside(6 * LEAST).keep({})
         with self.assertRaises(SpoolFull):

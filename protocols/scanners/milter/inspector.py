@@ -49,7 +49,7 @@ class MilterSettings(DaemonSettings):
         precedent="Postfix has its hold queue",
     )
     aside_bytes: int = option(
-        "Bytes of all that is there, 4096 for each file at least; for more, `on_error` decides.",
+        "Bytes of all that is there, 65536 for each file at least; for more, `on_error` decides.",
         1073741824,
         unit="bytes",
         minimum=1,
