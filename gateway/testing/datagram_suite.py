@@ -12,9 +12,7 @@ A conversation's steps are datagrams, whole ones.
 
 from __future__ import annotations
 
-import gc
 import tracemalloc
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -24,6 +22,7 @@ from zope.interface.verify import verifyObject
 from gateway.interfaces import SERVER, IDatagramInspector, Outcome, Verdict
 from gateway.testing.conversation import Conversation, Step
 from gateway.testing.datagrams import FakeDatagrams
+from gateway.testing.garbage import left_by
 from gateway.testing.hostile import hostile
 
 if TYPE_CHECKING:
@@ -97,8 +96,8 @@ class DatagramSuite(_TestCase):
 
     def test_nothing_stays(self) -> None:
         """A session that is over is freed at once, and leaves no circles to a collector."""
-        self._leaves()  # what is made once, and kept, is made now
-        self.assertEqual(self._leaves(), {}, "in circles, after the end")
+        left_by(self._let_go)  # what is made once, and kept, is made now
+        self.assertEqual(left_by(self._let_go), {}, "in circles, after the end")
 
     # How it is done
 
@@ -151,26 +150,13 @@ class DatagramSuite(_TestCase):
             tracemalloc.stop()
             session.over()
 
-    def _leaves(self) -> Counter[str]:
-        """The types of what is left of conversations, if nothing but a collector frees it."""
-        gc.collect()
-        gc.freeze()
-        gc.disable()
-        before = gc.get_debug()
-        try:
-            for sample in self.conversations:
-                for at in range(len(sample.steps) + 1):
-                    session = self._converse(sample, sample.steps[:at])
-                    for each in fields(FakeDatagrams):
-                        setattr(session, each.name, None)
-            gc.set_debug(gc.DEBUG_SAVEALL)
-            gc.collect()
-            return Counter(type(each).__qualname__ for each in gc.garbage)
-        finally:
-            gc.garbage.clear()
-            gc.set_debug(before)
-            gc.enable()
-            gc.unfreeze()
+    def _let_go(self) -> None:
+        """All conversations, each up to every step; nobody knows them any more."""
+        for sample in self.conversations:
+            for at in range(len(sample.steps) + 1):
+                session = self._converse(sample, sample.steps[:at])
+                for each in fields(FakeDatagrams):
+                    setattr(session, each.name, None)
 
 
 def _mixed_up(steps: Sequence[Step]) -> Iterator[list[Step]]:

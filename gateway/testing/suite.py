@@ -10,7 +10,6 @@ InspectorSuite: what every inspector has to pass, yours too.
 
 from __future__ import annotations
 
-import gc
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,6 +21,7 @@ from zope.interface.verify import verifyObject
 
 from gateway.interfaces import CLIENT, SERVER, IInspector, Outcome, Side, Verdict
 from gateway.testing.conversation import END, Conversation, Course, Step, converse
+from gateway.testing.garbage import left_by
 from gateway.testing.hostile import hostile
 from gateway.testing.session import FakeSession
 from gateway.testing.split import bytewise, every_split
@@ -155,23 +155,14 @@ class InspectorSuite(_TestCase):
     # How it is done
 
     def _leaves(self, samples: Iterable[Conversation]) -> Counter[str]:
-        """The types of what is left of conversations, if nothing but a collector frees it."""
-        gc.collect()
-        gc.freeze()
-        gc.disable()
-        before = gc.get_debug()
-        try:
+        """The types of what is left of conversations, whole ones and their beginnings."""
+
+        def talk() -> None:
             for sample in samples:
                 for ending in (sample.steps, *_beginnings(sample.steps)):
                     _let_go(self._converse(sample, ending).session)
-            gc.set_debug(gc.DEBUG_SAVEALL)
-            gc.collect()
-            return Counter(type(each).__qualname__ for each in gc.garbage)
-        finally:
-            gc.garbage.clear()
-            gc.set_debug(before)
-            gc.enable()
-            gc.unfreeze()
+
+        return left_by(talk)
 
     def _converse(
         self,
