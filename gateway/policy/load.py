@@ -92,21 +92,17 @@ class _Loader:
         files = list(self._service_files(paths, resolver))
         services = {service.name: service for _, service, _ in files}
         expectations = list(_expectations(files))
-        naming: list[Entry] = []
-        for file, service, table in files:
-            entries = tuple(_naming(file, service, table))
-            check_named(service, entries, services)
-            naming += entries
+        by_name = set(_named(files, services))
         ranking = self._ranked(services.values(), gateway.divert)
         self.problems += unread(self.directory, self.files.digests, plugin_path)
         self.problems += writable(self.directory, plugin_path)
         warn_of_gateway(entry, gateway, self.interfaces)
         self.problems += no_rule(services.values())
-        for file, service, _ in files:
+        rootless = said is not None and not entry.at("tls", "root").value
+        for file, service, table in files:
             check_through(file, service, gateway.divert)
-            warn_of_service(file, service, {each.value for each in naming}, gateway.limits)
-        if said is not None and not entry.at("tls", "root").value:
-            for file, service, table in files:
+            warn_of_service(file, service, by_name, gateway.limits)
+            if rootless:
                 check_rooted(service.settings, file.at(settings_key(table.inspector)))
         policy = Policy(
             divert=gateway.divert,
@@ -127,10 +123,7 @@ class _Loader:
             files=self.files.digests,
             warnings=self._warnings(ranking, services, expectations),
         )
-        check_divert(entry.at("divert"), policy)
-        check_marks(entry, policy)
-        check_console(entry.at("console"), policy.console)
-        check_workers(entry.at("workers"), policy)
+        check_gateway(entry, policy)
         self._stop_if_wrong()
         for expectation in expectations:
             expectation.check(policy)
@@ -222,6 +215,16 @@ def _expectations(files: Iterable[tuple[Entry, Service, ServiceFile]]) -> Iterat
                 yield found
 
 
+def _named(
+    files: Iterable[tuple[Entry, Service, ServiceFile]], services: Mapping[str, Service]
+) -> Iterator[str]:
+    """The services that settings of others name; such as can't be meant are said to the files."""
+    for file, service, table in files:
+        entries = tuple(_naming(file, service, table))
+        check_named(service, entries, services)
+        yield from (each.value for each in entries)
+
+
 def _naming(entry: Entry, service: Service, table: ServiceFile) -> Iterable[Entry]:
     """What in a service's settings names another service."""
     kind = None if service.maker is None else service.maker.settings()
@@ -236,6 +239,14 @@ def _check_name(what: str, name: str, entry: Entry) -> None:
         )
     if what == "service" and name == NO_SERVICE:
         entry.complain(f'no service may be called "{name}": [[expect]] means "no rule" by it')
+
+
+def check_gateway(entry: Entry, policy: Policy) -> None:
+    """What does not go together is said to C{entry}: all of gateway.toml."""
+    check_divert(entry.at("divert"), policy)
+    check_marks(entry, policy)
+    check_console(entry.at("console"), policy.console)
+    check_workers(entry.at("workers"), policy)
 
 
 def check_divert(entry: Entry, policy: Policy) -> None:
