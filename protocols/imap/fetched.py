@@ -144,7 +144,10 @@ class Fetched:
         self._check(item.key)
         if mark.binary and item.family != "BINARY":
             raise Malformed("a literal with NULs")
-        await self._portion(item).run(Literal(read, mark, self._dialogue.for_server), mark)
+        dialogue = self._dialogue
+        literal = Literal(read, mark, dialogue.for_server, dialogue.for_nobody)
+        await self._portion(item).run(literal, mark)
+        dialogue.for_server()
 
     async def _small(self, item: Item, data: bytes) -> None:
         """One that is a string."""
@@ -153,7 +156,9 @@ class Fetched:
             return
         read, mark = Reader(SERVER), Mark(len(data))
         read.feed(data)
-        await self._portion(item).run(Literal(read, mark, self._dialogue.for_nobody), mark)
+        nobody = self._dialogue.for_nobody
+        await self._portion(item).run(Literal(read, mark, nobody, nobody), mark)
+        self._dialogue.for_server()
 
     def _portion(self, item: Item) -> Portion:
         return Portion(self._dialogue, self._exchange, self._row, item, self._clients(item))

@@ -115,6 +115,7 @@ class Hearing:
     async def rest(self) -> bytes:
         """The text behind a literal."""
         self.mark = None
+        self._dialogue.for_client()
         line = await self._read.line(max(self._left, 0))
         self._left -= len(line)
         return line
@@ -122,7 +123,7 @@ class Hearing:
     def literal(self, mark: Mark) -> Literal:
         """The announced one, to be read as it comes."""
         self.mark = None
-        return Literal(self._read, mark, self._dialogue.for_client)
+        return Literal(self._read, mark, self._dialogue.for_client, self._dialogue.for_nobody)
 
     async def drain(self) -> None:
         """
@@ -132,5 +133,6 @@ class Hearing:
         """
         while self.mark is not None and self.mark.plus:
             await self.literal(self.mark).skip()
+            self._dialogue.for_client()
             _, self.mark = marked(await self._read.line(self._settings.command_bytes))
         self.mark = None

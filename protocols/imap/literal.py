@@ -20,14 +20,18 @@ class Literal:
     One that was announced.
 
     @param waits: told before each piece that somebody is waited for.
+    @param rests: told when it is there, so that nobody is.
     @ivar size: in bytes.
     @ivar left: of these, that have not been read.
     """
 
-    def __init__(self, read: Reader, mark: Mark, waits: Callable[[], None]) -> None:
+    def __init__(
+        self, read: Reader, mark: Mark, waits: Callable[[], None], rests: Callable[[], None]
+    ) -> None:
         self.size = self.left = mark.size
         self._read = read
         self._waits = waits
+        self._rests = rests
 
     @property
     def came(self) -> int:
@@ -40,6 +44,7 @@ class Literal:
             return b""
         self._waits()
         piece = await self._read.some(min(self.left, most, BLOCK))
+        self._rests()
         self.left -= len(piece)
         return piece
 

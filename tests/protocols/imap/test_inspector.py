@@ -488,6 +488,7 @@ class OrderTests(SynchronousTestCase):
             (ImapSettings(), (b"a NOOP\r\n",), 310, "reply_seconds"),
             (ImapSettings(), (b"a IDLE\r\n",), 310, "reply_seconds"),
             (ImapSettings(), (b"a IDLE\r\n", b""), 1900, "command_seconds"),
+            (ImapSettings(), (b"a NO {1+}\r\nx",), 1900, "command_seconds"),
         ):
             one = Talk(settings).greeted() if not steps else Talk(settings).logged_in()
             for step in steps:

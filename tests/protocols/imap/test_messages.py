@@ -367,6 +367,24 @@ class StackedTests(MessageCase):
         self.assertEqual(one.session.records_of("imap")[-2]["denied_by"], "stack")
         one.ask(b"c NOOP", b"c OK")
 
+    def test_time(self) -> None:
+        """It may take longer than a server may be silent."""
+        one, body = self.fetching()
+        one.session.advance(310)
+        body.sink.received(MAIL)
+        body.sink.ended()
+        self.assertEqual(self.content(one.heard(CLIENT)), MAIL)
+
+    def test_silence(self) -> None:
+        """But a server may not be silent within a message, nor behind it."""
+        for said in (b"{4}\r\na:", b"{4}\r\na: b", b"{4}\r\na: b)\r\n", b'"a: b")\r\n'):
+            for settings in (ImapSettings(), NO_PROGRAMS):
+                one = Talk(settings).selected()
+                one.client(b"b FETCH 1 BODY[]\r\n")
+                one.server(b"* 1 FETCH (BODY[] " + said)
+                one.session.advance(310)
+                self.assertIn("reply_seconds", one.reason, said)
+
     def test_not_now(self) -> None:
         """One that nobody can examine now is an error, whatever is wanted of bad ones."""
         one, body = self.fetching()
