@@ -48,19 +48,21 @@ class Pulse:
         self._steps: deque[dict[str, Any]] = deque(maxlen=MOST)
         self._last: Status | None = None
         self._count = 0
-        self._beats: Any = LoopingCall(self._beat)
-        self._beats.clock = clock
+        self._beats: Any = None
 
     def start(self) -> None:
         """Begin to look."""
         self._count = 0
-        beats = self._beats.start(SECONDS)
-        beats.addErrback(lambda failure: log.failure("the console's pulse has stopped", failure))
+        self._beats = LoopingCall(self._beat)  # the former one may still wait for an answer
+        self._beats.clock = self._clock
+        over: Deferred[Any] = self._beats.start(SECONDS)
+        over.addErrback(lambda failure: log.failure("the console's pulse has stopped", failure))
 
     def stop(self) -> None:
         """Look no more, and tell all pages so."""
-        if self._beats.running:
-            self._beats.stop()
+        beats, self._beats = self._beats, None
+        if beats is not None and beats.running:
+            beats.stop()
         for stream in tuple(self._streams):
             stream.end()
 
@@ -91,8 +93,7 @@ class Pulse:
         self._last = status
         if step:
             self._steps.append(figures(status))
-        for stream in tuple(self._streams):
-            stream.say("now", status)
+        self._say("now", as_json(status))
 
     def _say(self, event: str, line: bytes) -> None:
         for stream in tuple(self._streams):

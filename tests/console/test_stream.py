@@ -6,9 +6,10 @@ import json
 from typing import Any
 
 from attrs import evolve
-from twisted.internet.defer import fail
+from twisted.internet.defer import Deferred, fail
 
 from gateway.console.stream import PATIENCE_SECONDS
+from gateway.control.question import Answer
 from tests.console.case import HOST, SETTINGS, Connection, ConsoleCase
 
 BEARER = "Authorization: Bearer screen's"
@@ -213,6 +214,24 @@ class ListenTests(ConsoleCase):
         self.console.prepare(evolve(SETTINGS, listen="127.0.0.1:9182"))
         self.console.abandon()
         self.assertEqual(list(self.reactor.listening), [9181])
+
+    def test_begins_while_it_looks(self) -> None:
+        """An answer that comes when the console has ended and begun again begins nothing twice."""
+        answers: list[Deferred[Answer]] = []
+        answer = self.status._answer
+        self.status._answer = lambda: answers.append(Deferred()) or answers[-1]
+        self.reactor.pump([2] * 5)
+        self.assertEqual(len(answers), 1)
+        self.adopt(listen="")
+        self.adopt()
+        self.status._answer = answer
+        for each in answers:
+            each.callback(answer())
+        self.status.asked.clear()
+        self.reactor.pump([2] * 10)
+        self.assertEqual(len(self.status.asked), 2)
+        self.console.stop()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_ends_and_begins(self) -> None:
         """Without a console nobody looks at the gateway; then somebody does again."""
