@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,27 @@ class PortCase(TestCase):
         )
         self.addCleanup(port.stopListening)
         return port
+
+    def simulated(self, **settings: Any) -> Conversations:
+        """What answers at the socket, without one, and with a clock of its own."""
+        self.clock = Clock()
+        return Conversations(
+            *(self.questions, self.clock, ControlSettings(**settings)),  # type: ignore[arg-type]
+            *(Access(own=1), lambda called: succeed(called())),
+        )
+
+    def talks(self, factory: Conversations) -> Callable[[bytes], list[Any]]:
+        """A connection there: what says something, and gives what is answered at once."""
+        transport, conversation = Handle(), factory.buildProtocol(None)
+        conversation.makeConnection(transport)
+
+        def say(said: bytes) -> list[Any]:
+            conversation.dataReceived(said)
+            lines = transport.value().splitlines()
+            transport.clear()
+            return [json.loads(line) for line in lines]
+
+        return say
 
     def connect(self) -> socket.socket:
         ours = socket.socket(socket.AF_UNIX)
@@ -178,21 +200,8 @@ class PortTests(PortCase):
         """Readers who come all at once, and are still being told so, keep no operator out."""
         peers = iter([Peer(1000, frozenset())] * 50 + [Peer(0, frozenset())])
         self.patch(port, "peer_of", lambda _: next(peers))
-        settings = ControlSettings(conversations=2)
-        factory = Conversations(
-            self.questions,  # type: ignore[arg-type]
-            Clock(),
-            settings,
-            Access(own=1),
-            lambda called: succeed(called()),
-        )
-        said = []
-        for _ in range(51):
-            transport = Handle()
-            conversation = factory.buildProtocol(None)
-            conversation.makeConnection(transport)
-            conversation.dataReceived(b'{"ask":"x"}\n')
-            said.append(json.loads(transport.value().splitlines()[0]))
+        factory = self.simulated(conversations=2)
+        said = [self.talks(factory)(b'{"ask":"x"}\n')[0] for _ in range(51)]
         self.assertEqual(
             [number for number, each in enumerate(said) if "asked" in each], [0, 1, 50]
         )
@@ -219,29 +228,19 @@ class PortTests(PortCase):
 
     def test_rest(self) -> None:
         """Who asks again and again has to wait when answers have cost too much; others have not."""
-
-        async def talk() -> None:
-            self.listen()
-            self.questions.rest = 0.5
-            first, second = self.connect(), self.connect()
-            order = []
-            again = b'{"ask":"sessions","number":%d}\n'
-            page = b'{"ask":"sessions","after":5,"number":0}\n'
-            first.sendall(again % 1)
-            (answer,) = await deferToThread(_lines, first, 1)
-            order.append(answer["number"])
-            first.sendall(page + b'{"ask":"status","number":2}\n')
-            order += [each["number"] for each in await deferToThread(_lines, first, 2)]
-            first.sendall(again % 4)
-            late = deferToThread(_lines, first, 1)
-            late.addCallback(lambda answers: order.append(answers[0]["number"]))
-            second.sendall(again % 3)
-            (answer,) = await deferToThread(_lines, second, 1)
-            order.append(answer["number"])
-            await late
-            self.assertEqual(order, [1, 0, 2, 3, 4])
-
-        return ensureDeferred(talk())
+        self.questions.rest = 5.0
+        self.patch(port, "peer_of", lambda _: Peer(0, frozenset()))
+        factory = self.simulated()
+        first, second = self.talks(factory), self.talks(factory)
+        again, page = b'{"ask":"sessions"}\n', b'{"ask":"sessions","after":5}\n'
+        for asked in (again, page, b'{"ask":"status"}\n'):
+            self.assertEqual(len(first(asked)), 1, asked)
+        self.assertEqual(first(again), [])
+        self.assertEqual(len(second(again)), 1)
+        self.clock.advance(4.9)
+        self.assertEqual(first(b""), [])
+        self.clock.advance(0.2)
+        self.assertEqual(len(first(b"")), 1)
 
     def test_mode(self) -> None:
         """Root, or the gateway's own user, and its group may open it, and nobody else."""
