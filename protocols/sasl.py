@@ -77,9 +77,9 @@ def _bearer(said: str) -> list[str]:
 
 
 def _bearer_of_old(said: str) -> list[str]:
-    """XOAUTH2, which has no RFC: fields with a control character between."""
-    fields = dict(each.split("=", 1) for each in said.split("\1") if each)
-    return [fields["user"]] if "user" in fields else []
+    """XOAUTH2, which has no RFC: fields with a control character between; any may be the one."""
+    fields = [each.split("=", 1) for each in said.split("\1") if each]
+    return [value for name, value in fields if name.lower() == "user"]
 
 
 def _itself(said: str) -> list[str]:

@@ -36,6 +36,7 @@ class SaslTests(SynchronousTestCase):
             ("OAUTHBEARER", "n,a=joe@a.example,\1auth=Bearer x\1\1", ("joe@a.example",)),
             ("OAUTHBEARER", "n,,\1auth=Bearer x\1\1", ()),
             ("XOAUTH2", "user=joe\1auth=Bearer x\1\1", ("joe",)),
+            ("XOAUTH2", "user=root\1auth=Bearer x\1User=joe\1\1", ("root", "joe")),
             ("EXTERNAL", "joe", ("joe",)),
             ("ANONYMOUS", "whoever", ("anonymous",)),
         ):
