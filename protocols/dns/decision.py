@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from dns.rdatatype import RdataType
+
 from protocols.dns.kinds import opcode_text
 from protocols.dns.record import class_text, kind_text
 from protocols.dns.rule import Asked, Rule
@@ -11,6 +13,8 @@ from protocols.dns.settings import DnsSettings
 
 ALLOW = "allow"
 NOT_IMPLEMENTED = "not-implemented"
+
+_ADDRESSES = frozenset({RdataType.A, RdataType.AAAA})
 
 
 class Decision(NamedTuple):
@@ -51,7 +55,18 @@ def _missing(settings: DnsSettings, asked: Asked, rule: Rule | None) -> Decision
     if rule and rule.type:
         return None
     if asked.kind not in settings.types:
-        return Decision("refused", "types", f"the type {kind_text(asked.kind)}")
+        return _without(asked.kind, "types")
     if asked.kind in settings.refused_types:
-        return Decision("refused", "refused_types", f"the type {kind_text(asked.kind)}")
+        return _without(asked.kind, "refused_types")
     return None
+
+
+def _without(kind: int, by: str) -> Decision:
+    """
+    What is done with a query of a type that may not be asked for.
+
+    musl's resolver asks for A and AAAA at once, and takes one that is refused for a failure of
+    both; that there is no record of this type is understood by all.
+    """
+    action = "nodata" if kind in _ADDRESSES else "refused"
+    return Decision(action, by, f"the type {kind_text(kind)}")

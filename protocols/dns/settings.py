@@ -143,7 +143,10 @@ class DnsSettings:
         (),
     )
     types: Choice = option(
-        'Types that may be asked for; "*" is all.', read_kinds(frozenset({EVERY})), read=read_kinds
+        'Types that may be asked for; "*" is all. A and AAAA are answered "nodata" where they may '
+        'not be, all others "refused".',
+        read_kinds(frozenset({EVERY})),
+        read=read_kinds,
     )
     refused_types: Choice = option(
         "Types that may not be, whatever `types` says, unless a rule allows them by name: zone "

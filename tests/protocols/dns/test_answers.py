@@ -11,12 +11,16 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import CLIENT
 from gateway.testing import FakeDatagrams
+from protocols.dns.kinds import read_kinds
 from protocols.dns.record import parsed
 from protocols.dns.settings import Rebinding
 from protocols.hosts import read_hosts
 from tests.protocols.dns.speak import NAME, answer, exchanged, heard, query, session, told, wire
 
 A = f"{NAME} 300 IN A 198.51.100.7"
+
+
+ONLY_A = read_kinds(frozenset({"AAAA", "MX"}))
 
 
 def got(*records: str, kind: str = "A", name: str = NAME, **settings: object) -> FakeDatagrams:
@@ -60,6 +64,17 @@ class RebindingTests(SynchronousTestCase):
         for kind in ("A6", "AMTRELAY", "APL", "IPSECKEY", "L32", "L64", "WKS"):
             asked = session().says(CLIENT, wire(query(kind=kind)))
             self.assertEqual(told(asked), [("denied", "refused_types")], kind)
+
+    def test_addresses_not_allowed(self) -> None:
+        """
+        A client of A alone is told that there is no AAAA, not that AAAA is refused: musl takes a
+        refused one for a failure of both. Other types are refused.
+        """
+        for settings in ({"types": read_kinds(frozenset({"A"}))}, {"refused_types": ONLY_A}):
+            for kind, rcode in (("AAAA", dns.rcode.NOERROR), ("MX", dns.rcode.REFUSED)):
+                asked = session(**settings).says(CLIENT, wire(query(kind=kind)))
+                self.assertEqual(heard(asked).rcode(), rcode, kind)
+                self.assertEqual(told(asked), [("denied", next(iter(settings)))], kind)
 
     def test_behind_a_chain(self) -> None:
         """It is the name that was asked for that counts, not the one at the end."""
