@@ -4,15 +4,18 @@ Policy routing: packets that carry the divert mark are for this host.
 For each address family there is one route in a table of its own, C{local default dev lo},
 and three policy routing rules::
 
+    1000:  fwmark 0x5/0x5 iif lo lookup 100
     1000:  fwmark 0x1/0x1 iif lo goto 1001
     1000:  fwmark 0x1/0x1 lookup 100
     1001:  fwmark 0x1/0x1 nop
 
-The second is what it is all about. The first keeps it from look-ups of the route I{back}, which the
+The third is what it is all about. The second keeps it from look-ups of the route I{back}, which the
 kernel makes as if from C{lo}: with the mark in hand (C{src_valid_mark}, C{rpfilter --validmark},
 firewalld's and NixOS' C{fib saddr . mark . iif}) they would be told that every client
 is this host itself, and the packet would be dropped. They go on with the rules that
-follow, those of the host, whatever tables it has. The third is where they go on.
+follow, those of the host, whatever tables it has. The last is where they go on. The first is
+for what this host itself says about the gateway's own packets
+(L{gateway.kernel.filter.own_errors}): that leaves this host as if from C{lo}, and is to come back.
 
 They are in front of whatever others have. What is added later without a priority (wg-quick's) the
 kernel puts before the first that is not 0, so before ours: that is found out (L{installed}), and
@@ -125,8 +128,15 @@ def _is_flag(rule: Lookup) -> bool:
 
 def _belongs(rule: Lookup, flag: Lookup) -> bool:
     """Whether the gateway that put up C{flag} has made C{rule}."""
-    same = (rule.mark, rule.mask, rule.protocol) == (flag.mark, flag.mask, KERNEL)
-    return same and not rule.inverted and not rule.narrow
+    signed = rule.protocol == KERNEL and not rule.inverted and not rule.narrow
+    same = (rule.mark, rule.mask) == (flag.mark, flag.mask)
+    return signed and (same or _returns(rule, flag))
+
+
+def _returns(rule: Lookup, flag: Lookup) -> bool:
+    """Whether it is for what comes back: C{flag}'s bits, which no other gateway has, and more."""
+    bits = rule.mark & flag.mask, rule.mask & flag.mask
+    return rule.incoming == "lo" and rule.does is Does.LOOK_UP and bits == (flag.mark, flag.mask)
 
 
 def _claims(flag: Lookup) -> set[str]:
@@ -164,6 +174,7 @@ def _at(divert: Divert, first: int) -> tuple[Lookup, ...]:
     """Our rules, in their order, from the priority C{first} on."""
     mark = divert.mark
     return (
+        Lookup(first, Does.LOOK_UP, divert.table, *divert.returning_mark, incoming="lo"),
         Lookup(first, Does.GO_TO, first + 1, *mark, incoming="lo"),
         Lookup(first, Does.LOOK_UP, divert.table, *mark),
         Lookup(first + 1, Does.NOTHING, 0, *mark),

@@ -164,6 +164,15 @@ class Divert:
     )
 
     @property
+    def returning_mark(self) -> Mark:
+        """
+        Of what this host says about the gateway's own packets: for the gateway, and seen by it as
+        its own. Nothing else has both.
+        """
+        one, other = self.mark, self.upstream_mark
+        return Mark(one.value | other.value, one.mask | other.mask)
+
+    @property
     def stays(self) -> bool:
         """Whether the rules stay after a clean stop."""
         return (self.when_stopped or self.when_down) is WhenDown.BLOCK

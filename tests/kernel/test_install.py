@@ -161,7 +161,7 @@ class NftablesTests(HostCase):
         )
         self.assertEqual(said.split(), ["missing", "installed"])
         rules = self.host.run("ip rule")
-        self.assertLess(rules.index("goto"), rules.index("lookup 100"))
+        self.assertLess(rules.index("goto"), rules.index("0x1/0x1 lookup 100"))
 
     def test_other_backend_left_over(self) -> None:
         """After a change from iptables to nftables, nothing is left of iptables' rules."""

@@ -1,7 +1,7 @@
 """
 The ruleset as an nft script: one table, replaced in one transaction.
 
-Five chains hang on hooks:
+Six chains hang on hooks:
 
   - C{arrive} (prerouting, raw) takes packets whose socket is ours, then decides about all
     others. At raw priority, for the connection tracking zone must be chosen before connection
@@ -17,7 +17,9 @@ Five chains hang on hooks:
     server leg that was masqueraded are addressed to this host before;
   - C{astray} (forward) drops what has the divert mark. It is there if somebody took the policy
     route away;
-  - C{leave} (output, raw) puts what goes to clients into the client legs' zone.
+  - C{leave} (output, raw) puts what goes to clients into the client legs' zone;
+  - C{told} (output, after connection tracking) brings errors about the gateway's own
+    first packets back to it (L{gateway.kernel.filter.own_errors}).
 
 Which packets have a socket (see kernel.md rows 3, 7, 23): C{socket wildcard} and
 C{socket mark} know full sockets only; on request and TIME_WAIT sockets they end the rule,
@@ -45,7 +47,7 @@ from collections.abc import Iterable, Iterator
 
 from attrs import evolve
 
-from gateway.kernel.filter import through
+from gateway.kernel.filter import own_errors, through
 from gateway.kernel.filter.nodes import Nodes
 from gateway.kernel.filter.ruleset import Deny, Inspect, Ruleset, Verdict
 from gateway.kernel.filter.words import has, names, put
@@ -122,6 +124,7 @@ class _Table:
         self._write_deliver()
         if self._zone:
             self._write_tracked()
+            self._chains.update(own_errors.chains(ruleset.divert))
         if ruleset.through:
             self._chains.update(through.chains(ruleset, queues))
         self._nodes.write()
@@ -133,6 +136,8 @@ class _Table:
 
     def _text(self) -> Iterator[str]:
         """All sets, then all chains."""
+        if self._zone:
+            yield from own_errors.sets()
         if self._ruleset.through:
             yield from through.sets(self._ruleset)
         yield from self._nodes.sets
