@@ -37,7 +37,7 @@ from gateway.console.console import Console
 from gateway.control.done import Done
 from gateway.control.everyone import Others
 from gateway.control.level import Level
-from gateway.control.port import listen
+from gateway.control.port import ControlPort
 from gateway.control.questions import Questions
 from gateway.control.running import Register
 from gateway.control.status import RUNNING, STOPPING, Life, keeper
@@ -50,7 +50,7 @@ from gateway.life.controlling import questions
 from gateway.life.dying import die_with_the_reactor
 from gateway.life.fixed import check_fixed
 from gateway.life.heartbeat import Heartbeat
-from gateway.life.loaded import Loaded, begin_with, load
+from gateway.life.loaded import Loaded, begin_with, count_of, load
 from gateway.life.options import Options, Places, owner, places
 from gateway.life.reloads import Reloads
 from gateway.life.signals import take_signals
@@ -64,9 +64,10 @@ from gateway.observe.metrics import Metrics
 from gateway.observe.twistd import observer
 from gateway.policy.policy import Policy
 from gateway.policy.problem import PolicyError
+from gateway.port import MovablePort
 from gateway.systemd import Systemd
 from gateway.tls.signing import SignerError
-from gateway.workers.crew import Crew, count_of
+from gateway.workers.crew import Crew
 from gateway.workers.estate import VARIABLE, Estate, left, take, taken, write
 from gateway.workers.traffic import Traffic, collect_seldom
 
@@ -151,7 +152,22 @@ class Gateway(Service):
             *(reactor, policy.console, self._questions, monotonic),
             partial(token_urlsafe, SECRET_BYTES),
         )
-        self._ports: list[Any] = []
+        self._endpoint = MovablePort(
+            *(reactor, "metrics.listen", endpoint_site(self._text, reactor)),
+            policy.metrics.listen,
+        )
+        self._control = self._control_port()
+
+    def _control_port(self) -> ControlPort | None:
+        if self._places.control is None:
+            return None
+        return ControlPort(
+            *(self._reactor, self._places.control, self._loaded.policy.control, self._owner),
+            *(self._questions, self._in_thread),
+        )
+
+    def _text(self) -> Deferred[bytes]:
+        return self._traffic.text()
 
     def _counters(self) -> Metrics:
         """With those that this process answers for."""
@@ -211,7 +227,7 @@ class Gateway(Service):
             else:
                 self._inherit(self._estate)
             self._audit.open(self._owner)
-            self._open_ports(policy)
+            self._open_ports()
         except (KernelError, AuditError, SignerError, OSError) as error:
             self._abandon(error)
         capabilities.keep_through_setuid()
@@ -290,26 +306,19 @@ class Gateway(Service):
             keeper(seen.restarts, seen.restored, seen.trouble, seen.lost),
         )
 
-    def _open_ports(self, policy: Policy) -> None:
+    def _open_ports(self) -> None:
         """For those who ask about the gateway: Prometheus, the operator."""
-        if policy.metrics.listen:
-            host, _, port = policy.metrics.listen.rpartition(":")
-            site = endpoint_site(self._traffic.text, self._reactor)
-            self._ports.append(self._reactor.listenTCP(int(port), site, interface=host.strip("[]")))
-        if self._places.control is not None:
-            self._ports.append(
-                listen(
-                    *(self._reactor, self._places.control, policy.control),
-                    *(self._owner, self._questions, self._in_thread),
-                )
-            )
+        self._endpoint.open()
+        if self._control is not None:
+            self._control.open()
         self._console.open()
 
     @inlineCallbacks
     def _close_ports(self) -> Any:
         """Nobody can ask any more."""
-        for port in self._ports:
-            yield port.stopListening()
+        yield self._endpoint.stop()
+        if self._control is not None:
+            yield self._control.stop()
         yield self._console.stop()
 
     # Reload
@@ -339,14 +348,14 @@ class Gateway(Service):
         anew, self._anew = self._anew, False
         try:
             loaded = yield self._in_thread(load, self._places.directory)
-            check_fixed(former.policy, loaded.policy)
+            yield self._in_thread(check_fixed, former.policy, loaded.policy, self._places.directory)
             self._check_stays()
-            self._console.prepare(loaded.policy.console)
+            yield self._prepare(loaded.policy)
             yield self._traffic.prepare(loaded, anew)
             self._check_stays()
             yield self._in_thread(self._kept.install, loaded.fingerprint)
             self._check_stays()
-        except (PolicyError, KernelError, OSError) as error:
+        except (PolicyError, KernelError, AuditError, OSError) as error:
             log.error("not reloaded, the former policy is still in force:\n{error}", error=error)
             problem = str(error)
         except Exception as error:
@@ -356,7 +365,7 @@ class Gateway(Service):
         else:
             self._loaded = loaded
             yield self._traffic.switch(loaded)
-            self._console.adopt(loaded.policy.console)
+            self._adopt(loaded.policy)
             self._begun("upgraded" if anew else "reloaded")
             if anew:
                 # after the answer to who has asked
@@ -364,10 +373,40 @@ class Gateway(Service):
             return ""
         self._loaded = former._replace(broken=problem)
         self._traffic.abandon()
-        self._console.abandon()
+        self._abandon_prepared()
         if self._state != STOPPING:
             self._systemd.ready(self._status)
         return problem
+
+    @inlineCallbacks
+    def _prepare(self, policy: Policy) -> Any:
+        """
+        Open what another policy wants beside the traffic, and give up nothing yet.
+
+        @raise OSError: something can't be had.
+        @raise AuditError: the audit file can't.
+        """
+        yield self._in_thread(self._audit.prepare, policy.audit)
+        self._endpoint.prepare(policy.metrics.listen)
+        if self._control is not None:
+            self._control.prepare(policy.control)
+        self._console.prepare(policy.console)
+
+    def _adopt(self, policy: Policy) -> None:
+        """It is in force: give up what only the former one wanted."""
+        self._audit.adopt(policy.audit)
+        self._endpoint.adopt()
+        if self._control is not None:
+            self._control.adopt(policy.control)
+        self._console.adopt(policy.console)
+
+    def _abandon_prepared(self) -> None:
+        """It does not come into force."""
+        self._audit.abandon()
+        self._endpoint.abandon()
+        if self._control is not None:
+            self._control.abandon()
+        self._console.abandon()
 
     def _check_stays(self) -> None:
         """

@@ -139,7 +139,9 @@ MAY_IMPORT = {
         "gateway.observe",
         "gateway.control",
     ),
+    "gateway.port": ("gateway.policy.notation",),
     "gateway.console": (
+        "gateway.port",
         "gateway.control.following",
         "gateway.control.question",
         "gateway.observe.log",

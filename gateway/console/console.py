@@ -15,7 +15,7 @@ from gateway.console.site import Bounds, ConsoleSite
 from gateway.control.following import MOST_AND_OWN, Following
 from gateway.control.question import Asker
 from gateway.policy.console import ConsoleSettings
-from gateway.policy.notation import read_address
+from gateway.port import MovablePort
 
 ITSELF = Asker("the console")
 
@@ -49,8 +49,7 @@ class Console:
         self._site = ConsoleSite(reactor, _bounds(settings), self._desk.answer)
         self._entrance = Entrance(self._site, settings)
         self._following: Following | None = None
-        self._port: Any = None
-        self._coming: Any = None
+        self._port = MovablePort(reactor, "console.listen", self._entrance, settings.listen)
 
     def open(self) -> None:
         """
@@ -58,11 +57,11 @@ class Console:
 
         @raise OSError: the place is taken.
         """
-        self._port = self._listen(self._settings)
+        self._port.open()
 
     def start(self) -> None:
         """Begin to look at the gateway."""
-        if self._port is not None and self._following is None:
+        if self._port.is_open and self._following is None:
             self._following = self._questions.follow({"denied": True}, self._refused, MOST_AND_OWN)
             self._pulse.start()
 
@@ -72,54 +71,38 @@ class Console:
 
         @raise OSError: the place where it has us listen is taken. Nothing has changed.
         """
-        if settings.listen != self._settings.listen:
-            self._coming = self._listen(settings)
+        self._port.prepare(settings.listen)
 
     def abandon(self) -> None:
         """It does not come."""
-        if self._coming is not None:
-            self._coming.stopListening()
-            self._coming = None
+        self._port.abandon()
 
     def adopt(self, settings: ConsoleSettings) -> None:
         """It is in force now."""
-        former, port = self._port, self._port
-        if settings.listen != self._settings.listen:
-            port, self._coming = self._coming, None
-        self._port = port
         encrypted = settings.certificate is not None
-        moved = former is not port or encrypted is not (self._settings.certificate is not None)
+        turned = encrypted is not (self._settings.certificate is not None)
         self._settings = settings
         self._door.adopt(settings)
         self._site.bounds = _bounds(settings)
         self._entrance.renew(settings)
-        if former is not None and former is not port:
-            former.stopListening()
-        if moved:
+        if self._port.adopt() or turned:
             self._site.stop()
-        if port is None:
-            self._rest()
-        else:
+        if self._port.is_open:
             self.start()
+        else:
+            self._rest()
 
     def stop(self) -> Any:
         """Listen no more. Fires when that is so."""
         self._rest()
-        port, self._port = self._port, None
         self._site.stop()
-        return None if port is None else port.stopListening()
+        return self._port.stop()
 
     def _rest(self) -> None:
         self._pulse.stop()
         if self._following is not None:
             self._following.stop()
             self._following = None
-
-    def _listen(self, settings: ConsoleSettings) -> Any:
-        if not settings.listen:
-            return None
-        host, number = read_address(settings.listen)
-        return self._reactor.listenTCP(number, self._entrance, interface=host)
 
 
 def _bounds(settings: ConsoleSettings) -> Bounds:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IDelayedCall,
@@ -36,8 +37,8 @@ COSTLY = "sessions"
 MOST_REST = 30.0
 """Seconds that who asks that again and again has to wait for an answer, at most."""
 
-Identify = Callable[[Any], Deferred[Asker]]
-"""Tells who is at the other end of a transport."""
+Identify = Callable[["Conversation", Any], Deferred[Asker]]
+"""Tells who is at the other end of a conversation's transport."""
 
 
 @implementer(IHalfCloseableProtocol)
@@ -46,7 +47,7 @@ class Conversation(LineReceiver):
     One connection.
 
     @param identify: tells who is there.
-    @param over: called when it is.
+    @param over: told when it is.
     """
 
     delimiter = b"\n"
@@ -58,7 +59,7 @@ class Conversation(LineReceiver):
         clock: IReactorTime,
         idle_seconds: float,
         identify: Identify,
-        over: Callable[[], object],
+        over: Callable[[Conversation], object],
     ) -> None:
         self._questions = questions
         self._clock = clock
@@ -83,7 +84,7 @@ class Conversation(LineReceiver):
         """Who is it?"""
         self._transport.registerProducer(_Room(self), True)
         self.pauseProducing()  # type: ignore[no-untyped-call]
-        self._identify(self.transport).addCallbacks(self._identified, self._unknown)
+        self._identify(self, self.transport).addCallbacks(self._identified, self._unknown)
 
     def _identified(self, asker: Asker) -> None:
         self._asker = asker
@@ -110,7 +111,11 @@ class Conversation(LineReceiver):
         if self._resting is not None and self._resting.active():
             self._resting.cancel()
         self._follow_no_more()
-        self._over()
+        self._over(self)
+
+    def may_change(self, may: bool) -> None:
+        """Whether this one may do more than look, from now on."""
+        self._asker = evolve(self._asker, may_change=may)
 
     def turn_away(self, why: str) -> None:
         """Say why nothing is answered."""

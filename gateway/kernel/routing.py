@@ -312,8 +312,7 @@ def _install(kernel: Any, family: int, divert: Divert) -> None:
     if _settled(there, divert):
         return
     old, new = _ours(there, divert), _at(divert, _place(there, divert))
-    for table in {rule.target for rule in old if rule.does is Does.LOOK_UP} - {divert.table}:
-        _remove_route(kernel, family, table)
+    former = {rule.target for rule in old if rule.does is Does.LOOK_UP} - {divert.table}
     if set(old) & set(new):
         # some are at the right place already, but the kernel adds behind those of its priority
         _remove_rules(kernel, family, old)
@@ -322,6 +321,8 @@ def _install(kernel: Any, family: int, divert: Divert) -> None:
         with _ignored(EEXIST):
             kernel.rule("add", **arguments(family, rule))
     _remove_rules(kernel, family, old)
+    for table in former:
+        _remove_route(kernel, family, table)
 
 
 def _remove_rules(kernel: Any, family: int, rules: Iterable[Lookup]) -> None:

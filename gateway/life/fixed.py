@@ -1,51 +1,109 @@
-"""What a reload can't change, since sockets, routes and processes were made with it."""
+"""
+What a reload can't change, and why.
+
+Ports, the mark of diverted packets, tables, the packet filter, the audit, metrics, the control
+socket and the number of workers change in two phases: what is new is there before the kernel leads
+to it, and what was there stays until nobody is led there any more. That is not possible with what
+running sessions carry about with them, nor with what other processes were started with.
+"""
 
 from __future__ import annotations
 
-from gateway.kernel.errors import KernelError
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from gateway.life.loaded import count_of
+from gateway.policy.document import read_document
+from gateway.policy.folder import GATEWAY
 from gateway.policy.policy import Policy
+from gateway.policy.problem import PolicyError, Problem
 
-DIVERT = (
-    *("port", "mark", "listener_mark", "upstream_mark"),
-    *("table", "rule_priority", "backend"),
+
+class Fixed(NamedTuple):
+    """Keys of a table in gateway.toml, and why they can't change."""
+
+    table: str
+    keys: tuple[str, ...]
+    why: str
+
+
+SOCKETS = Fixed(
+    "divert",
+    ("listener_mark", "upstream_mark"),
+    "the sockets of running sessions carry the former mark, and the rules can know only one",
 )
-"""Keys of C{[divert]}."""
 
-SIGNER = ("root", "root_certificate", "certificates_per_second", "key_log", "certificates")
-"""Keys of C{[tls]}."""
+RELEASE = Fixed(
+    "release",
+    ("kernel", "sessions", "after_seconds", "forwarded_mark", "bare_mark"),
+    "the carrier was started with it, and has sessions",
+)
+
+SIGNER = Fixed(
+    "tls",
+    ("root", "root_certificate", "certificates_per_second", "key_log", "certificates"),
+    "the signer, which alone can read the keys, was started with it",
+)
+
+USHER = Fixed("handshake", (), "the usher was started with it")
+
+PORT = Fixed(
+    "divert",
+    ("port",),
+    "what other processes have of running sessions (the carrier, the usher) is called by it",
+)
+
+WORKERS = Fixed(
+    "workers",
+    ("count",),
+    "from one process to several, or back, running sessions and what they count for would have to "
+    "go to another process",
+)
 
 
-RELEASE = ("kernel", "sessions", "after_seconds", "forwarded_mark", "bare_mark")
-"""Keys of C{[release]}."""
-
-
-def check_fixed(former: Policy, policy: Policy) -> None:
+def check_fixed(former: Policy, policy: Policy, directory: Path) -> None:
     """
     Check that C{policy} says the same of it as the C{former} one.
 
-    @raise KernelError: it doesn't; the message says where.
+    @param directory: the configuration folder, for where it is written.
+    @raise PolicyError: it doesn't; it says where, why, and what to do.
+    @raise OSError: the folder can't be read.
     """
-    changed = [
-        *_changed("divert", DIVERT, former.divert, policy.divert),
-        *(["metrics"] if policy.metrics != former.metrics else []),
-        *(["control"] if policy.control != former.control else []),
-        *(["audit"] if policy.audit != former.audit else []),
-        *_changed("release", RELEASE, former.release, policy.release),
-        *(["handshake"] if policy.handshake != former.handshake else []),
-        *_changed("tls", SIGNER, former.tls, policy.tls),
-        *(["workers.count"] if (policy.workers.count == 1) != (former.workers.count == 1) else []),
-    ]
+    found = list(_changed(former, policy))
+    if found:
+        entry = read_document(directory, GATEWAY, [])
+        raise PolicyError(
+            Problem(
+                entry.at(table, *path).place,
+                ".".join((table, *path)),
+                f"a reload can't change that, for {why}: restart, or set it back",
+            )
+            for table, path, why in found
+        )
+
+
+def _changed(former: Policy, policy: Policy) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """Tables, keys and reasons."""
+    for fixed in _fixed(former):
+        one, other = (getattr(each, fixed.table) for each in (former, policy))
+        for key in fixed.keys:
+            if getattr(one, key) != getattr(other, key):
+                yield fixed.table, (key,), fixed.why
+    if policy.handshake != former.handshake:
+        yield USHER.table, (), USHER.why
+    if (count_of(policy) == 1) != (count_of(former) == 1):
+        yield WORKERS.table, WORKERS.keys, WORKERS.why
     if policy.shakes_hands_through and not former.shakes_hands_through:
-        raise KernelError(
-            'the first service with handshake = "through" needs the usher, which a reload can\'t '
-            "start: restart"
-        )
-    if changed:
-        raise KernelError(
-            f"gateway.toml: {', '.join(changed)}: a reload can't change that; restart, "
-            "or set it back"
+        yield (
+            USHER.table,
+            (),
+            'the first service with handshake = "through" needs the usher, which is started with '
+            "the gateway",
         )
 
 
-def _changed(table: str, keys: tuple[str, ...], former: object, now: object) -> list[str]:
-    return [f"{table}.{key}" for key in keys if getattr(former, key) != getattr(now, key)]
+def _fixed(former: Policy) -> Iterator[Fixed]:
+    yield from (SOCKETS, RELEASE, SIGNER)
+    if former.release.kernel or former.shakes_hands_through:
+        yield PORT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from gateway.policy.divert import WhenBroken
 from gateway.policy.load import load as load_policy
 from gateway.policy.policy import Policy
 from gateway.policy.problem import PolicyError
+from gateway.policy.workers import AUTO, MOST
 
 
 class Loaded(NamedTuple):
@@ -54,3 +56,10 @@ def begin_with(directory: Path, kept: LastGood) -> Loaded:
         if last.policy.divert.when_broken is not WhenBroken.LAST:
             raise
         return last._replace(broken=str(error))
+
+
+def count_of(policy: Policy) -> int:
+    """How many workers there are to be, on this host."""
+    if policy.workers.count != AUTO:
+        return policy.workers.count
+    return min(MOST, len(os.sched_getaffinity(0)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from threading import Thread
 from types import MappingProxyType
 
 from gateway.interfaces import Verdict
@@ -26,6 +27,9 @@ With C{when_full = "refuse"} the sessions that are running may write so many
 times C{buffer} more. The defaults (16 MiB) hold a flow record for each of
 20,000 sessions, with some to spare.
 """
+
+LAST_SECONDS = 2.0
+"""For what waits when no more is to be written."""
 
 REFUSE = "refuse"
 
@@ -67,10 +71,8 @@ class Audit:
     ) -> None:
         self.dropped = 0
         self.full = False
+        self._take_bounds(settings)
         self._enabled = bool(settings.file)
-        self._limit = settings.buffer
-        self._refuses = settings.when_full == REFUSE
-        self._most = settings.buffer * (RESERVE if self._refuses else 1)
         self._clock = clock
         self._from_thread = from_thread
         self._changed = changed
@@ -79,15 +81,29 @@ class Audit:
         self._wanted = self._enabled
         self._unreported = 0
         self._first_dropped = self._last_dropped = 0.0
+        self._standard_output = standard_output
         self._file: Destination = file or AuditFile(settings.file, standard_output)
-        self._writer = Writer(
+        self._coming: AuditFile | None = None
+        self._last: Thread | None = None
+        self._writer = self._made()
+
+    def _made(self) -> Writer:
+        """A writer to the file, that does not write yet."""
+        return Writer(
             self._file,
-            settings.buffer // 2,
+            self._limit // 2,
             failed=self._on_failed,
             recovered=self._on_recovered,
             reopened=self._on_reopened,
             relieved=self._on_relieved,
         )
+
+    def _take_bounds(self, settings: AuditSettings) -> None:
+        """How much may wait."""
+        self._settings = settings
+        self._limit = settings.buffer
+        self._refuses = settings.when_full == REFUSE
+        self._most = settings.buffer * (RESERVE if self._refuses else 1)
 
     @property
     def refusing(self) -> bool:
@@ -223,20 +239,80 @@ class Audit:
             self._records.forget()
             self._writer.reopen()
 
-    def close(self, seconds: float = 2.0) -> None:
+    def prepare(self, settings: AuditSettings) -> None:
+        """
+        Other settings come: open their file, if it is another one. It blocks. After this L{adopt}
+        or L{abandon} is called.
+
+        @raise AuditError: it can't be written. Nothing has changed.
+        """
+        if settings.file and settings.file != self._settings.file:
+            coming = AuditFile(settings.file, self._standard_output)
+            coming.open()
+            self._coming = coming
+
+    def abandon(self) -> None:
+        """They don't come."""
+        coming, self._coming = self._coming, None
+        if coming is not None:
+            coming.let_go()
+
+    def adopt(self, settings: AuditSettings) -> None:
+        """They hold from now on. What waits is written to the new file, if there is one."""
+        refused = self.refusing
+        former = self._settings
+        self._take_bounds(settings)
+        coming, self._coming = self._coming, None
+        self._writer.hurry_at = self._limit // 2
+        if not settings.file:
+            self._write_no_more()
+        elif coming is not None:
+            self._file = coming
+            if former.file:
+                self._writer.move(coming)
+            else:
+                self._begin()
+        if self.full and self._writer.waiting <= self._limit // 2:
+            self.full = self._writer.pressed = False
+        if self.refusing is not refused:
+            self._changed(self.refusing)
+
+    def _begin(self) -> None:
+        """There was no file."""
+        self._records.forget()
+        self._writer = self._made()
+        self._enabled = self._wanted = True
+        self._writer.start()
+
+    def _write_no_more(self) -> None:
+        """There is no file any more; what waits for the one that was there is written."""
+        if not self._enabled:
+            return
+        self._enabled, self._wanted = False, self._tapped is not None
+        former, file = self._writer, self._file
+        self._last = Thread(target=lambda: self._write_last(former, file, LAST_SECONDS))
+        self._last.start()
+        self._writer = self._made()
+
+    def close(self, seconds: float = LAST_SECONDS) -> None:
         """
         Write what is left, and close the file. Blocks, but not longer than C{seconds} and a bit.
         """
+        if self._last is not None:
+            self._last.join()
         if not self._enabled:
             return
         self._report()
         self._enabled = self._wanted = False
-        left = self._writer.stop(seconds)
+        self._write_last(self._writer, self._file, seconds)
+
+    def _write_last(self, writer: Writer, file: Destination, seconds: float) -> None:
+        left = writer.stop(seconds)
         if left:
             self._log.critical(
                 "{count} audit records were lost at the end: {file} could not be written",
                 count=left,
-                file=self._file,
+                file=file,
             )
 
     def _put(self, line: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The HTTP endpoint that Prometheus collects from. The composition root listens."""
+"""The HTTP endpoint that Prometheus collects from. Who composes has it listen."""
 
 from __future__ import annotations
 

@@ -34,6 +34,8 @@ class Writer:
     C{failed}, C{recovered}, C{reopened} and C{relieved} are called in the writer's
     thread: when writing begins to fail, when it succeeds again, when the file
     was opened again (or why not), and after each batch while C{pressed} is set.
+
+    @ivar hurry_at: bytes that wait, beyond which none is gathered any more.
     """
 
     def __init__(
@@ -47,8 +49,8 @@ class Writer:
         relieved: Callable[[], object],
     ) -> None:
         self.pressed = False
+        self.hurry_at = hurry_at
         self._file = file
-        self._hurry_at = hurry_at
         self._failed = failed
         self._recovered = recovered
         self._reopened = reopened
@@ -63,6 +65,7 @@ class Writer:
         self._wake = Event()
         self._hurry = Event()
         self._reopen_wanted = False
+        self._next: Destination | None = None
         self._stop_at: float | None = None
         self._thread: Thread | None = None
 
@@ -78,7 +81,7 @@ class Writer:
         if self._asleep:
             self._asleep = False
             self._wake.set()
-        elif self._added - self._written > self._hurry_at and not self._back_off:
+        elif self._added - self._written > self.hurry_at and not self._back_off:
             self._hurry.set()
 
     def start(self) -> None:
@@ -90,6 +93,11 @@ class Writer:
         """Go on in a new file, beginning with a whole line."""
         self._reopen_wanted = True
         self._rouse()
+
+    def move(self, file: Destination) -> None:
+        """Go on in C{file}, which is open, beginning with a whole line; what waits goes there."""
+        self._next = file
+        self.reopen()
 
     def stop(self, seconds: float) -> int:
         """
@@ -179,9 +187,14 @@ class Writer:
         if not self._reopen_wanted:
             return
         self._reopen_wanted = False
+        file, self._next = self._next, None
         torn = self._torn()
         try:
-            self._file.reopen(torn)
+            if file is None:
+                self._file.reopen(torn)
+            else:
+                self._file.let_go(torn)
+                self._file, self._back_off = file, 0.0
         except AuditError as error:
             self._reopened(error)
         else:

@@ -18,11 +18,13 @@ from collections.abc import Callable
 
 from twisted.internet import default, unix
 
+from gateway.admission.listeners import places
 from gateway.kernel.process import be_called
 from gateway.policy.policy import Policy
 from gateway.workers.nursery import Nursery
 from gateway.workers.seed import Seed, ignore_signals
-from gateway.workers.spec import NurserySpec, WorkerSpec, read_place
+from gateway.workers.shares import Shares
+from gateway.workers.spec import NurserySpec, WorkerSpec
 from gateway.workers.worker import Worker, run
 
 LOADED = (unix,)
@@ -32,18 +34,18 @@ LOADED = (unix,)
 def be_worker(spec: NurserySpec, own: WorkerSpec, policy: Policy, descriptors: list[int]) -> None:
     """Be a worker, to its end."""
     be_called(f"tproxygw-w{own.index}")
-    opened = {}
-    for place, sockets in map(read_place, spec.sockets):
-        opened[place] = sockets[own.index]
-        for index, descriptor in enumerate(sockets):
-            if index != own.index:
-                os.close(descriptor)
+    shares = Shares(spec.sockets, places(policy), spec.count)
+    opened, others = shares.own(own.index), list(shares.others(own.index))
+    mine = {*opened.values(), *(descriptor for _, descriptor in others)}
+    for *_, sockets in spec.sockets:
+        for descriptor in set(sockets) - mine:
+            os.close(descriptor)
     link, stream, *signer = descriptors
     default.install()
     from twisted.internet import reactor
 
     worker = Worker(
-        *(reactor, own, policy, spec.places(), opened, stream, spec.table),
+        *(reactor, own, policy, spec.places(), opened, others, stream, spec.table),
         signer=socket.socket(fileno=signer[0]) if signer else None,
     )
     run(reactor, worker, socket.socket(fileno=link))

@@ -9,7 +9,6 @@ long as they have sessions.
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,13 +18,12 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from gateway.control.everyone import Elsewhere
-from gateway.life.loaded import Loaded
+from gateway.life.linger import Linger
+from gateway.life.loaded import Loaded, count_of
 from gateway.life.options import Places
 from gateway.observe.audit import Audit
 from gateway.observe.metrics import Metrics
 from gateway.observe.sums import add_counts, state_of, without_present
-from gateway.policy.policy import Policy
-from gateway.policy.workers import AUTO, MOST
 from gateway.release.passage import NO_PASSAGES
 from gateway.workers.chorus import Chorus
 from gateway.workers.deaths import WITHIN, Deaths
@@ -47,13 +45,6 @@ LEAVE_SECONDS = 2.0
 
 PATIENCE = 10.0
 """Seconds beyond their time for workers to end, before they are killed."""
-
-
-def count_of(policy: Policy) -> int:
-    """How many workers there are to be."""
-    if policy.workers.count != AUTO:
-        return policy.workers.count
-    return min(MOST, len(os.sched_getaffinity(0)))
 
 
 class Crew:
@@ -86,6 +77,7 @@ class Crew:
         self._chorus = Chorus(reactor, metrics, self._hands, lambda: self._present.hands)
         self.text, self.ask = self._chorus.text, self._chorus.ask
         self._stopping = False
+        self._linger = Linger(reactor, self._settle)
         self._empty: list[Deferred[None]] = []
         self._pulse = Pulse(
             *(reactor, self._hands),
@@ -127,6 +119,7 @@ class Crew:
     def bequeath(self) -> Estate:
         """For L{inherit}, in the same process after exec. Nobody here does anything any more."""
         self._pulse.stop()
+        self._linger.stop()
         return {
             "origins": self._origins.bequeath(),
             "generations": [each.bequeath() for each in (self._present, *self._former)],
@@ -156,6 +149,7 @@ class Crew:
         self._steer()
         for hand in self._present.hands.values():
             hand.accept(self.register.draining)
+        self._linger.begin()
         self._pulse.start()
 
     @property
@@ -225,7 +219,7 @@ class Crew:
             for hand in generation.hands.values():
                 hand.leave(0)
             self._in_thread(generation.retire).addErrback(_report)
-        self._groups.keep(self._present.loaded.policy, self._present.count)
+        self._groups.abandon()
 
     @inlineCallbacks
     def switch(self, loaded: Loaded) -> Any:
@@ -243,9 +237,18 @@ class Crew:
             hand.accept(self.register.draining)
         for index in set(range(generation.count)).difference(generation.hands):
             self._died(index)  # since it said that it was ready
-        self._groups.keep(loaded.policy, generation.count)
+        self._groups.adopt()
+        self._linger.begin()
         yield self._in_thread(former.retire)
         yield self._in_thread(self._origins.settle, True)
+
+    def _settle(self) -> None:
+        """Nobody comes any more to where only a former policy brings him."""
+        present = self._present
+        for hand in tuple(present.hands.values()):
+            hand.settle()
+        self._in_thread(present.settle).addErrback(_report)
+        self._groups.keep(present.loaded.policy, present.count)
 
     passages = NO_PASSAGES
     """The sessions that the kernel has: none with several workers."""
@@ -344,6 +347,8 @@ class Crew:
         self._deaths.resting.discard(hand.index)
         self._steer()
         hand.accept(self.register.draining)
+        if not self._linger.lasts:
+            hand.settle()
 
     def _not_replaced(self, failure: Any, generation: Generation, spec: WorkerSpec) -> None:
         self._columns.give_back((spec,))
@@ -362,6 +367,7 @@ class Crew:
         """
         self._stopping = True
         self._pulse.stop()
+        self._linger.stop()
         for hand in self._hands():
             hand.leave(seconds)
             self._reactor.callLater(seconds + PATIENCE, hand.kill)

@@ -92,6 +92,12 @@ class Generation:
             self._loading = False
         return nursing
 
+    def settle(self) -> None:
+        """Sockets that only a former policy wants are to be closed."""
+        nursing = self._nursing
+        if nursing is not None:
+            nursing.settle()
+
     def retire(self) -> None:
         """There are no more workers to come, but some may be there."""
         nursing = self._nursing

@@ -15,7 +15,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from gateway.admission.listeners import Place, listen, places
+from gateway.admission.listeners import Place, check_free, listen, places
 from gateway.kernel import sockets
 from gateway.kernel.sockets import Socket
 from gateway.policy.connection import Protocol
@@ -32,6 +32,7 @@ class Groups:
 
     def __init__(self) -> None:
         self._groups: dict[Place, list[Socket]] = {}
+        self._before: dict[Place, int] | None = None
 
     def inherit(self, told: list[list[Any]]) -> None:
         """A predecessor has left them."""
@@ -47,11 +48,15 @@ class Groups:
 
     def open(self, policy: Policy, count: int) -> None:
         """
-        See to it that there are C{count} sockets at each place.
+        See to it that there are C{count} sockets at each place. After this L{adopt} or L{abandon}
+        is called.
 
         @raise OSError: a port is taken, or privileges are missing.
         """
+        self._before = {place: len(group) for place, group in self._groups.items()}
         for place in sorted(places(policy), key=str):
+            if place not in self._groups:
+                check_free(place, self._groups)
             group = self._groups.setdefault(place, [])
             try:
                 while len(group) < count:
@@ -74,6 +79,21 @@ class Groups:
         for place, group in self._groups.items():
             if place.protocol is Protocol.TCP and group:
                 sockets.choose_by(group[0], program)
+
+    def abandon(self) -> None:
+        """Close what was opened last, if it was not adopted."""
+        before, self._before = self._before, None
+        if before is None:
+            return
+        for place in self._groups.keys() - before.keys():
+            _close(self._groups.pop(place))
+        for place, group in self._groups.items():
+            _close(group[before[place] :])
+            del group[before[place] :]
+
+    def adopt(self) -> None:
+        """What was opened is in use."""
+        self._before = None
 
     def keep(self, policy: Policy, count: int) -> None:
         """Close what this policy does not need."""

@@ -81,6 +81,10 @@ class Hand:
         """Accept connections; or be ready to, when this is over that new ones wait."""
         self._link.say({"do": "accept", "draining": draining})
 
+    def settle(self) -> None:
+        """Nobody comes any more to where only a former policy brings him."""
+        self._link.say({"do": "settle"})
+
     def leave(self, seconds: float | None) -> Deferred[object]:
         """
         Accept no more, let sessions end, for so many seconds or as long as they like, and go.

@@ -15,11 +15,13 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from gateway.admission.listeners import places
 from gateway.kernel.lastgood import LastGood
 from gateway.kernel.release.packets import receive, send
 from gateway.life.loaded import Loaded, load
 from gateway.policy.policy import Policy
 from gateway.policy.problem import PolicyError
+from gateway.workers.shares import Shares
 from gateway.workers.spec import WORDS, NurserySpec, WorkerSpec
 
 DESCRIPTORS = 3
@@ -50,6 +52,7 @@ class Nursery:
         self._asked: dict[str, Callable[[dict[str, Any], list[int]], dict[str, Any]]] = {
             "fork": self._fork,
             "reap": self._reap,
+            "settle": self._settle,
             "retire": self._retire,
         }
 
@@ -85,9 +88,9 @@ class Nursery:
             raise RuntimeError(
                 "another version is installed than runs: tproxygw upgrade, or restart"
             )
-        places = spec.places()
+        where = spec.places()
         why = "the configuration was changed while it was loaded: try again"
-        for directory in (places.directory, LastGood(places.state).configuration):
+        for directory in (where.directory, LastGood(where.state).configuration):
             try:
                 loaded = load(directory)
             except (PolicyError, OSError) as error:
@@ -113,6 +116,15 @@ class Nursery:
             traceback.print_exc()
         finally:
             os._exit(status)
+
+    def _settle(self, message: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
+        """Sockets that only a former policy wants, or more workers, are to be closed."""
+        spec = self._spec
+        shares = Shares(spec.sockets, places(self._policy), spec.count)
+        spec.sockets[:], needless = shares.settled(), list(shares.needless())
+        for descriptor in needless:
+            os.close(descriptor)
+        return {"settled": True}
 
     def _retire(self, message: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
         """

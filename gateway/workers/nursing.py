@@ -236,6 +236,11 @@ class Nursing:
         answer, descriptors = self._ask(message, [each.fileno() for each in given])
         return Newborn(spec, answer["forked"], descriptors[0], link, stream)
 
+    def settle(self) -> None:
+        """Sockets that only a former policy wants are to be closed."""
+        with suppress(OSError, NurseryError):
+            self._ask({"ask": "settle"})
+
     def retire(self) -> None:
         """There are no more workers to come, but some may be there."""
         with suppress(OSError, NurseryError):

@@ -96,9 +96,9 @@ class Origins:
         """A generation to come."""
         seed = self._next_seed or self._seed
         assert seed is not None
-        return Generation(loaded, count, partial(self._nursery, seed))
+        return Generation(loaded, count, partial(self._nursery, seed, count))
 
-    def _nursery(self, seed: Sowing, loaded: Loaded) -> Nursing:
+    def _nursery(self, seed: Sowing, count: int, loaded: Loaded) -> Nursing:
         """One of C{seed}; or of another one, if that has been killed."""
         if not seed.is_alive:
             if self._seed is None or not self._seed.is_alive:
@@ -111,6 +111,7 @@ class Origins:
             write_places(self._places),
             [write_place(*each) for each in self.groups.descriptors()],
             self.columns.table.descriptor,
+            count,
         )
         return seed.nursery(spec, self._for_worker)
 

@@ -17,7 +17,7 @@ from gateway.life.options import Places
 from gateway.policy.connection import Protocol
 from gateway.workers.table import COLUMNS
 
-WORDS = 2
+WORDS = 3
 """Of the version of what the supervisor, nurseries and workers say to each other."""
 
 
@@ -29,6 +29,7 @@ class NurserySpec:
     @ivar folders: L{Places}, as texts.
     @ivar sockets: for each place, the descriptors of all workers.
     @ivar table: the descriptor of the table of counts.
+    @ivar count: how many workers there are to be.
     """
 
     words: int
@@ -36,6 +37,7 @@ class NurserySpec:
     folders: list[str]
     sockets: list[list[Any]]
     table: int
+    count: int = 0
 
     def written(self) -> int:
         """A descriptor that it can be read from."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from time import monotonic
 from typing import Any
 
@@ -18,10 +18,12 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from gateway.admission.admission import Admission
-from gateway.admission.listeners import Listeners, Listening
+from gateway.admission.listeners import Listeners, Listening, Place
 from gateway.counts import Counts
 from gateway.kernel import descriptors
 from gateway.kernel.errors import KernelError
+from gateway.kernel.sockets import Socket
+from gateway.life.linger import Linger
 from gateway.life.loaded import Loaded
 from gateway.life.options import Places
 from gateway.life.releasing import Releasing
@@ -96,6 +98,7 @@ class Traffic:
             equipment = evolve(equipment, numbers=numbers)
         self.admission = Admission(equipment, policy, 0)
         self._listeners = Listeners(reactor, self.admission, listening)
+        self._linger = Linger(reactor, self.settle)
 
     def _equipment(self, policy: Policy) -> Equipment:
         divert = policy.divert
@@ -146,6 +149,14 @@ class Traffic:
         self._computing.start()
         self._looking_up.start()
 
+    def open_others(self, others: Iterable[tuple[Place, Socket]]) -> None:
+        """Accept at these as well, until L{settle}."""
+        self._listeners.open_others(others)
+
+    def settle(self) -> None:
+        """Nobody comes any more to where only a former policy brings him."""
+        self._listeners.settle()
+
     def accept(self) -> None:
         """Accept."""
         self._listeners.resume()
@@ -170,7 +181,7 @@ class Traffic:
 
     def abandon(self) -> None:
         """The new policy does not come into force."""
-        self._listeners.close_unneeded(self.admission.policy)
+        self._listeners.abandon(self.admission.policy)
 
     def switch(self, loaded: Loaded) -> Deferred[None]:
         """New sessions get the new policy."""
@@ -178,8 +189,8 @@ class Traffic:
         self.admission.policy = policy
         self._room.adopt(policy.spool)
         self.admission.equipment.turns.most = policy.tls.handshakes_per_client
-        self._listeners.resume()
-        self._listeners.close_unneeded(policy)
+        self._listeners.switch(policy)
+        self._linger.begin()
         self.admission.register.give_room()
         self._releasing.reloaded(policy)
         return succeed(None)
@@ -206,6 +217,7 @@ class Traffic:
 
         @param seconds: end those that are left after so long; C{None}: never.
         """
+        self._linger.stop()
         self._listeners.stop()
         self._ushering.stop()
         yield self._drained(seconds)

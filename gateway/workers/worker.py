@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from attrs import evolve
@@ -52,6 +53,7 @@ log = Logger()
 class Worker:
     """
     @param opened: the descriptors of its listeners.
+    @param others: those of listeners that only a former policy wants.
     @param stream: the descriptor of its audit stream.
     @param places: where the signer is, among others.
     @param signer: the connection to it, if it is no service of its own.
@@ -64,6 +66,7 @@ class Worker:
         policy: Policy,
         places: Places,
         opened: dict[Place, int],
+        others: Sequence[tuple[Place, int]],
         stream: int,
         table: int,
         signer: socket.socket | None,
@@ -71,6 +74,7 @@ class Worker:
         self._reactor = reactor
         self._policy = policy
         self._opened = opened
+        self._others = others
         self._places = places
         self._began = reactor.seconds()
         self._leaving = False
@@ -124,6 +128,9 @@ class Worker:
         """Get ready, and say so, or why not."""
         try:
             self._traffic.open()
+            self._traffic.open_others(
+                (place, sockets.inherited(descriptor)) for place, descriptor in self._others
+            )
             self._audit.start()
             self._traffic.start()
         except (OSError, SignerError) as error:
@@ -139,6 +146,8 @@ class Worker:
         if message.get("do") == "accept":
             self._traffic.admission.register.draining = message["draining"]
             self._traffic.accept()
+        elif message.get("do") == "settle":
+            self._traffic.settle()
         elif message.get("do") == "stop":
             self._traffic.admission.stop()
 

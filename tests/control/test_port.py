@@ -11,7 +11,6 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, ensureDeferred, succeed
-from twisted.internet.error import CannotListenError
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.internet.threads import deferToThread
@@ -21,7 +20,7 @@ from gateway.control import port
 from gateway.control.access import Access, Peer
 from gateway.control.client import Client
 from gateway.control.conversation import LONGEST
-from gateway.control.port import Conversations, listen
+from gateway.control.port import ControlPort, Conversations
 from gateway.control.question import Asker
 from gateway.policy.control import ControlSettings
 
@@ -62,12 +61,13 @@ class PortCase(TestCase):
         self.questions = Answering()
         self.path = Path(self.mktemp())
 
-    def listen(self, **settings: Any) -> Any:
-        port = listen(
+    def listen(self, **settings: Any) -> ControlPort:
+        port = ControlPort(
             *(reactor, self.path, ControlSettings(**settings), None),
-            *(self.questions, lambda called: deferToThread(called)),
+            *(self.questions, lambda called: deferToThread(called)),  # type: ignore[arg-type]
         )
-        self.addCleanup(port.stopListening)
+        port.open()
+        self.addCleanup(port.stop)
         return port
 
     def simulated(self, **settings: Any) -> Conversations:
@@ -253,11 +253,35 @@ class PortTests(PortCase):
         left.bind(str(self.path))
         left.close()
         self.listen()
-        self.assertRaises(CannotListenError, self.listen)
+        with self.assertRaisesRegex(OSError, "can't listen at"):
+            self.listen()
 
     def test_strange_group(self) -> None:
         """A group that is not there stops the start."""
         self.assertRaises(OSError, self.listen, operators="nonesuch-group")
+
+    def test_reload(self) -> None:
+        """A reload changes the socket's mode; one that is given up leaves it as it was."""
+        there = self.listen()
+        there.prepare(ControlSettings(mode="0600"))
+        there.abandon()
+        self.assertEqual(self.path.stat().st_mode & 0o777, 0o660)
+        for wrong in (ControlSettings(mode="0600", group="nonesuch-group"),):
+            self.assertRaises(OSError, there.prepare, wrong)
+            self.assertEqual(self.path.stat().st_mode & 0o777, 0o660)
+        there.prepare(ControlSettings(mode="0600"))
+        there.adopt(ControlSettings(mode="0600"))
+        self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
+
+    def test_no_operator_any_more(self) -> None:
+        """Who was an operator when he connected, and is none any more, may only look."""
+        self.patch(port, "peer_of", lambda _: Peer(1000, frozenset({7})))
+        factory = self.simulated()
+        say = self.talks(factory)
+        for operators in (7, None):
+            factory.adopt(ControlSettings(), Access(own=1, operators=operators))
+            (answer,) = say(b'{"ask":"x"}\n')
+            self.assertIs(answer["may"], operators == 7)
 
 
 class FollowTests(PortCase):

@@ -92,7 +92,7 @@ class Scene:
         shutil.rmtree(self.config, ignore_errors=True)
         (self.config / "services").mkdir(parents=True)
         divert = "" if "interfaces" in gateway else 'interfaces = ["lan0"]\n'
-        log = f'\n[audit]\nfile = "{self.audit}"\n'
+        log = "" if "[audit]" in gateway else f'\n[audit]\nfile = "{self.audit}"\n'
         (self.config / "gateway.toml").write_text(f"[divert]\n{divert}{gateway}{log}")
         (self.config / "zones.toml").write_text(zones)
         for name, text in services.items():

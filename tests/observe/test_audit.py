@@ -207,6 +207,91 @@ class RotationTests(AuditTestCase):
         self.assertEqual(self.numbers(kept), list(range(10)))
 
 
+class ReloadTests(AuditTestCase):
+    """Settings that change while sessions go on."""
+
+    def move(self, audit: Audit, file: Path | None, **others: Any) -> None:
+        settings = AuditSettings(file="" if file is None else str(file), **others)
+        audit.prepare(settings)
+        audit.adopt(settings)
+
+    def test_another_file(self) -> None:
+        """Each record is in one of the files, in order."""
+        audit = self.audit()
+        audit.start()
+        files = [self.file, *(self.folder / f"eve.{number}" for number in range(20))]
+        for turn, file in enumerate(files[1:]):
+            write_flows(audit, range(turn * 10, turn * 10 + 10))
+            self.move(audit, file)
+        write_flows(audit, range(200, 210))
+        audit.close()
+        self.assertEqual(self.numbers(*files), list(range(210)))
+
+    def test_none_and_one_again(self) -> None:
+        """What came before there was none is written, and what came when there was one again."""
+        audit = self.audit()
+        audit.start()
+        write_flows(audit, range(10))
+        self.move(audit, None)
+        write_flows(audit, range(10, 20))
+        other = self.folder / "other"
+        self.move(audit, other)
+        write_flows(audit, range(20, 30))
+        audit.close()
+        self.assertEqual(self.numbers(self.file), list(range(10)))
+        self.assertEqual(self.numbers(other), list(range(20, 30)))
+
+    def test_can_not_be_opened(self) -> None:
+        """Then nothing has changed, and whoever wants it is told why."""
+        audit = self.audit()
+        audit.start()
+        wrong = AuditSettings(file=str(self.folder / "missing" / "eve.json"))
+        self.assertRaises(AuditError, audit.prepare, wrong)
+        audit.abandon()
+        write_flows(audit, range(10))
+        audit.close()
+        self.assertEqual(self.numbers(self.file), list(range(10)))
+
+    def test_given_up(self) -> None:
+        """A file that was opened for a policy which does not come gets nothing."""
+        audit = self.audit()
+        audit.start()
+        other = self.folder / "other"
+        audit.prepare(AuditSettings(file=str(other)))
+        audit.abandon()
+        write_flows(audit, range(10))
+        audit.close()
+        self.assertEqual(self.numbers(self.file, other), list(range(10)))
+
+    def test_out_of_a_full_one(self) -> None:
+        """What waited for a pipe that nobody reads is in the other file, and nothing is lost."""
+        os.mkfifo(self.file)
+        audit = self.audit(buffer=20000)
+        audit.start()
+        write_flows(audit, range(400))
+        self.assertTrue(audit.refusing)
+        reading = os.open(self.file, os.O_RDONLY | os.O_NONBLOCK)
+        other = self.folder / "other"
+        self.move(audit, other, buffer=20000)
+        self.reactor.run_until(lambda: self.states == [True, False])
+        audit.close()
+        with os.fdopen(reading, "rb") as left:
+            # of a full pipe nobody can take back the line that was begun: it is in the other file
+            whole, newline, _ = left.read().rpartition(b"\n")
+        (self.folder / "read").write_bytes(whole + newline)
+        self.assertEqual(self.numbers(self.folder / "read", other), list(range(400)))
+
+    def test_drop(self) -> None:
+        """Who waits for room may come when records are to be dropped from now on."""
+        os.mkfifo(self.file)
+        audit = self.audit(buffer=20000)
+        audit.start()
+        write_flows(audit, range(400))
+        self.move(audit, self.file, buffer=20000, when_full="drop")
+        self.assertEqual(self.states, [True, False])
+        audit.close(seconds=0.1)
+
+
 class SlowReaderTests(AuditTestCase):
     """A pipe that nobody reads, or slowly."""
 
