@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import ip_address
 from struct import Struct
-from typing import Any
-
-from attrs import frozen
+from typing import Any, NamedTuple
 
 from protocols.tls.numbers import Alert, ExtensionType, Version
 from protocols.tls.refusal import Refusal
@@ -28,16 +27,24 @@ _ECH_OUTER = 0
 _EXTENSION_HEADER = Struct(">HH")
 """Its number, and how long it is."""
 
+_HEADER_SIZE = _EXTENSION_HEADER.size
+_read_header = _EXTENSION_HEADER.unpack_from
+
+_LAST = int(ExtensionType.PRE_SHARED_KEY)
+
 # RFC 1123, section 2.1, and the underscore of names in private networks. No dot at the end: RFC
 # 6066, section 3.
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*")
 
-_ENDS_OF_ADDRESSES = frozenset("0123456789abcdef:")
+REMEMBERED = 256
+"""
+Contents of each kind of extension that are not read again: what a program offers is the same in
+each of its hellos, and most names are asked for often. A hello has 16 KiB at most.
+"""
 
 
-@frozen
-class ClientHello:
+class ClientHello(NamedTuple):
     """
     What a client offers, and whom it wants.
 
@@ -117,16 +124,17 @@ def _extensions(hello: Vector) -> dict[int, bytes]:
     """
     found: dict[int, bytes] = {}
     content = hello.opaque(2) if hello.more else b""
-    at = 0
-    while at < len(content):
-        if ExtensionType.PRE_SHARED_KEY in found:
+    at, end = 0, len(content)
+    number = -1
+    while at < end:
+        if number == _LAST:
             raise Refusal("an extension behind pre_shared_key", Alert.ILLEGAL_PARAMETER)
-        begin = at + _EXTENSION_HEADER.size
-        if begin > len(content):
+        begin = at + _HEADER_SIZE
+        if begin > end:
             raise Refusal("the list of extensions ends too early")
-        number, length = _EXTENSION_HEADER.unpack_from(content, at)
+        number, length = _read_header(content, at)
         at = begin + length
-        if at > len(content):
+        if at > end:
             raise Refusal("the list of extensions ends too early")
         if number in found:
             raise Refusal(f"extension {number} twice", Alert.ILLEGAL_PARAMETER)
@@ -163,7 +171,7 @@ def _server_name(content: bytes) -> dict[str, Any]:
 
 def _is_address(name: str) -> bool:
     """Whether C{name} is an IP address as a literal."""
-    if name[-1] not in _ENDS_OF_ADDRESSES:
+    if ":" not in name and not name[-1].isdigit():
         return False
     try:
         ip_address(name)
@@ -236,12 +244,14 @@ def _pre_shared_key(content: bytes) -> dict[str, Any]:
     return {"resumes": True}
 
 
+_remembered = lru_cache(maxsize=REMEMBERED)
+
 _READ: dict[int, Callable[[bytes], dict[str, Any]]] = {
-    ExtensionType.SERVER_NAME: _server_name,
-    ExtensionType.APPLICATION_LAYER_PROTOCOL_NEGOTIATION: _alpn,
-    ExtensionType.SUPPORTED_VERSIONS: _numbers("versions", 1),
-    ExtensionType.SUPPORTED_GROUPS: _numbers("groups", 2),
-    ExtensionType.SIGNATURE_ALGORITHMS: _numbers("signature_algorithms", 2),
+    ExtensionType.SERVER_NAME: _remembered(_server_name),
+    ExtensionType.APPLICATION_LAYER_PROTOCOL_NEGOTIATION: _remembered(_alpn),
+    ExtensionType.SUPPORTED_VERSIONS: _remembered(_numbers("versions", 1)),
+    ExtensionType.SUPPORTED_GROUPS: _remembered(_numbers("groups", 2)),
+    ExtensionType.SIGNATURE_ALGORITHMS: _remembered(_numbers("signature_algorithms", 2)),
     ExtensionType.KEY_SHARE: _key_share,
     ExtensionType.ENCRYPTED_CLIENT_HELLO: _encrypted,
     ExtensionType.EARLY_DATA: _early_data,

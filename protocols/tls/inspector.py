@@ -13,10 +13,11 @@ from contextlib import suppress
 from typing import Any, ClassVar, NoReturn
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from gateway.agreement import Agreed, Flaw, Insecure
 from gateway.inspector import Identified, Reader, StreamInspector, Terms
-from gateway.interfaces import CLIENT, SERVER, Denied, ISession, Outcome, Unreachable
+from gateway.interfaces import CLIENT, SERVER, Address, Denied, ISession, Outcome, Unreachable
 from protocols.http.reply import plain_page, reply
 from protocols.tls.decision import Decision, Said, candidates, foretold
 from protocols.tls.hello import ClientHello
@@ -167,13 +168,21 @@ class TlsInspector(StreamInspector):
     async def _splice(self, story: Story) -> None:
         if story.decision.check_name:
             await self._check_name(story)
-        try:
-            await self.session.connect()
-        except Unreachable as error:
-            story.tell(self.session, Outcome.FAILED, f"server unreachable: {error}")
-            raise
-        story.tell(self.session, Outcome.PASSED)
+        # Nobody waits for the server here: the hello does, in the session.
+        self.session.connect().addCallbacks(
+            self._spliced, self._missed, callbackArgs=(story,), errbackArgs=(story,)
+        )
         self.release()
+
+    def _spliced(self, server: Address, story: Story) -> Address:
+        story.tell(self.session, Outcome.PASSED)
+        return server
+
+    def _missed(self, failure: Failure, story: Story) -> Failure:
+        """It is the session that ends then, but for the record."""
+        if isinstance(failure.value, Unreachable):
+            story.tell(self.session, Outcome.FAILED, f"server unreachable: {failure.value}")
+        return failure
 
     async def _check_name(self, story: Story) -> None:
         """

@@ -35,6 +35,10 @@ _OF_NO_PROGRAM = {
 REMEMBERED = 1024
 """Fingerprints that are not computed again: there are fewer programs than connections."""
 
+_remembered = lru_cache(maxsize=256)
+
+_SERVER_NAME = int(ExtensionType.SERVER_NAME)
+
 
 def ja4(hello: ClientHello, transport: str = "t") -> str:
     """
@@ -42,12 +46,12 @@ def ja4(hello: ClientHello, transport: str = "t") -> str:
 
     @param transport: C{"t"} for TCP, C{"q"} for QUIC.
     """
-    extensions = _meaningful(hello.extensions)
+    named = _SERVER_NAME in hello.extensions
     return _fingerprint(
-        f"{transport}{_version(hello)}{'d' if ExtensionType.SERVER_NAME in extensions else 'i'}",
-        tuple(sorted(_meaningful(hello.cipher_suites))),
-        tuple(sorted(extensions)),
-        tuple(_meaningful(hello.signature_algorithms)),
+        f"{transport}{_version(hello.versions)}{'d' if named else 'i'}",
+        _sorted(hello.cipher_suites),
+        _sorted(hello.extensions),
+        _meaningful(hello.signature_algorithms),
         _protocol(hello),
     )
 
@@ -68,11 +72,10 @@ def _fingerprint(
     return f"{brief}_{_hash(_hexadecimal(suites))}_{_hash(both)}"
 
 
-def _version(hello: ClientHello) -> str:
+@_remembered
+def _version(offered: tuple[int, ...]) -> str:
     """The highest version that is offered."""
-    return (
-        _VERSIONS[max(known)] if (known := [v for v in hello.versions if v in _VERSIONS]) else "00"
-    )
+    return _VERSIONS[max(known)] if (known := [v for v in offered if v in _VERSIONS]) else "00"
 
 
 def _protocol(hello: ClientHello) -> str:
@@ -87,8 +90,14 @@ def _protocol(hello: ClientHello) -> str:
     return name.hex()[0] + name.hex()[-1]
 
 
-def _meaningful(numbers: Iterable[int]) -> list[int]:
-    return [number for number in numbers if number not in GREASE]
+@_remembered
+def _meaningful(numbers: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(number for number in numbers if number not in GREASE)
+
+
+@_remembered
+def _sorted(numbers: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted(number for number in numbers if number not in GREASE))
 
 
 def _hexadecimal(numbers: Iterable[int]) -> str:

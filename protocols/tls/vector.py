@@ -34,12 +34,19 @@ class Vector:
         """
         begin, self._at = self._at, self._at + count
         if self._at > len(self._data):
-            raise Refusal(f"{self._what} ends too early")
+            raise self._short()
         return self._data[begin : self._at]
 
     def number(self, size: int) -> int:
-        """The next number, of C{size} bytes."""
-        return int.from_bytes(self.take(size), "big")
+        """
+        The next number, of C{size} bytes.
+
+        @raise Refusal: there are not so many.
+        """
+        begin, self._at = self._at, self._at + size
+        if self._at > len(self._data):
+            raise self._short()
+        return int.from_bytes(self._data[begin : self._at], "big")
 
     def opaque(self, size: int, least: int = 0, most: int = 0xFFFFFF) -> bytes:
         """
@@ -49,10 +56,16 @@ class Vector:
         @param most: at most.
         @raise Refusal: it is shorter or longer, or ends too early.
         """
-        length = self.number(size)
+        data, begin = self._data, self._at + size
+        length = int.from_bytes(data[self._at : begin], "big")
+        end = self._at = begin + length
+        if begin > len(data):
+            raise self._short()
         if not least <= length <= most:
             raise Refusal(f"{self._what} has a field of {length} bytes; {least} to {most} may be")
-        return self.take(length)
+        if end > len(data):
+            raise self._short()
+        return data[begin:end]
 
     def vector(self, size: int, what: str, least: int = 0, most: int = 0xFFFFFF) -> Vector:
         """The next vector, to be read in its turn; see L{opaque}."""
@@ -77,3 +90,6 @@ class Vector:
         """
         if self.more:
             raise Refusal(f"{self._what} is longer than what is in it")
+
+    def _short(self) -> Refusal:
+        return Refusal(f"{self._what} ends too early")

@@ -14,6 +14,7 @@ from gateway.inspector import Addresses, Identity
 from gateway.interfaces import CLIENT, SERVER, Address, Outcome, Unreachable
 from gateway.testing import END, Conversation, FakeSession, InspectorSuite
 from protocols.hosts import read_hosts
+from protocols.tls.decision import Decision
 from protocols.tls.hello import ClientHello
 from protocols.tls.inspector import TlsInspector
 from protocols.tls.ja4 import ja4
@@ -22,6 +23,7 @@ from protocols.tls.recent import Recent
 from protocols.tls.refusal import alert_record
 from protocols.tls.settings import Answers, Rule, TlsSettings
 from protocols.tls.shared import Shared
+from protocols.tls.story import Story
 from tests.protocols.tls import hellos
 from tests.protocols.tls.hellos import alpn, body, message, records, server_name
 
@@ -385,6 +387,40 @@ class ToldTests(Case):
                 },
             },
         )
+
+    def test_recorded_from_what_is_kept(self) -> None:
+        """
+        What strangers wrote is taken as it is only if it is short and plain; else it is made fit
+        where all records are, as of servers with flaws.
+        """
+        hello = ClientHello.parse(body())
+        for certificate, kept in (
+            (CERTIFICATE, True),
+            (CERTIFICATE._replace(subject="CN=\ud800"), False),
+            (CERTIFICATE._replace(issuer="CN=\x1b[2J"), False),
+            (CERTIFICATE._replace(names=tuple(f"{n:064}.example" for n in range(100))), False),
+        ):
+            agreed = SERVER_AGREED._replace(chain=(certificate,))
+            story = Story(hello, "t13", Decision("inspect", "web", "tls.mode"), server=agreed)
+            self.assertEqual(story.prepared() is not None, kept, certificate.subject)
+        for chain in ((CERTIFICATE,), ()):
+            story.server = flawed(Invalid.NAME, chain=chain)
+            self.assertIsNone(story.prepared())
+        many = ClientHello.parse(body([alpn(*[b"x" * 200] * 30)]))
+        self.assertIsNone(Story(many, "t13", Decision("splice", "", "tls.mode")).prepared())
+
+    def test_recorded_late(self) -> None:
+        """A spliced connection is recorded as passed when its server is there, not before."""
+        session = self.session(SPLICE, reachable=None)
+        session.says(CLIENT, HELLO)
+        self.assertEqual(session.recorded, [])
+        session.reach()
+        self.assertEqual(self.record(session)["gateway"]["verdict"], "passed")
+        session = self.session(SPLICE, reachable=False)
+        session.says(CLIENT, HELLO)
+        own = self.record(session)["gateway"]
+        self.assertEqual(own["verdict"], "failed")
+        self.assertTrue(own["reason"].startswith("server unreachable: "), own["reason"])
 
     def test_alpn(self) -> None:
         """Nobody agrees on what is not inspected; who has nothing else is told so."""
