@@ -52,7 +52,8 @@ class LifeCase(SceneCase):
         routes += self.router.run("ip", "-6", "route", "show", "table", "all")
         return "\n".join(
             (
-                self.router.run("nft", "--stateless", "list", "ruleset"),
+                # what packets leave in sets is not of interest
+                self.router.run("nft", "--stateless", "--terse", "list", "ruleset"),
                 self.router.run("ip", "rule"),
                 self.router.run("ip", "-6", "rule"),
                 *(line for line in routes.splitlines() if "table 100" in line),
