@@ -50,6 +50,14 @@ class PacketFilter(Protocol):
     def install(self, ruleset: Ruleset, left_over: set[int]) -> None:
         """Install it in one step, in the place of its former self and of the C{left_over} ones."""
 
+    def restore(self, ruleset: Ruleset, imprint: str) -> str | None:
+        """
+        Install again what of C{ruleset} is not any more as C{imprint} tells, and nothing else:
+        every millisecond counts.
+
+        @return: the imprint then; C{None}: nothing was to be done.
+        """
+
     def remove(self, port: int) -> None:
         """Remove the rules of the instance on C{port}; harmless if there are none."""
 
@@ -152,17 +160,13 @@ class KernelDivert:
         ruleset = self._installed
         if ruleset is None or ruleset.divert.backend is Backend.NONE:
             return State.NOT_INSTALLED
-        as_they_were = self._unchanged(ruleset) and routing.installed(ruleset.divert)
-        return State.INSTALLED if as_they_were else State.MISSING
-
-    def _unchanged(self, ruleset: Ruleset) -> bool:
         found = self._filters[ruleset.divert.backend].imprint(ruleset.divert.port)
-        return found != "" and found == self._imprint
+        as_they_were = found == self._imprint != "" and routing.installed(ruleset.divert)
+        return State.INSTALLED if as_they_were else State.MISSING
 
     def restore(self, part: Part) -> bool:
         """
-        Install again what somebody else removed or changed, and nothing else: every millisecond
-        counts.
+        Install again what somebody else removed or changed, and nothing else.
 
         @return: whether that was needed.
         @raise KernelError: it could not be done.
@@ -175,12 +179,10 @@ class KernelDivert:
             if gone:
                 routing.install(ruleset.divert)
             return gone
-        changed = not self._unchanged(ruleset)
-        if changed:
-            packet_filter = self._filters[ruleset.divert.backend]
-            packet_filter.install(ruleset, set())
-            self._imprint = packet_filter.imprint(ruleset.divert.port)
-        return changed
+        imprint = self._filters[ruleset.divert.backend].restore(ruleset, self._imprint)
+        if imprint is not None:
+            self._imprint = imprint
+        return imprint is not None
 
     @property
     def is_asked(self) -> bool:

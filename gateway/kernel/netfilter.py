@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
@@ -55,6 +56,18 @@ class NftablesFilter:
         else:
             gone = "".join(nftables.remove_script(nftables.table_name(port)) for port in left_over)
             run(("nft", "-f", "-"), gone + self._script(ruleset, nftables.install_script))
+
+    def restore(self, ruleset: Ruleset, imprint: str) -> str | None:
+        """
+        Install C{ruleset} again, if what is there is not as C{imprint} tells.
+
+        @return: the imprint then; C{None}: nothing was to be done.
+        @raise KernelError: nothing was changed.
+        """
+        if self.imprint(ruleset.divert.port) == imprint != "":
+            return None
+        self.install(ruleset, set())
+        return self.imprint(ruleset.divert.port)
 
     def _queues(self, ruleset: Ruleset) -> bool:
         """Whether C{nft} can say all of C{ruleset}."""
@@ -176,10 +189,41 @@ class IptablesFilter:
                 "iptables can't let connections pass while the gateway is down: set when_down = "
                 '"block", or backend = "nftables"'
             )
-        before = dict(zip(Family, self._saved(), strict=True))
+        self._put(ruleset, self._saved(), dict.fromkeys(Family, TABLES), left_over)
+
+    def restore(self, ruleset: Ruleset, imprint: str) -> str | None:
+        """
+        Install those tables again in which not all of C{ruleset} is as C{imprint} tells: each
+        costs the kernel some ten milliseconds, whatever is in it.
+
+        @return: the imprint then; C{None}: nothing was to be done.
+        @raise KernelError: what was there before is in force.
+        """
+        before, port = self._saved(), ruleset.divert.port
+        known = json.loads(imprint or "{}")
+        changed = {
+            family: tuple(
+                name for name in TABLES if known.get(f"{family.name} {name}") != found[name]
+            )
+            for family, found in ((each, iptables.lines_of(before[each], port)) for each in Family)
+        }
+        if not any(changed.values()):
+            return None
+        self._put(ruleset, before, changed, set())
+        return self.imprint(port)
+
+    def _put(
+        self,
+        ruleset: Ruleset,
+        before: dict[Family, str],
+        names: Mapping[Family, Sequence[str]],
+        left_over: set[int],
+    ) -> None:
+        """Some tables of each family, all in one script; if that fails, as it was C{before}."""
 
         def put(family: Family) -> None:
-            script = iptables.install_script(ruleset, family, before[family], left_over)
+            saved = before[family]
+            script = iptables.install_script(ruleset, family, saved, left_over, names[family])
             self._restore(family, script)
 
         try:
@@ -199,9 +243,15 @@ class IptablesFilter:
         changed it; empty, if nothing works any more.
         """
         saved = self._saved()
-        if not all(iptables.hooked(one, port) for one in saved):
+        if not all(iptables.hooked(one, port) for one in saved.values()):
             return ""
-        return "".join(iptables.lines_of(one, port) for one in saved)
+        return json.dumps(
+            {
+                f"{family.name} {table}": lines
+                for family, one in saved.items()
+                for table, lines in iptables.lines_of(one, port).items()
+            }
+        )
 
     def tables(self, port: int) -> frozenset[str]:
         """The tables whose changes may concern the instance on C{port}; none, if legacy."""
@@ -213,7 +263,7 @@ class IptablesFilter:
 
     def ports(self) -> set[int]:
         """The ports in the names of all our chains."""
-        return set().union(*map(iptables.ports_in, self._saved()))
+        return set().union(*map(iptables.ports_in, self._saved().values()))
 
     def _go_back(self, before: dict[Family, str], port: int) -> None:
         """Put back the chains on C{port} as they were C{before}."""
@@ -226,9 +276,9 @@ class IptablesFilter:
         with ThreadPoolExecutor(len(Family)) as threads:
             return list(threads.map(do, Family))
 
-    def _saved(self) -> list[str]:
+    def _saved(self) -> dict[Family, str]:
         """The rules of each family."""
-        return self._at_once(self._save)
+        return dict(zip(Family, self._at_once(self._save), strict=True))
 
     def _save(self, family: Family) -> str:
         return run((f"{self._commands[family]}-save",))

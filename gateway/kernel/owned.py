@@ -21,7 +21,6 @@ from errno import EOPNOTSUPP, EPERM
 from gateway.kernel.errors import KernelError
 from gateway.kernel.netlink import (
     NFT_MSG_DELTABLE,
-    NFT_MSG_DESTROYTABLE,
     NFT_MSG_GETRULE,
     NFT_MSG_GETSET,
     NFT_MSG_GETSETELEM,
@@ -41,7 +40,7 @@ from gateway.kernel.netlink import (
     word,
 )
 from gateway.kernel.queueing import rewritten
-from gateway.kernel.tables import SET_NAME, TABLE, chains, table
+from gateway.kernel.tables import SET_NAME, TABLE, chains, names, table
 
 NFT_TABLE_F_OWNER, NFT_TABLE_F_PERSIST = 0x2, 0x4
 
@@ -85,7 +84,9 @@ def replace(
     @raise KernelError: one of the tables belongs to another process.
     """
     generation = kernel.generation()
-    removed = [table(NFT_MSG_DESTROYTABLE, one) for one in sorted({name, *gone})]
+    # not NFT_MSG_DESTROYTABLE, which does not mind what is not there: kernels before 6.3 lack it
+    there = {name, *gone}.intersection(names(kernel))
+    removed = [table(NFT_MSG_DELTABLE, one) for one in sorted(there)]
     made = [_new(name, owned), *_copies(kernel, draft, name, queue)]
     try:
         kernel.commit([*removed, *made, table(NFT_MSG_DELTABLE, draft)], generation)

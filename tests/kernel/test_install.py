@@ -9,12 +9,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.kernel.namespaces import Namespace, namespace
 
 SETUP = """
-import os, sys
+import os, re, sys
 from gateway.policy.divert import Backend, Mark, WhenDown
 from gateway.kernel.claim import Claim
 from gateway.kernel.divert import KernelDivert, Part
 from gateway.kernel.errors import KernelError, Taken
 from gateway.kernel.netfilter import IptablesFilter, NftablesFilter
+from gateway.kernel import netfilter
+from gateway.kernel.filter.ruleset import make_ruleset
 from tests.kernel.policies import SAMPLE, policy
 LONG = ("much-too-long-a-name",)
 NFT = {"backend": Backend.NFTABLES}
@@ -276,3 +278,31 @@ class IptablesTests(HostCase):
     def test_broken_replacement_legacy(self) -> None:
         """In the legacy variant."""
         self._broken("legacy")
+
+    def test_restored(self) -> None:
+        """
+        Those tables that somebody has changed are put back, and no other, by one program for
+        each family, all at once.
+        """
+        said = self.do(
+            "ruleset = make_ruleset(policy(SAMPLE, **IPTABLES)); mine = IptablesFilter()\n"
+            "mine.install(ruleset, set()); known = mine.imprint(50080); run = netfilter.run\n"
+            "def told(command, script=''):\n"
+            "    if script: ran.append((command[0], *re.findall(r'(?m)^[*]\\w+', script)))\n"
+            "    return run(command, script)\n"
+            "netfilter.run = told\n"
+            "v4, v6 = (f'ip{six}tables -t {{}} -F'.format for six in ('', '6'))\n"
+            "for flush in [v4('mangle')], [], [v4('mangle'), v4('raw'), v6('filter')]:\n"
+            "    for command in flush: os.system(command)\n"
+            "    ran = []\n"
+            "    restored = mine.restore(ruleset, known)\n"
+            "    print(restored == (known if flush else None), *sorted(ran))"
+        )
+        self.assertEqual(
+            said.split("\n"),
+            [
+                "True ('iptables-restore', '*mangle')",
+                "True",
+                "True ('ip6tables-restore', '*filter') ('iptables-restore', '*mangle', '*raw')",
+            ],
+        )

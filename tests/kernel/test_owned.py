@@ -8,7 +8,7 @@ import subprocess
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from errno import EOPNOTSUPP
+from errno import EINVAL, EOPNOTSUPP
 from itertools import count
 from random import Random
 from typing import Any
@@ -29,6 +29,9 @@ from tests.kernel.policies import SAMPLE, policies, policy
 from tests.kernel.test_ruleset import random_rule
 
 TABLE = "tproxygw_50080"
+
+NFT_MSG_DELFLOWTABLE = 24
+"""The last message of Linux 6.1."""
 
 REST = 0.05
 """Seconds between two changes by somebody who makes them all the time."""
@@ -218,11 +221,14 @@ class MeanwhileTests(OwnedCase):
 
 
 class OldKernel(Netfilter):
-    """A kernel before Linux 6.9: it does not know the flags."""
+    """Linux 6.1: it knows neither the flags nor what messages came later."""
 
     def commit(self, messages: Sequence[Message], generation: int) -> None:
-        if any(one.kind == NFT_MSG_NEWTABLE for one in messages):
-            raise OSError(EOPNOTSUPP, "Operation not supported")
+        for one in messages:
+            if one.kind > NFT_MSG_DELFLOWTABLE:
+                raise OSError(EINVAL, "Invalid argument")
+            if one.kind == NFT_MSG_NEWTABLE:
+                raise OSError(EOPNOTSUPP, "Operation not supported")
         super().commit(messages, generation)
 
 
@@ -234,7 +240,9 @@ class OldKernelTests(OwnedCase):
         kernel: Any = OldKernel()
         self.addCleanup(kernel.close)
         ruleset = make_ruleset(policy(SAMPLE))
-        NftablesFilter(kernel).install(ruleset, set())
+        mine = NftablesFilter(kernel)
+        for _ in range(2):
+            mine.install(ruleset, set())
         ours = self.listed()
         self.nft("-f", "-", script=nftables.install_script(ruleset))
         self.assertEqual(ours, self.listed())

@@ -8,22 +8,30 @@ step: the old chains out, the new ones in, everybody else's rules left alone.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from gateway.kernel.filter.ruleset import Ruleset
 from gateway.kernel.filter.xtables import PREFIX, TABLES, Tables
 from gateway.policy.spans import Family
 
 
-def install_script(ruleset: Ruleset, family: Family, saved: str, left_over: set[int]) -> str:
+def install_script(
+    ruleset: Ruleset,
+    family: Family,
+    saved: str,
+    left_over: set[int],
+    names: Sequence[str] = TABLES,
+) -> str:
     """
     The script that installs C{ruleset}, and removes its former self and the
     instances on the ports C{left_over}. For C{iptables-restore --noflush}.
 
     @param saved: what C{iptables-save} says now.
+    @param names: which of its tables; empty if there are none.
     """
     tables = Tables(ruleset, family)
     ports = left_over | {ruleset.divert.port}
-    return "".join(_table(name, tables.rules[name], saved, ports) for name in TABLES)
+    return "".join(_table(name, tables.rules[name], saved, ports) for name in names)
 
 
 def shell_script(ruleset: Ruleset) -> str:
@@ -79,11 +87,17 @@ def hooked(saved: str, port: int) -> bool:
     )
 
 
-def lines_of(saved: str, port: int) -> str:
-    """Everything that there is of the instance on C{port}, without counters."""
+def lines_of(saved: str, port: int) -> dict[str, str]:
+    """Everything that there is of the instance on C{port} in each table, without counters."""
     own = f"{PREFIX}{port}_"
-    lines = (line.partition(" [")[0] for line in saved.splitlines() if own in line)
-    return "".join(f"{line}\n" for line in lines)
+    return {
+        name: "".join(
+            f"{line.partition(' [')[0]}\n"
+            for line in _section(saved, name).splitlines()
+            if own in line
+        )
+        for name in TABLES
+    }
 
 
 def _table(name: str, rules: dict[str, list[str]], saved: str, ports: set[int]) -> str:

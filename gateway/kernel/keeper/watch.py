@@ -52,6 +52,7 @@ class Watch:
         self._suspects: dict[Part, set[str]] = {}
         self._due = dict.fromkeys(Part, clock())
         self._rested = dict.fromkeys(Part, clock())
+        self._busy = dict.fromkeys(Part, False)
         self.state = State.NOT_INSTALLED
         self.restored = 0
         self.trouble = ""
@@ -98,7 +99,9 @@ class Watch:
             restored = self._divert.restore(part)
         finally:
             ended = self._clock()
-            rests = self._divert.is_shared(part) and not restored
+            # what is told right after something was put back, is told of that
+            rests = self._divert.is_shared(part) and not restored and not self._busy[part]
+            self._busy[part] = restored
             self._rested[part] = ended + REST * (ended - begun) if rests else ended
             self._due[part] = ended + (EVERY if self._divert.is_told else UNTOLD)
         if restored:
