@@ -153,6 +153,7 @@ def ratio(samples: Sequence[Sample], peer: Sequence[Sample]) -> float:
     to round, and hits both.
     """
     ratios = [one.cpu / other.cpu for one, other in zip(samples, peer, strict=False) if other.cpu]
+    ratios = [each for each in ratios if each == each]  # not of a round in which nothing passed
     return median(ratios) if ratios else 0.0
 
 

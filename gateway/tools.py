@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
 
-@runtime_checkable
-class Changing(Protocol):
-    """Settings of a service whose inspector, which keeps bodies as they are, may not do so."""
-
-    @property
-    def changes(self) -> bool:
-        """Whether it may change them: see L{ISession.keeps<gateway.interfaces.ISession>}."""
+def may_change(settings: object) -> bool:
+    """
+    Whether the settings of a service whose inspector keeps bodies as they are say, by C{changes},
+    that it may change them: see L{ISession.keeps<gateway.interfaces.ISession>}. Asked for each
+    body, so by the attribute: to ask for a protocol takes longer than all else.
+    """
+    return bool(getattr(settings, "changes", False))
 
 
 @runtime_checkable

@@ -101,7 +101,7 @@ MAY_IMPORT = {
         "gateway.envelope",
         "gateway.scanning",
         "gateway.tls",
-        "gateway.tools.Changing",
+        "gateway.tools.may_change",
     ),
     "gateway.admission": (
         "gateway.counts",
@@ -117,6 +117,7 @@ MAY_IMPORT = {
     "gateway.scanning": (
         "gateway.counts",
         "gateway.kernel.doctor.finding",
+        "gateway.kernel.sockets.send_at_once",
         "gateway.tools",
         "gateway.policy",
         "gateway.observe",

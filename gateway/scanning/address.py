@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 
+from gateway.kernel.sockets import send_at_once
 from gateway.policy.notation import read_address
 
 
@@ -25,6 +26,8 @@ def begin(address: str) -> tuple[socket.socket, bool]:
     to = address if local else tuple(read_address(address))
     family = socket.AF_UNIX if local else socket.AF_INET6 if "[" in address else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    if not local:
+        send_at_once(made)
     error = made.connect_ex(to)
     if error in (0, errno.EINPROGRESS):
         return made, not error

@@ -157,7 +157,7 @@ class Spool:
         """See L{ISpool.read}."""
         memory = len(self._memory)
         if at < memory:
-            return bytes(self._memory[at : at + most])
+            return bytes(memoryview(self._memory)[at : at + most])
         if self._file is None or at >= self.size:  # behind that, a piece that did not fit may be
             return b""
         return os.pread(self._file.fileno(), min(most, self.size - at), at - memory)

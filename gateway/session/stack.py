@@ -40,7 +40,7 @@ from gateway.session.equipment import Equipment
 from gateway.session.facilities import Facilities
 from gateway.session.inspection import Inspection
 from gateway.session.records import Records
-from gateway.tools import Changing
+from gateway.tools import may_change
 
 log = PrintableLogger()
 
@@ -90,9 +90,7 @@ def stack(
 def keeps(policy: Policy, service: str) -> bool:
     """See L{ISession.keeps}."""
     chosen = inspecting(policy, service)
-    if isinstance(chosen.settings, Changing) and chosen.settings.changes:
-        return False
-    return chosen.maker is not None and chosen.maker.keeps
+    return chosen.maker is not None and chosen.maker.keeps and not may_change(chosen.settings)
 
 
 class Below(Protocol):

@@ -25,7 +25,7 @@ from gateway.interfaces import (
     Unreachable,
     Verdict,
 )
-from gateway.tools import Changing, ISpool, SpoolFull, Unavailable, let_go
+from gateway.tools import ISpool, SpoolFull, Unavailable, let_go, may_change
 from protocols.scanners.coded import Coded, Larger
 from protocols.scanners.decoding import PLAIN
 from protocols.scanners.fault import ScannerFault
@@ -252,13 +252,13 @@ class ScanInspector(Inspector):
     @property
     def _is_kept(self) -> bool:
         """Whether it passes as it is, if it does."""
-        settings = self.settings
-        return self.keeps and not (isinstance(settings, Changing) and settings.changes)
+        return self.keeps and not may_change(self.settings)
 
     def _tick(self) -> None:
         settings = self.settings
-        may = self.session.envelope.direction == "download" and self._is_kept
-        if settings.trickle_bytes and may:
+        if not settings.trickle_bytes or self.session.envelope.direction != "download":
+            return
+        if self._is_kept:
             self._ticking = self.session.after(settings.trickle_seconds, self._trickle)
 
     def _trickle(self) -> None:

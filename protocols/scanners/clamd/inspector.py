@@ -65,10 +65,11 @@ async def ask(line: ILine, body: ISpool) -> Judgement:
     at = 0
     while block := body.read(at, BLOCK):
         at += len(block)
-        for chunk in chunks(block):
-            line.send(chunk)
+        last = (LAST,) if at == body.size else ()
+        line.send(b"".join((*chunks(block), *last)))
         await line.flushed()
-    line.send(LAST)
+    if not at:
+        line.send(LAST)
     reply = await talk.reply(number)
     if reply.said is Said.CLEAN or reply.said is Said.FOUND:
         found = (reply.text,) if reply.text else ()

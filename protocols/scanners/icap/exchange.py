@@ -87,17 +87,18 @@ class Exchange:
         @raise ScannerFault: it does not say whether the body may pass.
         @raise SpoolFull: there is no room for what it would have pass.
         """
-        sent = 0
-        self._line.send(heads)
+        sent, before = 0, heads
         if preview is not None:
-            head = await self._preview(body, preview)
+            head = await self._preview(heads, body, preview)
             if head.status != CONTINUE:
                 return await self._judged(head, heads, body, status)
-            sent = preview
+            sent, before = preview, b""
         answer = Deferred.fromCoroutine(self._answer(heads, body, status))
         try:
             if body.size:
-                await self._send_rest(body, sent, answer)
+                await self._send_rest(before, body, sent, answer)
+            else:
+                self._line.send(before)
             return await answer
         finally:
             if not answer.called:
@@ -109,23 +110,27 @@ class Exchange:
         if not (self._read.leave() and self._whole):
             self._line.drop()
 
-    async def _preview(self, body: ISpool, size: int) -> Head:
+    async def _preview(self, heads: bytes, body: ISpool, size: int) -> Head:
         """
         Send it, and hear whether the service wants more.
 
+        What fits is sent at once: to send a small piece costs as much as a large one.
+
         @raise ScannerFault: it wants what is not there, or has not heard what it says it has.
         """
-        begin = 0
-        while begin < size:
-            if self._read.spoke:
-                break
+        begin, held = 0, heads
+        while begin < size and not self._read.spoke:
             block = body.read(begin, min(BLOCK, size - begin))
             begin += len(block)
-            self._line.send(chunk(block))
-            await self._read.room()
-        else:
-            self._line.send(WHOLE if size == body.size else LAST)
+            held += chunk(block)
+            if begin < size:
+                self._line.send(held)
+                held = b""
+                await self._read.room()
         self._whole = begin == size
+        if self._whole:
+            held += WHOLE if size == body.size else LAST
+        self._line.send(held)
         head = await read_head(self._read)
         if head.status == CONTINUE and not self._whole:
             raise ScannerFault("ICAP: the service wants the rest before it has the preview")
@@ -133,21 +138,23 @@ class Exchange:
             raise ScannerFault("ICAP: the service wants more than there is")
         return head
 
-    async def _send_rest(self, body: ISpool, begin: int, answer: Deferred[Judged]) -> None:
+    async def _send_rest(
+        self, before: bytes, body: ISpool, begin: int, answer: Deferred[Judged]
+    ) -> None:
         """
-        What is left of it. A service may begin to answer meanwhile, and give back what it has;
-        when its answer is complete, it wants no more.
+        What is left of it, behind what was not sent yet. A service may begin to answer meanwhile,
+        and give back what it has; when its answer is complete, it wants no more.
         """
+        self._whole = False
         while begin < body.size and not answer.called:
             block = body.read(begin, BLOCK)
             begin += len(block)
-            self._line.send(chunk(block))
+            self._whole = begin == body.size
+            self._line.send(b"".join((before, chunk(block), LAST if self._whole else b"")))
+            before = b""
             flushed = self._line.flushed()
             if not (flushed.called or answer.called):
                 await either(flushed, answer)
-        self._whole = begin == body.size
-        if self._whole:
-            self._line.send(LAST)
 
     async def _answer(self, heads: bytes, body: ISpool, status: int) -> Judged:
         return await self._judged(await read_head(self._read), heads, body, status)

@@ -31,7 +31,7 @@ MaxSpareThreads 20
 ThreadsPerChild 30
 Service echo srv_echo.so
 Service antivirus virus_scan.so
-ServiceAlias avscan virus_scan
+ServiceAlias avscan virus_scan?allow204=on
 virus_scan.ScanFileTypes TEXT DATA EXECUTABLE ARCHIVE GIF JPEG MSOFFICE
 virus_scan.MaxObjectSize 5M
 virus_scan.DefaultEngine clamd

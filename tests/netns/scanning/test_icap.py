@@ -16,6 +16,7 @@ inspector = "icap"
 [icap]
 scan_seconds = 10
 body_bytes = 4194304
+upload_service = "virus_scan"
 words = "Refused: $found"
 rest_seconds = 1
 failures = 2
@@ -26,7 +27,10 @@ NAME = b"Eicar-Test.UNOFFICIAL"
 
 
 class IcapTests(ScanCase):
-    """Its virus_scan, whose engine is the real clamd."""
+    """
+    Its virus_scan, whose engine is the real clamd: of downloads, as Debian's alias has it, it says
+    that they may pass (204), and uploads are given back.
+    """
 
     scan = SCAN
     gateway: ClassVar[str] = '[metrics]\nlisten = "127.0.0.1:9180"\n'

@@ -421,7 +421,9 @@ class Streaming(Icap):
             line.says(OPTIONS.replace(b"Preview: 10\r\n", b""))
         elif data.startswith(b"RESPMOD"):
             answer = b"ICAP/1.0 200 OK\r\nEncapsulated: res-hdr=0, res-body=%d\r\n\r\n%b"
-            line.says(answer % (len(HEAD), HEAD))
+            head, _, rest = data.partition(b"\r\n\r\n")
+            size = int(head.rpartition(b"res-body=")[2])
+            line.says(answer % (len(HEAD), HEAD) + rest[size:])
         else:
             line.says(data)
 
