@@ -17,6 +17,9 @@ Key = tuple[str, ...]
 """What is counted, the kind of it first: C{("client", "192.0.2.1")}."""
 
 
+KERNEL: tuple[Key] = (("kernel",),)
+"""The key of sessions that go on without the process that counts them."""
+
 Keys = tuple[Key, ...]
 """What is counted together: what one session counts for."""
 

@@ -28,6 +28,8 @@ SECONDS = 10.0
 class Releasing:
     """
     @param carrier: the socket of one that is a service of its own; C{None}: it is started.
+    @param counted: is told when the kernel alone has one session more, or less (-1).
+    @param alone: whether it may be started: it is not one worker's.
     @param home: where running sessions are counted, when there is such a place.
     @ivar passages: C{None}: released sessions stay in the gateway.
     """
@@ -39,7 +41,10 @@ class Releasing:
         carrier: Path | None,
         home: Callable[[], Home],
         room: Callable[[], object],
+        counted: Callable[[int], object],
+        alone: bool = True,
     ) -> None:
+        self._alone = alone
         self._carrier = carrier
         self._process: Started | None = None
         self.ports = Ports(Random())
@@ -53,7 +58,9 @@ class Releasing:
                 self.ports,
                 lambda passages, index, told: Adopted(home(), passages, index, told),
                 room,
+                counted,
             )
+            self.reloaded(policy)
 
     def open(self, directory: Path, state: Path) -> None:
         """
@@ -65,6 +72,8 @@ class Releasing:
         """
         if self.passages is None:
             return
+        if self._carrier is None and not self._alone:
+            return  # the supervisor has told why
         if self._carrier is None:
             self._process = start(directory, state / "carrier")
         try:
@@ -78,8 +87,22 @@ class Releasing:
 
     def reloaded(self, policy: Policy) -> None:
         """A new policy is in force."""
-        if self.passages is not None and policy.release.end_denied:
-            self.passages.reloaded(policy)
+        if self.passages is not None:
+            self.passages.reloaded(policy if policy.release.end_denied else None)
+
+    def accept(self) -> None:
+        """Account for what others have left in the kernel."""
+        if self.passages is not None:
+            self.passages.accept()
+
+    def leave(self, stopping: bool) -> None:
+        """
+        Leave what the kernel has to others.
+
+        @param stopping: there won't be any, unless the carrier is a service of its own.
+        """
+        if self.passages is not None and (self.passages.outlives or not stopping):
+            self.passages.leave()
 
     def close(self) -> None:
         """End the connection, and so a carrier of our own."""

@@ -272,11 +272,6 @@ def check_divert(entry: Entry, policy: Policy) -> None:
 
 def check_workers(entry: Entry, policy: Policy) -> None:
     """What several workers can't do is said to C{entry}: the C{[workers]} table."""
-    if policy.workers.count != 1 and policy.release.kernel:
-        entry.at("count").complain(
-            "must be 1 with kernel = true in [release]: the kernel takes over the sessions of one "
-            "process only"
-        )
     if policy.workers.count != 1 and policy.shakes_hands_through:
         entry.at("count").complain(
             'must be 1 with handshake = "through" of a service: the ends that are taken over go to '

@@ -31,10 +31,6 @@ class Conveyor(Protocol):
     def over(self, carried: Adopted, was_carried: bool) -> None:
         """Nothing is asked any more."""
 
-    @property
-    def outlives(self) -> bool:
-        """Whether the sessions that the kernel has go on without this process."""
-
 
 class Equipment(Protocol):
     """What it works with."""
@@ -130,9 +126,7 @@ class Adopted:
     # What the home says
 
     def stopping(self) -> None:
-        """The gateway stops, and the kernel need not."""
-        if self._conveyor.outlives:
-            self._leave()
+        """The gateway stops; it need not. The carrier says so, see L{left}."""
 
     def stop(self) -> None:
         """End now."""
@@ -163,6 +157,10 @@ class Adopted:
     def begun_anew(self) -> None:
         """It knows no more of that than the carrier."""
 
+    def left(self) -> None:
+        """Somebody else accounts for it."""
+        self._end_here()
+
     def over(self, message: Message) -> None:
         """It has ended."""
         self._verdict = self._verdict or verdict_of(message, self._told.idle)
@@ -186,9 +184,12 @@ class Adopted:
         self._leave()
 
     def _leave(self) -> None:
+        self._conveyor.over(self, True)
+        self._end_here()
+
+    def _end_here(self) -> None:
         self._over = True
         self._cancel()
-        self._conveyor.over(self, True)
         self._home.register.leave(self)
 
     def _cancel(self) -> None:

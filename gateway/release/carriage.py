@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -43,7 +44,10 @@ class Carriage:
     @param again: connects anew to a carrier that is a service of its own; C{None} if it ends with
         this process.
     @param told: is told what the carrier says by itself.
-    @param began: is told the greeting of a carrier, which knows of no request of ours.
+    @param began: is told the greeting of a carrier, which knows of no request of ours; C{None}:
+        there is none any more.
+    @param noted: is told everything as soon as it has come; the others, in their turn.
+    @ivar greeted: whether there is a carrier.
     """
 
     def __init__(
@@ -51,14 +55,18 @@ class Carriage:
         reactor: Any,
         again: Callable[[], socket.socket] | None,
         told: Callable[[Message], object],
-        began: Callable[[Message], object],
+        began: Callable[[Message | None], object],
+        noted: Callable[[Message], object],
     ) -> None:
         self._reactor = reactor
         self._again = again
         self._told = told
         self._began = began
+        self._noted = noted
+        self._come: deque[Message] = deque()
+        self._poll = select.poll()
         self._connection: socket.socket | None = None
-        self._greeted = False
+        self.greeted = False
         self._missed = False
         self._asked: dict[int, Heard] = {}
         self._waiting: deque[Message] = deque()
@@ -75,16 +83,17 @@ class Carriage:
         """
         try:
             connection.settimeout(GREETING_SECONDS)
-            greeting, _ = receive(connection)
+            self._come.append(receive(connection)[0])
         except (EOFError, OSError, ValueError) as error:
             connection.close()
             raise CarrierError(str(error) or "it has ended") from None
         self._begin(connection)
-        self._hear(greeting)
+        self._hear_all()
 
     def _begin(self, connection: socket.socket) -> None:
         connection.setblocking(False)
         self._connection = connection
+        self._poll.register(connection, select.POLLIN)
         self._reactor.addReader(self)
 
     # Asking
@@ -97,7 +106,7 @@ class Carriage:
         """
         self._number += 1
         numbered = {**message, "number": self._number}
-        if not self._greeted:
+        if not self.greeted:
             return False
         if descriptors and not self._pass(numbered, descriptors):
             return False
@@ -120,7 +129,7 @@ class Carriage:
 
     def say(self, message: Message) -> None:
         """Tell it something that is not answered. Nobody hears it if there is no carrier."""
-        if not self._greeted:
+        if not self.greeted:
             return
         self._waiting.append(message)
         if len(self._waiting) > LONGEST_QUEUE:
@@ -155,16 +164,40 @@ class Carriage:
 
     def doRead(self) -> None:
         """It has said something, or is gone."""
+        why = self._take_all()
+        self._hear_all()
+        if why:
+            self._break(why)
+
+    def glance(self) -> None:
+        """Note what has come by now, in the midst of something else. It is heard later."""
+        if self._connection is not None and self._poll.poll(0):
+            self._take_all()
+            if self._come:
+                self._reactor.callLater(0, self._hear_all)
+
+    def _take_all(self) -> str:
+        """
+        Take what has come.
+
+        @return: why the connection is over, if it is.
+        """
         try:
             while self._connection is not None:
                 message, descriptors = receive(self._connection)
                 for descriptor in descriptors:
                     os.close(descriptor)
-                self._hear(message)
+                self._noted(message)
+                self._come.append(message)
         except BlockingIOError:
             pass
         except (EOFError, OSError, ValueError) as error:
-            self._break(str(error) or "it has ended")
+            return str(error) or "it has ended"
+        return ""
+
+    def _hear_all(self) -> None:
+        while self._come:
+            self._hear(self._come.popleft())
 
     def connectionLost(self, reason: Any) -> None:
         """The reactor saw that it is over."""
@@ -172,7 +205,7 @@ class Carriage:
 
     def _hear(self, message: Message) -> None:
         if "began" in message:
-            self._greeted, self._missed = True, False
+            self.greeted, self._missed = True, False
             self._forget()
             self._began(message)
         elif "number" in message:
@@ -200,12 +233,15 @@ class Carriage:
         )
         self._close()
         self._forget()
+        self._began(None)
         self._await()
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
-        self._greeted = False
+        self.greeted = False
+        self._come.clear()
         if connection is not None:
+            self._poll.unregister(connection)
             self._reactor.removeReader(self)
             self._reactor.removeWriter(self)
             connection.close()

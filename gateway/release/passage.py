@@ -9,7 +9,7 @@ The life of a passage::
     LEAVING     the gateway has nothing to do any more, and the carrier makes the sockets vanish
     CARRIED     the kernel has it; there are no sockets
     STAYS       the gateway has it to its end
-    OVER        the carrier has told how it ended; or it is left to the next gateway
+    OVER        the carrier has told how it ended; or another process accounts for it
 """
 
 from __future__ import annotations
@@ -93,6 +93,9 @@ class Passenger(Protocol):
     def carried(self, verdict: Verdict) -> None:
         """It is over."""
 
+    def left(self) -> None:
+        """It goes on, and somebody else accounts for it."""
+
     def after(self, seconds: float, call: Any) -> ITimer:
         """See L{gateway.interfaces.ISession.after}."""
 
@@ -121,26 +124,18 @@ class Conveyor(Protocol):
         @param was_carried: it had no sockets.
         """
 
-    @property
-    def outlives(self) -> bool:
-        """Whether the sessions that the kernel has go on without this process."""
-
 
 class NoPassage:
     """Of a session that was not released, or where the kernel is not asked."""
 
     carries = False
     holds = False
-    outlives = False
     bytes = 0, 0
     released: Released | None = None
 
     def end(self, verdict: Verdict) -> bool:
         """Whether the verdict has to wait."""
         return False
-
-    def leave(self) -> None:
-        """Nothing to be left."""
 
 
 NO_PASSAGE = NoPassage()
@@ -224,11 +219,6 @@ class Passage:
         return self.state is State.CARRIED
 
     @property
-    def outlives(self) -> bool:
-        """Whether it goes on without this process."""
-        return self.carries and self._conveyor.outlives
-
-    @property
     def released(self) -> Released:
         """For its record."""
         if self.index >= 0:
@@ -250,11 +240,6 @@ class Passage:
             self._timer.cancel()
             self._timer = self._session.after(PATIENCE, self._finish)
         return True
-
-    def leave(self) -> None:
-        """The next gateway takes it over."""
-        self.state = State.OVER
-        self._conveyor.over(self, True)
 
     # On the way
 
@@ -345,6 +330,12 @@ class Passage:
     def begun_anew(self) -> None:
         """The carrier was killed, and another one knows only what the kernel has."""
         self.gone()
+
+    def left(self) -> None:
+        """Somebody else accounts for it."""
+        self.state = State.OVER
+        self._timer.cancel()
+        self._session.left()
 
     def over(self, message: Message) -> None:
         """It has ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple, Protocol
@@ -23,6 +24,9 @@ from gateway.release.told import Told
 
 log = Logger()
 
+
+TOGETHER = 0.1
+"""Seconds in which sessions are taken over that the operator is told of at once."""
 
 MOST_COUNTED = 250
 """Sessions that are asked for at once."""
@@ -51,6 +55,9 @@ class Carried(Protocol):
     def begun_anew(self) -> None:
         """The carrier is another one."""
 
+    def left(self) -> None:
+        """Somebody else accounts for it."""
+
     def over(self, message: Message) -> None:
         """It has ended."""
 
@@ -64,6 +71,7 @@ class Passages:
     @param seconds: from a session's release until the kernel is asked.
     @param ports: what knows the ports that no socket has.
     @param adopt: makes a session of what a former gateway has told of one.
+    @param counted: is told when the kernel alone has one session more, or less (-1).
     @param room: called when sessions have given their sockets back.
     @ivar carried: sessions that have no sockets.
     """
@@ -76,12 +84,17 @@ class Passages:
         ports: Ports,
         adopt: Callable[[Passages, int, Told], Carried],
         room: Callable[[], object],
+        counted: Callable[[int], object] = lambda more: None,
     ) -> None:
-        self._carriage = Carriage(reactor, again, self._hear, self._begun)
+        self._carriage = Carriage(reactor, again, self._hear, self._begun, self._note)
+        self._name = os.urandom(16).hex()
+        self._reactor = reactor
         self._seconds = seconds
         self._ports = ports
+        ports.glance = self._carriage.glance
         self._make_adopted = adopt
         self._room = room
+        self._counted = counted
         self._known: dict[int, Carried] = {}
         self._finished: set[int] = set()
         self._ends: dict[int, tuple[Address, Address]] = {}
@@ -89,6 +102,8 @@ class Passages:
         self._unseen: set[int] = set()
         self._unanswered: set[int] = set()
         self._adopted = 0
+        self._stands = ""
+        self._policy: Policy | None = None
         self.outlives = False
         self.carried = 0
 
@@ -110,33 +125,40 @@ class Passages:
         """End the connection."""
         self._carriage.stop()
 
-    def _begun(self, greeting: Message) -> None:
-        """A carrier that knows nothing of us but what the kernel has."""
+    def _begun(self, greeting: Message | None) -> None:
+        """A carrier that knows nothing of us but what the kernel has; or none any more."""
+        if greeting is None:
+            self._stand()
+            return
         self.outlives = bool(greeting.get("keeps"))
         for known in tuple(self._known.values()):
             known.begun_anew()
-        self._adopted = 0
-        self._unseen = {*self._known, *self._ends}
-        self._look(-1)
+        self._unseen = {*self._known, *self._ids, *self._finished}
 
-    def _look(self, after: int) -> None:
-        """Ask for the next session that the carrier has."""
-
-        def heard(answer: Message | None) -> None:
-            if answer is None:
-                return
-            index = int(answer["index"])
-            if index < 0:
+        def greeted(answer: Message | None) -> None:
+            if answer is not None:
                 self._looked()
-                return
-            self._unseen.discard(index)
-            if index in self._finished:  # of which a former carrier has not heard
-                self._kill(index)
-            elif index not in self._known:
-                self._adopt(index, answer["told"])
-            self._look(index)
 
-        self._carriage.ask({"ask": "adopt", "after": after}, heard)
+        self._carriage.ask({"ask": "greet", "name": self._name}, greeted)
+        self._stand()
+
+    def accept(self) -> None:
+        """From now on, take over sessions that the kernel has and nobody accounts for."""
+        self._stands = "accept"
+        self._stand()
+
+    def leave(self) -> None:
+        """Sessions that the kernel has are somebody else's from now on, as soon as that can be."""
+        self._stands = "leave"
+        self._stand()
+
+    def _stand(self) -> None:
+        if self._carriage.greeted:
+            if self._stands:
+                self._carriage.say({"ask": self._stands})
+        elif self._stands == "leave" and self.outlives:
+            for index in tuple(self._known):
+                self._left(index)
 
     def _looked(self) -> None:
         """What the carrier does not have is nowhere."""
@@ -147,8 +169,35 @@ class Passages:
                 known.over({"how": LOST, "bytes_to_server": 0, "bytes_to_client": 0})
             self._forgotten(index)
         self._unanswered.clear()
-        if self._adopted:
-            log.info("the kernel has {count} sessions of a former gateway", count=self._adopted)
+
+    def _yours(self, index: int, told: Any) -> None:
+        """A session of ours that the carrier knows; or of somebody who is gone."""
+        self._unseen.discard(index)
+        if index in self._finished:  # of which a former carrier has not heard
+            self._kill(index)
+        elif index not in self._known:
+            adopted = self._adopt(index, told)
+            if adopted is not None:
+                self._tell_later()
+                self._end_denied(adopted)
+
+    def _tell_later(self) -> None:
+        """Tell the operator, of many at once."""
+        self._adopted += 1
+        if self._adopted == 1:
+            self._reactor.callLater(TOGETHER, self._tell_adopted)
+
+    def _tell_adopted(self) -> None:
+        adopted, self._adopted = self._adopted, 0
+        log.info("the kernel has {count} sessions of a former gateway, or worker", count=adopted)
+
+    def _left(self, index: int) -> None:
+        """Somebody else accounts for a session."""
+        known = self._known.pop(index, None)
+        self._ids.pop(index, None)
+        if known is not None:
+            self._carry(-1)
+            known.left()
 
     def _adopt(self, index: int, told: Any) -> Carried | None:
         try:
@@ -164,8 +213,7 @@ class Passages:
             self._drop(index)
             return None
         self._take(index, read)
-        self.carried += 1
-        self._adopted += 1
+        self._carry(1)
         adopted = self._known[index] = self._make_adopted(self, index, read)
         return adopted
 
@@ -188,12 +236,20 @@ class Passages:
         """Whether the server's leg is to have no timestamps, as the client's has none."""
         return not leg_of(client).options & Option.TIMESTAMPS
 
-    def reloaded(self, policy: Policy) -> None:
-        """End those that a new policy denies."""
+    def reloaded(self, policy: Policy | None) -> None:
+        """
+        End those that a policy denies.
+
+        @param policy: C{None}: none is ended.
+        """
+        self._policy = policy
         for known in tuple(self._known.values()):
-            why = _denied(policy, known.told())
-            if why:
-                known.end(Verdict(Outcome.DENIED, why))
+            self._end_denied(known)
+
+    def _end_denied(self, known: Carried) -> None:
+        why = "" if self._policy is None else _denied(self._policy, known.told())
+        if why:
+            known.end(Verdict(Outcome.DENIED, why))
 
     # What the operator asks
 
@@ -230,6 +286,11 @@ class Passages:
         indices = [index for index, _ in asked]
         if not asked or not self._carriage.ask({"ask": "counts", "indices": indices}, heard):
             counted.callback(found)
+
+    def _carry(self, more: int) -> None:
+        """The kernel alone has one session more, or less."""
+        self.carried += more
+        self._counted(more)
 
     # What passages ask
 
@@ -275,12 +336,13 @@ class Passages:
 
     def left(self, passage: Passage) -> None:
         """See L{gateway.release.passage.Conveyor}."""
-        self.carried += 1
+        self._carry(1)
         self._room()
 
     def over(self, passage: Passage | Numbered, was_carried: bool) -> None:
         """See L{gateway.release.passage.Conveyor}."""
-        self.carried -= was_carried
+        if was_carried:
+            self._carry(-1)
         if self._known.pop(passage.index, None) is not None:
             self._finished.add(passage.index)
 
@@ -295,6 +357,10 @@ class Passages:
             self._over(message)
         elif "forgotten" in message:
             self._forgotten(message["forgotten"])
+        elif "yours" in message:
+            self._yours(message["yours"], message["told"])
+        elif "left" in message:
+            self._left(message["left"])
         elif message.get("switched"):  # asked of one that was killed, done by the next one
             self._kill(message["index"])
         elif "trouble" in message:
@@ -316,16 +382,28 @@ class Passages:
             known.over(message)
 
     def _take(self, index: int, told: Told) -> None:
-        """Its ports are not free, though no socket has them."""
         self._finished.discard(index)
         self._unseen.discard(index)
         self._ids[index] = told.id
-        ends = self._ends[index] = told.upstream.source, told.upstream.address
-        self._ports.take(*ends)
 
     def _forgotten(self, index: int) -> None:
         self._finished.discard(index)
         self._ids.pop(index, None)
+
+    def _note(self, message: Message) -> None:
+        """Of all that the carrier says: which ports are not free, though no socket has them."""
+        if "began" in message:
+            for index in tuple(self._ends):
+                self._free(index)
+        elif "forgotten" in message:
+            self._free(message["forgotten"])
+        else:
+            for index, host, port, *server in message.get("taken", ()):
+                self._free(index)
+                ends = self._ends[index] = Address(host, port), Address(*server)
+                self._ports.take(*ends)
+
+    def _free(self, index: int) -> None:
         ends = self._ends.pop(index, None)
         if ends is not None:
             self._ports.give_back(*ends)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from errno import EADDRINUSE
 from random import Random
 
@@ -18,7 +18,6 @@ TRIES = 100
 """Ports that are tried: by then a free one has been found, or there is hardly any."""
 
 _Key = tuple[str, Address]
-_NONE: frozenset[int] = frozenset()
 
 
 class Ports:
@@ -27,10 +26,12 @@ class Ports:
     not take them: as L{gateway.kernel.sockets}, otherwise.
 
     @param chance: chooses.
+    @ivar glance: called before one is chosen: somebody else's session may have been released.
     """
 
     def __init__(self, chance: Random) -> None:
         self._chance = chance
+        self.glance: Callable[[], object] = lambda: None
         self._taken: dict[_Key, set[int]] = defaultdict(set)
         self.listen, self.accept, self.is_ours = sockets.listen, sockets.accept, sockets.is_ours
 
@@ -51,7 +52,10 @@ class Ports:
         self, server: Address, source: Address | None, mark: int, strict: bool = False
     ) -> Opened:
         """See L{sockets.open_towards}."""
-        taken = _NONE if source is None else self._taken.get((source.host, server), _NONE)
+        taken: Collection[int] = ()
+        if source is not None:
+            self.glance()
+            taken = self._taken.get((source.host, server), ())
         if source is None or not taken:
             return sockets.open_towards(server, source, mark, strict)
         if source.port and source.port not in taken:

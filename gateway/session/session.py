@@ -585,6 +585,11 @@ class Session(Facilities):
         self.active = self.equipment.ticker.wake()
         self._finish(verdict)
 
+    def left(self) -> None:
+        """See L{Passenger.left}."""
+        self.records.hand_on()
+        self._finish(Verdict(Outcome.CLOSED, "the gateway was stopped"))
+
     # What the operator asks
 
     def snapshot(self) -> Snapshot:
@@ -802,11 +807,7 @@ class Session(Facilities):
     # The end
 
     def stopping(self) -> None:
-        """It may end in its own way, or go on without this process."""
-        if self._passage.outlives:
-            self.records.hand_on()
-            self._passage.leave()
-            self._finish(Verdict(Outcome.CLOSED, "the gateway was stopped"))
+        """It may end in its own way; or go on without this process, see L{left}."""
 
     def stop(self) -> None:
         """The gateway stops, and has waited long enough."""

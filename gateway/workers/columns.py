@@ -68,7 +68,7 @@ class Columns:
         """
         A worker has ended.
 
-        @return: how many sessions it had.
+        @return: how many sessions have ended with it.
         """
         sessions = self.table.clear(column)
         with self._lock:

@@ -1,4 +1,7 @@
-"""Origins: what workers come from, and what all of them are given: sockets, the table, a signer."""
+"""
+Origins: what workers come from, and what all of them are given: sockets, the table, a signer, a
+carrier.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from gateway.policy.policy import Policy
 from gateway.tls.desk import for_worker
 from gateway.tls.signer import Started, start
 from gateway.tls.signing import check
+from gateway.workers.carrying import Carrying
 from gateway.workers.columns import Columns
 from gateway.workers.estate import Estate, left, taken
 from gateway.workers.generation import Generation
@@ -38,6 +42,7 @@ class Origins:
         self.columns = Columns(sessions, clock)
         self._places = places
         self._signer: Started | None = None
+        self._carrying: Carrying | None = None
         self._seed: Sowing | None = None
         self._next_seed: Sowing | None = None
 
@@ -56,6 +61,7 @@ class Origins:
                 tls.certificates_per_second,
             )
             check(self._signer.connection)
+        self._carrying = Carrying.begin(policy, self._places, owner)
         self._seed = Sowing(owner)
 
     def inherit(self, told: Estate) -> None:
@@ -66,6 +72,7 @@ class Origins:
         if told["signer"] is not None:
             connection, process = told["signer"]
             self._signer = Started(Child(process), socket.socket(fileno=taken(connection)))
+        self._carrying = Carrying.inherited(told.get("carrier"))
 
     def bequeath(self) -> Estate:
         """For L{inherit}."""
@@ -76,6 +83,7 @@ class Origins:
             "columns": self.columns.bequeath(),
             "seed": seed.bequeath(),
             "signer": signer and [left(signer.connection.fileno()), signer.process.pid],
+            "carrier": self._carrying and self._carrying.bequeath(),
         }
 
     def inherited(self, loaded: Loaded, told: Estate) -> Generation:
@@ -108,12 +116,18 @@ class Origins:
         spec = NurserySpec(
             WORDS,
             loaded.fingerprint,
-            write_places(self._places),
+            write_places(self._places_of_workers),
             [write_place(*each) for each in self.groups.descriptors()],
             self.columns.table.descriptor,
             count,
         )
         return seed.nursery(spec, self._for_worker)
+
+    @property
+    def _places_of_workers(self) -> Places:
+        """With the carrier that was started for them."""
+        carrying = self._carrying
+        return self._places if carrying is None else self._places._replace(carrier=carrying.socket)
 
     # All of these block:
 
@@ -140,3 +154,5 @@ class Origins:
         if self._signer is not None:
             self._signer.connection.close()
             self._signer.process.wait()
+        if self._carrying is not None:
+            self._carrying.close()

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from threading import Lock
 
-from gateway.counts import Key, Keys
+from gateway.counts import KERNEL, Key, Keys
 
 COLUMNS = 64
 """
@@ -101,9 +101,10 @@ class Table:
 
         Workers can write everything in here: nothing is believed that they have written.
 
-        @return: how many sessions it had.
+        @return: how many sessions it had, but for those that the kernel has, which others take.
         """
-        counted = SharedCounts(self.descriptor, column).own(ALL)
+        its = SharedCounts(self.descriptor, column)
+        counted = max(0, its.own(ALL) - its.own(KERNEL[0]))
         fresh = min(self._cells[_FRESH], len(self._cells))
         first = _FULL + _ROW + _CELLS + column
         if first < fresh:

@@ -19,7 +19,7 @@ from twisted.logger import Logger
 
 from gateway.admission.admission import Admission
 from gateway.admission.listeners import Listeners, Listening, Place
-from gateway.counts import Counts
+from gateway.counts import KERNEL, Counts
 from gateway.kernel import descriptors
 from gateway.kernel.errors import KernelError
 from gateway.kernel.sockets import Socket
@@ -91,6 +91,8 @@ class Traffic:
             places.carrier,
             lambda: self.admission,
             lambda: self.admission.register.give_room(),
+            self._in_kernel,
+            alone,
         )
         self._ushering = Ushering(reactor, policy, places.usher, lambda: self.admission)
         equipment = evolve(self._equipment(policy), alone=alone)
@@ -127,6 +129,13 @@ class Traffic:
             counts=self._counts,
         )
 
+    def _in_kernel(self, more: int) -> None:
+        """So many sessions more go on without this process."""
+        if more > 0:
+            self._counts.add(KERNEL, more)
+        else:
+            self._counts.less(KERNEL, -more)
+
     # The beginning
 
     def open(self, owner: tuple[int, int] | None = None) -> None:
@@ -161,6 +170,7 @@ class Traffic:
         """Accept."""
         self._listeners.resume()
         self._ushering.accept()
+        self._releasing.accept()
 
     # Reload
 
@@ -220,6 +230,7 @@ class Traffic:
         self._linger.stop()
         self._listeners.stop()
         self._ushering.stop()
+        self._releasing.leave(stopping=seconds is not None)
         yield self._drained(seconds)
         self.admission.stop()
         self._room.stop()

@@ -33,7 +33,9 @@ class ReleasingTests(SynchronousTestCase):
         told: list[LogEvent] = []
         globalLogPublisher.addObserver(told.append)
         self.addCleanup(globalLogPublisher.removeObserver, told.append)
-        carrier = Releasing(Clock(), Policy(release=Release(kernel=True)), None, _nowhere, list)
+        carrier = Releasing(
+            Clock(), Policy(release=Release(kernel=True)), None, _nowhere, list, abs
+        )
         carrier.open(Path(), Path())
         self.assertIn("there is no carrier", told[-1]["log_format"])
         carrier.close()

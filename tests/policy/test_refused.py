@@ -29,8 +29,6 @@ GATEWAY = {
     "outside of the mask",
     "[divert]\nmark = '0x2/0x3'": "1:1: divert.listener_mark: 0x2/0x2 has bits in common with "
     "divert.mark = 0x2/0x3: each needs its own",
-    "[release]\nkernel = true\n[workers]\ncount = 2": "4:1: workers.count: must be 1 with kernel "
-    "= true in [release]",
     "[workers]\ncount = 0": '2:1: workers.count: must be "auto", or a number from 1 to 20',
     "[workers]\ncount = 'many'": '2:1: workers.count: must be "auto", or a number from 1 to 20',
     "[workers]\nsteer = 'any'": '2:1: workers.steer: must be one of "client", "connection"',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from errno import EADDRINUSE
 from random import Random
 from typing import Any
 
@@ -11,6 +12,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import Address, Outcome, Verdict
+from gateway.kernel import sockets
 from gateway.kernel.release.packets import receive, send
 from gateway.observe.identity import Released, Upstream
 from gateway.release.passage import AGAIN, PATIENCE, TRIES, Passage
@@ -72,6 +74,9 @@ class Riding:
     def carried(self, verdict: Verdict) -> None:
         self.verdict = verdict
 
+    def left(self) -> None:
+        self.done.append("left")
+
     def after(self, seconds: float, call: Callable[[], None]) -> Timer:
         return Timer(self.reactor.callLater(seconds, call))
 
@@ -102,8 +107,10 @@ class PassageTests(SynchronousTestCase):
         )
         send(self.carrier, {"began": True, "keeps": True})
         self.passages.open(ours)
-        self.assertEqual(self.heard()["ask"], "adopt")
-        self.say(number=1, index=-1)
+        greeting = self.heard()
+        self.assertEqual(greeting["ask"], "greet")
+        self.name = greeting["name"]
+        self.say(number=greeting["number"], sessions=0)
         self.legs = socket.socketpair()
         self.session = Riding(self.reactor, self.legs)
         for sock in (self.carrier, *self.legs):
@@ -140,6 +147,14 @@ class PassageTests(SynchronousTestCase):
         self.say(number=self.heard()["number"], index=3, switched=True)
         return passage
 
+    def greeted(self, there: list[int]) -> None:
+        """The next carrier tells which sessions of ours it has."""
+        greeting = self.heard()
+        self.assertEqual((greeting["ask"], greeting["name"]), ("greet", self.name))
+        for index in there:
+            self.say(yours=index, told=TOLD.written())
+        self.say(number=greeting["number"], sessions=len(there))
+
     def over(self, how: str = "passed") -> None:
         self.say(over=3, how=how, by="client", told={}, bytes_to_server=10, bytes_to_client=20)
 
@@ -159,7 +174,7 @@ class PassageTests(SynchronousTestCase):
         self.assertFalse(passage.carries)
         self.say(gone=3)
         self.assertEqual(self.session.done, ["hold", "go on", "let go", "drop"])
-        self.assertTrue(passage.carries and passage.outlives)
+        self.assertTrue(passage.carries)
         self.assertEqual(self.passages.carried, 1)
         self.over()
         self.assertEqual(passage.bytes, (10, 20))
@@ -252,8 +267,7 @@ class PassageTests(SynchronousTestCase):
         self.heard()
         self.say(began=True, keeps=True)
         self.assertTrue(passage.carries)
-        self.say(number=self.heard()["number"], index=3, told=TOLD.written())
-        self.say(number=self.heard()["number"], index=-1)
+        self.greeted([3])
         self.assertIsNone(self.session.verdict)
         self.assertEqual(self.adopted, [])
 
@@ -261,7 +275,7 @@ class PassageTests(SynchronousTestCase):
         """What the next carrier does not know has ended, one way or another."""
         self.begun()
         self.say(began=True, keeps=True)
-        self.say(number=self.heard()["number"], index=-1)
+        self.greeted([])
         self.assertIsNotNone(self.session.verdict)
 
     def test_released_meanwhile(self) -> None:
@@ -269,7 +283,7 @@ class PassageTests(SynchronousTestCase):
         self.say(began=True, keeps=True)
         asked = self.heard()
         self.begun()
-        self.say(number=asked["number"], index=-1)
+        self.say(number=asked["number"], sessions=0)
         self.assertIsNone(self.session.verdict)
         self.over()
         self.assertEqual(self.session.verdict, Verdict(Outcome.PASSED))
@@ -281,7 +295,7 @@ class PassageTests(SynchronousTestCase):
         self.reactor.advance(PATIENCE)
         self.assertEqual(self.session.verdict, STOPPED)
         self.say(began=True, keeps=True)
-        self.say(number=self.heard()["number"], index=3, told=TOLD.written())
+        self.greeted([3])
         self.assertEqual(self.heard(), {"ask": "kill", "index": 3})
         self.assertEqual(self.adopted, [])
 
@@ -319,6 +333,53 @@ class PassageTests(SynchronousTestCase):
             bytes_to_client=2,
         )
         self.assertEqual(self.adopted, [(9, TOLD)])
+
+    def test_left(self) -> None:
+        """Whoever leaves accounts for a session until the carrier says that somebody else does."""
+        passage = self.begun()
+        self.say(settled=3)
+        self.heard()
+        self.say(gone=3)
+        self.passages.leave()
+        self.assertEqual(self.heard(), {"ask": "leave"})
+        self.assertTrue(passage.carries)
+        self.say(left=3)
+        self.assertEqual((self.session.done[-1], self.passages.carried), ("left", 0))
+        self.over()
+        self.assertIsNone(self.session.verdict)
+
+    def test_left_without_carrier(self) -> None:
+        """Where the kernel's sessions go on without anybody, nobody has to be there to say so."""
+        self.begun()
+        self.say(settled=3)
+        self.say(gone=3)
+        self.carrier.close()
+        self.reactor.turn()
+        self.flushLoggedErrors()
+        self.passages.leave()
+        self.assertEqual(self.session.done[-1], "left")
+        self.assertIsNone(self.session.verdict)
+
+    def test_taken_over(self) -> None:
+        """Who accepts that is given the sessions of others; with each carrier it says so again."""
+        self.passages.accept()
+        self.assertEqual(self.heard(), {"ask": "accept"})
+        self.say(yours=9, told=TOLD.written())
+        self.assertEqual(self.adopted, [(9, TOLD)])
+        self.say(began=True, keeps=True)
+        self.greeted([9])
+        self.assertEqual(self.heard(), {"ask": "accept"})
+        self.assertEqual(self.adopted, [(9, TOLD)])
+
+    def test_others_ports(self) -> None:
+        """A port of somebody else's session is not chosen, though nothing was heard in between."""
+        taken = [4, *CLIENT, *SERVER]
+        send(self.carrier, {"taken": [taken]})
+        opened = self.assertRaises(OSError, self.ports.open_towards, SERVER, CLIENT, 0, strict=True)
+        self.assertEqual(opened.errno, EADDRINUSE)
+        self.say(forgotten=4)
+        self.patch(sockets, "open_towards", lambda *asked, **_: asked)
+        self.assertEqual(self.ports.open_towards(SERVER, CLIENT, 0), (SERVER, CLIENT, 0, False))
 
     def test_unreadable(self) -> None:
         """What nobody can account for does not go on."""

@@ -4,8 +4,9 @@ The carrier's process, put together::
     python -m gateway.kernel.release --config FOLDER --runtime FOLDER [--listen SOCKET]
 
 With C{--listen} it is a service of its own, which outlives gateways, and whose released sessions
-outlive itself. Else it is one gateway's: asked on standard input, and ended by the end of that
-connection; released sessions are then reset.
+outlive itself. Else it is one gateway's, and ended by the end of the connection that is its
+standard input; released sessions are then reset. It is asked by that connection, or, with
+C{--inherited DESCRIPTOR}, by those that workers make to a socket that listens.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import socket
 import sys
 import time
 from argparse import ArgumentParser
-from collections import deque
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -30,9 +31,11 @@ from gateway.kernel.errors import KernelError
 from gateway.kernel.keeper.supervision import supervise
 from gateway.kernel.local import listen
 from gateway.kernel.release.carrier import Carrier
+from gateway.kernel.release.connection import Connection
 from gateway.kernel.release.desk import Desk, Marks
 from gateway.kernel.release.overlap import Ends
-from gateway.kernel.release.packets import receive, send
+from gateway.kernel.release.packets import send
+from gateway.kernel.release.parties import Parties
 from gateway.kernel.release.pins import Pins
 from gateway.kernel.release.programs import Programs
 from gateway.kernel.release.reset import send_reset
@@ -54,8 +57,8 @@ BPF_FILES = Path("/sys/fs/bpf/tproxygw")
 LAST_SECONDS = 0.2
 """For the resets of what can't go on without this process."""
 
-BACKLOG = 100_000
-"""Messages that are kept for a gateway that is not there, or does not listen."""
+MOST_PARTIES = 256
+"""Connections: more than there can be workers, former ones included."""
 
 
 class Process:
@@ -64,6 +67,7 @@ class Process:
 
     @param endpoint: a listening socket, or the connection to the gateway.
     @param folder: for what outlives it, if anything does.
+    @param leash: whose end ends it, though it listens: nothing outlives it.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class Process:
         endpoint: socket.socket,
         folder: Path,
         systemd: Systemd,
+        leash: socket.socket | None = None,
     ) -> None:
         release, divert = policy.release, policy.divert
         self._runtime = runtime
@@ -81,15 +86,16 @@ class Process:
         self._marks = Marks(divert.listener_mark, divert.upstream_mark)
         self._zone = divert.conntrack_zone
         self._reset = partial(_reset, release.forwarded_mark.value)
-        self._is_service = bool(endpoint.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
-        self._gateway: socket.socket | None = None
-        self._told: deque[dict[str, Any]] = deque(maxlen=BACKLOG)
-        pins = Pins.at(folder / str(divert.port)) if self._is_service else Pins(None)
+        self._listens = bool(endpoint.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+        self._leash = leash
+        self._loose = False
+        is_service = self._listens and leash is None
+        pins = Pins.at(folder / str(divert.port)) if is_service else Pins(None)
         self._table = Table(release.sessions, pins)
         self._table.set_marks(release.forwarded_mark.value, release.bare_mark.value)
         self._programs = Programs(self._table, pins)
         self._programs.attach()
-        self._greeting = {"began": True, "keeps": pins.kept}
+        self._keeps = pins.kept
         events = self._table.maps["events"]
         self._ring = Ring(events.descriptor, events.entries)
 
@@ -97,9 +103,11 @@ class Process:
         """Answer, and see to the sessions. What L{supervise} wants done."""
         stories = Stories(self._runtime / "stories")
         self._tracking = Tracking()
+        parties = self._parties = Parties(self._keeps, time.monotonic)
         self._carrier = Carrier(
-            self._table, stories, self._tell, self._reset, self._untrack, time.monotonic
+            self._table, stories, parties.hear, self._reset, self._untrack, time.monotonic
         )
+        parties.begin(self._carrier)
         self._desk = Desk(self._carrier, self._marks, self._programs.attach, self._translates)
         with selectors.DefaultSelector() as selector:
             return self._run(selector)
@@ -108,17 +116,19 @@ class Process:
         supervisor = os.getppid()
         self._selector = selector
         selector.register(self._ring.descriptor, selectors.EVENT_READ, self._hear)
-        if self._is_service:
+        if self._listens:
             self._endpoint.setblocking(False)
             selector.register(self._endpoint, selectors.EVENT_READ, self._accept)
             self._systemd.ready("Has the kernel forward released sessions")
         else:
             self._serve(self._endpoint)
+        if self._leash is not None:
+            selector.register(self._leash, selectors.EVENT_READ, self._let_loose)
         while self._is_wanted:
             for key, _ in selector.select(min(1.0, self._carrier.turn())):
                 key.data()
             self._carrier.turn()
-            self._flush()
+            self._parties.turn()
             # with nobody to serve, the work is done, and no place to be taken
             if os.getppid() != supervisor and self._is_wanted:
                 return False
@@ -127,7 +137,13 @@ class Process:
 
     @property
     def _is_wanted(self) -> bool:
-        return self._is_service or self._gateway is not None
+        if self._listens:
+            return not self._loose
+        return bool(self._parties)
+
+    def _let_loose(self) -> None:
+        """The gateway that has started it is gone, or says what it should not."""
+        self._loose = True
 
     def _end(self) -> None:
         """What was this gateway's goes with it: nobody else would be told of it."""
@@ -152,66 +168,23 @@ class Process:
         self._carrier.hear(self._ring.read())
 
     def _accept(self) -> None:
-        """One gateway at a time: the newest is the one that runs."""
+        """One process more."""
         with suppress(BlockingIOError):
             connection, _ = self._endpoint.accept()
-            if self._gateway is not None:
-                self._lose()
-            self._serve(connection)
+            if len(self._parties) < MOST_PARTIES:
+                self._serve(connection)
+            else:
+                connection.close()
 
-    def _serve(self, connection: socket.socket) -> None:
-        connection.setblocking(False)
-        self._gateway = connection
-        self._selector.register(connection, selectors.EVENT_READ, self._answer)
-        self._told.appendleft(self._greeting)
-        self._flush()
+    def _serve(self, sock: socket.socket) -> None:
+        def answer(message: dict[str, Any], sockets: list[Socket]) -> dict[str, Any] | None:
+            return self._desk.answer(message, sockets, party)
 
-    def _answer(self) -> None:
-        """Everything that the gateway has asked by now."""
-        try:
-            while self._gateway is not None:
-                self._answer_one(self._gateway)
-        except BlockingIOError:
-            pass
-        except (EOFError, OSError, ValueError):
-            self._lose()
+        def lost(untold: Iterable[dict[str, Any]]) -> None:
+            self._parties.lose(party, untold)
 
-    def _answer_one(self, connection: socket.socket) -> None:
-        message, descriptors = receive(connection)
-        sockets: list[Socket] = [socket.socket(fileno=each) for each in descriptors]
-        try:
-            answer = self._desk.answer(message, sockets)
-        finally:
-            for sock in sockets:
-                sock.close()
-        if answer is not None:
-            self._tell(answer)
-
-    def _tell(self, message: dict[str, Any]) -> None:
-        self._told.append(message)
-        self._flush()
-
-    def _flush(self) -> None:
-        """What the gateway can take now. Without a gateway it waits for the next one."""
-        try:
-            while self._told and self._gateway is not None:
-                send(self._gateway, self._told[0])
-                self._told.popleft()
-        except BlockingIOError:
-            pass
-        except OSError:
-            self._lose()
-
-    def _lose(self) -> None:
-        """The gateway is gone."""
-        connection, self._gateway = self._gateway, None
-        if connection is not None:
-            self._selector.unregister(connection)
-            connection.close()
-            # answers were for it only
-            kept = [message for message in self._told if "over" in message]
-            self._told = deque(kept, maxlen=BACKLOG)
-            self._carrier.abandon()
+        connection = Connection(sock, self._selector, answer, lost)
+        party = self._parties.come(connection.tell)
 
 
 def _reset(mark: int, source: Address, destination: Address, sequence: int) -> None:
@@ -220,7 +193,13 @@ def _reset(mark: int, source: Address, destination: Address, sequence: int) -> N
         send_reset(source, destination, sequence, mark)
 
 
-def carry(directory: Path, runtime: Path, endpoint: socket.socket, pins: Path) -> None:
+def carry(
+    directory: Path,
+    runtime: Path,
+    endpoint: socket.socket,
+    pins: Path,
+    leash: socket.socket | None = None,
+) -> None:
     """
     Be the carrier, until the gateway or somebody else ends it.
 
@@ -228,6 +207,7 @@ def carry(directory: Path, runtime: Path, endpoint: socket.socket, pins: Path) -
     @param runtime: the folder for what a reboot may empty.
     @param endpoint: a listening socket, or the connection to the gateway.
     @param pins: the folder, of a BPF file system, for what outlives it.
+    @param leash: see L{Process}. Something is said on it when all is ready.
     @raise gateway.policy.problem.PolicyError: the configuration is broken.
     @raise KernelError: privileges are missing, or the kernel is too old.
     """
@@ -245,7 +225,9 @@ def carry(directory: Path, runtime: Path, endpoint: socket.socket, pins: Path) -
     if lacking:
         raise KernelError(f"releasing sessions into the kernel needs {', '.join(lacking)}")
     drop_to(NEEDED)
-    process = Process(policy, runtime, endpoint, pins, systemd)
+    process = Process(policy, runtime, endpoint, pins, systemd, leash)
+    if leash is not None:
+        send(leash, {"began": True})
     supervise(process.work, partial(say, WARNING), "carrier")
 
 
@@ -259,6 +241,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--runtime", type=Path, required=True)
     parser.add_argument("--listen", type=Path)
+    parser.add_argument("--inherited", type=int)
     parser.add_argument("--pins", type=Path, default=BPF_FILES)
     options = parser.parse_args(arguments)
     if options.listen is None:
@@ -267,8 +250,11 @@ def main(arguments: list[str]) -> None:
         endpoint = socket.socket(fileno=0)
     else:
         endpoint = listen(options.listen)
+    leash = None
+    if options.inherited is not None:
+        endpoint, leash = socket.socket(fileno=options.inherited), endpoint
     try:
-        carry(options.config, options.runtime, endpoint, options.pins)
+        carry(options.config, options.runtime, endpoint, options.pins, leash)
     except (KernelError, PolicyError, OSError) as error:
         say(ERROR, f"not started: {error}")
         raise SystemExit(1) from None

@@ -8,7 +8,7 @@ the time. What happened it tells by one call, see L{Carrier}.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from struct import error as TooShort
 from typing import Any
 
@@ -44,8 +44,8 @@ class Carrier:
     """
     @param tell: is told, as messages for the gateway: C{settled} (the old sockets have nothing
         to do any more: let them go), C{gone} (they will close without a word), C{over}
-        (with C{how}, by whom, what the gateway has told of it, and what was carried),
-        C{forgotten} (its ports are free).
+        (with C{how}, by whom, what the gateway has told of it, its C{holder}, and what was
+        carried), C{forgotten} (its ports are free).
     @param reset: sends a reset.
     @param untrack: has connection tracking forget a session.
     @param now: seconds of the monotonic clock.
@@ -125,9 +125,11 @@ class Carrier:
             self._tell({"trouble": f"stories of released sessions can't be kept: {error}"})
         return story
 
-    def abandon(self) -> None:
-        """The gateway is gone, and what was between the old sockets with it: end what overlaps."""
-        for index in list(self._overlaps):
+    def abandon(self, indices: Iterable[int]) -> None:
+        """
+        Who had these is gone, and what was between the old sockets with it: end what overlaps.
+        """
+        for index in self._overlaps.keys() & indices:
             self.kill(index)
 
     def kill(self, index: int) -> None:
@@ -143,10 +145,22 @@ class Carrier:
         for index in [*self._overlaps, *self._released]:
             self.kill(index)
 
-    def following(self, index: int) -> Released | None:
-        """The session with the next index, for a gateway that asks for one after the other."""
-        rest = self._table.indices[max(0, index + 1) :]
-        return next((found for each in rest if (found := self.released(each)) is not None), None)
+    @property
+    def there(self) -> list[int]:
+        """The sessions that are released, and not over."""
+        return [index for index in self._released if index not in self._over]
+
+    def ends(self) -> Iterator[tuple[int, Ends]]:
+        """Between whom the sessions run that have ports of which no socket knows, or soon."""
+        for index, (_, story) in self._overlaps.items():
+            yield index, story.ends
+        for index, released in self._released.items():
+            yield index, released.story.ends
+
+    def give(self, index: int, holder: str) -> None:
+        """Another process accounts for a session that is released."""
+        released = self._released[index]
+        released.story = self._told(index, evolve(released.story, holder=holder))
 
     def released(self, index: int) -> Released | None:
         """The session of this index, as long as it is not over."""
@@ -309,6 +323,7 @@ class Carrier:
             {
                 "over": released.index,
                 "told": released.story.told,
+                "holder": released.story.holder,
                 "how": how.value,
                 "by": released.reset_by if how is How.RESET else None,
                 "bytes_to_server": count.bytes_to_server,

@@ -3,8 +3,8 @@ Desk: what a gateway may ask of the carrier.
 
 A gateway that was taken over could ask too. So nothing is believed that can be
 checked: the sockets are transparent TCP sockets that carry a gateway's marks, their
-own names say between whom they run, and a session that this gateway has not
-handed over can't be named.
+own names say between whom they run, and a session that this process has not
+handed over, or was given, can't be named.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from attrs import frozen
 from gateway.interfaces import Address
 from gateway.kernel.release.carrier import Carrier
 from gateway.kernel.release.overlap import Ends, NoProgram, NotNow, Stays
+from gateway.kernel.release.parties import Party
 from gateway.kernel.release.stories import Story
 from gateway.kernel.sockets import Socket, has_mark, is_transparent
 from gateway.policy.divert import Mark
 
 Answer = dict[str, Any] | None
+
+LONGEST_NAME = 64
 
 MOST_COUNTED = 250
 """Sessions that are counted for one request: the answer is to fit into a packet."""
@@ -38,7 +41,7 @@ class Marks:
 
 class Desk:
     """
-    Answers one gateway.
+    Answers the processes of a gateway.
 
     @param carrier: does what is asked.
     @param attach: looks for devices that are new.
@@ -56,16 +59,17 @@ class Desk:
         self._marks = marks
         self._attach = attach
         self._translates = translates
-        self._asked: dict[str, Callable[[dict[str, Any], list[Socket]], Answer]] = {
+        self._asked: dict[str, Callable[[dict[str, Any], list[Socket], Party], Answer]] = {
+            "greet": self._greet,
+            "accept": self._accept,
+            "leave": self._leave,
             "switch": self._switch,
             "let_go": self._let_go,
             "kill": self._kill,
-            "count": self._count,
             "counts": self._counts,
-            "adopt": self._adopt,
         }
 
-    def answer(self, message: dict[str, Any], sockets: list[Socket]) -> Answer:
+    def answer(self, message: dict[str, Any], sockets: list[Socket], asker: Party) -> Answer:
         """
         Answer one request.
 
@@ -76,17 +80,32 @@ class Desk:
         if asked is None:
             raise ValueError("nothing that a gateway asks")
         try:
-            return asked(message, sockets)
+            return asked(message, sockets, asker)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not as a gateway asks: {error!r}") from error
 
-    def _switch(self, message: dict[str, Any], sockets: list[Socket]) -> Answer:
+    def _greet(self, message: dict[str, Any], sockets: list[Socket], asker: Party) -> Answer:
+        name = str(message["name"])
+        if not 0 < len(name) <= LONGEST_NAME:
+            raise ValueError("no name")
+        return {"number": int(message["number"]), "sessions": asker.greet(name)}
+
+    def _accept(self, message: dict[str, Any], sockets: list[Socket], asker: Party) -> Answer:
+        asker.accept()
+        return None
+
+    def _leave(self, message: dict[str, Any], sockets: list[Socket], asker: Party) -> Answer:
+        asker.leave()
+        return None
+
+    def _switch(self, message: dict[str, Any], sockets: list[Socket], asker: Party) -> Answer:
         number = int(message["number"])
         try:
             client, server = sockets
             ends = self._ends(client, server)
             towards_client, towards_server = map(int, message["pending"])
-            story = Story(ends, float(message["idle"]), dict(message["told"]))
+            idle, told = float(message["idle"]), dict(message["told"])
+            story = Story(ends, idle, told, holder=asker.name)
             if story.is_long:
                 raise Stays("its story is too long")
             pending = towards_client, towards_server
@@ -97,7 +116,8 @@ class Desk:
         except OSError as error:
             return {"number": number, "stays": f"a leg is over: {error.strerror}"}
         sockets.clear()
-        return {"number": number, "index": index, "switched": True}
+        taken = asker.took(index, ends)
+        return {"number": number, "index": index, "switched": True, "taken": taken}
 
     def _begin(self, story: Story, legs: tuple[Socket, Socket], pending: tuple[int, int]) -> int:
         try:
@@ -122,41 +142,28 @@ class Desk:
             raise Stays("the host translates addresses of the server's leg")
         return ends
 
-    def _let_go(self, message: dict[str, Any], sockets: list[Socket]) -> Answer:
-        self._carrier.let_go(int(message["index"]), dict(message.get("told", {})))
+    def _let_go(self, message: dict[str, Any], sockets: list[Socket], asker: Party) -> Answer:
+        index, told = int(message["index"]), dict(message.get("told", {}))
+        if asker.may_name(index):
+            self._carrier.let_go(index, told)
         return None
 
-    def _kill(self, message: dict[str, Any], sockets: list[Socket]) -> Answer:
-        self._carrier.kill(int(message["index"]))
+    def _kill(self, message: dict[str, Any], sockets: list[Socket], asker: Party) -> Answer:
+        index = int(message["index"])
+        if asker.may_name(index):
+            self._carrier.kill(index)
         return None
 
-    def _count(self, message: dict[str, Any], sockets: list[Socket]) -> Answer:
-        released = self._carrier.released(int(message["index"]))
-        if released is None:
-            return {"number": int(message["number"]), "over": True}
-        count = released.count
-        return {
-            "number": int(message["number"]),
-            "bytes_to_server": count.bytes_to_server,
-            "bytes_to_client": count.bytes_to_client,
-            "heard": released.active,
-        }
-
-    def _counts(self, message: dict[str, Any], sockets: list[Socket]) -> Answer:
+    def _counts(self, message: dict[str, Any], sockets: list[Socket], asker: Party) -> Answer:
         """Bytes to the server, to the client, and seconds of silence, of each of these."""
         indices = message["indices"]
         if len(indices) > MOST_COUNTED:
             raise ValueError(f"more than {MOST_COUNTED} at once")
-        counts = [self._carrier.counted(int(index)) for index in indices]
-        return {"number": int(message["number"]), "counts": counts}
-
-    def _adopt(self, message: dict[str, Any], sockets: list[Socket]) -> Answer:
-        """One session after the other, in the order of their indices."""
-        number = int(message["number"])
-        released = self._carrier.following(int(message["after"]))
-        if released is None:
-            return {"number": number, "index": -1}
-        return {"number": number, "index": released.index, "told": released.story.told}
+        counted = [
+            self._carrier.counted(index) if asker.may_name(index) else None
+            for index in map(int, indices)
+        ]
+        return {"number": int(message["number"]), "counts": counted}
 
 
 def _names(server: Socket) -> tuple[Any, Any]:

@@ -25,6 +25,7 @@ class Story:
     A session, as whoever comes next has to know it.
 
     @ivar idle: after so many seconds of silence it is ended; 0: never.
+    @ivar holder: the name of the gateway's process that accounts for it.
     @ivar told: what the gateway has told; nobody here looks into it.
     @ivar doubled: bytes of each direction that the program has counted though the gateway had
         relayed, and counted, them as well.
@@ -34,6 +35,7 @@ class Story:
     idle: float
     told: dict[str, Any]
     doubled: tuple[int, int] = (0, 0)
+    holder: str = ""
 
     def with_more(self, told: dict[str, Any]) -> Story:
         """
@@ -55,7 +57,7 @@ class Story:
         """As JSON."""
         ends = [list(each) for each in (self.ends.client, self.ends.server, self.ends.source)]
         more = {"idle": self.idle, "told": self.told, "doubled": self.doubled}
-        return json.dumps({"ends": ends, **more})
+        return json.dumps({"ends": ends, **more, "holder": self.holder})
 
     @classmethod
     def read(cls, text: str) -> Story:
@@ -66,7 +68,11 @@ class Story:
             said = json.loads(text)
             ends = Ends(*(Address(host, port) for host, port in said["ends"]))
             there, back = said["doubled"]
-            return cls(ends, float(said["idle"]), said["told"], (int(there), int(back)))
+            return cls(
+                *(ends, float(said["idle"]), said["told"]),
+                doubled=(int(there), int(back)),
+                holder=str(said.get("holder", "")),
+            )
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a story: {error!r}") from error
 

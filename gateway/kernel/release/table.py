@@ -43,18 +43,13 @@ class Table:
         self._free: list[int] = []
         self.look()
 
-    @property
-    def indices(self) -> range:
-        """All that there can be."""
-        return range(self.maps["sessions"].entries)
-
     def look(self) -> list[int]:
         """
         Look which sessions are there.
 
         @return: their indices: a predecessor's.
         """
-        every = self.indices
+        every = range(self.maps["sessions"].entries)
         used = [index for index in every if self.mode(index) is not Mode.FREE]
         self._free = sorted(set(every) - set(used), reverse=True)
         return used

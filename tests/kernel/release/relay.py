@@ -21,7 +21,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from errno import EADDRINUSE, EADDRNOTAVAIL
 from functools import partial
@@ -205,7 +205,7 @@ class Relay:
             lambda _: None,
             time.monotonic,
         )
-        self.released.update(self.there())
+        self.released.update(self.carrier.there)
         self.sessions: dict[int, Session] = {}
         self.used: set[tuple[str, int]] = set()
         self.heeds = {"settled": self.settled, "gone": self.gone, "over": self.ended}
@@ -277,16 +277,9 @@ class Relay:
         if line == b"die\n":
             print("dead", flush=True)
             os._exit(0)
-        for index in list(self.there()) if line else ():
+        for index in self.carrier.there if line else ():
             self.carrier.kill(index)
         return bool(line)
-
-    def there(self) -> Iterator[int]:
-        """The sessions that the carrier has."""
-        found = self.carrier.following(-1)
-        while found is not None:
-            yield found.index
-            found = self.carrier.following(found.index)
 
     def socks(self) -> list[tuple[socket.socket, Session]]:
         return [(sock, each) for each in self.sessions.values() for sock in each.socks]

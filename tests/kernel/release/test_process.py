@@ -87,17 +87,21 @@ class ProcessTests(SynchronousTestCase):
             send(connection, {"ask": "kill", "index": 3})
             send(connection, {"ask": "let_go", "index": 3})
             self.assertEqual(
-                ask(connection, {"ask": "count", "number": 1, "index": 3}),
-                {"number": 1, "over": True},
+                ask(connection, {"ask": "counts", "number": 1, "indices": [3]}),
+                {"number": 1, "counts": [None]},
             )
             self.assertEqual(
-                ask(connection, {"ask": "adopt", "number": 2, "after": -1}),
-                {"number": 2, "index": -1},
+                ask(connection, {"ask": "greet", "number": 2, "name": "me"}),
+                {"number": 2, "sessions": 0},
             )
 
     def test_nonsense(self) -> None:
         """Nothing that a gateway says: the connection ends, and with it the process."""
-        for message in ({"ask": "open sesame"}, {"ask": "kill"}, {}, {"ask": ["kill"]}, SWITCH):
+        unnamed = {"ask": "greet", "number": 1, "name": ""}
+        for message in (
+            *({"ask": "open sesame"}, {"ask": "kill"}, {}, {"ask": ["kill"]}),
+            *(SWITCH, unnamed),
+        ):
             with namespace() as host, carrier(host) as connection:
                 send(connection, message)
                 self.assertRaises(EOFError, receive, connection)
