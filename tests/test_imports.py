@@ -47,7 +47,7 @@ MAY_IMPORT = {
         "gateway.inspector",
         "gateway.policy.addresses.Addresses",
         "gateway.policy.settings",
-        "gateway.policy.tls.Identified",
+        "gateway.policy.tls.ServerTerms",
         "gateway.policy.tls.Identity",
         "gateway.policy.tls.Terms",
         "gateway.policy.tls.read_identity",

@@ -21,18 +21,18 @@ from gateway.inspector.reader import CutOff, EndOfStream, LoneEnd, Reader
 from gateway.inspector.stream import StreamInspector
 from gateway.policy.addresses import Addresses
 from gateway.policy.settings import option, written_at
-from gateway.policy.tls import Identified, Identity, Terms, read_identity
+from gateway.policy.tls import Identity, ServerTerms, Terms, read_identity
 
 __all__ = [
     "Addresses",
     "CutOff",
     "Deadline",
     "EndOfStream",
-    "Identified",
     "Identity",
     "Inspector",
     "LoneEnd",
     "Reader",
+    "ServerTerms",
     "StreamInspector",
     "Terms",
     "Waits",

@@ -158,7 +158,13 @@ class Terms:
 
 
 @frozen
-class Identified(Terms):
-    """The same, with a server that is shown a certificate of the gateway's own if it asks."""
+class ServerTerms(Terms):
+    """
+    The same with a server, and what it is told.
 
-    identity: Identity = field(kw_only=True)
+    @ivar identity: the certificate of the gateway's own that it is shown if it asks for one.
+    @ivar hybrid: whether key exchanges are offered that quantum computers don't break either.
+    """
+
+    identity: Identity | None = field(default=None, kw_only=True)
+    hybrid: bool = field(default=True, kw_only=True)

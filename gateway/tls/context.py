@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificates
 from OpenSSL import SSL
 
-from gateway.policy.tls import Identified, Identity, Terms
+from gateway.policy.tls import Identity, ServerTerms, Terms
 from gateway.tls import raw
 from gateway.tls.minter import Minted
 
@@ -72,8 +72,11 @@ def for_server(terms: Terms, key_log: KeyLog | None) -> SSL.Context:
     context.set_verify(SSL.VERIFY_NONE)
     context.set_ocsp_client_callback(_keep_staple)
     raw.on_certificate_request(context, _note_request)
-    if isinstance(terms, Identified):
-        _identify(context, terms.identity)
+    if isinstance(terms, ServerTerms):
+        if terms.identity is not None:
+            _identify(context, terms.identity)
+        if not terms.hybrid:
+            raw.offer_classical(context)
     return context
 
 

@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from gateway.agreement import Agreed, Flaw, Insecure
-from gateway.inspector import Identified, Reader, StreamInspector, Terms
+from gateway.inspector import Reader, StreamInspector
 from gateway.interfaces import CLIENT, SERVER, Address, Denied, ISession, Outcome, Unreachable
 from protocols.http.reply import plain_page, reply
 from protocols.tls.decision import Decision, Said, candidates, foretold
@@ -231,7 +231,7 @@ class TlsInspector(StreamInspector):
                 SERVER,
                 name=story.hello.server_name,
                 alpn=alpn,
-                terms=self._terms_with_server(story.decision),
+                terms=self._settings.with_server(story.hello, story.decision.identity),
                 accept=ALL,
             )
         except Unreachable as error:
@@ -294,7 +294,7 @@ class TlsInspector(StreamInspector):
                 hello,
                 name=name,
                 alpn=alpn,
-                terms=self._terms(),
+                terms=self._settings.with_client(),
                 like=like,
                 trusted=trusted,
             )
@@ -306,18 +306,3 @@ class TlsInspector(StreamInspector):
     def _alpn(self, hello: ClientHello) -> tuple[str, ...]:
         """What the client offers of what is understood inside."""
         return tuple(name for name in self._settings.alpn if name.encode("latin-1") in hello.alpn)
-
-    def _terms(self) -> Terms:
-        settings = self._settings
-        return Terms(settings.minimum, settings.ciphers, settings.handshake_seconds)
-
-    def _terms_with_server(self, decision: Decision) -> Terms:
-        if decision.identity is None:
-            return self._terms()
-        settings = self._settings
-        return Identified(
-            settings.minimum,
-            settings.ciphers,
-            settings.handshake_seconds,
-            identity=decision.identity,
-        )

@@ -59,5 +59,11 @@ class Alert(IntEnum):
     NO_APPLICATION_PROTOCOL = 120
 
 
+HYBRID = frozenset((0x11EB, 0x11EC, 0x11ED, 0x11EE, 0x0200, 0x0201, 0x0202))
+"""
+Groups with ML-KEM, alone or beside a curve: SecP256r1MLKEM768, X25519MLKEM768,
+SecP384r1MLKEM1024, curveSM2MLKEM768, MLKEM512, MLKEM768, MLKEM1024 (IANA, "TLS Supported Groups").
+"""
+
 GREASE = frozenset(0x0A0A + 0x1010 * number for number in range(16))
 """16-bit numbers that mean nothing, on purpose (RFC 8701, section 2)."""

@@ -8,9 +8,10 @@ from typing import Literal
 from attrs import frozen
 
 from gateway.agreement import Certificate, Invalid
-from gateway.inspector import Identity, Terms, option, read_identity
+from gateway.inspector import Identity, option, read_identity
 from protocols.hosts import Hosts, read_hosts
 from protocols.tls.conditions import Conditions
+from protocols.tls.encryption import BothTerms
 
 Mode = Literal["inspect", "splice", "refuse"]
 Answer = Literal["show", "page", "deny"]
@@ -96,7 +97,7 @@ _ANSWERS: Mapping[Invalid, Callable[[Answers], Answer]] = {
 
 
 @frozen
-class TlsSettings(Terms):
+class TlsSettings(BothTerms):
     """The table C{[tls]} of a service."""
 
     mode: Mode = option(

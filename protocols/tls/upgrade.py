@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from gateway.agreement import Agreed, Insecure, Invalid
-from gateway.inspector import Reader, Terms
+from gateway.inspector import Reader
 from gateway.interfaces import CLIENT, SERVER, ISession, Outcome, Unreachable
 from protocols.tls.decision import Decision
 from protocols.tls.encryption import Encryption
@@ -147,7 +147,11 @@ class Upgrade:
             if reach is not None:
                 await reach()
             agreed = story.server = await self._session.secure(
-                SERVER, name=name, alpn=alpn, terms=self._terms, accept=ALL
+                SERVER,
+                name=name,
+                alpn=alpn,
+                terms=self._settings.with_server(story.hello),
+                accept=ALL,
             )
         except Unreachable as error:
             raise Unreached(f"server unreachable: {error}") from None
@@ -176,7 +180,7 @@ class Upgrade:
                 read.take(read.unread),
                 name=name,
                 alpn=alpn,
-                terms=self._terms,
+                terms=self._settings.with_client(),
                 like=like,
                 trusted=story.trusted is not False,
             )
@@ -185,8 +189,3 @@ class Upgrade:
             story.tell(self._session, Outcome.FAILED, error.reason)
             raise
         return story.client
-
-    @property
-    def _terms(self) -> Terms:
-        settings = self._settings
-        return Terms(settings.minimum, settings.ciphers, settings.handshake_seconds)

@@ -10,15 +10,18 @@ from cryptography import x509
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import SSL
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from gateway.agreement import Agreed, Invalid
-from gateway.policy.tls import Identified, Identity, Terms, Tls
+from gateway.policy.tls import Identity, ServerTerms, Terms, Tls
 from gateway.tls.certificate import read
 from gateway.tls.credentials import Credentials, Whom
 from gateway.tls.endpoint import Endpoint
 from gateway.tls.signing import SignerError
 from gateway.tls.system import system_roots
+from protocols.tls.hello import ClientHello
+from protocols.tls.numbers import HYBRID
+from protocols.tls.records import Limits, progress
 from tests.tls.minting import minter, trusted
 from tests.tls.peers import Peer, authority, client_context, server_context
 from tests.tls.pki import NOW, Authority, Issued, rsa_key
@@ -214,7 +217,7 @@ class ServerTests(Case):
         such a session goes on only where it has.
         """
         ours = authority().issue("gateway.example", purposes=CLIENTS)
-        own = Identified(identity=Identity(ours.pem))
+        own = ServerTerms(identity=Identity(ours.pem))
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
             context = server_context(authority().issue(NAME))
             context.maximum_version = version
@@ -228,6 +231,30 @@ class ServerTests(Case):
             self.assertFalse(self.agreed(other).resumed)
             self.assertIsNone(other.peer.tls.getpeercert(True))
             self.assertTrue(self.agreed(self.to_server(context, terms=own)).resumed)
+
+    def test_offered(self) -> None:
+        """A server is offered ML-KEM or not, as it is asked for; a session goes on with either."""
+        hybrid = ServerTerms(hybrid=True)
+        if 0x11EC not in self.offered(hybrid):
+            raise SkipTest("this OpenSSL knows no ML-KEM")
+        classical = ServerTerms(hybrid=False)
+        self.assertEqual(HYBRID.intersection(self.offered(classical)), set())
+        self.assertEqual(
+            [each for each in self.offered(hybrid) if each not in HYBRID],
+            list(self.offered(classical)),
+        )
+        server = server_context(authority().issue(NAME))
+        for terms in (hybrid, classical):
+            pair = self.to_server(server, terms=terms)
+            self.credentials.keep(pair.endpoint, WHOM)
+            self.assertTrue(self.agreed(self.to_server(server, terms=terms)).resumed)
+
+    def offered(self, terms: Terms) -> tuple[int, ...]:
+        """The groups of our hello."""
+        hello = self.credentials.towards_server(WHOM, NAME, terms).start()
+        found = progress(hello, Limits()).body
+        assert found is not None
+        return ClientHello.parse(found).groups
 
     def test_refused_later(self) -> None:
         """

@@ -441,6 +441,7 @@ class EncryptionTests(EncryptionCase, SynchronousTestCase):
         one = self.encrypted()
         self.assertEqual([side for side, _ in one.session.secured], [SERVER, CLIENT])
         self.assertEqual(one.session.asked_for[SERVER]["name"], NAME)
+        self.assertFalse(one.session.asked_for[SERVER]["terms"].hybrid)  # as in the hello
         self.assertEqual(one.ask(b"CAPA", b"+OK", b"STLS", b"TOP", b"."), b"+OK\r\nTOP\r\n.\r\n")
         self.assertEqual(one.client(b"STLS\r\n")[1], b"-ERR TLS is spoken already\r\n")
         self.assertEqual(one.session.records_of("tls")[0]["tls"]["rule"], "stls")

@@ -25,7 +25,15 @@ from protocols.tls.settings import Answers, Rule, TlsSettings
 from protocols.tls.shared import Shared
 from protocols.tls.story import Story
 from tests.protocols.tls import hellos
-from tests.protocols.tls.hellos import alpn, body, message, records, server_name
+from tests.protocols.tls.hellos import (
+    alpn,
+    body,
+    groups,
+    message,
+    records,
+    server_name,
+    versions,
+)
 
 NAME = "www.example.org"
 HELLO = records(message(body()))
@@ -567,6 +575,19 @@ class ToldTests(Case):
         other = self.session(settings, agrees=agrees)
         other.says(CLIENT, hellos.records(message(body([server_name(b"other.example")]))))
         self.assertIsNone(other.handed)
+
+    def test_hybrid(self) -> None:
+        """A server is offered ML-KEM where its client offers it, or always if that is wanted."""
+        curves = [server_name(NAME.encode()), groups(29, 23), versions(0x0304)]
+        for settings, extensions, offered in (
+            (INSPECT, hellos.COMMON, True),
+            (INSPECT, curves, False),
+            (INSPECT, curves[:1], False),
+            (TlsSettings(inside="web", post_quantum="always"), curves, True),
+        ):
+            session = self.session(settings)
+            session.says(CLIENT, records(message(body(extensions))))
+            self.assertIs(session.asked_for[SERVER]["terms"].hybrid, offered)
 
     def test_client_certificate(self) -> None:
         """A server that wants to know the client by a certificate may be refused."""
