@@ -30,6 +30,9 @@ log = PrintableLogger()
 GREETING_SECONDS = 30.0
 """For an usher that has just been started: it has to read the policy."""
 
+LEAVE_SECONDS = 0.5
+"""For an usher to say that it brings nobody any more; it does nothing that takes long."""
+
 AGAIN = 1.0
 """Seconds between two attempts to reach an usher that is a service of its own."""
 
@@ -45,16 +48,22 @@ class Arrivals:
     """
     The gateway's end of the connection to its usher.
 
+    @param worker: which one this process is, and of how many.
     @param again: connects anew to an usher that is a service of its own; C{None} if it ends with
         this process.
     """
 
     def __init__(
-        self, reactor: Any, admission: Admission, again: Callable[[], socket.socket] | None
+        self,
+        reactor: Any,
+        admission: Admission,
+        again: Callable[[], socket.socket] | None,
+        worker: tuple[int, int] = (0, 1),
     ) -> None:
         self._reactor = reactor
         self._admission = admission
         self._again = again
+        self._worker = worker
         self._connection: socket.socket | None = None
         self._accepting = self._missed = False
         self._call: Any = None
@@ -96,11 +105,23 @@ class Arrivals:
         self._connection = connection
         self._missed = False
         if self._accepting:
-            self._reactor.addReader(self)
+            self._want()
+
+    def accept(self) -> None:
+        """Take who is brought, from now on."""
+        self._accepting = True
+        if self._connection is not None:
+            self._want()
+
+    def _want(self) -> None:
+        """Say so."""
+        index, count = self._worker
+        steer = self._admission.policy.workers.steer
+        self._say({"worker": index, "of": count, "steer": steer})
+        self.resume()
 
     def resume(self) -> None:
-        """Take what comes from now on."""
-        self._accepting = True
+        """There is room again."""
         if self._connection is not None:
             self._reactor.addReader(self)
 
@@ -141,7 +162,12 @@ class Arrivals:
         """
         @raise ValueError: an usher says nothing like that.
         """
-        if "began" in message:
+        if "began" in message:  # perhaps another process, in the place of one that was killed
+            if self._accepting:
+                self._want()
+            return
+        if "left" in message:
+            self._accepting = False
             return
         try:
             client, server = Address(*message["client"]), Address(*message["server"])
@@ -183,10 +209,13 @@ class Arrivals:
         admission.refuse(identity, Refusal.HANDSHAKE, f"its ends could not be taken over: {why}")
 
     def _answer(self, number: int, admitted: bool) -> None:
+        self._say({"number": number, "admitted": admitted})
+
+    def _say(self, message: Message) -> None:
         if self._connection is None:
             return
         try:
-            send(self._connection, {"number": number, "admitted": admitted})
+            send(self._connection, message)
         except OSError as error:
             self._break(error.strerror or str(error))
 
@@ -216,8 +245,23 @@ class Arrivals:
             self._call = self._reactor.callLater(AGAIN, self.reach)
 
     def stop(self) -> None:
-        """Take nobody any more; it ends an usher that was started by this process."""
+        """
+        Take nobody any more; it ends an usher that was started by this process. Who has been
+        brought before is taken: it blocks for the moment that the usher needs to say that this
+        was all.
+        """
         self._again = None
         if self._call is not None and self._call.active():
             self._call.cancel()
+        if self._connection is not None and self._accepting:
+            self._connection.settimeout(LEAVE_SECONDS)
+            self._say({"leaves": True})
+        register = self._admission.register
+        try:
+            while self._connection is not None and self._accepting and register.claim():
+                self._hear(*receive(self._connection))
+        except (EOFError, OSError, ValueError):
+            pass
+        finally:
+            register.unclaim()
         self._close()

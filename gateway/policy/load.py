@@ -246,7 +246,6 @@ def check_gateway(entry: Entry, policy: Policy) -> None:
     check_divert(entry.at("divert"), policy)
     check_marks(entry, policy)
     check_console(entry.at("console"), policy.console)
-    check_workers(entry.at("workers"), policy)
 
 
 def check_divert(entry: Entry, policy: Policy) -> None:
@@ -267,15 +266,6 @@ def check_divert(entry: Entry, policy: Policy) -> None:
         entry.at("port").complain(
             f"must be at most {65535 - len(policy.interfaces)}: rules name "
             f"{len(policy.interfaces)} interfaces, and each needs a port after this one"
-        )
-
-
-def check_workers(entry: Entry, policy: Policy) -> None:
-    """What several workers can't do is said to C{entry}: the C{[workers]} table."""
-    if policy.workers.count != 1 and policy.shakes_hands_through:
-        entry.at("count").complain(
-            'must be 1 with handshake = "through" of a service: the ends that are taken over go to '
-            "one process only"
         )
 
 

@@ -1,6 +1,6 @@
 """
 Origins: what workers come from, and what all of them are given: sockets, the table, a signer, a
-carrier.
+carrier, an usher.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from gateway.workers.generation import Generation
 from gateway.workers.groups import Groups
 from gateway.workers.nursing import Nursing, Sowing
 from gateway.workers.spec import WORDS, NurserySpec, write_place, write_places
+from gateway.workers.usher import OwnUsher
 
 log = Logger()
 
@@ -43,6 +44,7 @@ class Origins:
         self._places = places
         self._signer: Started | None = None
         self._carrying: Carrying | None = None
+        self._usher: OwnUsher | None = None
         self._seed: Sowing | None = None
         self._next_seed: Sowing | None = None
 
@@ -62,7 +64,14 @@ class Origins:
             )
             check(self._signer.connection)
         self._carrying = Carrying.begin(policy, self._places, owner)
+        self._use(OwnUsher.begin(policy, self._places, owner))
         self._seed = Sowing(owner)
+
+    def _use(self, usher: OwnUsher | None) -> None:
+        """Workers are told where it is."""
+        self._usher = usher
+        if usher is not None:
+            self._places = self._places._replace(usher=usher.socket)
 
     def inherit(self, told: Estate) -> None:
         """A predecessor has left it."""
@@ -73,6 +82,7 @@ class Origins:
             connection, process = told["signer"]
             self._signer = Started(Child(process), socket.socket(fileno=taken(connection)))
         self._carrying = Carrying.inherited(told.get("carrier"))
+        self._use(OwnUsher.inherited(told.get("usher")))
 
     def bequeath(self) -> Estate:
         """For L{inherit}."""
@@ -82,6 +92,7 @@ class Origins:
             "groups": self.groups.bequeath(),
             "columns": self.columns.bequeath(),
             "seed": seed.bequeath(),
+            "usher": self._usher and self._usher.bequeath(),
             "signer": signer and [left(signer.connection.fileno()), signer.process.pid],
             "carrier": self._carrying and self._carrying.bequeath(),
         }
@@ -156,3 +167,5 @@ class Origins:
             self._signer.process.wait()
         if self._carrying is not None:
             self._carrying.close()
+        if self._usher is not None:
+            self._usher.close()

@@ -57,6 +57,7 @@ class Traffic:
     @param numbers: the ids of sessions; C{None}: from the clock on.
     @param alone: whether no other process accepts connections at the same places.
     @param signer: a connection to the signer that is there already.
+    @param worker: which one it is, and of how many.
     @ivar admission: where sessions begin; its register has them all.
     """
 
@@ -72,6 +73,7 @@ class Traffic:
         numbers: Iterator[int] | None = None,
         alone: bool = True,
         signer: socket.socket | None = None,
+        worker: tuple[int, int] = (0, 1),
     ) -> None:
         self._reactor = reactor
         self._signer = signer
@@ -94,11 +96,11 @@ class Traffic:
             self._in_kernel,
             alone,
         )
-        self._ushering = Ushering(reactor, policy, places.usher, lambda: self.admission)
         equipment = evolve(self._equipment(policy), alone=alone)
         if numbers is not None:
             equipment = evolve(equipment, numbers=numbers)
         self.admission = Admission(equipment, policy, 0)
+        self._ushering = Ushering(reactor, policy, places.usher, self.admission, worker)
         self._listeners = Listeners(reactor, self.admission, listening)
         self._linger = Linger(reactor, self.settle)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from subprocess import TimeoutExpired
@@ -20,6 +19,12 @@ log = Logger()
 
 MODULE = "gateway.kernel.handshake"
 
+GONE = (
+    'clients of services with handshake = "through" are not connected, as there is no usher: '
+    "{error}; see: tproxygw doctor"
+)
+"""What the log says."""
+
 SECONDS = 10.0
 """For an usher of our own to end."""
 
@@ -27,13 +32,20 @@ SECONDS = 10.0
 class Ushering:
     """
     @param usher: the socket of one that is a service of its own; C{None}: it is started.
-    @param admission: where sessions begin, when there is such a place.
+    @param admission: where sessions begin.
+    @param worker: which one this process is, and of how many.
     """
 
     def __init__(
-        self, reactor: Any, policy: Policy, usher: Path | None, admission: Callable[[], Admission]
+        self,
+        reactor: Any,
+        policy: Policy,
+        usher: Path | None,
+        admission: Admission,
+        worker: tuple[int, int],
     ) -> None:
         self._reactor = reactor
+        self._worker = worker
         self._wanted = policy.shakes_hands_through
         self._usher = usher
         self._admission = admission
@@ -51,7 +63,7 @@ class Ushering:
         if not self._wanted:
             return
         again = None if self._usher is None else partial(connect, self._usher)
-        arrivals = self._arrivals = Arrivals(self._reactor, self._admission(), again)
+        arrivals = self._arrivals = Arrivals(*(self._reactor, self._admission, again, self._worker))
         if again is not None:
             arrivals.reach()
             return
@@ -59,16 +71,12 @@ class Ushering:
         try:
             arrivals.greet(self._process.connection)
         except UsherError as error:
-            log.error(
-                'clients of services with handshake = "through" are not connected, as there is no '
-                "usher: {error}; see: tproxygw doctor",
-                error=error,
-            )
+            log.error(GONE, error=error)
 
     def accept(self) -> None:
         """Take who is brought."""
         if self._arrivals is not None:
-            self._arrivals.resume()
+            self._arrivals.accept()
 
     def stop(self) -> None:
         """Take nobody any more."""

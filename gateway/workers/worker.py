@@ -35,6 +35,7 @@ from gateway.control.status import RUNNING, STOPPING, Life
 from gateway.kernel import sockets
 from gateway.kernel.sockets import Socket
 from gateway.life.controlling import questions
+from gateway.life.loaded import count_of
 from gateway.life.options import Places
 from gateway.observe.audit import Audit
 from gateway.observe.metrics import Metrics
@@ -97,6 +98,7 @@ class Worker:
             numbers=spec.numbers(),
             alone=False,
             signer=signer,
+            worker=(spec.index, count_of(policy)),
         )
         self.link = Link(self._heard, self._asked, self._orphaned)
         self._questions = questions(

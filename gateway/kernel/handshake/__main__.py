@@ -1,10 +1,12 @@
 """
 The usher's process, put together::
 
-    python -m gateway.kernel.handshake --config FOLDER --runtime FOLDER [--listen SOCKET]
+    python -m gateway.kernel.handshake --config FOLDER --runtime FOLDER
+        [--listen SOCKET] [--inherited DESCRIPTOR]
 
-With C{--listen} it is a service of its own, which outlives gateways. Else it is one gateway's:
-asked on standard input, and ended by the end of that connection.
+With C{--listen} it is a service of its own, which outlives gateways. Else it is one gateway's, and
+ended by the end of the connection that is its standard input. It is asked by that connection, or,
+with C{--inherited}, by those that workers make to a socket that listens.
 """
 
 from __future__ import annotations
@@ -19,16 +21,17 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from secrets import randbits
-from typing import Any
+from time import monotonic
 
 from gateway.kernel.capabilities import drop_to, missing
 from gateway.kernel.errors import KernelError
 from gateway.kernel.handshake.doing import Doing
+from gateway.kernel.handshake.gateways import Gateway, Gateways
 from gateway.kernel.handshake.half_open import Agreed
 from gateway.kernel.handshake.usher import Ends, Usher
 from gateway.kernel.keeper.supervision import supervise
 from gateway.kernel.local import listen
-from gateway.kernel.release.packets import receive, send
+from gateway.kernel.release.packets import send
 from gateway.policy.policy import Policy
 from gateway.policy.problem import PolicyError
 from gateway.systemd import ERROR, INFORMATION, WARNING, Systemd
@@ -48,22 +51,34 @@ _NUMBER = 48
 """Bits of the first number by which the gateway is asked."""
 
 
+GATHERING = 2.0
+"""Seconds without a gateway in which packets wait for the next one, as while workers change."""
+
+
 class Process:
     """
     The work of one of the usher's processes after the other.
 
-    @param endpoint: a listening socket, or the connection to the gateway.
+    @param listener: where gateways connect; or C{None}.
+    @param alone: the connection to the only gateway; or one whose end ends the usher; or C{None}.
     @raise OSError: the queues can't be had.
     """
 
-    def __init__(self, policy: Policy, endpoint: socket.socket, systemd: Systemd) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        listener: socket.socket | None,
+        alone: socket.socket | None,
+        systemd: Systemd,
+    ) -> None:
         divert = policy.divert
         self._settings = policy.handshake
         self._both = divert.listener_mark.value | divert.upstream_mark.value
-        self._endpoint = endpoint
+        self._listener = listener
+        self._alone = alone
         self._systemd = systemd
-        self._is_service = bool(endpoint.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
-        self._gateway: socket.socket | None = None
+        self._ended = False
+        self._until = 0.0
         # held by the elder, too: what waits is not lost with the younger
         self._kernel = Doing(divert, MOST_IN_KERNEL, lambda packet: self._copied(packet))
 
@@ -74,70 +89,89 @@ class Process:
             *(self._kernel, self._ask, self._missed),
             *(settings.half_open, settings.waiting, self._both, randbits(_NUMBER)),
         )
+        self._reading = False
         with selectors.DefaultSelector() as selector:
-            return self._run(selector)
+            self._selector = selector
+            self._gateways = Gateways(
+                *(selector, self._usher.decided, self._usher.abandon, self._changed)
+            )
+            done = self._run(os.getppid())
+            if self._listener is not None:  # they connect again, to the next one
+                self._gateways.close()
+            return done
 
     def _copied(self, packet: bytes) -> None:
         self._usher.copied(packet)
 
-    def _run(self, selector: selectors.BaseSelector) -> bool:
-        supervisor = os.getppid()
-        self._selector = selector
+    def _run(self, supervisor: int) -> bool:
+        selector = self._selector
         selector.register(self._kernel.copies, selectors.EVENT_READ, self._kernel.catch_up)
-        selector.register(self._kernel.waiting, selectors.EVENT_READ, self._hold)
-        if self._is_service:
-            self._endpoint.setblocking(False)
-            selector.register(self._endpoint, selectors.EVENT_READ, self._accept)
-            self._systemd.ready("Takes over clients that have shaken hands with their servers")
-        else:
-            self._serve(self._endpoint)
+        self._changed()
+        self._meet()
         while self._is_wanted:
             for key, _ in selector.select(1.0):
                 key.data()
+            if not self._reading and monotonic() >= self._until:
+                self._read(True)
             # with nobody to serve, the work is done, and no place to be taken
             if os.getppid() != supervisor and self._is_wanted:
                 return False
         return True
 
+    def _meet(self) -> None:
+        """Whoever there is to be served."""
+        if self._listener is not None:
+            self._listener.setblocking(False)
+            self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+            self._systemd.ready("Takes over clients that have shaken hands with their servers")
+            if self._alone is not None:
+                self._greet(self._alone)
+                self._selector.register(self._alone, selectors.EVENT_READ, self._end)
+        elif self._alone is not None:
+            self._gateways.add(self._alone)
+
+    def _greet(self, line: socket.socket) -> None:
+        """Who has started it waits for a word; not for those of later processes."""
+        line.setblocking(False)
+        with suppress(OSError):
+            send(line, {"began": True})
+
+    def _end(self) -> None:
+        """Who has started it is gone."""
+        self._ended = True
+
     @property
     def _is_wanted(self) -> bool:
-        return self._is_service or self._gateway is not None
+        return not self._ended if self._listener is not None else bool(self._gateways)
 
     def _hold(self) -> None:
         for held in self._kernel.held():
             self._usher.held(held)
 
-    # The gateway
+    # Gateways
 
     def _accept(self) -> None:
-        """One gateway at a time: the newest is the one that runs."""
+        assert self._listener is not None
         with suppress(BlockingIOError):
-            connection, _ = self._endpoint.accept()
-            if self._gateway is not None:
-                self._lose()
-            self._serve(connection)
+            connection, _ = self._listener.accept()
+            self._gateways.add(connection)
 
-    def _serve(self, connection: socket.socket) -> None:
-        connection.setblocking(False)
-        self._gateway = connection
-        self._usher.served = True
-        self._selector.register(connection, selectors.EVENT_READ, self._answer)
-        self._tell({"began": True})
+    def _changed(self) -> None:
+        """One wants clients, or none any more. Then what waits does so for a while."""
+        served = self._usher.served = self._gateways.served
+        if not served:
+            self._until = monotonic() + GATHERING
+        self._read(served)
 
-    def _answer(self) -> None:
-        """Everything that the gateway has decided by now."""
-        try:
-            while self._gateway is not None:
-                message, descriptors = receive(self._gateway)
-                for descriptor in descriptors:
-                    os.close(descriptor)
-                self._usher.decided(int(message["number"]), bool(message["admitted"]))
-        except BlockingIOError:
-            pass
-        except (EOFError, OSError, ValueError, KeyError, TypeError):
-            self._lose()
+    def _read(self, wanted: bool) -> None:
+        """Whether packets that wait are read."""
+        if wanted and not self._reading:
+            self._selector.register(self._kernel.waiting, selectors.EVENT_READ, self._hold)
+        elif self._reading and not wanted:
+            self._selector.unregister(self._kernel.waiting)
+        self._reading = wanted
 
-    def _ask(self, number: int, agreed: Agreed, interface: int, ends: Ends) -> bool:
+    def _ask(self, number: int, agreed: Agreed, interface: int, ends: Ends) -> Gateway | None:
         last = agreed.last
         asked = {
             "number": number,
@@ -145,8 +179,9 @@ class Process:
             "server": list(last.receiver),
             "interface": _name(interface),
         }
-        told = self._tell(asked, [sock.fileno() for sock in ends])
-        if told:  # they are the gateway's alone
+        descriptors = [sock.fileno() for sock in ends]
+        told = self._gateways.ask(last.source, number, asked, descriptors)
+        if told is not None:  # they are the gateway's alone
             for sock in ends:
                 sock.close()
         return told
@@ -154,28 +189,7 @@ class Process:
     def _missed(self, agreed: Agreed, error: OSError) -> None:
         last = agreed.last
         ends = {"client": list(last.sender), "server": list(last.receiver)}
-        self._tell({"missed": error.strerror or str(error), **ends})
-
-    def _tell(self, message: dict[str, Any], descriptors: list[int] | None = None) -> bool:
-        """Whether the gateway can take that now."""
-        if self._gateway is None:
-            return False
-        try:
-            send(self._gateway, message, descriptors or ())
-        except BlockingIOError:
-            return False
-        except OSError:
-            self._lose()
-            return False
-        return True
-
-    def _lose(self) -> None:
-        """The gateway is gone."""
-        connection, self._gateway = self._gateway, None
-        if connection is not None:
-            self._selector.unregister(connection)
-            connection.close()
-            self._usher.abandon()
+        self._gateways.tell(last.source, {"missed": error.strerror or str(error), **ends})
 
 
 def _name(interface: int) -> str:
@@ -185,12 +199,11 @@ def _name(interface: int) -> str:
         return ""
 
 
-def usher(directory: Path, endpoint: socket.socket) -> None:
+def usher(directory: Path, listener: socket.socket | None, alone: socket.socket | None) -> None:
     """
-    Be the usher, until the gateway or somebody else ends it.
+    Be the usher, until the gateway or somebody else ends it. The last two are as for L{Process}.
 
     @param directory: the configuration folder.
-    @param endpoint: a listening socket, or the connection to the gateway.
     @raise gateway.policy.problem.PolicyError: the configuration is broken.
     @raise KernelError: privileges are missing, or the kernel lacks something.
     """
@@ -208,7 +221,7 @@ def usher(directory: Path, endpoint: socket.socket) -> None:
     if lacking:
         raise KernelError(f"taking connections over needs {', '.join(lacking)}")
     drop_to(NEEDED | ({LOW_PORTS} - set(missing({LOW_PORTS}))))
-    process = Process(policy, endpoint, systemd)
+    process = Process(policy, listener, alone, systemd)
     supervise(process.work, partial(say, WARNING), "usher")
 
 
@@ -222,15 +235,19 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--runtime", type=Path, required=True)
     parser.add_argument("--listen", type=Path)
+    parser.add_argument("--inherited", type=int)
     options = parser.parse_args(arguments)
+    listener, alone = None, None
     if options.listen is None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        endpoint = socket.socket(fileno=0)
-    else:
-        endpoint = listen(options.listen)
+        alone = socket.socket(fileno=0)
     try:
-        usher(options.config, endpoint)
+        if options.listen is not None:
+            listener = listen(options.listen)
+        elif options.inherited is not None:
+            listener = socket.socket(fileno=options.inherited)
+        usher(options.config, listener, alone)
     except (KernelError, PolicyError, OSError) as error:
         say(ERROR, f"not started: {error}")
         raise SystemExit(1) from None

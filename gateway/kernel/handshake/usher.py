@@ -66,18 +66,19 @@ class Kernel(Protocol):
         """Send a packet to the receiver of C{segment}."""
 
 
-Ask = Callable[[int, Agreed, int, Ends], bool]
+Ask = Callable[[int, Agreed, int, Ends], object]
 """
-Asks the gateway, by a number, whether it takes ends, that came in by an interface. Whether it was
-asked at all.
+Asks a gateway, by a number, whether it takes ends, that came in by an interface. Who was asked;
+C{None}: nobody can be, now.
 """
 
 
 @define
 class _Asked:
-    """What waits for the gateway."""
+    """What waits for the gateway C{whose}."""
 
     agreed: Agreed
+    whose: object
     held: list[int] = field(factory=list)
 
 
@@ -88,7 +89,7 @@ class Usher:
     @param both: the mark of a SYN-ACK that meets an old socket.
     @param first: where the numbers begin by which the gateway is asked: no predecessor's.
     @param tell: is told of a connection that could not be taken, and why.
-    @ivar served: whether there is a gateway.
+    @ivar served: whether there is a gateway that wants clients.
     """
 
     def __init__(
@@ -181,8 +182,9 @@ class Usher:
             self._fail(held, agreed, error)
             return
         self._number += 1
-        if self._ask(self._number, agreed, held.interface, ends):
-            asked = self._asked[self._number] = _Asked(agreed)
+        whose = self._ask(self._number, agreed, held.interface, ends)
+        if whose is not None:
+            asked = self._asked[self._number] = _Asked(agreed, whose)
             self._numbers[agreed.last.key] = self._number
             self._wait(held, asked)
         else:  # it comes again
@@ -225,11 +227,11 @@ class Usher:
         if admitted:
             self._kernel.send(last, acknowledgement(last))
 
-    def abandon(self) -> None:
-        """The gateway is gone, and with it both ends of all that waits."""
-        self.served = False
-        asked, self._asked = self._asked, {}
-        for one in asked.values():
+    def abandon(self, whose: object) -> None:
+        """A gateway is gone, and with it both ends of all that waits for it."""
+        gone = [number for number, one in self._asked.items() if one.whose is whose]
+        for each in gone:
+            one = self._asked.pop(each)
             self._forget(one.agreed.last.key, one)
             for number in one.held:
                 self._kernel.drop(number)

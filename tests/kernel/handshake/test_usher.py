@@ -69,6 +69,7 @@ class UsherTests(SynchronousTestCase):
         self.kernel = Recorded()
         self.asked: list[int] = []
         self.heard = True
+        self.whose = "one"
         self.missed: list[str] = []
         self.usher = self.kernel.usher = Usher(
             self.kernel,
@@ -81,10 +82,11 @@ class UsherTests(SynchronousTestCase):
         )
         self.usher.served = True
 
-    def ask(self, number: int, agreed: Agreed, interface: int, ends: Ends) -> bool:
-        if self.heard:
-            self.asked.append(number)
-        return self.heard
+    def ask(self, number: int, agreed: Agreed, interface: int, ends: Ends) -> object:
+        if not self.heard:
+            return None
+        self.asked.append(number)
+        return self.whose
 
     def shake(self) -> None:
         """Up to the client's acknowledgement."""
@@ -141,11 +143,13 @@ class UsherTests(SynchronousTestCase):
         self.assertEqual(self.kernel.take(), [("drop", 1)])
 
     def test_gateway_gone(self) -> None:
-        """If it goes, what waits for it is dropped."""
+        """If one goes, what waits for it is dropped; what waits for another one is not."""
         self.shake()
         self.usher.held(Held(2, last()))
         self.kernel.take()
-        self.usher.abandon()
+        self.usher.abandon("other")
+        self.assertEqual(self.kernel.take(), [])
+        self.usher.abandon("one")
         self.assertEqual(self.kernel.take(), [("drop", 2)])
         self.usher.decided(101, True)
         self.assertEqual(self.kernel.take(), [])
