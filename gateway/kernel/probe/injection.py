@@ -33,7 +33,7 @@ def inject(index: int, frame: bytes) -> None:
     """
     program = bpf.load(Program("probe", _code(index), ()), b"GPL\0", {})
     try:
-        returned = bpf.run(program, frame)
+        returned, _ = bpf.run(program, frame)
     except OSError as error:
         needed = ": that needs CAP_BPF and CAP_NET_ADMIN" if error.errno == EPERM else ""
         raise KernelError(f"no packet can be put into an interface: {error}{needed}") from error

@@ -272,21 +272,23 @@ def replace(link: int, program: int) -> None:
     _call(Command.LINK_UPDATE, pack("=IIII", link, program, 0, 0))
 
 
-def run(program: int, packet: bytes) -> int:
+def run(program: int, packet: bytes) -> tuple[int, bytes]:
     """
-    Run a program once, now, on a packet that is given to it.
+    Run a program once, now, on a packet that is given to it and goes nowhere.
 
     @param packet: from its Ethernet header on.
-    @return: what the program returns, as a signed number.
+    @return: what the program returns, as a signed number; and the packet, as the program left it.
     @raise OSError: the kernel refuses.
     """
-    given = ctypes.create_string_buffer(packet, len(packet))
+    size = len(packet)
+    given = ctypes.create_string_buffer(packet, size)
+    left = ctypes.create_string_buffer(size)
     attributes = ctypes.create_string_buffer(
-        _TEST.pack(program, 0, len(packet), 0, _address(given), 0, 1), _TEST.size
+        _TEST.pack(program, 0, size, size, _address(given), _address(left), 1), _TEST.size
     )
     _call_with(Command.PROG_TEST_RUN, attributes)
     _, returned, *_ = _TEST.unpack_from(attributes)
-    return int(returned)
+    return int(returned), left.raw
 
 
 def pin(descriptor: int, path: str) -> None:

@@ -93,6 +93,17 @@ def lose(ways: Route, permille: int) -> None:
         namespace.run("nft -f -", LOSS.replace("PERMILLE", str(permille)))
 
 
+def narrow(ways: Route, megabits: int) -> None:
+    """Both links carry so much, behind a short queue that drops what is more."""
+    rate = f"rate {megabits}mbit burst 16kb latency 20ms"
+    for namespace, device in (
+        *((ways.client, "lan"), (ways.gateway, "lan0")),
+        *((ways.gateway, "wan0"), (ways.server, "wan")),
+    ):
+        namespace.run(f"ip link set dev {device} gso_max_segs 4")
+        namespace.run(f"tc qdisc replace dev {device} root tbf {rate}")
+
+
 @frozen
 class Told:
     """What came of it."""

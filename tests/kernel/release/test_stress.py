@@ -11,7 +11,7 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.kernel.release.scene import FIREWALL, LASTING, Told, lose, scene
+from tests.kernel.release.scene import FIREWALL, LASTING, Told, lose, narrow, scene
 
 SESSIONS = int(os.environ.get("RELEASE_SESSIONS", "60"))
 MOST = 2_000_000
@@ -71,3 +71,9 @@ class StressTests(SynchronousTestCase):
             for namespace, device in ((made.ways.gateway, "wan0"), (made.ways.server, "wan")):
                 namespace.run(f"ip link set dev {device} mtu 1400")
             self.check(made.stress(SESSIONS, 10, MOST, SEED))
+
+    def test_narrow_links(self) -> None:
+        """Queues are full on both sides, and drop what is too much, beside a strict firewall."""
+        with scene(FIREWALL) as made:
+            narrow(made.ways, 60)
+            self.check(made.stress(SESSIONS, 10, 1_000_000, SEED))
