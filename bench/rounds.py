@@ -55,7 +55,7 @@ LOADS = {
     ),
     "dns": (
         Load("dns-queries", "query", 32, 4, "dns"),
-        Load("dns-ports", "query", 32, 0, "dns"),
+        Load("dns-ports", "query", 32, 4, "dns"),
     ),
     "tls": (
         Load("tls-connections", "connection", 8, 0.55, "tls"),

@@ -573,6 +573,10 @@ class IDatagramInspector(Interface):
     Protocol knowledge for one session of datagrams (UDP): what comes between one port of a client
     and one of a server. What its methods raise means the same as in L{IInspector}, whose C{about}
     it may have, too.
+
+    If its class has a C{brief} that is true, clients' ports mostly send one datagram: there is no
+    socket towards the client before it sends the next one, and nobody hears that it is not there
+    any more.
     """
 
     def started() -> None:

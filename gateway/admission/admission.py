@@ -220,6 +220,7 @@ class Admission:
         """End all sessions now."""
         self._refusals.report()
         self.register.stop()
+        self.equipment.senders.close()
 
 
 def _reset(held: Socket | None) -> None:

@@ -1,7 +1,8 @@
 """
-UDP: the listener gets the first datagram of each session, and none of the others.
+UDP: the listener gets the first datagram of each session.
 
-They are brought to the session's own sockets, see L{gateway.session.datagrams}.
+The others are brought to the session's own sockets, as soon as it has them; see
+L{gateway.session.datagrams}.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from twisted.python.failure import Failure
 
 from gateway.admission.admission import UDP, Admission
 from gateway.admission.listener import ListeningSocket
-from gateway.interfaces import CLIENT, Address
+from gateway.interfaces import Address
 from gateway.kernel import sockets
 from gateway.kernel.sockets import Socket
 from gateway.session.datagram_leg import AT_ONCE, LARGEST
@@ -19,7 +20,7 @@ from gateway.session.datagrams import DatagramSession
 
 
 class DatagramListener(ListeningSocket):
-    """Gets the first datagram of each session."""
+    """Gets the first datagram of each session, and what comes before the session has sockets."""
 
     def __init__(
         self,
@@ -50,10 +51,10 @@ class DatagramListener(ListeningSocket):
                 self._admission.not_admitted(client, server, UDP)
 
     def _admit(self, client: Address, server: Address, data: bytes) -> None:
-        """Begin a session, unless there is one: the datagram was underway when it began."""
+        """Begin a session, unless there is one that could not hear it."""
         flow = self._flows.get((client, server))
         if flow is not None:
-            flow.received(CLIENT, data)
+            flow.again(data)
             return
         admission = self._admission
         identity, service = admission.identify(

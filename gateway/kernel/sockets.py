@@ -29,6 +29,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from gateway.interfaces import Address
@@ -73,6 +74,13 @@ _HEADER_INCLUDED = {
     socket.AF_INET: (socket.IPPROTO_IP, socket.IP_HDRINCL),
     socket.AF_INET6: (socket.IPPROTO_IPV6, IPV6_HDRINCL),
 }
+
+
+_NOBODY = {
+    socket.AF_INET: Address("127.0.0.1", 9),
+    socket.AF_INET6: Address("::1", 9),
+}
+"""The port of RFC 863, which says nothing."""
 
 
 class Opened(NamedTuple):
@@ -362,13 +370,17 @@ def receive_datagram(sock: Socket, size: int) -> tuple[bytes, Address, Address |
 def _original_destination(ancillary: list[tuple[int, int, bytes]]) -> Address | None:
     """Read the sockaddr_in or sockaddr_in6 that came along."""
     for level, kind, value in ancillary:
-        if (level, kind) == (socket.IPPROTO_IP, IP_RECVORIGDSTADDR):
-            (port,) = struct.unpack_from("!2xH", value)
-            return Address(socket.inet_ntop(socket.AF_INET, value[4:8]), port)
-        if (level, kind) == (socket.IPPROTO_IPV6, IPV6_RECVORIGDSTADDR):
-            (port,) = struct.unpack_from("!2xH", value)
-            return Address(socket.inet_ntop(socket.AF_INET6, value[8:24]), port)
+        if kind == IP_RECVORIGDSTADDR and level == socket.IPPROTO_IP:
+            return _read_address(socket.AF_INET, value[2:8])
+        if kind == IPV6_RECVORIGDSTADDR and level == socket.IPPROTO_IPV6:
+            return _read_address(socket.AF_INET6, value[2:4] + value[8:24])
     return None
+
+
+@lru_cache(maxsize=256)
+def _read_address(family: int, packed: bytes) -> Address:
+    """A port and an address. Of servers that are talked to by UDP there are few."""
+    return Address(socket.inet_ntop(family, packed[2:]), int.from_bytes(packed[:2], "big"))
 
 
 def open_datagrams(local: Address | None, remote: Address, mark: int) -> Socket:
@@ -390,6 +402,19 @@ def open_datagrams(local: Address | None, remote: Address, mark: int) -> Socket:
         sock.close()
         raise
     return sock
+
+
+def open_sender(local: Address, mark: int) -> Socket:
+    """
+    A UDP socket that only sends, to anybody, from C{local} (usually not our address).
+
+    It is connected to a port of this host that nothing comes from: so the kernel brings it no
+    datagram that is for a session, or for a listener.
+
+    @raise OSError: the address is in use, or privileges are missing.
+    """
+    family = family_of(local.host)
+    return open_datagrams(local, _NOBODY[family], mark)
 
 
 def _discard_datagrams(sock: Socket) -> None:

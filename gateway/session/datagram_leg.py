@@ -1,4 +1,7 @@
-"""DatagramLeg: one of the two connected sockets of a session of datagrams."""
+"""
+DatagramLeg: one of the two connected sockets of a session of datagrams. BorrowedLeg: in the place
+of the client's, while it has none.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,10 @@ from typing import Protocol
 from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 
-from gateway.interfaces import Side
+from gateway.interfaces import Address, Side
 from gateway.kernel import sockets
 from gateway.kernel.sockets import Socket
+from gateway.session.senders import Senders
 from gateway.wire.poller import Poller
 
 LARGEST = 65535
@@ -43,7 +47,7 @@ class DatagramLeg:
     @ivar sent: bytes that it has sent.
     """
 
-    __slots__ = ("_fd", "_poller", "_session", "_socket", "sent", "side")
+    __slots__ = ("_at_once", "_fd", "_poller", "_session", "_socket", "sent", "side")
 
     def __init__(self, poller: Poller, sock: Socket, side: Side, session: Owner) -> None:
         self._poller = poller
@@ -52,6 +56,7 @@ class DatagramLeg:
         self._session = session
         self.side = side
         self.sent = 0
+        self._at_once = 1
         poller.add_reader(self)
 
     def send(self, data: bytes | memoryview) -> None:
@@ -67,17 +72,20 @@ class DatagramLeg:
 
     def doRead(self) -> None:
         """The poller: there are datagrams, or an ICMP error."""
-        for _ in range(AT_ONCE):
+        for _ in range(self._at_once):
             if self._fd < 0:
                 return
             try:
                 size = self._socket.recv_into(_buffer)
             except BlockingIOError:
+                self._at_once = 1
                 return
             except OSError as error:
                 self._session.lost(self.side, error)
                 return
             self._session.received(self.side, _view[:size])
+        # To look in vain for one more costs as much as to be told of it.
+        self._at_once = min(2 * self._at_once, AT_ONCE)
 
     def close(self) -> None:
         """No more."""
@@ -107,3 +115,33 @@ class DatagramLeg:
         self._session.lost(self.side, OSError(code, os.strerror(code)))
         if self._fd >= 0:
             self._poller.add_reader(self)
+
+
+class BorrowedLeg:
+    """
+    Sends to a client by a socket that other sessions have, too. It hears nothing: what the client
+    sends comes to the listener, and no ICMP error comes at all.
+
+    @ivar sent: bytes that it has sent.
+    @raise OSError: there is no such socket, and none can be made.
+    """
+
+    __slots__ = ("_client", "_senders", "_server", "sent")
+
+    def __init__(self, senders: Senders, server: Address, client: Address) -> None:
+        self._senders = senders
+        self._server = server
+        self._client = client
+        self.sent = 0
+        senders.towards_client(server)
+
+    def send(self, data: bytes | memoryview) -> None:
+        """Send a datagram, or drop it if the kernel doesn't take it now."""
+        try:
+            sock = self._senders.towards_client(self._server)
+            self.sent += sock.sendto(data, self._client)
+        except OSError:
+            pass  # as any router would drop it; the client asks again
+
+    def close(self) -> None:
+        """It is the others' as well."""

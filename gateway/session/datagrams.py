@@ -3,8 +3,9 @@ DatagramSession: the datagrams between one client's port and one server's port.
 
 Two connected sockets stand for it: one bound to the server's address and connected
 to the client, one bound to the client's address and connected to the server. The
-kernel brings every datagram but the first to one of them. A datagram that can't be
-sent at once is dropped, as any router would.
+kernel brings every datagram but the first to one of them. Where sessions are brief
+(C{brief} of L{IDatagramInspector}) the former is made when the client sends its second
+datagram. A datagram that can't be sent at once is dropped, as any router would.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from gateway.policy.policy import Policy
 from gateway.policy.service import Service
 from gateway.policy.tls import Terms
 from gateway.session import guard
-from gateway.session.datagram_leg import DatagramLeg
+from gateway.session.datagram_leg import BorrowedLeg, DatagramLeg
 from gateway.session.equipment import Equipment
 from gateway.session.inspection import about
 from gateway.session.patience import Patience
@@ -90,7 +91,7 @@ class DatagramSession:
         self._started = equipment.clock.seconds()
         self.active = equipment.ticker.wake()
         self._patience = Patience(equipment.ticker, service.limits, self)
-        self._legs: dict[Side, DatagramLeg] = {}
+        self._legs: dict[Side, DatagramLeg | BorrowedLeg] = {}
         self._upstream: Upstream | None = None
         self._released = False
         self._denied = 0
@@ -99,20 +100,44 @@ class DatagramSession:
 
     def start(self, data: bytes) -> None:
         """The client's first datagram has come."""
-        equipment, identity = self._equipment, self.identity
+        assert self._service.maker is not None
+        inspector = self._service.maker.make(cast(Any, self))
         try:
-            towards_client = sockets.open_datagrams(
-                identity.server, identity.client, equipment.listener_mark
-            )
+            brief = getattr(inspector, "brief", False)
+            self._legs[CLIENT] = self._borrowed() if brief else self._own()
         except OSError as error:
             self._finish(Outcome.FAILED, f"client unreachable: {error.strerror}")
             return
-        self._legs[CLIENT] = DatagramLeg(equipment.poller, towards_client, CLIENT, self)
         self._patience.watch()
-        assert self._service.maker is not None
-        inspector = self._service.maker.make(cast(Any, self))
         self._inspector = cast(IDatagramInspector, inspector)
         guard.call(self, inspector.started)
+        self.received(CLIENT, data)
+
+    def _borrowed(self) -> BorrowedLeg:
+        """@raise OSError: there is no socket, and none can be made."""
+        identity = self.identity
+        return BorrowedLeg(self._equipment.senders, identity.server, identity.client)
+
+    def _own(self) -> DatagramLeg:
+        """@raise OSError: it can't be opened."""
+        equipment, identity = self._equipment, self.identity
+        sock = sockets.open_datagrams(identity.server, identity.client, equipment.listener_mark)
+        return DatagramLeg(equipment.poller, sock, CLIENT, self)
+
+    def again(self, data: bytes) -> None:
+        """
+        One more datagram of the client has come to the listener: it was underway when the session
+        began, or there is no socket that would hear it.
+        """
+        borrowed = self._legs.get(CLIENT)
+        if isinstance(borrowed, BorrowedLeg):
+            try:
+                own = self._own()
+            except OSError:
+                pass  # it goes on without
+            else:
+                own.sent = borrowed.sent
+                self._legs[CLIENT] = own
         self.received(CLIENT, data)
 
     # What the inspector asks
@@ -173,12 +198,14 @@ class DatagramSession:
         try:
             leg, kept = self._open(server)
         except OSError as error:
-            reached: Deferred[Address] = fail(Unreachable(str(error.strerror)))
-        else:
-            self._legs[SERVER] = DatagramLeg(self._equipment.poller, leg, SERVER, self)
-            self._upstream = Upstream(server, sockets.name_of(leg), kept, 0.0)
-            reached = succeed(server)
-        return guard.watched(reached, self, self._equipment.clock)
+            missed: Deferred[Address] = fail(Unreachable(str(error.strerror)))
+            return guard.watched(missed, self, self._equipment.clock)
+        self._legs[SERVER] = DatagramLeg(self._equipment.poller, leg, SERVER, self)
+        source = self.identity.client if kept else sockets.name_of(leg)
+        self._upstream = Upstream(server, source, kept, 0.0)
+        reached = succeed(server)
+        self._equipment.heed.give(reached, self)
+        return reached
 
     @property
     def _target(self) -> Address:

@@ -21,6 +21,8 @@ from gateway.policy.tls import Tls
 from gateway.release.passage import NO_PASSAGES, NoPassages
 from gateway.release.passages import Passages
 from gateway.scanning.tools import Room, room
+from gateway.session.heed import Heed
+from gateway.session.senders import Senders
 from gateway.session.ticker import Ticker
 from gateway.tls.credentials import Credentials
 from gateway.tls.system import system_roots
@@ -47,6 +49,14 @@ def _numbers(equipment: Equipment) -> Iterator[int]:
     return count(int(equipment.clock.seconds()) << 20)
 
 
+def _senders(equipment: Equipment) -> Senders:
+    return Senders(equipment.listener_mark)
+
+
+def _heed(equipment: Equipment) -> Heed:
+    return Heed(equipment.clock)
+
+
 def _room(equipment: Equipment) -> Room:
     return room(equipment.reactor, SpoolSettings(), equipment.metrics.scans)
 
@@ -67,6 +77,8 @@ class Equipment:
     @ivar sockets: what makes sockets.
     @ivar room: what those who judge bodies work with.
     @ivar passages: the kernel's, for sessions of which nothing is left to inspect.
+    @ivar heed: looks at what inspectors did with Deferreds that had fired.
+    @ivar senders: the sockets of what is answered to clients that have none of their own.
     """
 
     reactor: Any
@@ -88,3 +100,5 @@ class Equipment:
     sockets: Sockets = sockets
     room: Room = field(default=Factory(_room, takes_self=True))
     passages: Passages | NoPassages = NO_PASSAGES
+    senders: Senders = field(default=Factory(_senders, takes_self=True))
+    heed: Heed = field(default=Factory(_heed, takes_self=True))

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from dns.opcode import Opcode
 from dns.rcode import Rcode
-from dns.rdataclass import RdataClass
 from dns.rdatatype import RdataType
 
 from protocols.dns.chain import Chain
 from protocols.dns.edns import KEEPALIVE
 from protocols.dns.message import AD, TRANSFERS, Message
 from protocols.dns.name import shown
+from protocols.dns.numbers import AAAA, ANY, ANY_CLASS, QUERY, A
 from protocols.dns.private import Private
 from protocols.dns.record import Record, kind_text
 from protocols.dns.refusal import Refusal
@@ -90,7 +89,7 @@ class Answer:
         @raise Refusal: nothing; or what C{leads} raises.
         """
         judged, options = message, _NOTHING
-        if message.opcode == Opcode.QUERY and self._question.kind not in TRANSFERS:
+        if message.opcode == QUERY and self._question.kind not in TRANSFERS:
             judged = self._sections(message, leads)
         edns = message.edns
         if edns is not None and self._edns is None:
@@ -159,11 +158,11 @@ class Answer:
         return allowed and self._is_of_class(record)
 
     def _is_of_class(self, record: Record) -> bool:
-        return self._question.class_ in (record.class_, RdataClass.ANY)
+        return self._question.class_ in (record.class_, ANY_CLASS)
 
     def _kept(self, answers: tuple[Record, ...]) -> tuple[Record, ...]:
         """The answers that pass, of those that belong to the question."""
-        if self._question.kind == RdataType.ANY:
+        if self._question.kind == ANY:
             types, refused = self._settings.types, self._settings.refused_types
             answers = self._only(
                 answers,
@@ -196,7 +195,7 @@ class Answer:
                 raise Refusal(reason, rcode, "rebinding.action")
 
     def _private(self, record: Record) -> bool:
-        if record.kind in (RdataType.A, RdataType.AAAA):
+        if record.kind in (A, AAAA):
             return record.before in self._addresses
         if record.kind in BINDINGS:
             return any(each in self._addresses for each in hints(record))

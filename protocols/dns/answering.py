@@ -146,7 +146,8 @@ class Answering:
             return self._cut(exchange.query, reading.flags)
         if exchange.transfer is not None:
             exchange.transfer.takes(message)
-        else:  # in the client's own letters, and also where a server does not repeat it
+        elif message.question != exchange.question:
+            # in the client's own letters, and also where a server does not repeat it
             message = message._replace(question=exchange.question)
         judgement = Answer(
             self._settings, self._shared.private, exchange.query, exchange.public, self._stream

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dns.opcode import Opcode
 from dns.rcode import Rcode
-from dns.rdatatype import RdataType
 
 from gateway.interfaces import PROTOCOL
 from protocols.dns.answer import passing
-from protocols.dns.decision import ALLOW, NOT_IMPLEMENTED, Decision, decide
+from protocols.dns.decision import ALLOW, NOT_IMPLEMENTED, Decision
 from protocols.dns.exchange import Exchange
 from protocols.dns.message import AD, CD, QR, RD, TRANSFERS, Message, Reading, check_query
 from protocols.dns.name import text_of
+from protocols.dns.numbers import AXFR, QUERY
 from protocols.dns.refusal import Refusal
 from protocols.dns.reply import addresses, error, reply
 from protocols.dns.rule import Asked
@@ -33,6 +33,9 @@ _READ = (Opcode.QUERY, Opcode.STATUS, Opcode.NOTIFY, Opcode.UPDATE)
 """Not DSO (RFC 8490), whose messages have another form: it is never to be."""
 
 _NOTHING: tuple[str, ...] = ()
+
+_MEANT = RD | AD | CD
+"""Flags of a query; the others mean nothing in one."""
 
 
 class Asking:
@@ -117,8 +120,10 @@ class Asking:
             return self.answer(query, decision)
         if decision.rule is not None:
             self._session.hit(decision.by)
-        self._shared.watch.check(question.name, self._session.client.host, self._session.now)
-        if question.kind == RdataType.AXFR and not self._stream:  # RFC 5936, section 4.2
+        now = self._session.now
+        if self._shared.watch.on:
+            self._shared.watch.check(question.name, self._session.client.host, now)
+        if question.kind == AXFR and not self._stream:  # RFC 5936, section 4.2
             raise Refusal("a zone transfer by UDP", Rcode.REFUSED)
         onward, removed = self._onward(query)
         if query.signature is None:
@@ -129,7 +134,6 @@ class Asking:
         public = name not in self._settings.rebinding.names
         many = self._stream and question.kind in TRANSFERS
         transfer = Transfer(question.kind) if many else None
-        now = self._session.now
         return Exchange(query, written, decision, number, now, removed, public, transfer)
 
     def _check_signed(self, removed: tuple[str, ...]) -> None:
@@ -149,12 +153,12 @@ class Asking:
         assert question is not None
         where = session.client.host, session.server.host
         asked = Asked(name, question.kind, question.class_, query.opcode, *where)
-        return decide(self._settings, asked)
+        return self._shared.decisions.on(asked)
 
     def _onward(self, query: Message) -> tuple[Message, tuple[str, ...]]:
         """A query as the server gets it, and what was taken out of it."""
-        if query.opcode == Opcode.QUERY:  # the other flags mean nothing in one
-            query = query._replace(flags=query.flags & (RD | AD | CD))
+        if query.opcode == QUERY and query.flags & ~_MEANT:
+            query = query._replace(flags=query.flags & _MEANT)
         edns = query.edns
         if edns is None:
             return query, _NOTHING
@@ -165,7 +169,7 @@ class Asking:
         size = self._settings.edns.udp_bytes
         if not self._stream and edns.size > size:
             edns = edns._replace(size=size)
-        return query._replace(edns=edns), removed
+        return query if edns is query.edns else query._replace(edns=edns), removed
 
     # Answers of the gateway's own
 

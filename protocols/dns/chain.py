@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dns.rcode import Rcode
-from dns.rdataclass import RdataClass
-from dns.rdatatype import RdataType
 
 from protocols.dns.message import Question
 from protocols.dns.name import LONGEST, is_below
+from protocols.dns.numbers import ANY, ANY_CLASS, CNAME, DNAME, RRSIG
 from protocols.dns.record import Record
 from protocols.dns.refusal import Refusal
 
@@ -33,11 +32,11 @@ class Chain:
         aliases: dict[bytes, bytes] = {}
         domains: dict[bytes, bytes] = {}
         for record in answers:
-            if record.kind == RdataType.CNAME and question.kind != RdataType.CNAME:
+            if record.kind == CNAME and question.kind != CNAME:
                 aliases.setdefault(record.owner.lower(), record.targets[0].lower())
-            elif record.kind == RdataType.DNAME and question.kind != RdataType.DNAME:
+            elif record.kind == DNAME and question.kind != DNAME:
                 domains.setdefault(record.owner.lower(), record.targets[0].lower())
-        if question.kind == RdataType.ANY or not (aliases or domains):
+        if question.kind == ANY or not (aliases or domains):
             return
         while (target := self._next(name, aliases, domains)) is not None:
             if target in self.names:
@@ -65,15 +64,15 @@ class Chain:
         there. One that leads elsewhere, beside the one that was followed, does not.
         """
         owner, kind, asked = record.owner.lower(), record.kind, self._kind
-        if record.class_ != self._class and self._class != RdataClass.ANY:
+        if record.class_ != self._class and self._class != ANY_CLASS:
             return False
-        if kind == RdataType.RRSIG:
+        if kind == RRSIG:
             return owner in self.names or owner in self._domains
-        if kind == RdataType.DNAME and owner in self._domains:
+        if kind == DNAME and owner in self._domains:
             return record.targets[0].lower() == self._domains[owner]
         if owner not in self.names:
             return False
-        if kind == RdataType.CNAME and asked not in (RdataType.CNAME, RdataType.ANY):
+        if kind == CNAME and asked not in (CNAME, ANY):
             after = self.names[self.names.index(owner) + 1 :]
             return after[:1] == [record.targets[0].lower()]
-        return kind == asked or asked == RdataType.ANY
+        return kind == asked or asked == ANY

@@ -34,6 +34,7 @@ class DnsDatagrams:
 
     Settings: ClassVar[type] = DnsSettings
     Shared: ClassVar[type] = Shared
+    brief: ClassVar[bool] = True
 
     def __init__(self, session: IDatagramSession) -> None:
         self.session = session

@@ -32,6 +32,29 @@ class Decision(NamedTuple):
     rule: Rule | None = None
 
 
+REMEMBERED = 1024
+"""Decisions: most names are asked for, or led to by answers, several times within a second."""
+
+
+class Decisions:
+    """What is done with queries. That is remembered for some: a policy does not change."""
+
+    def __init__(self, settings: DnsSettings) -> None:
+        self._settings = settings
+        self._ends = any(rule.from_ is not None or rule.to is not None for rule in settings.rule)
+        self._known: dict[tuple[object, ...], Decision] = {}
+
+    def on(self, asked: Asked) -> Decision:
+        """What is done with a query."""
+        key = asked if self._ends else asked[:4]  # whoever asks whom
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            known = self._known[key] = decide(self._settings, asked)
+        return known
+
+
 def decide(settings: DnsSettings, asked: Asked) -> Decision:
     """What is done with a query."""
     rule = next((each for each in settings.rule if each.matches(asked)), None)

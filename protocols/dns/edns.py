@@ -6,10 +6,9 @@ from collections.abc import Callable
 from struct import Struct
 from typing import NamedTuple
 
-from dns.rdatatype import RdataType
-
 from protocols.dns import name as names
 from protocols.dns.kinds import Choice
+from protocols.dns.numbers import OPT
 from protocols.dns.record import FIXED, Record
 from protocols.dns.refusal import Refusal
 
@@ -23,8 +22,6 @@ SMALLEST = 512
 """Bytes of a datagram that everybody takes (RFC 1035, section 2.3.4)."""
 
 _OPTION = Struct("!HH")
-
-OPT = int(RdataType.OPT)
 
 Options = tuple[tuple[int, bytes], ...]
 
@@ -58,21 +55,14 @@ class Edns(NamedTuple):
         flags = record.seconds & (DO | _CO)
         return cls(record.class_, rcode, version, flags, _options(record.before))
 
-    def record(self) -> Record:
-        """As a record."""
+    def write(self, out: bytearray) -> None:
+        """Write it as a record."""
         data = b""
         if self.options:
             found = (_OPTION.pack(kind, len(each)) + each for kind, each in self.options)
             data = b"".join(found)
         rest = self.rcode << 24 | self.version << 16 | self.flags
-        return Record(names.ROOT, OPT, self.size, rest, data)
-
-    def write(self, out: bytearray) -> None:
-        """Write that record."""
-        record = self.record()
-        out += names.ROOT
-        out += FIXED.pack(record.kind, record.class_, record.seconds, len(record.before))
-        out += record.before
+        out += names.ROOT + FIXED.pack(OPT, self.size, rest, len(data)) + data
 
     def only(self, passes: Callable[[int], bool]) -> Edns:
         """With these options only."""
@@ -80,11 +70,15 @@ class Edns(NamedTuple):
 
     def others(self, passes: Callable[[int], bool]) -> tuple[str, ...]:
         """The other ones, in words."""
+        if not self.options:
+            return ()
         found = (kind for kind, _ in self.options if not passes(kind))
         return tuple(f"option {_NAMES.get(kind, kind)}" for kind in found)
 
 
 def _options(data: bytes) -> Options:
+    if not data:
+        return ()
     at, found = 0, []
     while at < len(data):
         if at + _OPTION.size > len(data):

@@ -10,12 +10,12 @@ from __future__ import annotations
 from struct import Struct
 from typing import NamedTuple
 
-from dns.opcode import Opcode
 from dns.rdatatype import RdataType
 
 from protocols.dns import name as names
 from protocols.dns.edns import Edns
 from protocols.dns.name import Names
+from protocols.dns.numbers import OPT, QUERY, SIG, TSIG, UPDATE
 from protocols.dns.record import Record, read_record, write_record
 from protocols.dns.refusal import Refusal
 
@@ -95,23 +95,15 @@ class Message(NamedTuple):
 
         @raise Refusal: it would be too long.
         """
-        question, edns, signature = self.question, self.edns, self.signature
-        out = bytearray(
-            HEADER.pack(
-                self.id,
-                self.flags & ~Z,
-                question is not None,
-                len(self.answers),
-                len(self.authorities),
-                len(self.additionals) + (edns is not None) + (signature is not None),
-            )
-        )
+        id, flags, question, answers, authorities, additionals, edns, signature = self
+        beside = len(additionals) + (edns is not None) + (signature is not None)
+        counts = question is not None, len(answers), len(authorities), beside
+        out = bytearray(HEADER.pack(id, flags & ~Z, *counts))
         places: dict[bytes, int] = {}
         if question is not None:
             question.write(out, places)
-        for section in (self.answers, self.authorities, self.additionals):
-            for record in section:
-                write_record(out, record, places)
+        for record in (*answers, *authorities, *additionals):
+            write_record(out, record, places)
         if edns is not None:
             edns.write(out)
         if signature is not None:
@@ -128,12 +120,13 @@ class Reading:
 
     @ivar id: the identifier; 0 if the header is not whole.
     @ivar flags: of the header.
+    @ivar opcode: what kind of message it is.
     @ivar question: if there is one.
     @ivar data: all of it.
     @raise Refusal: it has no header, or no question that can be read.
     """
 
-    __slots__ = ("_at", "_counts", "_names", "data", "flags", "id", "question")
+    __slots__ = ("_at", "_counts", "_names", "data", "flags", "id", "opcode", "question")
 
     def __init__(self, data: bytes) -> None:
         if len(data) < HEADER.size:
@@ -141,6 +134,7 @@ class Reading:
         self.data = data
         self._names = Names()
         self.id, self.flags, questions, *self._counts = HEADER.unpack_from(data)
+        self.opcode: int = (self.flags & OPCODE) >> 11
         self.question: Question | None = None
         self._at = HEADER.size
         if questions > 1:
@@ -166,11 +160,6 @@ class Reading:
         return len(self.data)
 
     @property
-    def opcode(self) -> int:
-        """What kind of message it is."""
-        return int(self.flags & OPCODE) >> 11
-
-    @property
     def counts(self) -> tuple[int, int, int]:
         """How many records the header says that there are in each section."""
         answers, authorities, additionals = self._counts
@@ -189,17 +178,18 @@ class Reading:
             raise Refusal(f"a message with {total} records", by="records")
         try:
             answers, authorities, additionals = [
-                self._section(count, unknown) for count in self._counts
+                self._section(count, unknown) if count else [] for count in self._counts
             ]
         except IndexError:
             raise Refusal("a message that ends before its records do") from None
         if self._at != len(self.data):
             raise Refusal(f"{len(self.data) - self._at} bytes behind the last record")
-        signature = _signature(additionals)
-        if signature is not None:
-            additionals = additionals[:-1]
-        edns, additionals = _edns(additionals)
-        opcode = self.opcode
+        edns, signature, opcode = None, None, self.opcode
+        if additionals:
+            signature = _signature(additionals)
+            if signature is not None:
+                additionals = additionals[:-1]
+            edns, additionals = _edns(additionals)
         return Message(
             self.id,
             self.flags,
@@ -213,7 +203,7 @@ class Reading:
 
     def _section(self, count: int, unknown: bool) -> list[Record]:
         found, data, known = [], self.data, self._names
-        update = self.opcode == Opcode.UPDATE
+        update = self.opcode == UPDATE
         for _ in range(count):
             record, self._at = read_record(data, self._at, known, unknown, update)
             found.append(record)
@@ -221,10 +211,8 @@ class Reading:
 
 
 def _signature(additionals: list[Record]) -> Record | None:
-    last = additionals[-1] if additionals else None
-    if last is None:
-        return None
-    if last.kind == RdataType.TSIG or (last.kind == RdataType.SIG and last.before[:2] == b"\0\0"):
+    last = additionals[-1]
+    if last.kind == TSIG or (last.kind == SIG and last.before[:2] == b"\0\0"):
         return last
     return None
 
@@ -235,14 +223,14 @@ def _edns(additionals: list[Record]) -> tuple[Edns | None, list[Record]]:
 
     @raise Refusal: there are two (RFC 6891, section 6.1.1).
     """
-    found = [record for record in additionals if record.kind == RdataType.OPT]
+    found = [record for record in additionals if record.kind == OPT]
     if not found:
         return None, additionals
     if len(additionals) == 1:
         return Edns.parse(found[0]), []
     if len(found) > 1:
         raise Refusal("two OPT records in one message")
-    rest = [record for record in additionals if record.kind != RdataType.OPT]
+    rest = [record for record in additionals if record.kind != OPT]
     return Edns.parse(found[0]), rest
 
 
@@ -252,7 +240,7 @@ _ELSEWHERE = frozenset((RdataType.OPT, RdataType.TSIG))
 def _plain(section: list[Record], opcode: int) -> tuple[Record, ...]:
     """@raise Refusal: what is about the whole message stands among the records."""
     for record in section:
-        if record.kind in _ABOUT_ALL and (record.kind in _ELSEWHERE or opcode != Opcode.UPDATE):
+        if record.kind in _ABOUT_ALL and (record.kind in _ELSEWHERE or opcode != UPDATE):
             raise Refusal(f"a record of type {record.kind} where none belongs")
     return tuple(section)
 
@@ -275,7 +263,7 @@ def check_query(message: Message) -> None:
     question = message.question
     if question is None:
         raise Refusal("a query without a question")
-    if message.opcode != Opcode.QUERY:
+    if message.opcode != QUERY:
         return
     transfer = question.kind == RdataType.IXFR
     if message.answers or message.additionals or (message.authorities and not transfer):

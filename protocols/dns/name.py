@@ -27,7 +27,7 @@ _LONGEST_LABEL = 63
 _POINTER = 0xC0
 _OFFSET = 0x3FFF
 
-_PLAIN = re.compile(rb"[a-zA-Z0-9_-]*")
+_PLAIN = re.compile(rb"[a-zA-Z0-9_.-]*")
 
 _ESCAPED = re.compile(rb"[^!-~]|[.\\\"();@$]")
 
@@ -55,6 +55,11 @@ class Names:
         @raise IndexError: the message ends before it does.
         """
         begin = at
+        if data[at] >= _POINTER:  # all of it, as most owners' names in answers are
+            whole = self._found.get((data[at] << 8 | data[at + 1]) & _OFFSET)
+            if whole is not None:
+                self._found[begin] = whole
+                return whole, at + 2
         while length := data[at]:
             if length > _LONGEST_LABEL:
                 if length < _POINTER:
@@ -108,18 +113,26 @@ def text_of(name: bytes) -> str:
     empty. What no host's name has is escaped (RFC 4343, section 2.1), a dot as C{"\\046"}: so no
     label looks like two.
     """
-    return ".".join(_text(label).replace("\\.", "\\046") for label in labels(name.lower()))
+    found = tuple(labels(name.lower()))
+    return _plain(found) or ".".join(_text(label).replace("\\.", "\\046") for label in found)
 
 
 @lru_cache(maxsize=REMEMBERED)
 def shown(name: bytes) -> str:
     """A name as records have it: in its own letters. The root is C{"."}."""
-    return ".".join(map(_text, labels(name))) or "."
+    found = tuple(labels(name))
+    return _plain(found) or ".".join(map(_text, found)) or "."
+
+
+def _plain(found: tuple[bytes, ...]) -> str:
+    """The name of these labels if nothing in them has to be escaped; else nothing."""
+    text = b".".join(found)
+    if text.count(b".") == len(found) - 1 and _PLAIN.fullmatch(text):
+        return text.decode("ascii")
+    return ""
 
 
 def _text(label: bytes) -> str:
-    if _PLAIN.fullmatch(label):
-        return label.decode("ascii")
     return _ESCAPED.sub(_escape, label).decode("ascii")
 
 

@@ -9,7 +9,7 @@ has to be what came.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from struct import Struct
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from dns.rdatatype import RdataType
 
 from protocols.dns import name as names
 from protocols.dns.name import Names
+from protocols.dns.numbers import OPT
 from protocols.dns.refusal import Refusal
 
 FIXED = Struct("!HHIH")
@@ -55,6 +56,10 @@ class Record(NamedTuple):
     def data(self) -> bytes:
         """Its data, without pointers."""
         return b"".join((self.before, *self.targets, self.after))
+
+
+_record = partial(tuple.__new__, Record)
+"""Makes one of all of its parts, in a third of the time that C{Record()} takes."""
 
 
 class Shape(NamedTuple):
@@ -102,6 +107,11 @@ SHAPES: Mapping[int, Shape] = {
 }
 
 
+_Parts = tuple[bytes, tuple[bytes, ...], bytes]
+
+_NO_NAMES: tuple[bytes, ...] = ()
+
+
 def read_record(
     data: bytes, at: int, known: Names, unknown: bool, update: bool
 ) -> tuple[Record, int]:
@@ -121,7 +131,7 @@ def read_record(
     end = at + length
     if end > len(data):
         raise IndexError
-    if seconds > _MOST_SECONDS and kind != RdataType.OPT:
+    if seconds > _MOST_SECONDS and kind != OPT:
         seconds = 0
     if update and not length and class_ in (RdataClass.ANY, RdataClass.NONE):  # RFC 2136, 2.4
         return Record(owner, kind, class_, seconds, b""), end
@@ -132,15 +142,10 @@ def read_record(
     elif not shape.names:
         if length != shape.before:
             raise _wrong(kind)
-        return Record(owner, kind, class_, seconds, data[at:end]), end
+        return _record((owner, kind, class_, seconds, data[at:end], _NO_NAMES, b"")), end
     else:
         before, targets, after = _shaped(data, at, end, known, shape, kind)
-    return Record(owner, kind, class_, seconds, before, targets, after), end
-
-
-_Parts = tuple[bytes, tuple[bytes, ...], bytes]
-
-_NO_NAMES: tuple[bytes, ...] = ()
+    return _record((owner, kind, class_, seconds, before, targets, after)), end
 
 
 def _shaped(data: bytes, at: int, end: int, known: Names, shape: Shape, kind: int) -> _Parts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from protocols.dns.decision import Decisions
 from protocols.dns.private import Private
 from protocols.dns.settings import DnsSettings
 from protocols.dns.tunnel import Watch
@@ -13,8 +14,10 @@ class Shared:
 
     @ivar watch: who has asked for how much.
     @ivar private: which addresses are private.
+    @ivar decisions: what the policy says of a name.
     """
 
     def __init__(self, settings: DnsSettings) -> None:
         self.watch = Watch(settings.tunnel)
         self.private = Private(settings.rebinding.addresses)
+        self.decisions = Decisions(settings)

@@ -10,15 +10,14 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from dns.rcode import Rcode
-from dns.rdataclass import RdataClass
-from dns.rdatatype import RdataType
 
 from gateway.interfaces import Outcome
 from protocols.dns.answer import Judged
 from protocols.dns.exchange import Exchange
 from protocols.dns.kinds import opcode_text
 from protocols.dns.message import AA, OPCODE, QR, RA, RD, TC, Message, Question, Reading, Z
-from protocols.dns.name import shown
+from protocols.dns.name import REMEMBERED, shown
+from protocols.dns.numbers import AAAA, IN, TXT, A
 from protocols.dns.record import Record, class_text, kind_text, parsed
 from protocols.dns.refusal import Refusal
 from protocols.dns.session import Session
@@ -122,7 +121,7 @@ def prepared(message: Message, question: Question, number: int, most: int) -> st
     return (
         f'"version":{VERSION},"tx_id":{number},"id":{message.id},'
         f"{_header_text(message.flags, message.rcode)},"
-        f'"queries":[{{"rrname":{quoted(shown(question.name))},'
+        f'"queries":[{{"rrname":{_quoted(question.name)},'
         f'"rrtype":"{kind_text(question.kind)}"}}]'
         f"{f',{_ANSWERS}:[{answers}]' if answers else ''}"
     )
@@ -144,11 +143,17 @@ def _header_text(flags: int, rcode: int) -> str:
     return dumps(_header(flags, rcode))[1:-1]
 
 
+@lru_cache(maxsize=REMEMBERED)
+def _quoted(name: bytes) -> str:
+    """A name as JSON."""
+    return quoted(shown(name))
+
+
 def _answer(record: Record) -> str:
     data = data_text(record)[:_LONGEST_DATA]
     rest = f',"rdata":{quoted(data)}' if data else ""
     return (
-        f'{{"rrname":{quoted(shown(record.owner))},"rrtype":"{kind_text(record.kind)}",'
+        f'{{"rrname":{_quoted(record.owner)},"rrtype":"{kind_text(record.kind)}",'
         f'"ttl":{record.seconds}{rest}}}'
     )
 
@@ -158,7 +163,7 @@ def own(query: Message) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if query.opcode:
         found["operation"] = opcode_text(query.opcode)
-    if query.question is not None and query.question.class_ != RdataClass.IN:
+    if query.question is not None and query.question.class_ != IN:
         found["class"] = class_text(query.question.class_)
     return found
 
@@ -168,13 +173,14 @@ def data_text(record: Record) -> str:
     kind = record.kind
     if not record.before and not record.targets:  # in updates
         return ""
-    if kind == RdataType.A:
-        return ".".join(map(str, record.before))
-    if kind == RdataType.AAAA:
+    if kind == A:
+        first, second, third, last = record.before
+        return f"{first}.{second}.{third}.{last}"
+    if kind == AAAA:
         return str(IPv6Address(record.before))
     if len(record.targets) == 1 and not record.before and not record.after:
         return shown(record.targets[0])
-    if kind == RdataType.TXT:
+    if kind == TXT:
         return _joined(record.before)
     try:
         return str(parsed(kind, record.class_, record.data) or "")

@@ -23,9 +23,14 @@ class _Window:
 
 
 class Watch:
-    """What clients have asked for a short while ago, of all sessions of a service."""
+    """
+    What clients have asked for a short while ago, of all sessions of a service.
+
+    @ivar on: whether there is anything to look for.
+    """
 
     def __init__(self, settings: Tunnel) -> None:
+        self.on = bool(settings.entropy or settings.rate)
         self._settings = settings
         self._windows: OrderedDict[tuple[str, bytes], _Window] = OrderedDict()
 
@@ -36,7 +41,7 @@ class Watch:
         @raise Refusal: it looks like one that carries data.
         """
         settings = self._settings
-        if not (settings.entropy or settings.rate) or text_of(name) in settings.except_:
+        if text_of(name) in settings.except_:
             return
         lower = list(labels(name.lower()))
         below, zone = lower[: -settings.zone_labels], lower[-settings.zone_labels :]

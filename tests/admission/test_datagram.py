@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+from pathlib import Path
 from typing import Any, ClassVar
 
 from attrs import evolve
@@ -19,6 +21,7 @@ from gateway.policy.connection import Protocol
 from gateway.policy.limits import ServiceLimits
 from gateway.policy.policy import Policy
 from gateway.policy.service import Source, Target
+from gateway.session import senders
 from gateway.session.datagrams import DatagramSession
 from tests.session.scene import Scene, asynchronous, in_thread, until
 
@@ -67,11 +70,33 @@ class Shouting:
     }
 
 
+class Brief(Shouting):
+    """The same, and its clients mostly say one thing."""
+
+    brief = True
+
+
+class Adding(Shouting):
+    """One that trusts in a Deferred that has fired, and errs."""
+
+    def started(self) -> None:
+        self.session.connect().addCallback(lambda _: 1 / 0)
+
+
 class Broken(Policy):
     """A policy with a bug."""
 
     def decide(self, connection: Any) -> Any:
         return 1 / 0
+
+
+def named_socket(descriptor: int) -> tuple[int, Any] | None:
+    """The kind and the name of a socket; C{None}: it is none."""
+    try:
+        with socket.socket(fileno=os.dup(descriptor)) as sock:
+            return sock.type, sock.getsockname()
+    except OSError:
+        return None
 
 
 class DatagramTests(TestCase):
@@ -261,6 +286,99 @@ class DatagramTests(TestCase):
         got = [(await in_thread(self.server.recvfrom, 10))[0] for _ in range(2)]
         self.assertEqual(got, [b"1", b"2"])
         self.assertEqual(len(scene.register.running), 1)
+
+    def towards_clients(self) -> list[tuple[str, int]]:
+        """What sockets of UDP this process has towards clients: their own addresses."""
+        numbers = [int(each.name) for each in Path("/proc/self/fd").iterdir()]
+        named = [one for one in map(named_socket, numbers) if one is not None]
+        return [name for kind, name in named if (kind, name[0]) == (socket.SOCK_DGRAM, "127.0.0.2")]
+
+    @asynchronous
+    async def test_brief(self) -> None:
+        """Clients that ask once share a socket, and are answered from where they asked."""
+        scene, listener = self.scene(making=Brief, **self.fixed())
+        clients = [self.begin(listener, b"%d" % number)[0] for number in range(5)]
+        self.assertEqual(len(self.towards_clients()), 1)
+        for client in clients:
+            data, source = await in_thread(self.server.recvfrom, 100)
+            self.server.sendto(b"answer to " + data, source)
+            self.assertEqual(await in_thread(client.recv, 100), b"ANSWER TO " + data)
+        scene.admission.stop()
+        self.assertEqual(self.towards_clients(), [])
+        for flow in scene.records():
+            self.assertEqual(flow["flow"]["bytes_toclient"], 11)
+
+    @asynchronous
+    async def test_brief_no_more(self) -> None:
+        """One that asks again has a socket of its own from then on; nothing is counted twice."""
+        scene, listener = self.scene(making=Brief, **self.fixed())
+        client, believed = self.begin(listener, b"one")
+        _, source = await in_thread(self.server.recvfrom, 100)
+        self.server.sendto(b"a", source)
+        self.assertEqual(await in_thread(client.recv, 100), b"A")
+        listener._admit(Address(*client.getsockname()), believed, b"two")
+        client.send(b"three")
+        got = [(await in_thread(self.server.recvfrom, 100))[0] for _ in range(2)]
+        self.assertEqual(got, [b"TWO", b"THREE"])
+        self.server.sendto(b"b", source)
+        self.assertEqual(await in_thread(client.recv, 100), b"B")
+        scene.admission.stop()
+        (flow,) = scene.records()
+        self.assertEqual(flow["flow"]["bytes_toclient"], 2)
+        self.assertEqual(flow["flow"]["bytes_toserver"], 11)
+
+    @asynchronous
+    async def test_brief_takes_nothing(self) -> None:
+        """The shared socket gets no datagram that is for a session, or for the listener."""
+        _, listener = self.scene(making=Brief, **self.fixed())
+        client, _ = self.begin(listener, b"first")
+        _, source = await in_thread(self.server.recvfrom, 100)
+        client.send(b"nobody's")  # as no packet filter brings it to the listener here
+        self.assertRaises(ConnectionRefusedError, client.recv, 100)
+        self.server.sendto(b"a", source)
+        self.assertEqual(await in_thread(client.recv, 100), b"A")
+
+    @asynchronous
+    async def test_brief_refused(self) -> None:
+        """Its last words reach such a client, too."""
+        _, listener = self.scene(making=Brief, **self.fixed())
+        client, _ = self.begin(listener, b"no")
+        self.assertEqual(await in_thread(client.recv, 100), b"not that")
+
+    def test_many_servers(self) -> None:
+        """Sockets to answer from are kept for so many servers; each still answers."""
+        self.patch(senders, "MOST", 2)
+        scene, listener = self.scene(making=Brief, **self.fixed())
+        clients = []
+        for host in ("127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.2"):
+            clients.append((self.socket(), Address(host, self.address.port)))
+            clients[-1][0].connect(clients[-1][1])
+            listener._admit(Address(*clients[-1][0].getsockname()), clients[-1][1], b"x")
+            self.assertLessEqual(len(scene.equipment.senders._sockets), 2)
+        for session, (client, _) in zip([*listener._flows.values()], clients, strict=True):
+            session.received(Side.SERVER, b"answer")
+            self.assertEqual(client.recv(100), b"ANSWER")
+
+    @asynchronous
+    async def test_added(self) -> None:
+        """What an inspector adds to the Deferred of its connection is its own fault if it fails."""
+        scene, listener = self.scene(making=Adding, **self.fixed())
+        self.begin(listener, b"x")
+        await until(lambda: not scene.register.running)
+        (flow,) = scene.records()
+        self.assertEqual(flow["gateway"]["verdict"], "broken")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    @asynchronous
+    async def test_burst(self) -> None:
+        """However many datagrams come at once, all pass, in their order."""
+        _, listener = self.scene(**self.fixed())
+        client, _ = self.begin(listener, b"first")
+        _, source = await in_thread(self.server.recvfrom, 100)
+        for number in range(100):
+            self.server.sendto(b"%d" % number, source)
+        got = [await in_thread(client.recv, 100) for _ in range(100)]
+        self.assertEqual(got, [b"%d" % number for number in range(100)])
 
     @asynchronous
     async def test_idle(self) -> None:
