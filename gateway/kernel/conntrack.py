@@ -17,6 +17,7 @@ from gateway.kernel import sockets
 from gateway.kernel.netlink import (
     NETLINK_NETFILTER,
     NLM_F_ACK,
+    NLM_F_CREATE,
     NLM_F_REQUEST,
     NLMSG_ERROR,
     attribute,
@@ -26,8 +27,21 @@ from gateway.kernel.netlink import (
 from gateway.kernel.sockets import family_of
 
 NFNL_SUBSYS_CTNETLINK = 1
-IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_DELETE = 1, 2
-CTA_TUPLE_ORIG, CTA_STATUS, CTA_ZONE = 1, 3, 18
+IPCTNL_MSG_CT_NEW, IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_DELETE = 0, 1, 2
+CTA_TUPLE_ORIG, CTA_TUPLE_REPLY, CTA_STATUS, CTA_PROTOINFO, CTA_TIMEOUT, CTA_ZONE = (
+    1,
+    2,
+    3,
+    4,
+    7,
+    18,
+)
+CTA_PROTOINFO_TCP = 1
+CTA_PROTOINFO_TCP_STATE = 1
+CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, CTA_PROTOINFO_TCP_FLAGS_REPLY = 4, 5
+TCP_CONNTRACK_ESTABLISHED = 3
+IP_CT_TCP_FLAG_BE_LIBERAL = 0x08
+IPS_SEEN_REPLY, IPS_ASSURED, IPS_CONFIRMED = 0x2, 0x4, 0x8
 CTA_TUPLE_IP, CTA_TUPLE_PROTO = 1, 2
 CTA_PROTO_NUM, CTA_PROTO_SRC_PORT, CTA_PROTO_DST_PORT = 1, 2, 3
 CTA_IP = {socket.AF_INET: (1, 2), socket.AF_INET6: (3, 4)}
@@ -36,6 +50,9 @@ IPS_NAT_MASK = 0x30
 _NESTED = 0x8000
 _HEADER = Struct("=IHHIIBBH")
 _SECONDS = 1.0
+
+_FIRST_SECONDS = 60
+"""Until the first packet, which is there already; from then on the kernel's own time counts."""
 
 
 class Tracking:
@@ -66,16 +83,31 @@ class Tracking:
         asked = NLM_F_REQUEST | NLM_F_ACK, IPCTNL_MSG_CT_DELETE
         self._ask(*asked, source, destination, zone)
 
+    def establish(self, source: Address, destination: Address, zone: int) -> None:
+        """
+        Let the kernel know a connection whose beginning it has not seen, whatever it knows of an
+        earlier one. Numbers are not looked at.
+        """
+        asked = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE, IPCTNL_MSG_CT_NEW
+        more = _tuple(destination, source, CTA_TUPLE_REPLY) + _ESTABLISHED
+        self._ask(*asked, source, destination, zone, more)
+
     def close(self) -> None:
         """Ask no more."""
         self._socket.close()
 
     def _ask(
-        self, flags: int, kind: int, source: Address, destination: Address, zone: int
+        self,
+        flags: int,
+        kind: int,
+        source: Address,
+        destination: Address,
+        zone: int,
+        more: bytes = b"",
     ) -> bytes:
         """The attributes of the answer; empty if there is no such connection."""
         self._number += 1
-        body = _tuple(source, destination) + attribute(CTA_ZONE, pack(">H", zone))
+        body = _tuple(source, destination) + attribute(CTA_ZONE, pack(">H", zone)) + more
         kind |= NFNL_SUBSYS_CTNETLINK << 8
         header = _HEADER.pack(
             *(_HEADER.size + len(body), kind, flags, self._number, 0),
@@ -102,7 +134,7 @@ class Tracking:
                 return b""
 
 
-def _tuple(source: Address, destination: Address) -> bytes:
+def _tuple(source: Address, destination: Address, kind: int = CTA_TUPLE_ORIG) -> bytes:
     family = family_of(source.host)
     hosts = (socket.inet_pton(family, each.host) for each in (source, destination))
     ip = b"".join(attribute(*each) for each in zip(CTA_IP[family], hosts, strict=True))
@@ -112,6 +144,24 @@ def _tuple(source: Address, destination: Address) -> bytes:
         + attribute(CTA_PROTO_DST_PORT, pack(">H", destination.port))
     )
     return attribute(
-        CTA_TUPLE_ORIG | _NESTED,
+        kind | _NESTED,
         attribute(CTA_TUPLE_IP | _NESTED, ip) + attribute(CTA_TUPLE_PROTO | _NESTED, protocol),
     )
+
+
+def _established() -> bytes:
+    """A connection of TCP that was seen both ways."""
+    liberal = bytes([IP_CT_TCP_FLAG_BE_LIBERAL]) * 2  # flags, and which of them are set
+    tcp = (
+        attribute(CTA_PROTOINFO_TCP_STATE, bytes([TCP_CONNTRACK_ESTABLISHED]))
+        + attribute(CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, liberal)
+        + attribute(CTA_PROTOINFO_TCP_FLAGS_REPLY, liberal)
+    )
+    return (
+        attribute(CTA_STATUS, pack(">I", IPS_SEEN_REPLY | IPS_ASSURED | IPS_CONFIRMED))
+        + attribute(CTA_TIMEOUT, pack(">I", _FIRST_SECONDS))
+        + attribute(CTA_PROTOINFO | _NESTED, attribute(CTA_PROTOINFO_TCP | _NESTED, tcp))
+    )
+
+
+_ESTABLISHED = _established()

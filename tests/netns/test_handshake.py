@@ -37,6 +37,7 @@ PORTS = 'ports = ["7000-7999"]\n'
 THROUGH = f'handshake = "through"{RELAY}{PORTS}'
 SERVICES = {"relay": THROUGH}
 BOTH = (SERVER, SERVER6)
+IPPROTO_MPTCP = 262
 TCPI_OPT_ECN = 8
 PAIRS = ((CLIENT, SERVER), (CLIENT6, SERVER6))
 
@@ -115,6 +116,59 @@ table inet stamped {
 }
 """
 """Counts what a host without timestamps should not get."""
+
+LOSS = """
+table inet loss {
+    chain arrive {
+        type filter hook input priority -10; policy accept;
+        meta l4proto tcp numgen random mod 100 < 2 drop
+    }
+}
+"""
+
+KNOWN = """
+table inet known {
+    chain input {
+        type filter hook input priority 1; policy drop;
+        iif lo accept
+        ct state established,related accept
+        meta l4proto { icmp, icmpv6 } accept
+    }
+}
+"""
+"""For this host itself is what belongs to something that is known."""
+
+NEIGHBOURS = (
+    "table inet neighbours {\n"
+    + "".join(
+        f"chain at{number} {{ type filter hook prerouting priority {priority}; policy accept;\n"
+        "meta l4proto tcp counter; }\n"
+        for number, priority in enumerate((-310, -300, -199, 290, 300))
+    )
+    + "}\n"
+)
+"""Chains at the priorities of the gateway's own."""
+
+CLOSED_FORWARD = """
+table inet closed {
+    chain forward {
+        type filter hook forward priority 0; policy drop;
+        meta l4proto { icmp, icmpv6 } accept
+    }
+}
+"""
+
+HANDSHAKES_ONLY = """
+table inet closed {
+    chain forward {
+        type filter hook forward priority 0; policy drop;
+        meta l4proto { icmp, icmpv6 } accept
+        tcp flags & (fin | syn | rst | ack) == syn accept
+        tcp flags & (fin | syn | rst | ack) == syn | ack accept
+        tcp flags & rst == rst accept
+    }
+}
+"""
 
 SILENT = """
 table inet silent {
@@ -257,6 +311,24 @@ class OpenTests(SharedCase):
                         heard += other.recv(1 << 20)
                 self.assertTrue(heard == much)
 
+    def test_loss(self) -> None:
+        """With one packet of fifty lost on either side, all comes whole."""
+        much = os.urandom(1 << 20)
+        for host in (self.client, self.server):
+            host.run("nft", "-f", "-", input=LOSS)
+            self.addCleanup(host.run, "nft", "delete", "table", "inet", "loss")
+        for server in BOTH:
+            listener = self.listen(OPEN, server)
+            ours = self.dial(listener.getsockname()[:2], seconds=20)
+            listener.settimeout(20)
+            theirs, _ = self.accept(listener)
+            for one, other in ((ours, theirs), (theirs, ours)):
+                other.settimeout(20)
+                sending = Thread(target=one.sendall, args=(much,), daemon=True)
+                sending.start()
+                self.assertTrue(hear(other, len(much)) == much)
+                sending.join()
+
     def test_without_options(self) -> None:
         """Ends that know neither timestamps nor scaled windows nor SACK are taken over as well."""
         settings = [f"net.ipv4.tcp_{name}" for name in ("timestamps", "window_scaling", "sack")]
@@ -283,6 +355,29 @@ class OpenTests(SharedCase):
             options = ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)[5]
             self.assertEqual(options & TCPI_OPT_ECN, 0)
             self.assertThrough(self.talk(listener))
+
+    def test_multipath(self) -> None:
+        """A client and a server that know MPTCP talk TCP: no other path leads past the gateway."""
+        for server in BOTH:
+            with self.server.entered():
+                listener = socket.socket(family(server), socket.SOCK_STREAM, IPPROTO_MPTCP)
+            with self.client.entered():
+                ours = socket.socket(family(server), socket.SOCK_STREAM, IPPROTO_MPTCP)
+            self.addCleanup(listener.close)
+            self.addCleanup(ours.close)
+            listener.settimeout(SECONDS)
+            ours.settimeout(SECONDS)
+            listener.bind((server, OPEN + 40))
+            listener.listen()
+            ours.connect((server, OPEN + 40))
+            theirs, peer = self.accept(listener)
+            theirs.sendall(b"hello")
+            self.assertEqual(hear(ours, 5), b"hello")
+            fell_back = self.client.run("nstat", "-asz", "MPTcpExtMPCapableFallbackSYNACK")
+            self.assertRegex(fell_back, r"FallbackSYNACK +[1-9]")
+            ours.close()
+            theirs.close()
+            self.assertThrough(peer[:2])
 
     def test_cookies(self) -> None:
         """SYN cookies at the gateway and at the server change nothing."""
@@ -347,7 +442,7 @@ class OutsideTests(SharedCase):
         listener = self.listen(OPEN)
         ours = raw(self.client, CLIENT, whole=True)
         self.addCleanup(ours.close)
-        for number in range(500):
+        for number in range(3000):
             source = f"10.1.{number // 250}.{number % 250 + 2}"
             whole = segment((source, 20_000), (SERVER, OPEN), SYN, sequence=number)
             header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(whole), 1, 0, 64, 6, 0)
@@ -565,6 +660,45 @@ class HostTests(SharedCase):
         theirs.close()
         self.assertThrough(client)
 
+    def test_strict_tracking(self) -> None:
+        """So it is where nothing is tracked whose beginning was not seen, or only what is known."""
+        self.add_rules(FIREWALL.replace("invalid drop", "invalid counter drop") + KNOWN)
+        self.router.sysctl("net.netfilter.nf_conntrack_tcp_loose=0")
+        try:
+            for server in BOTH:
+                listener = self.listen(OPEN, server)
+                for _ in range(5):
+                    self.assertThrough(self.talk(listener, prepare=random_sequence))
+        finally:
+            self.router.sysctl("net.netfilter.nf_conntrack_tcp_loose=1")
+        rules = self.router.run("nft", "list", "table", "inet", "firewall")
+        self.assertEqual(re.findall(r"invalid counter packets (\d+)", rules), ["0"] * 3)
+
+    def test_equal_priority(self) -> None:
+        """Chains of others at the same priorities, earlier and later ones, are no harm."""
+        listener = self.listen(OPEN)
+        self.add_rules(NEIGHBOURS)
+        self.assertThrough(self.talk(listener))
+        self.scene.reload(RELOADED)
+        self.assertThrough(self.talk(listener))
+        rules = self.router.run("nft", "list", "table", "inet", "neighbours")
+        self.assertNotIn("packets 0 ", rules)
+
+    def test_nothing_is_forwarded(self) -> None:
+        """Where the host's rules forward nothing, nobody is connected, and no server is reached."""
+        self.add_rules(CLOSED_FORWARD)
+        for server in BOTH:
+            listener = self.listen(OPEN, server)
+            self.assertEqual(self.error((server, OPEN), QUIET), errno.ETIMEDOUT)
+            self.assertQuiet(listener)
+
+    def test_handshakes_are_forwarded(self) -> None:
+        """It is enough that the handshake is: SYN, SYN-ACK and resets."""
+        self.add_rules(HANDSHAKES_ONLY)
+        for server in BOTH:
+            self.assertThrough(self.talk(self.listen(OPEN, server)))
+            self.assertEqual(self.error((server, CLOSED)), errno.ECONNREFUSED)
+
 
 class OldSocketTests(SharedCase):
     """A port that is used again at once. These are no ports that a client gets by chance."""
@@ -656,6 +790,58 @@ class UsherTests(ThroughCase):
             self.assertThrough(self.talk(listener))
         ours.sendall(b"still here")
         self.assertEqual(hear(theirs, 10), b"still here")
+
+    def test_killed_answered(self) -> None:
+        """If it is killed while the server's answer waits, the next one lets it go on."""
+        for server in BOTH:
+            listener = self.listen(OPEN, server)
+            before = self.ushers()
+            os.kill(before[1], signal.SIGSTOP)
+            with self.client.socket(family(server)) as ours:
+                ours.setblocking(False)
+                self.assertEqual(ours.connect_ex((server, OPEN)), errno.EINPROGRESS)
+                self.wait(lambda: self.queued() == 1, "nothing waits")
+                self.kill([before[1]])
+                ours.settimeout(SECONDS)
+                theirs, _ = self.accept(listener)
+                theirs.sendall(b"hello")
+                self.assertEqual(hear(ours, 5), b"hello")
+
+    def test_killed_acknowledged(self) -> None:
+        """If it is killed while the client's first words wait, the server never hears them."""
+        for number, (source, server) in enumerate(PAIRS):
+            listener = self.listen(RAW, server)
+            ours = raw(self.client, source)
+            self.addCleanup(ours.close)
+            heard = self.counted(self.client)[2]
+            ends = (source, 33_000 + number), (server, RAW)
+            ours.sendto(segment(*ends, SYN, sequence=999), (server, 0))
+            self.wait(lambda then=heard: self.counted(self.client)[2] > then, "no SYN-ACK")
+            answer = self.last_sequence(ours, server)
+            before = self.ushers()
+            os.kill(before[1], signal.SIGSTOP)
+            words = segment(*ends, ACK | PSH, b"words", 1000, answer + 1 & 0xFFFFFFFF)
+            ours.sendto(words, (server, 0))
+            self.wait(lambda: self.queued() == 1, "nothing waits")
+            self.kill([before[1]])
+            self.wait(lambda then=before: self._renewed(then), "nobody takes its place")
+            self.assertQuiet(listener)
+            self.assertThrough(self.talk(self.listen(OPEN, server)))
+
+    def queued(self) -> int:
+        """How many packets wait for the usher."""
+        queues = self.router.run("cat", "/proc/net/netfilter/nfnetlink_queue").split()
+        return int(queues[2])
+
+    def last_sequence(self, ours: socket.socket, server: str) -> int:
+        """The number with which the server's SYN-ACK begins, as a raw socket has heard it."""
+        ours.settimeout(SECONDS)
+        while True:
+            packet = ours.recv(200)
+            at = 20 if server == SERVER else 0
+            port, _, sequence, _, _, flags = struct.unpack_from("!HHIIBB", packet, at)
+            if port == RAW and flags & (SYN | ACK) == SYN | ACK:
+                return int(sequence)
 
     def _renewed(self, before: list[int]) -> bool:
         return len(self.ushers()) == 2 and self.ushers() != before

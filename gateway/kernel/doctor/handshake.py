@@ -12,10 +12,8 @@ from gateway.policy.policy import Policy
 TRIAL = 65535
 """The number of queues that are opened for a trial, and closed: no gateway has that port."""
 
-LOOSE = "net/netfilter/nf_conntrack_tcp_loose"
 
-
-def usher(host: Host, policy: Policy) -> Iterator[Finding]:
+def usher(_: Host, policy: Policy) -> Iterator[Finding]:
     """Queues are opened for a trial, and nothing is led to them."""
     topic = "handshakes"
     if not policy.shakes_hands_through:
@@ -25,14 +23,6 @@ def usher(host: Host, policy: Policy) -> Iterator[Finding]:
         yield warning(topic, f"could not be checked without {', '.join(lacking)}", "run it as root")
         return
     yield from _queues(topic)
-    if host.sysctl(LOOSE) == "0":
-        dotted = LOOSE.replace("/", ".")
-        yield warning(
-            topic,
-            f"{dotted} is 0: clients' connections are invalid to stateful rules, once their ends "
-            "are taken over",
-            f"sysctl -w {dotted}=1",
-        )
 
 
 def _queues(topic: str) -> Iterator[Finding]:

@@ -61,10 +61,10 @@ class Doing:
     def stand_in(self, agreed: Agreed) -> Ends:
         """
         Put sockets in the place of the two ends. In the zone of the client legs no SYN is seen, so
-        what follows would be invalid beside the numbers of an earlier connection.
+        what follows would be new, or invalid, to a host's stateful rules.
         """
-        with suppress(OSError):  # without connection tracking there is nothing to be forgotten
-            self._tracking.forget(agreed.last.sender, agreed.last.receiver, self._zone)
+        with suppress(OSError):  # it isn't: without connection tracking, or with a full table
+            self._tracking.establish(agreed.last.sender, agreed.last.receiver, self._zone)
         return stand_between(agreed, *self._marks)
 
     def vanish(self, ends: Ends) -> None:
