@@ -10,7 +10,7 @@ L{OwnCounts} are those of a process that is alone, L{gateway.workers.table} thos
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol
 
 Key = tuple[str, ...]
@@ -20,8 +20,26 @@ Key = tuple[str, ...]
 KERNEL: tuple[Key] = (("kernel",),)
 """The key of sessions that go on without the process that counts them."""
 
-Keys = tuple[Key, ...]
-"""What is counted together: what one session counts for."""
+Keys = Collection[Key]
+"""What is counted together: what one session counts for. Tuples, or L{Together}."""
+
+
+class Together:
+    """Keys that are counted together again and again: known by itself, without a look at each."""
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, keys: tuple[Key, ...]) -> None:
+        self._keys = keys
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys
 
 
 class Counts(Protocol):

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred, succeed
 
-from gateway.counts import Key
+from gateway.counts import Key, Together
 from gateway.observe.identity import Identity
 from gateway.observe.snapshot import Snapshot
 from gateway.observe.story import Story
@@ -23,6 +23,9 @@ DESCRIPTORS_EACH = 2
 RETRY = 1.0
 """Seconds after which a listener that waits tries again, whatever it waits for."""
 
+
+KEPT = 4096
+"""Clients' keys that are remembered, before they are all made anew."""
 
 ALL: tuple[Key] = (("all",),)
 """The key of all sessions."""
@@ -76,6 +79,7 @@ class Register:
         self._counts = equipment.counts
         self._claimed = False
         self._taken: Identity | None = None
+        self._together: dict[tuple[str, str], Together] = {}
         self._waiting: set[Waiting] = set()
         self._emptied: Deferred[None] | None = None
 
@@ -113,15 +117,27 @@ class Register:
         @return: -1; or which of these limits is reached, and it isn't counted.
         """
         self._untake()
-        reached = self._counts.take(_keys(identity), (of_client, of_service, of_both))
+        reached = self._counts.take(self._keys(identity), (of_client, of_service, of_both))
         if reached < 0:
             self._taken = identity
         return reached
 
+    def _keys(self, identity: Identity) -> Together:
+        """What a session counts for."""
+        who = host, service = identity.client.host, identity.service
+        keys = self._together.get(who)
+        if keys is None:
+            if len(self._together) >= KEPT:
+                self._together.clear()
+            keys = self._together[who] = Together(
+                (("client", host), ("service", service), ("both", host, service))
+            )
+        return keys
+
     def _untake(self) -> None:
         """That session does not begin."""
         if self._taken is not None:
-            self._counts.less(_keys(self._taken))
+            self._counts.less(self._keys(self._taken))
             self._taken = None
 
     def enter(self, session: Running) -> None:
@@ -130,7 +146,7 @@ class Register:
         if self._taken is identity:
             self._taken = None
         else:
-            self._counts.add(_keys(identity))
+            self._counts.add(self._keys(identity))
         if self._claimed:
             self._claimed = False
         else:
@@ -143,7 +159,8 @@ class Register:
         identity = session.identity
         if self.running.pop(identity.id, None) is None:
             return
-        self._counts.less((*_keys(identity), *ALL))
+        self._counts.less(self._keys(identity))
+        self._counts.less(ALL)
         if self._waiting:
             self.give_room()
         if self._emptied is not None and not self.running:
@@ -207,9 +224,3 @@ class Register:
         self._waiting.clear()
         for session in tuple(self.running.values()):
             session.stop()
-
-
-def _keys(identity: Identity) -> tuple[Key, Key, Key]:
-    """What a session counts for."""
-    host, service = identity.client.host, identity.service
-    return ("client", host), ("service", service), ("both", host, service)

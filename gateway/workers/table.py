@@ -9,6 +9,14 @@ the kernel undoes for the dead. A worker keeps the rows that it has used, until 
 What is added has to be seen by others before one looks oneself. On x86 the interlocked
 instructions of a lock that is taken in between see to that; elsewhere the kernel's barriers
 do, sooner or later: two who race for the last place could both get it there.
+
+To look at all cells of a row costs more than to count. So whoever has looked, and has seen less
+than half of a limit, adds its I{share} without another look: a quarter of the limit, divided by all
+workers. Since the last look of anybody each has added no more than its share, so that there are
+three quarters at most. Who sees half or more says so in the row, for ever, and there everybody
+looks each time. (Between three quarters and all there are so many sessions to come that what was
+added by somebody who has not read that yet has long been seen.) If the number of workers
+changes, all look again.
 """
 
 from __future__ import annotations
@@ -17,7 +25,7 @@ import fcntl
 import mmap
 import os
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from threading import Lock
@@ -36,8 +44,14 @@ SPARE = 262144
 KEPT = 4096
 """Rows that a worker keeps, before it gives back those that it does not count in any more."""
 
-HELD = 1 << 56
+HELD = 1
 """In a cell: this worker knows the row. What it counts is added to it."""
+
+LEAST_SHARE = 4
+"""Smaller ones are not worth it, and too near to the limit."""
+
+MUCH = 1 << 62
+"""More than whatever a limit is."""
 
 ALL: Key = ("all",)
 """What each session is counted as."""
@@ -53,7 +67,9 @@ _COLUMNS, _FREE, _FRESH, _OWNER, _SALT = 0, 1, 2, 3, 4
 
 _HEADER = 8
 _BUCKETS = 65536
-_NEXT, _KEY, _CELLS = 0, 1, 3
+_NEXT, _KEY, _NEAR, _CELLS = 0, 1, 3, 4
+"""Of each row: the next one, the key, whether everybody has to look, what workers count."""
+
 _ROW = _CELLS + COLUMNS
 _FULL = _HEADER + _BUCKETS
 """The row that stands for those that can't be had: there are more than whatever the limit is."""
@@ -74,7 +90,8 @@ class Table:
         # no worker can take memory away that others read
         fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, SEALS)
         cells = self._cells = _mapped(self.descriptor)
-        cells[_FULL + _CELLS] = HELD // 2
+        cells[_FULL + _CELLS] = MUCH
+        cells[_FULL + _NEAR] = 1
         cells[_FRESH] = _FULL + _ROW
         cells[_SALT] = int.from_bytes(os.urandom(7), "big")
 
@@ -113,6 +130,25 @@ class Table:
         return counted
 
 
+class _Row:
+    """
+    A row, as one worker sees it.
+
+    @ivar cell: which is ours.
+    @ivar near: where it says that everybody has to look.
+    @ivar share: how many more may be counted without a look.
+    @ivar limit: the limit that this goes by.
+    """
+
+    __slots__ = ("at", "cell", "limit", "near", "share")
+
+    def __init__(self, at: int, column: int) -> None:
+        self.at = at
+        self.cell = at + _CELLS + column
+        self.near = at + _NEAR
+        self.share = self.limit = 0
+
+
 class SharedCounts:
     """
     See L{Counts<gateway.counts.Counts>}.
@@ -127,10 +163,10 @@ class SharedCounts:
         self._cells = _mapped(self._file)
         self._last = len(self._cells)
         self._column = column
-        self._mine = _CELLS + column
+        self._columns = 0
         self._salt = self._cells[_SALT].to_bytes(8, "big", signed=True)
-        self._rows: dict[Key, int] = {}
-        self._known: dict[Keys, tuple[int, ...]] = {}
+        self._rows: dict[Key, _Row] = {}
+        self._known: dict[Keys, tuple[_Row, ...]] = {}
         self._most = KEPT
         self._fence = Lock()
 
@@ -140,39 +176,81 @@ class SharedCounts:
     def take(self, keys: Keys, most: Sequence[int], count: int = 1) -> int:
         """See L{Counts.take<gateway.counts.Counts.take>}."""
         cells = self._cells
-        found = self._known.get(keys) or self._cells_of(keys)
-        for cell in found:
-            cells[cell] += count
-        self._fence.acquire()
-        self._fence.release()
-        for index, limit in enumerate(most):
-            if limit and self._sum(found[index]) > limit:
-                self.less(keys, count)
+        found = self._known.get(keys) or self._rows_of(keys)
+        for index, row in enumerate(found):
+            cells[row.cell] += count
+            limit = most[index]
+            if not limit:
+                continue
+            share = row.share - count
+            if (
+                share >= 0
+                and limit == row.limit
+                and not cells[row.near]
+                and cells[_COLUMNS] == self._columns
+            ):
+                row.share = share
+            elif self._is_over(row, limit):
+                self._less(found[: index + 1], count)
                 return index
         return -1
+
+    def _is_over(self, row: _Row, limit: int) -> bool:
+        """Whether all together count more than C{limit}, ourselves included."""
+        cells = self._cells
+        self._be_seen()
+        if not cells[row.near]:
+            columns = cells[_COLUMNS]
+            if columns != self._columns:
+                self._forget_shares(columns)
+            share = limit // (4 * columns)
+            if share >= LEAST_SHARE and self._sum(row) <= limit // 2:
+                row.share, row.limit = share, limit
+                return False
+            cells[row.near] = 1
+            self._be_seen()
+        return self._sum(row) > limit
+
+    def _be_seen(self) -> None:
+        """What was written is there for everybody, before we read on."""
+        self._fence.acquire()
+        self._fence.release()
+
+    def _forget_shares(self, columns: int) -> None:
+        """There are other workers."""
+        self._columns = columns
+        for row in self._rows.values():
+            row.share = 0
 
     def add(self, keys: Keys, count: int = 1) -> None:
         """See L{Counts.add<gateway.counts.Counts.add>}."""
         cells = self._cells
-        for cell in self._known.get(keys) or self._cells_of(keys):
-            cells[cell] += count
+        for row in self._known.get(keys) or self._rows_of(keys):
+            cells[row.cell] += count
+            row.share -= count
+            if row.share < 0:
+                self._is_over(row, row.limit)
 
     def less(self, keys: Keys, count: int = 1) -> None:
         """See L{Counts.less<gateway.counts.Counts.less>}."""
+        self._less(self._known.get(keys) or self._rows_of(keys), count)
+
+    def _less(self, rows: Iterable[_Row], count: int) -> None:
         cells = self._cells
-        for cell in self._known.get(keys) or self._cells_of(keys):
-            left = cells[cell] - count
-            cells[cell] = left if left > HELD else HELD
+        for row in rows:
+            left = cells[row.cell] - count
+            cells[row.cell] = left if left > HELD else HELD
 
     def of(self, key: Key) -> int:
         """See L{Counts.of<gateway.counts.Counts.of>}."""
-        (cell,) = self._known.get((key,)) or self._cells_of((key,))
-        return self._sum(cell)
+        (row,) = self._known.get((key,)) or self._rows_of((key,))
+        return self._sum(row)
 
-    def _sum(self, cell: int) -> int:
-        """What all workers count in the row of one of our cells."""
-        first, cells = cell - self._column, self._cells
-        return sum(cells[first : first + cells[_COLUMNS]]) % HELD
+    def _sum(self, row: _Row) -> int:
+        """What all workers count in a row."""
+        first, cells = row.at + _CELLS, self._cells
+        counted = cells[first : first + cells[_COLUMNS]].tolist()
+        return sum(counted) - HELD * (len(counted) - counted.count(0))
 
     def own(self, key: Key) -> int:
         """
@@ -186,29 +264,28 @@ class SharedCounts:
             if not _FULL < row <= self._last - _ROW:
                 return 0
             if (cells[row + _KEY], cells[row + _KEY + 1]) == (low, high):
-                return cells[row + self._mine] % HELD
+                return max(0, cells[row + _CELLS + self._column] - HELD)
             row = cells[row + _NEXT]
         return 0
 
     # Rows
 
-    def _cells_of(self, keys: Keys) -> tuple[int, ...]:
-        """Our cells in the rows for C{keys}."""
-        if len(self._rows) + len(keys) > self._most:
+    def _rows_of(self, keys: Keys) -> tuple[_Row, ...]:
+        """The rows for C{keys}."""
+        if len(self._rows) + len(keys) > self._most or len(self._known) > 2 * self._most:
             self._give_back()
-        rows = [self._rows.get(key) or self._row_of(key) for key in keys]
-        cells = tuple([row + self._mine for row in rows])
-        if _FULL not in rows:
-            self._known[keys] = cells
-        return cells
+        rows = tuple([self._rows.get(key) or self._row_of(key) for key in keys])
+        if all(row.at != _FULL for row in rows):
+            self._known[keys] = rows
+        return rows
 
-    def _row_of(self, key: Key) -> int:
+    def _row_of(self, key: Key) -> _Row:
         """The row for C{key}, found or made; the one that is full if there are no more."""
         digest = self._digest(key)
         with self._locked():
-            row = self._find(*digest) or self._make(*digest)
-            self._cells[row + self._mine] = HELD
-        if row != _FULL:
+            row = _Row(self._find(*digest) or self._make(*digest), self._column)
+            self._cells[row.cell] = HELD
+        if row.at != _FULL:
             self._rows[key] = row
         return row
 
@@ -242,6 +319,7 @@ class SharedCounts:
         row = self._unused()
         if row != _FULL:
             cells[row + _KEY], cells[row + _KEY + 1] = low, high
+            cells[row + _NEAR] = 0
             cells[row + _NEXT] = cells[bucket]
             cells[bucket] = row
         return row
@@ -262,15 +340,15 @@ class SharedCounts:
 
     def _give_back(self) -> None:
         """What is not counted here any more need not be kept."""
-        cells, mine = self._cells, self._mine
+        cells = self._cells
         self._known.clear()
         with self._locked():
             for key, row in tuple(self._rows.items()):
-                if cells[row + mine] == HELD:
-                    cells[row + mine] = 0
+                if cells[row.cell] == HELD:
+                    cells[row.cell] = 0
                     del self._rows[key]
-                    if not any(cells[row + _CELLS : row + _ROW]):
-                        self._unlink(row)
+                    if not any(cells[row.at + _CELLS : row.at + _ROW]):
+                        self._unlink(row.at)
         self._most = max(KEPT, 2 * len(self._rows))
 
     def _unlink(self, row: int) -> None:

@@ -7,6 +7,7 @@ import mmap
 import os
 import signal
 from collections.abc import Callable
+from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -85,6 +86,55 @@ class SharedCountsTests(Contract, SynchronousTestCase):
         taken = [worker.take(CLIENT, (5, 0)) for worker in workers for _ in range(2)]
         self.assertEqual(taken, [-1] * 5 + [0] * 3)
         self.assertEqual({worker.of(CLIENT[0]) for worker in workers}, {5})
+
+    def test_together_and_many(self) -> None:
+        """So it is of many, in whatever turn they count, though not everybody always looks."""
+        for turn in range(20):
+            chance, name = Random(turn), (("client", str(turn)),)
+            workers = [self.worker(column) for column in range(1, 5)]
+            has = [0] * len(workers)
+            for _ in range(4000):
+                which = chance.randrange(len(workers))
+                full = sum(has) == 300
+                if chance.random() < 0.7:
+                    self.assertEqual(workers[which].take(name, (300,)), 0 if full else -1)
+                    has[which] += not full
+                elif chance.random() < 0.1 and not full:
+                    workers[which].add(name)
+                    has[which] += 1
+                elif has[which]:
+                    workers[which].less(name)
+                    has[which] -= 1
+            self.assertEqual(workers[0].of(name[0]), sum(has))
+
+    def test_has_not_looked_lately(self) -> None:
+        """Who might count without a look at the others' does look when there are many."""
+        for others in (self.until_refused, self.announced):
+            name = ((others.__name__,),)
+            one, other = self.worker(1), self.worker(2)
+            self.assertEqual(one.take(name, (300,)), -1)
+            others(other, name)
+            self.assertEqual(one.take(name, (300,)), 0)
+
+    def until_refused(self, worker: SharedCounts, name: Keys) -> None:
+        self.assertEqual(sum(worker.take(name, (300,)) < 0 for _ in range(400)), 299)
+
+    def announced(self, worker: SharedCounts, name: Keys) -> None:
+        for _ in range(299):
+            worker.add(name)
+
+    def test_more_workers(self) -> None:
+        """Nor are there too many when there were fewer workers at the last look of some."""
+        workers: list[SharedCounts] = []
+        for column in range(1, 60):
+            self.table.use(column + 1)
+            workers.append(self.worker(column))
+            for _ in range(400 if column == 1 else 1):
+                self.assertEqual(workers[-1].take(CLIENT, (1000, 0)), -1)
+        for worker in workers:
+            for _ in range(worker._rows[CLIENT[0]].share):  # as many as it would without a look
+                worker.take(CLIENT, (1000, 0))
+        self.assertLessEqual(workers[0].of(CLIENT[0]), 1000)
 
     def test_dead(self) -> None:
         """What a dead worker had counts no more; and its successor begins at nothing."""
