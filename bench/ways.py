@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench import mailbox, names, tls
@@ -280,7 +281,12 @@ class Gateway(Way):
         twistd = [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile="]
         state = str(self.folder / "state")
         command = [*twistd, "tproxygw", "--config", str(config), "--state", state, "--control", ""]
-        self.process = start(self.network.gateway, command, self.log)
+        self.process = start(self.network.gateway, [*self.environment, *command], self.log)
+
+    @property
+    def environment(self) -> Sequence[str]:
+        """What its command begins with."""
+        return ()
 
     @property
     def more(self) -> str:
@@ -341,7 +347,8 @@ class ScanningGateway(Scanned, Gateway):
 
 class Before(Gateway):
     """
-    An earlier version of this gateway, from a checkout, with what it has of the protocols.
+    An earlier version of this gateway, from a checkout, with what it has of the protocols that
+    that of 2026-11-24 had.
 
     @cvar checkout: where that is.
     """
@@ -350,8 +357,17 @@ class Before(Gateway):
     protocols = ("relay", "http", "smtp", "ftp")
     checkout = Path()
 
+    @property
+    def environment(self) -> Sequence[str]:
+        """Its own modules."""
+        return ("env", f"PYTHONPATH={self.checkout}")
+
     def between(self) -> None:
-        """With a configuration that old versions can read."""
+        """With a configuration that it can read."""
+        if (self.checkout / "gateway" / "policy" / "audit.py").exists():
+            tls.write(self.folder)
+            super().between()
+            return
         self.network.filter(NOT_PAST_IT)
         config = self.folder / "conf"
         (config / "services").mkdir(parents=True)
@@ -363,8 +379,7 @@ class Before(Gateway):
             (config / "services" / f"{name}.toml").write_text(service)
         twistd = [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile="]
         command = [*twistd, "tproxygw", "--config", str(config)]
-        environment = ["env", f"PYTHONPATH={self.checkout}"]
-        self.process = start(self.network.gateway, [*environment, *command], self.log)
+        self.process = start(self.network.gateway, [*self.environment, *command], self.log)
 
 
 def finish(client: subprocess.Popen[bytes]) -> list[float]:
