@@ -71,10 +71,12 @@ class OwnCounts:
 
     def take(self, keys: Keys, most: Sequence[int], count: int = 1) -> int:
         """See L{Counts.take}."""
+        counts = self._counts
         for index, key in enumerate(keys):
-            if most[index] and self._counts.get(key, 0) + count > most[index]:
+            if most[index] and counts.get(key, 0) + count > most[index]:
                 return index
-        self.add(keys, count)
+        for key in keys:
+            counts[key] = counts.get(key, 0) + count
         return -1
 
     def add(self, keys: Keys, count: int = 1) -> None:

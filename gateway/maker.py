@@ -60,6 +60,7 @@ class InspectorMaker:
         self.description = description
         self.transports = frozenset(transports)
         self.contract = contract
+        self._made_for: dict[type, Any] = {}
 
     def __repr__(self) -> str:
         return f"InspectorMaker({self.name!r}, {self._where()!r})"
@@ -84,10 +85,18 @@ class InspectorMaker:
 
     def make(self, session: ISession) -> IInspector:
         """An inspector for this session."""
-        inspector = self.inspector
-        if len(self.transports) > 1 and IDatagramSession.providedBy(session):
-            inspector = getattr(inspector, "Datagrams", inspector)
-        return cast(IInspector, inspector(session))
+        kind = type(session)
+        inspector = self._made_for.get(kind)
+        if inspector is None:
+            inspector = self._made_for[kind] = self._class_for(kind)
+        made: IInspector = inspector(session)
+        return made
+
+    def _class_for(self, kind: type) -> Any:
+        """What is made for sessions of a class."""
+        if len(self.transports) > 1 and IDatagramSession.implementedBy(kind):
+            return getattr(self.inspector, "Datagrams", self.inspector)
+        return self.inspector
 
     def share(self, settings: Any) -> Any:
         """See L{IInspectorMaker.share}: the class's C{Shared}, made of the settings."""

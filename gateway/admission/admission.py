@@ -8,7 +8,7 @@ Several limits are asked, and all sessions are entered in the L{Register
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from twisted.python.failure import Failure
 
@@ -103,11 +103,11 @@ class Admission:
             self.turn_away(sock, identity, *refused)
             return False
         assert service is not None and service.maker is not None
-        make = cast(Any, service.maker.make)
+        make: Any = service.maker.make
         targets = _with_ports(service.targets, server.port) if service.targets else ()
         if identity.handshake:
             self.equipment.metrics.shaken(service.name, identity.handshake)
-        self.begin(Session(self, self.policy, service, identity, sock, targets, make, held))
+        self.begin(Session(self, self._policy, service, identity, sock, targets, make, held))
         return True
 
     def identify(
@@ -122,7 +122,7 @@ class Admission:
         Decide, as the kernel did. A connection to the listener itself
         (C{port}) was not diverted, so that no rule is for it.
         """
-        policy = self.policy
+        policy = self._policy
         rule = None
         if server.port != port or not self.equipment.sockets.is_ours(server.host):
             rule = policy.decide(Connection(client, server, protocol, interface))
@@ -154,7 +154,7 @@ class Admission:
         )
 
     def _over_limit(self, identity: Identity, service: Service) -> tuple[Refusal, str] | None:
-        own, each = service.limits, self.policy.limits.sessions_per_client
+        own, each = service.limits, self._policy.limits.sessions_per_client
         most = each, own.sessions, own.sessions_per_client
         reached = self.register.take(identity, *most)
         if reached < 0:
@@ -172,7 +172,7 @@ class Admission:
         self._refused(identity, refusal, Verdict(Outcome.DENIED, why))
 
     def _refused(self, identity: Identity, refusal: Refusal, verdict: Verdict) -> bool:
-        most = self.policy.audit.refused_per_minute
+        most = self._policy.audit.refused_per_minute
         return self._refusals.add(identity, refusal, verdict, most)
 
     def not_admitted(self, client: Address, server: Address, protocol: connection.Protocol) -> None:

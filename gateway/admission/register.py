@@ -116,7 +116,8 @@ class Register:
         @param of_both: how many its client may have of its service.
         @return: -1; or which of these limits is reached, and it isn't counted.
         """
-        self._untake()
+        if self._taken is not None:
+            self._untake()
         reached = self._counts.take(self._keys(identity), (of_client, of_service, of_both))
         if reached < 0:
             self._taken = identity

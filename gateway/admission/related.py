@@ -238,7 +238,7 @@ class Related:
         number = self._register.number()
         identity = Identity(number, client, server, TCP, chosen.name, None, session.id)
         if make is None:
-            self._home.equipment.poller.forget(sock)  # it may be that of an attempt
+            self._home.equipment.poller.forget(sock.fileno())  # it may be that of an attempt
             why = f"{chosen.name!r} is no inspecting service"
             self._home.turn_away(sock, identity, Refusal.NO_RULE, why)
             return

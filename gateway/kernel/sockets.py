@@ -65,6 +65,15 @@ IN_USE = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL})
 Socket = socket.SocketType
 """The class of streams' sockets. What C{socket.socket} adds to it in Python costs at each one."""
 
+# Options with their values: to find each of the names takes half as long as the kernel does.
+_REUSED = socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+_RESET = socket.SOL_SOCKET, socket.SO_LINGER, RESET
+_ORDERLY = socket.SOL_SOCKET, socket.SO_LINGER, ORDERLY
+_AT_ONCE = socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+
+_STREAM = (socket.SOL_SOCKET, socket.SO_OOBINLINE, 1), _AT_ONCE, _RESET
+"""Options that every stream socket wants, the accepted ones by inheritance."""
+
 _TRANSPARENT = {
     socket.AF_INET: (socket.IPPROTO_IP, IP_TRANSPARENT),
     socket.AF_INET6: (socket.IPPROTO_IPV6, IPV6_TRANSPARENT),
@@ -125,14 +134,12 @@ def send_at_once(sock: Socket) -> None:
     Of a TCP socket: what is sent does not wait for the peer to acknowledge what was sent before,
     which takes it 40 ms if it has nothing to say.
     """
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(*_AT_ONCE)
 
 
 def _prepare_stream(sock: Socket) -> None:
-    """What every stream socket wants, the accepted ones by inheritance."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
-    send_at_once(sock)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    for option in _STREAM:
+        sock.setsockopt(*option)
 
 
 def listen(address: Address, mark: int, backlog: int, group: bool = False) -> Socket:
@@ -159,7 +166,7 @@ def listen(address: Address, mark: int, backlog: int, group: bool = False) -> So
 
 def _share(sock: Socket, group: bool) -> None:
     """Let others use the same port: with other addresses, or, in a C{group}, the same ones."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(*_REUSED)
     if group:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 
@@ -265,7 +272,7 @@ def stand_in(family: socket.AddressFamily, mark: int) -> Socket:
     try:
         _prepare_stream(sock)
         _transparent(sock, family)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(*_REUSED)
     except BaseException:
         sock.close()
         raise
@@ -282,7 +289,7 @@ def taken(descriptor: int, family: socket.AddressFamily) -> Socket:
 def _bind_foreign(sock: Socket, family: socket.AddressFamily, source: tuple[str, int]) -> None:
     """Bind to an address that is, in general, not ours."""
     _transparent(sock, family)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(*_REUSED)
     if not source[1]:
         sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
     sock.bind(source)
@@ -296,7 +303,7 @@ def connect_error(sock: Socket) -> int:
 def close(sock: Socket) -> None:
     """Close in an orderly way."""
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ORDERLY)
+        sock.setsockopt(*_ORDERLY)
     except OSError:
         pass  # gone already
     sock.close()
@@ -305,7 +312,7 @@ def close(sock: Socket) -> None:
 def reset(sock: Socket) -> None:
     """Close with a reset, so that the peer can't take what it has for complete."""
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        sock.setsockopt(*_RESET)
     except OSError:
         pass  # gone already
     sock.close()
@@ -394,7 +401,7 @@ def open_datagrams(local: Address | None, remote: Address, mark: int) -> Socket:
     try:
         if local is not None:
             _transparent(sock, family)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.setsockopt(*_REUSED)
             sock.bind(local)
         sock.connect(remote)
         _discard_datagrams(sock)

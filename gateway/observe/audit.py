@@ -191,12 +191,18 @@ class Audit:
         @param released: where it passed, if nothing was left to inspect and the kernel may have it.
         """
         if self._wanted:
-            traffic = bytes_to_server, bytes_to_client
-            self._put(
-                self._records.flow(
-                    *(identity, verdict, started, ended, *traffic, upstream, denied, released)
-                )
+            line = self._records.flow(
+                identity,
+                verdict,
+                started,
+                ended,
+                bytes_to_server,
+                bytes_to_client,
+                upstream,
+                denied,
+                released,
             )
+            self._put(line)
 
     def refused(
         self,

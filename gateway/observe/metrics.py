@@ -125,7 +125,7 @@ class Metrics:
         """A session began, brought by a rule or by another session."""
         self.services[service].running += 1
         if rule is not None:
-            self.hit(service, rule.place.at_line)
+            self.hit(service, rule.at_line)
 
     def shaken(self, service: str, handshake: str) -> None:
         """A client was connected: through to the server, or by the gateway."""
@@ -134,9 +134,10 @@ class Metrics:
 
     def hit(self, service: str, place: str) -> None:
         """What is written there, a rule, a test or a list, has matched."""
-        key = service, place
-        if key in self.hits or len(self.hits) < MOST_PLACES:
-            self.hits[key] = self.hits.get(key, 0) + 1
+        key, hits = (service, place), self.hits
+        count = hits.get(key, 0)
+        if count or len(hits) < MOST_PLACES:
+            hits[key] = count + 1
 
     def denied(self, service: str, event: str, by: str) -> None:
         """One transaction, of the kind C{event}, did not pass: what is written at C{by} hit."""

@@ -81,7 +81,7 @@ class Records:
         if gateway or not _is_event(event_type):
             _check(event_type, gateway)
         own = f",{encoded(gateway)[1:-1]}" if gateway else ""
-        head = self._head(self.timestamp(now), event_type, identity)
+        head = _head(self.timestamp(now), event_type, identity, self._between(identity))
         line = (
             f'{head},"{event_type}":{encoded(fields)},'
             f'"gateway":{{{self._gateway(identity)}{own}}}}}\n'
@@ -92,7 +92,7 @@ class Records:
         self, now: float, event_type: str, identity: Identity, fields: str, gateway: str
     ) -> bytes:
         """L{event} of what is written already: the members of the two objects."""
-        head = self._head(self.timestamp(now), event_type, identity)
+        head = _head(self.timestamp(now), event_type, identity, self._between(identity))
         own = f"{self._gateway(identity)},{gateway}"
         return f'{head},"{event_type}":{{{fields}}},"gateway":{{{own}}}}}\n'.encode("ascii")
 
@@ -113,17 +113,18 @@ class Records:
         seconds = max(0.0, ended - started)
         end = self.timestamp(ended)
         reason = quoted(verdict.reason) if verdict.reason else '""'
+        ends = self._ends.pop(identity.id, None) or _described_ends(identity)
         line = (
-            f'{self._head(end, "flow", identity)},"flow":{{'
+            f'{_head(end, "flow", identity, ends)},"flow":{{'
             f'"bytes_toserver":{bytes_to_server:d},"bytes_toclient":{bytes_to_client:d},'
             f'"start":"{self.timestamp(started)}","end":"{end}",'
             f'"age":{int(seconds)},"state":"closed","reason":"{outcome}"}},'
             f'"gateway":{{{self._gateway(identity)},"verdict":"{outcome}",'
-            f'"reason":{reason},"seconds":{seconds:.6f}{_denied(denied)}'
+            f'"reason":{reason},"seconds":{seconds:.6f}{_denied(denied) if denied else ""}'
             f"{_upstream(upstream) if upstream is not None else ''}"
-            f"{_released(released) if released is not None else ''}{_handshake(identity)}}}}}\n"
+            f"{_released(released) if released is not None else ''}"
+            f"{_handshake(identity) if identity.handshake else ''}}}}}\n"
         )
-        self._ends.pop(identity.id, None)
         return line.encode("ascii")
 
     def dropped(self, now: float, count: int, first: float, last: float) -> bytes:
@@ -172,13 +173,6 @@ class Records:
         second, microsecond = divmod(int(when * 1_000_000 + 0.5), 1_000_000)
         return f"{self._second(second)}.{microsecond:06d}+0000"
 
-    def _head(self, timestamp: str, event_type: str, identity: Identity) -> str:
-        parent = f'"parent_id":{identity.parent:d},' if identity.parent else ""
-        return (
-            f'{{"timestamp":"{timestamp}","flow_id":{identity.id:d},{parent}'
-            f'"event_type":"{event_type}",{self._between(identity)}'
-        )
-
     def _between(self, identity: Identity) -> str:
         """The two ends. The id says which they are, as long as they are of this process."""
         ends = self._ends.get(identity.id)
@@ -202,6 +196,14 @@ def _second(second: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
+def _head(timestamp: str, event_type: str, identity: Identity, ends: str) -> str:
+    parent = f'"parent_id":{identity.parent:d},' if identity.parent else ""
+    return (
+        f'{{"timestamp":"{timestamp}","flow_id":{identity.id:d},{parent}'
+        f'"event_type":"{event_type}",{ends}'
+    )
+
+
 def _described_ends(identity: Identity) -> str:
     client, server = identity.client, identity.server
     return (
@@ -220,7 +222,7 @@ def _described(service: str, rule: Rule | None) -> str:
 
 
 def _denied(count: int) -> str:
-    return f',"denied":{count:d}' if count else ""
+    return f',"denied":{count:d}'
 
 
 def _upstream(upstream: Upstream) -> str:
@@ -236,7 +238,7 @@ def _upstream(upstream: Upstream) -> str:
 
 
 def _handshake(identity: Identity) -> str:
-    return f',"handshake":"{identity.handshake}"' if identity.handshake else ""
+    return f',"handshake":"{identity.handshake}"'
 
 
 def _released(released: Released) -> str:

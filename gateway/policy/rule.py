@@ -24,7 +24,8 @@ class Rule:
 
     An empty C{interfaces}, C{sources} or C{destinations} means "any". Zones
     are resolved: C{sources} holds networks, C{source_names} is what the file
-    says and what the operator is shown.
+    says and what the operator is shown. C{at_line} is its place as records and metrics have it,
+    which each session is counted for.
     """
 
     service: str
@@ -38,3 +39,8 @@ class Rule:
     destination_names: tuple[str, ...] = field(default=(), eq=False)
     parts: int = field(default=1, eq=False)
     place: Place = field(default=NOWHERE, eq=False)
+    at_line: str = field(init=False, eq=False, repr=False)
+
+    @at_line.default
+    def _at_line(self) -> str:
+        return self.place.at_line

@@ -142,8 +142,13 @@ NO_PASSAGE = NoPassage()
 
 
 class NoPassages:
-    """Where the kernel is not asked."""
+    """
+    Where the kernel is not asked.
 
+    @cvar asked: whether it is.
+    """
+
+    asked = False
     carried = 0
 
     def begin(self, session: Passenger, legs: Legs) -> NoPassage:

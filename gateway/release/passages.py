@@ -74,7 +74,10 @@ class Passages:
     @param counted: is told when the kernel alone has one session more, or less (-1).
     @param room: called when sessions have given their sockets back.
     @ivar carried: sessions that have no sockets.
+    @cvar asked: whether the kernel is asked at all.
     """
+
+    asked = True
 
     def __init__(
         self,

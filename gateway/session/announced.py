@@ -63,6 +63,11 @@ class Announced:
         return len(self._running)
 
     @property
+    def count(self) -> int:
+        """How many connections there are, or may come."""
+        return len(self._running) + len(self.pending)
+
+    @property
     def active(self) -> float:
         """When a byte moved last in one of them."""
         return max((one.last for one in self._running), default=0.0)

@@ -88,8 +88,9 @@ class Approach:
         """
         asked = self._ask(session)
         targets = self.targets if address is None else (address,)
+        held = None if self._held is None else self._take_held(targets)
         opening = self._equipment.connector.open(
-            targets, self.origin, self._came, self._missed, self._take_held(targets)
+            targets, self.origin, self._came, self._missed, held
         )
         if self._asked is not None:
             self._opening = opening
@@ -138,7 +139,8 @@ class Approach:
 
     def abandon(self) -> None:
         """Nobody wants to go there any more. Whoever asked never hears of it."""
-        self._reset_held()
+        if self._held is not None:
+            self._reset_held()
         opening, self._opening = self._opening, None
         self._asked = self._session = None
         if opening is not None:
@@ -158,19 +160,15 @@ class Approach:
         session.server_told()
 
     def _measured(self, reached: Reached) -> Upstream:
+        _, server, source, port_kept, attempts = reached
         metrics = self._equipment.metrics
         seconds = self._equipment.clock.seconds() - self._began
-        if reached.attempts:
+        if attempts:
             metrics.connected(self._service, seconds)
-        if not reached.port_kept and self.origin.wants_port:
+        if not port_kept and self.origin.wants_port:
             metrics.fallback(self._service)
         connections = 1 if self.upstream is None else self.upstream.connections + 1
-        return Upstream(
-            *(reached.server, reached.source, reached.port_kept),
-            seconds,
-            reached.attempts,
-            connections,
-        )
+        return Upstream(server, source, port_kept, seconds, attempts, connections)
 
     def _missed(self, why: str) -> None:
         if self._opening is None:  # at once: whoever asked could not listen to the answer yet

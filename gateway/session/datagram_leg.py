@@ -44,15 +44,16 @@ class DatagramLeg:
     """
     The socket.
 
+    @ivar fd: its descriptor; -1 when closed.
     @ivar sent: bytes that it has sent.
     """
 
-    __slots__ = ("_at_once", "_fd", "_poller", "_session", "_socket", "sent", "side")
+    __slots__ = ("_at_once", "_poller", "_session", "_socket", "fd", "sent", "side")
 
     def __init__(self, poller: Poller, sock: Socket, side: Side, session: Owner) -> None:
         self._poller = poller
         self._socket = sock
-        self._fd = sock.fileno()
+        self.fd = sock.fileno()
         self._session = session
         self.side = side
         self.sent = 0
@@ -61,7 +62,7 @@ class DatagramLeg:
 
     def send(self, data: bytes | memoryview) -> None:
         """Send a datagram, or drop it if the kernel doesn't take it now."""
-        if self._fd < 0:
+        if self.fd < 0:
             return
         try:
             self.sent += self._socket.send(data)
@@ -73,7 +74,7 @@ class DatagramLeg:
     def doRead(self) -> None:
         """The poller: there are datagrams, or an ICMP error."""
         for _ in range(self._at_once):
-            if self._fd < 0:
+            if self.fd < 0:
                 return
             try:
                 size = self._socket.recv_into(_buffer)
@@ -89,14 +90,10 @@ class DatagramLeg:
 
     def close(self) -> None:
         """No more."""
-        if self._fd >= 0:
-            self._poller.closing(self)
-            self._fd = -1
+        if self.fd >= 0:
+            self._poller.closing(self.fd)
+            self.fd = -1
             self._socket.close()
-
-    def fileno(self) -> int:
-        """The descriptor, or -1 when closed."""
-        return self._fd
 
     def doWrite(self) -> None:
         """Nobody waits for that: what can't be sent at once is dropped."""
@@ -106,14 +103,14 @@ class DatagramLeg:
         The poller saw an error before there was anything to read, and looks no more. Nothing is
         lost by most of them.
         """
-        if self._fd < 0:
+        if self.fd < 0:
             return
         if not isinstance(reason.value, ConnectionLost):  # a bug
             self._session.break_off(reason)
             return
         code = sockets.connect_error(self._socket)
         self._session.lost(self.side, OSError(code, os.strerror(code)))
-        if self._fd >= 0:
+        if self.fd >= 0:
             self._poller.add_reader(self)
 
 

@@ -8,7 +8,7 @@ else has reasons.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 # Plain numbers: enum.Flag costs a microsecond for each "|", and this is done for each read.
 STARTING = 1
@@ -38,40 +38,45 @@ WORDS = {
 """What a side that is not read waits for, for the operator."""
 
 
-def _nothing() -> None:
-    """Nobody is there who could be read."""
+class Readable(Protocol):
+    """A wire, plain or in TLS."""
+
+    def read(self) -> None:
+        """Read from now on."""
+
+    def pause(self) -> None:
+        """Do not read until L{read}."""
 
 
 class Gate:
     """Decides whether one side is read, who may not be there yet."""
 
-    __slots__ = ("_pause", "_read", "reasons")
+    __slots__ = ("_wire", "reasons")
 
     def __init__(self, reasons: int) -> None:
         self.reasons = reasons
-        self._read: Callable[[], None] = _nothing
-        self._pause: Callable[[], None] = _nothing
+        self._wire: Readable | None = None
 
     @property
     def words(self) -> tuple[str, ...]:
         """What the side waits for; nothing, if it is read."""
         return tuple(words for reason, words in WORDS.items() if self.reasons & reason)
 
-    def bind(self, read: Callable[[], None], pause: Callable[[], None]) -> None:
-        """From now on the side is read so: C{read} and C{pause} are its wire's."""
-        self._read, self._pause = read, pause
+    def bind(self, wire: Readable) -> None:
+        """From now on the side is read by C{wire}."""
+        self._wire = wire
         if not self.reasons:
-            read()
+            wire.read()
 
     def shut(self, reason: int) -> None:
         """Do not read, for this reason too."""
-        if not self.reasons:
-            self._pause()
+        if not self.reasons and self._wire is not None:
+            self._wire.pause()
         self.reasons |= reason
 
     def open(self, reason: int) -> None:
         """This reason is gone."""
         if self.reasons & reason:
             self.reasons &= ~reason
-            if not self.reasons:
-                self._read()
+            if not self.reasons and self._wire is not None:
+                self._wire.read()

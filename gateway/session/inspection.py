@@ -8,7 +8,7 @@ of them hear of that, once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -44,8 +44,9 @@ class Inspection:
 
     def begin(self, session: guard.Guarded, make: Make) -> Deferred[Any] | None:
         """Make the first one, and tell it."""
+        told: Any = session
         try:
-            self.present = make(cast(ISession, session))
+            self.present = make(told)
         except Exception:
             session.break_off(Failure())  # type: ignore[no-untyped-call]
             return None

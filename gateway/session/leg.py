@@ -30,11 +30,12 @@ class Leg:
     @param limit: bytes that may wait for it.
     @ivar wire: its connection, plain or in TLS; C{None}: there is none yet.
     @ivar gate: decides whether it is read.
+    @ivar flushing: what fires when everything has left.
     """
 
     __slots__ = (
-        *("_early", "_early_size", "_ending", "_flushing", "_limit", "_sent"),
-        *("gate", "side", "wire"),
+        *("_early", "_early_size", "_ending", "_limit", "_sent"),
+        *("flushing", "gate", "side", "wire"),
     )
 
     def __init__(self, side: Side, reasons: int, limit: int) -> None:
@@ -42,16 +43,16 @@ class Leg:
         self.wire: Wire | SecureWire | None = None
         self.gate = Gate(reasons)
         self._limit = limit
-        self._early: list[bytes] = []
+        self._early: list[bytes] | None = None  # most have nothing to say so early
         self._early_size = 0
         self._ending = False
         self._sent = 0  # to those who were there before
-        self._flushing: tuple[Deferred[None], ...] = ()
+        self.flushing: tuple[Deferred[None], ...] = ()
 
     def attach(self, wire: Wire) -> None:
         """The side is there."""
         self.wire = wire
-        self.gate.bind(wire.read, wire.pause)
+        self.gate.bind(wire)
 
     def secure(self, owner: WireOwner, later: Later) -> SecureWire:
         """
@@ -64,7 +65,7 @@ class Leg:
             side = self.side.value
             raise RuntimeError(f"the {side}'s side can't be secured: it is not there, or is")
         secured = self.wire = SecureWire(wire, owner, later)
-        self.gate.bind(secured.read, secured.pause)
+        self.gate.bind(secured)
         return secured
 
     @property
@@ -110,6 +111,8 @@ class Leg:
         """
         wire = self.wire
         if wire is None:
+            if self._early is None:
+                self._early = []
             self._early.append(data)
             self._early_size += len(data)
             return self._early_size > self._limit
@@ -130,9 +133,9 @@ class Leg:
 
         @return: whether more waits than should.
         """
-        early, self._early, self._early_size = self._early, [], 0
+        early, self._early, self._early_size = self._early, None, 0
         full = False
-        for data in early:
+        for data in early or ():
             full = self.send(data)
         return full
 
@@ -151,17 +154,22 @@ class Leg:
         if self.flushed:
             return succeed(None)
         flushed = guard.promise()
-        self._flushing += (flushed,)
+        self.flushing += (flushed,)
         return flushed
 
     def drained(self, session: guard.Guarded) -> None:
         """Everything has left: tell who waits for that, on behalf of C{session}."""
-        flushing, self._flushing = self._flushing, ()
+        flushing, self.flushing = self.flushing, ()
         for flushed in flushing:
             flushed.callback(None)
             flushed.addErrback(guard.failed, session)
 
     # The end
+
+    @property
+    def early(self) -> bool:
+        """Whether something was said, or awaited, before it was there."""
+        return self._early is not None or self._ending or bool(self.flushing)
 
     @property
     def ending_early(self) -> bool:
@@ -199,27 +207,35 @@ class Leg:
         """Bytes that have left."""
         return self._sent if self.wire is None else self._sent + self.wire.sent
 
-    def end(self, cut: bool = False) -> None:
+    def end(self, other: Leg) -> None:
         """
         Half-close, as soon as there is something to close.
 
-        @param cut: what was sent may not be all: TLS is not to say that it is.
+        @param other: the side from which all came. If that was cut, it may not be all: TLS is not
+            to say that it is.
         """
         wire = self.wire
         if wire is None:
             self._ending = True
-        elif cut and isinstance(wire, SecureWire):
+        elif isinstance(wire, SecureWire) and other.cut:
             wire.cut_off()
         else:
             wire.end()
 
     def leave(self, cut: bool) -> None:
-        """Send what is to be sent, and half-close; what comes is told again."""
+        """
+        Send what is to be sent, and half-close; what comes is told again.
+
+        @param cut: what was sent may not be all.
+        """
         wire = self.wire
         if wire is not None and not wire.closed:
             wire.detach()
             self.gate.open(-1)
-            self.end(cut)
+            if cut and isinstance(wire, SecureWire):
+                wire.cut_off()
+            else:
+                wire.end()
 
     def reset(self) -> None:
         """Close with a reset."""
@@ -228,8 +244,8 @@ class Leg:
 
     def close(self, orderly: bool) -> None:
         """Close, and forget what waits. With a reset, unless that is in order or all was said."""
-        self._flushing = ()
-        self._early.clear()
+        self.flushing = ()
+        self._early = None
         wire = self.wire
         if wire is None:
             return

@@ -55,7 +55,7 @@ class Legs:
         """Touch them never more; they vanish. The carrier has them too: closing is not enough."""
         self.hold()
         for wire in self._wires:
-            self._poller.forget(wire)
+            self._poller.forget(wire.fd)
 
     def drop(self) -> None:
         """Close them, which nobody will notice."""

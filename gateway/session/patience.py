@@ -82,8 +82,9 @@ class Patience:
 
     def connecting(self) -> None:
         """An attempt to reach the server begins."""
-        self._connecting = self._ticker.now
-        self._watch_by(self._connecting + self._limits.connect_seconds)
+        now = self._connecting = self._ticker.now
+        if self._bucket is None or now + self._limits.connect_seconds < self._due:
+            self.watch()
 
     def connected(self) -> None:
         """There is no attempt any more."""
@@ -91,21 +92,18 @@ class Patience:
 
     def leaving(self) -> None:
         """From now on only goodbyes are waited for."""
-        self._leaving = self._ticker.now
-        self._watch_by(self._leaving + LINGER)
+        now = self._leaving = self._ticker.now
+        if self._bucket is None or now + LINGER < self._due:
+            self.watch()
 
     def watch(self) -> None:
         """Look at the clock at the next moment that may matter."""
-        self.stop()
+        if self._bucket is not None:
+            self.stop()
         due = self._next()
         if due < NEVER:
             self._due = due
-            self._bucket = self._ticker.after(max(0.0, due - self._ticker.now), self)
-
-    def _watch_by(self, moment: float) -> None:
-        """Look at the clock then, unless it is looked at before."""
-        if self._bucket is None or moment < self._due:
-            self.watch()
+            self._bucket = self._ticker.after(due - self._ticker.now, self)
 
     def over(self) -> None:
         """The session is over. It is let go of, so that nothing has to find the circle."""
@@ -124,10 +122,10 @@ class Patience:
             return self._leaving + LINGER
         limits = self._limits
         due = self._connecting + limits.connect_seconds if self._connecting else NEVER
-        if limits.idle_seconds:
-            due = min(due, self._owner.active + limits.idle_seconds)
-        if limits.total_seconds:
-            due = min(due, self._started + limits.total_seconds)
+        if limits.idle_seconds and self._owner.active + limits.idle_seconds < due:
+            due = self._owner.active + limits.idle_seconds
+        if limits.total_seconds and self._started + limits.total_seconds < due:
+            due = self._started + limits.total_seconds
         return due
 
     @property

@@ -107,6 +107,9 @@ class State(Enum):
     __hash__ = object.__hash__  # by identity: Enum's own costs, and this is asked all the time
 
 
+# Asked for all the time as well, and a name of a module is found faster than one of a class.
+ALONE, CONNECTING, OPEN, LEAVING, OVER = State
+
 Treatment = str | Callable[[ISession], IInspector] | None
 """What becomes of an announced connection: a service's name, or what makes its inspector."""
 
@@ -164,9 +167,9 @@ class Session(Facilities):
     """
 
     __slots__ = (
-        *("__weakref__", "_approach", "_home", "_inspection", "_legs", "_make"),
+        *("__weakref__", "_announced", "_approach", "_home", "_inspection", "_legs", "_make"),
         *("_passage", "_patience", "_released", "_speaking", "_stacked", "_state", "_verdict"),
-        *("active", "announced"),
+        "active",
     )
 
     def __init__(
@@ -185,7 +188,7 @@ class Session(Facilities):
         self.active = equipment.ticker.wake()
         self._home = home
         self._make = make
-        self._state = State.ALONE
+        self._state = ALONE
         self._verdict: Verdict | None = None
         self._patience = Patience(equipment.ticker, service.limits, self)
         self._inspection = Inspection()
@@ -200,7 +203,7 @@ class Session(Facilities):
         self._speaking: Side | None = None
         self._released = False
         self._passage: Passage | NoPassage = NO_PASSAGE
-        self.announced = Announced()
+        self._announced: Announced | None = None  # most have announced nothing
         self._stacked: frozenset[Stacked] = _NONE  # most have none: all share the empty one
         limit = service.limits.buffer
         client = Leg(CLIENT, reason.STARTING, limit)
@@ -213,10 +216,11 @@ class Session(Facilities):
         del self._make  # it may know whoever knows this session: no circle
         inspection = self._inspection
         decision = inspection.begin(self, make)
-        self._await(inspection.first, CLIENT, decision)
+        if decision is not None:
+            self._await(inspection.first, CLIENT, decision)
         if self._state not in _ENDING and not inspection.followed:  # else that has begun itself
             self._legs[CLIENT].gate.open(reason.STARTING)
-        if self._state is State.ALONE:
+        if self._state is ALONE:
             self._patience.begin()
 
     # For a session that another one announced
@@ -229,6 +233,13 @@ class Session(Facilities):
         """C{related} was announced by this session, which is not idle while that one is not."""
         self.announced.adopt(related)
         related.announced.by = self
+
+    @property
+    def announced(self) -> Announced:
+        """What it has announced, and who has announced it."""
+        if self._announced is None:
+            self._announced = Announced()
+        return self._announced
 
     def left_by(self, related: Related) -> None:
         """An announced session is over; what it did last counts."""
@@ -256,7 +267,7 @@ class Session(Facilities):
             return guard.promise()
         approach = self._approach
         present = approach.upstream
-        if self._inspection.followed and present is not None:
+        if present is not None and self._inspection.followed:
             return self.watched(self._found(present.address))
         self._check_alone()
         if address is not None and not self.permits(address):
@@ -265,14 +276,18 @@ class Session(Facilities):
             )
         if port is not None:
             approach.origin = approach.origin.with_port(port)
-        client = self._legs[CLIENT].wire
-        # A client may be lost, and that be awaited: its socket is gone then.
-        socket = client.socket if isinstance(client, Wire) and not client.closed else None
-        if socket is not None and self.equipment.passages.is_bare(socket):
+        if self.equipment.passages.asked and self._is_bare():
             approach.origin = approach.origin._replace(bare=True)
         self._begin_to_connect()
         self._patience.connecting()
         return approach.begin(self, address)
+
+    def _is_bare(self) -> bool:
+        """Whether the server's leg is to have no timestamps, as the client's has none."""
+        client = self._legs[CLIENT].wire
+        # A client may be lost, and that be awaited: its socket is gone then.
+        socket = client.socket if isinstance(client, Wire) and not client.closed else None
+        return socket is not None and self.equipment.passages.is_bare(socket)
 
     def _found(self, server: Address) -> Deferred[Address]:
         """What an inspector hears that wants a server, and has followed the one that got it."""
@@ -288,7 +303,7 @@ class Session(Facilities):
     def permits(self, address: Address) -> bool:
         """See L{ISession.permits}."""
         return (
-            self.announced.permits(address)
+            (self._announced is not None and self._announced.permits(address))
             or address.host == self.server.host
             or self._home.permits(self, address)
         )
@@ -305,11 +320,11 @@ class Session(Facilities):
         """
         @raise RuntimeError: a bug of the inspector's.
         """
-        server = self._legs[SERVER]
-        gone = server.parting or (server.gone and self._inspection.server_gone)
-        if self._state is State.OPEN and gone and not self._released:
-            self._part()
-        if self._state is not State.ALONE:
+        if self._state is OPEN and not self._released:
+            server = self._legs[SERVER]
+            if server.parting or (server.gone and self._inspection.server_gone):
+                self._part()
+        if self._state is not ALONE:
             raise RuntimeError("the session was asked to connect twice")
 
     def _part(self) -> None:
@@ -319,13 +334,13 @@ class Session(Facilities):
         self._inspection.server_gone = False
         for leg in self._legs.values():
             leg.gate.open(reason.SERVER_FULL)
-        self._state = State.ALONE
+        self._state = ALONE
         client = self._legs[CLIENT].wire
         if client is not None and not client.closed:  # else the verdict is the client's loss
             self._verdict = None
 
     def _begin_to_connect(self) -> None:
-        self._state = State.CONNECTING
+        self._state = CONNECTING
         self._legs[CLIENT].gate.shut(reason.CONNECTING)
 
     def send(self, side: Side, data: bytes) -> None:
@@ -373,7 +388,7 @@ class Session(Facilities):
         """See L{ISession.end}."""
         if self._state in _ENDING:
             return
-        self._legs[side].end(cut=self.cut(side.other))
+        self._legs[side].end(self._legs[side.other])
 
     def deny(self, why: str, reply: bytes = b"") -> None:
         """See L{ISession.deny}."""
@@ -383,12 +398,12 @@ class Session(Facilities):
         if not reply or self._passage.holds:
             self._finish(verdict)
             return
-        self._state = State.LEAVING
+        self._state = LEAVING
         self._verdict = verdict  # whatever becomes of the reply
         self._approach.abandon()
         self._legs[SERVER].reset()  # what it has is not all
         self._legs[CLIENT].send(reply)
-        if self._state is not State.OVER:
+        if self._state is not OVER:
             self._leave(verdict)
 
     def close(self, why: str, outcome: Outcome = Outcome.CLOSED) -> None:
@@ -505,7 +520,8 @@ class Session(Facilities):
     def release(self) -> None:
         """See L{ISession.release}."""
         self._released = True
-        self._join()
+        if self._legs[SERVER].wire is not None:  # else as soon as it is there
+            self._join()
 
     def hand_over(self, service: str, unread: Mapping[Side, bytes]) -> None:
         """See L{ISession.hand_over}."""
@@ -553,13 +569,11 @@ class Session(Facilities):
         client, server = self._legs[CLIENT].wire, self._legs[SERVER].wire
         if isinstance(client, Wire) and isinstance(server, Wire):
             join(client, server)
-            legs = Legs(
-                self.equipment.poller,
-                (client, server),
-                (self._legs[CLIENT].gate, self._legs[SERVER].gate),
-            )
-            self._passage = self.equipment.passages.begin(self, legs)
-        elif server is not None:
+            if self.equipment.passages.asked:
+                gates = self._legs[CLIENT].gate, self._legs[SERVER].gate
+                legs = Legs(self.equipment.poller, (client, server), gates)
+                self._passage = self.equipment.passages.begin(self, legs)
+        else:
             self._passage = self.equipment.passages.stays("TLS on a leg")
 
     # What the kernel's passage asks and tells
@@ -618,19 +632,19 @@ class Session(Facilities):
             about=self._inspection.about(),
             limits=self._patience.running,
             denied=self.records.denied,
-            announced=self.announced.running + len(self.announced.pending),
+            announced=0 if self._announced is None else self._announced.count,
             released=self._passage.released,
             verdict="" if self._verdict is None else self._verdict.outcome.value,
         )
 
     def kill(self, why: str) -> None:
         """See L{Running.kill<gateway.admission.register.Running>}."""
-        if self._state is State.OVER:
+        if self._state is OVER:
             return
         if not self._passage.holds:  # else the carrier resets both
             for leg in self._legs.values():
                 leg.reset()
-        leaving = self._verdict if self._state is State.LEAVING else None
+        leaving = self._verdict if self._state is LEAVING else None
         self._finish(leaving or Verdict(Outcome.CLOSED, why))
 
     # What the approach tells
@@ -640,7 +654,7 @@ class Session(Facilities):
         equipment = self.equipment
         self._patience.connected()
         self._legs[SERVER].attach(Wire(equipment.poller, equipment.ticker, sock, SERVER, self))
-        self._state = State.OPEN
+        self._state = OPEN
         self.active = equipment.ticker.now
         self._send_early()
         if self._released:
@@ -649,6 +663,8 @@ class Session(Facilities):
     def _send_early(self) -> None:
         """What the inspector sent to the server before there was one."""
         server = self._legs[SERVER]
+        if not server.early:
+            return
         if server.catch_up():
             self._fill(SERVER)
         if self._state not in _ENDING and server.flushed:
@@ -660,13 +676,13 @@ class Session(Facilities):
     def server_missed(self) -> None:
         """There is none; whoever asked has not heard of that yet."""
         self._patience.connected()
-        self._state = State.ALONE
+        self._state = ALONE
 
     def server_told(self) -> None:
         """Whoever asked for the server has heard what came of it."""
-        if self._state is State.ALONE or self._state is State.OPEN:
+        if self._state is ALONE or self._state is OPEN:
             self._legs[CLIENT].gate.open(reason.CONNECTING)
-        if self._state is State.OPEN:
+        if self._state is OPEN:
             self._legs[SERVER].gate.open(reason.CONNECTING)
 
     def give_up(self, error: Unreachable | Insecure) -> None:
@@ -700,8 +716,10 @@ class Session(Facilities):
             self.end(side.other)
         elif self._state not in _ENDING:
             asked = self._inspection.present
-            self._await(asked, side, self._inspection.ended(self, side))
-            alone = self._state is State.ALONE and not self._deciding
+            decision = self._inspection.ended(self, side)
+            if decision is not None:
+                self._await(asked, side, decision)
+            alone = self._state is ALONE and not self._deciding
             if alone and self._legs[SERVER].ending_early:
                 # Nobody to talk to, nothing to connect for.
                 self.end(CLIENT)
@@ -713,7 +731,7 @@ class Session(Facilities):
 
     def wire_lost(self, side: Side, error: OSError) -> None:
         """Pass the reset on, unless the inspector has something to say to that."""
-        if self._state is State.OVER:
+        if self._state is OVER:
             return
         if self._verdict is not None:  # leaving: the last words were not heard
             self._finish(self._verdict)
@@ -748,7 +766,9 @@ class Session(Facilities):
         for leg in self._legs.values():
             if leg.gate.reasons & full:
                 leg.gate.open(full)
-        self._legs[side].drained(self)
+        leg = self._legs[side]
+        if leg.flushing:
+            leg.drained(self)
         self._complete()
 
     # What the guard tells
@@ -758,14 +778,13 @@ class Session(Facilities):
         """Whether the verdict is known."""
         return self._state in _ENDING
 
-    def _await(self, asked: IInspector | None, side: Side, decision: Deferred[Any] | None) -> None:
+    def _await(self, asked: IInspector | None, side: Side, decision: Deferred[Any]) -> None:
         """Do not read C{side} before C{asked} has decided, unless that has handed over."""
-        if decision is not None:
-            if asked is self._inspection.present:
-                self._legs[side].gate.shut(reason.DECIDING)
-            decision.addCallbacks(
-                self._decided, guard.failed, callbackArgs=(side, asked), errbackArgs=(self,)
-            )
+        if asked is self._inspection.present:
+            self._legs[side].gate.shut(reason.DECIDING)
+        decision.addCallbacks(
+            self._decided, guard.failed, callbackArgs=(side, asked), errbackArgs=(self,)
+        )
 
     def _decided(self, _: Any, side: Side, asked: IInspector | None) -> None:
         if self._state not in _ENDING and asked is self._inspection.present:
@@ -774,14 +793,15 @@ class Session(Facilities):
     def break_off(self, failure: Failure) -> None:
         """A bug: the operator gets the traceback, the peers get a reset."""
         log.failure("{session}: a bug in the inspector", failure, session=self.identity)
-        if self._state is not State.OVER:
+        if self._state is not OVER:
             self._finish(guard.BROKEN)
 
     # What time tells
 
     def ran_out(self, limit: str, seconds: float) -> None:
         """A time limit. But a session is not idle while one that it announced is not."""
-        last = max(self.last, self.announced.active)
+        announced = self._announced
+        last = self.last if announced is None else max(self.last, announced.active)
         if limit == "idle_seconds" and last > self.active:
             self.active = last
             self._patience.watch()
@@ -811,7 +831,7 @@ class Session(Facilities):
 
     def stop(self) -> None:
         """The gateway stops, and has waited long enough."""
-        if self._state is not State.OVER:
+        if self._state is not OVER:
             self._finish(Verdict(Outcome.CLOSED, "the gateway was stopped"))
 
     def _leave(self, verdict: Verdict) -> None:
@@ -820,7 +840,7 @@ class Session(Facilities):
         if self._passage.holds:
             self._finish(verdict)
             return
-        self._state = State.LEAVING
+        self._state = LEAVING
         self._verdict = verdict
         self._patience.leaving()
         for leg in self._legs.values():
@@ -839,11 +859,11 @@ class Session(Facilities):
     def _finish(self, verdict: Verdict) -> None:
         """Everything is undone, recorded and told, once."""
         if self._passage.end(verdict):  # the carrier has to say what was carried
-            self._state = State.LEAVING
+            self._state = LEAVING
             self._verdict = verdict
             self._patience.over()
             return
-        self._state = State.OVER
+        self._state = OVER
         self._verdict = verdict
         self._patience.over()
         self._approach.abandon()
@@ -854,7 +874,8 @@ class Session(Facilities):
         for timer in self.timers:
             timer.cancel()
         self._inspection.closed(self, verdict)
-        self.announced.over(self)  # no inspector that waits for one takes it for gone before
+        if self._announced is not None:
+            self._announced.over(self)  # no inspector that waits for one takes it for gone before
         self._record(verdict)
         self._home.over(self)
 
@@ -862,7 +883,7 @@ class Session(Facilities):
         carried_there, carried_back = self._passage.bytes
         self.records.flow(
             verdict,
-            self.date(),
+            self.equipment.clock.seconds(),
             carried_there + self._legs[SERVER].sent,
             carried_back + self._legs[CLIENT].sent,
             self._approach.upstream,
@@ -874,8 +895,8 @@ class Session(Facilities):
         self._stacked -= {stacked}
 
 
-_ENDING = frozenset({State.LEAVING, State.OVER})
-_UNFINISHED = frozenset({State.CONNECTING, State.OVER})
+_ENDING = frozenset({LEAVING, OVER})
+_UNFINISHED = frozenset({CONNECTING, OVER})
 _ORDERLY = frozenset({Outcome.PASSED, Outcome.CLOSED})
 _RESETS = frozenset({errno.EPIPE, errno.ECONNABORTED, errno.ECONNRESET, errno.ENOTCONN})
 

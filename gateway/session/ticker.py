@@ -63,7 +63,7 @@ class Ticker:
         if self._call is None:
             self.wake()
             self._call = self._clock.callLater(TICK, self._advance)
-        tick = self._tick + max(1, int(seconds / TICK) + 2)
+        tick = self._tick + 2 + int(seconds / TICK) if seconds > 0 else self._tick + 2
         bucket = self._buckets.get(tick)
         if bucket is None:
             bucket = self._buckets[tick] = set()

@@ -73,7 +73,7 @@ def origin(source: Source | str, client: Address) -> Origin:
 
 
 _ORIGINS: dict[Source, Callable[[Address], Origin]] = {
-    Source.CLIENT: lambda client: Origin(client),
+    Source.CLIENT: Origin,
     Source.CLIENT_STRICT: lambda client: Origin(client, strict=True),
     Source.CLIENT_ADDRESS: lambda client: Origin(Address(client.host, 0)),
     Source.GATEWAY: lambda client: Origin(None),
@@ -118,20 +118,22 @@ class Connector:
         """
         open_towards = self._open_bare if origin.bare else self._open
         opening = Opening(
-            *(self._poller, open_towards, self._names, origin, iter(targets), reached, failed),
-            held,
+            self._poller, open_towards, self._names, origin, iter(targets), reached, failed, held
         )
         opening.next()
         return opening
 
 
 class Opening:
-    """The attempts to open one server side. The poller watches the present one."""
+    """
+    The attempts to open one server side. The poller watches the present one.
+
+    @ivar fd: its descriptor; -1: there is none.
+    """
 
     __slots__ = (
         "_errors",
         "_failed",
-        "_fd",
         "_held",
         "_kept",
         "_names",
@@ -145,6 +147,7 @@ class Opening:
         "_socket",
         "_targets",
         "attempts",
+        "fd",
     )
 
     def __init__(
@@ -167,7 +170,7 @@ class Opening:
         self._reached = reached
         self._failed = failed
         self._socket: sockets.Socket | None = None
-        self._fd = -1
+        self.fd = -1
         self._kept = False
         self._resolving: Target | Address | None = None
         self._server = _NOWHERE
@@ -230,7 +233,7 @@ class Opening:
         except OSError as error:
             self._missed(error.errno or errno.EIO)
             return
-        self._fd = self._socket.fileno()
+        self.fd = self._socket.fileno()
         self._poller.add_writer(self)
 
     def _missed(self, code: int) -> None:
@@ -256,8 +259,8 @@ class Opening:
         """Nobody waits for the present attempt any more."""
         sock, self._socket = self._socket, None
         if sock is not None:
-            self._poller.closing(self)
-            self._fd = -1
+            self._poller.closing(self.fd)
+            self.fd = -1
             if sock is self._held:
                 self._held = None
                 sockets.reset(sock)
@@ -286,10 +289,6 @@ class Opening:
             code = sockets.connect_error(sock)
             self._drop()
             self._missed(code or errno.ECONNREFUSED)
-
-    def fileno(self) -> int:
-        """The descriptor of the present attempt."""
-        return self._fd
 
 
 @lru_cache(maxsize=1024)

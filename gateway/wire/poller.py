@@ -58,15 +58,15 @@ class Epoll(Protocol):
         """No more of it."""
 
 
-class Numbered(Protocol):
-    """Whoever has a descriptor."""
+class Polled(Protocol):
+    """
+    Whoever has a socket and wants to know when it is ready.
 
-    def fileno(self) -> int:
-        """The descriptor."""
+    @ivar fd: the socket's descriptor.
+    """
 
-
-class Polled(Numbered, Protocol):
-    """Whoever has a socket and wants to know when it is ready."""
+    @property
+    def fd(self) -> int: ...
 
     def doRead(self) -> None:
         """There is something to read."""
@@ -110,59 +110,65 @@ class Poller:
 
     def add_reader(self, polled: Polled) -> None:
         """Tell C{polled} when there is something to read, until L{remove_reader}."""
-        self._want(polled, IN)
+        watch = self._watches.get(polled.fd)
+        if watch is None or watch.polled is not polled:
+            watch = self._watch(polled, watch)
+        watch.wanted |= IN
+        if not watch.armed & IN:
+            self._arm(polled.fd, watch)
 
     def add_writer(self, polled: Polled) -> None:
         """Tell C{polled} when the kernel takes bytes, until L{remove_writer}."""
-        self._want(polled, OUT)
+        watch = self._watches.get(polled.fd)
+        if watch is None or watch.polled is not polled:
+            watch = self._watch(polled, watch)
+        watch.wanted |= OUT
+        if not watch.armed & OUT:
+            self._arm(polled.fd, watch)
 
     def remove_reader(self, polled: Polled) -> None:
         """Never mind what there is to read. Costs nothing, and so does L{add_reader} after it."""
-        self._mind(polled, ~IN)
+        watch = self._watches.get(polled.fd)
+        if watch is not None and watch.polled is polled:
+            watch.wanted &= ~IN
 
     def end_reader(self, polled: Polled) -> None:
         """
         There will be nothing more to read. At the end there always is "something": unless the
         kernel is told now, it says so once more.
         """
-        self._mind(polled, ~IN)
-        watch = self._watches.get(polled.fileno())
-        if watch is not None and watch.polled is polled and not watch.wanted:
-            self.forget(polled)
+        watch = self._watches.get(polled.fd)
+        if watch is not None and watch.polled is polled:
+            watch.wanted &= ~IN
+            if not watch.wanted:
+                self.forget(polled.fd)
 
     def remove_writer(self, polled: Polled) -> None:
         """Never mind whether the kernel takes bytes."""
-        self._mind(polled, ~OUT)
+        watch = self._watches.get(polled.fd)
+        if watch is not None and watch.polled is polled:
+            watch.wanted &= ~OUT
 
-    def closing(self, numbered: Numbered) -> None:
+    def closing(self, fd: int) -> None:
         """The socket will be closed now, so that the kernel forgets it by itself."""
-        self._watches.pop(numbered.fileno(), None)
+        self._watches.pop(fd, None)
 
-    def forget(self, numbered: Numbered) -> None:
+    def forget(self, fd: int) -> None:
         """Nothing more is wanted of a socket that stays."""
-        fd = numbered.fileno()
         watch = self._watches.pop(fd, None)
         if watch is not None and watch.armed:
             self._epoll.unregister(fd)
 
-    def _want(self, polled: Polled, event: int) -> None:
-        fd = polled.fileno()
-        watch = self._watches.get(fd)
+    def _watch(self, polled: Polled, watch: _Watch | None) -> _Watch:
+        """C{polled} is who wants to know; before, it was somebody else, with C{watch}."""
         if watch is None:
-            watch = self._watches[fd] = _Watch(polled, self._batch)
+            watch = self._watches[polled.fd] = _Watch(polled, self._batch)
             if not self._running:
                 self._start()
-        elif watch.polled is not polled:  # the socket of an attempt is that of a wire now
+        else:  # the socket of an attempt is that of a wire now
             watch.polled = polled
             watch.wanted = 0
-        watch.wanted |= event
-        if event & ~watch.armed:
-            self._arm(fd, watch)
-
-    def _mind(self, polled: Polled, events: int) -> None:
-        watch = self._watches.get(polled.fileno())
-        if watch is not None and watch.polled is polled:
-            watch.wanted &= events
+        return watch
 
     def _arm(self, fd: int, watch: _Watch) -> None:
         """Ask the kernel for exactly what is wanted."""
@@ -191,15 +197,17 @@ class Poller:
 
     def doRead(self) -> None:
         """The reactor: some sockets are ready."""
-        self._batch += 1
+        batch = self._batch = self._batch + 1
         watches = self._watches
         for fd, event in self._epoll.poll(0, AT_ONCE):
             watch = watches.get(fd)
             # One that is new has the number of another one, which was closed in this batch.
-            if watch is not None and watch.batch != self._batch:
+            if watch is not None and watch.batch != batch:
                 try:
                     if event == IN and watch.wanted & IN:  # nearly always
                         watch.polled.doRead()
+                    elif event == OUT and watch.wanted & OUT:
+                        watch.polled.doWrite()
                     else:
                         self._tell(fd, watch, event)
                 except Exception:
@@ -208,7 +216,7 @@ class Poller:
     def _tell(self, fd: int, watch: _Watch, event: int) -> None:
         polled = watch.polled
         if event & _GONE and not event & IN:
-            self.forget(polled)
+            self.forget(fd)
             polled.connectionLost(_LOST)
             return
         if event & watch.wanted & IN:
@@ -224,7 +232,7 @@ class Poller:
     def _broken(self, polled: Polled) -> None:
         log.failure("a bug in {polled}, which goes on without it", polled=type(polled).__name__)
         failure = Failure()  # type: ignore[no-untyped-call]
-        self.forget(polled)
+        self.forget(polled.fd)
         try:
             polled.connectionLost(failure)
         except Exception:  # else the reactor would stop polling, for everybody

@@ -56,21 +56,23 @@ class Wire:
     send no more, C{finished} that our own end has left. C{received} and
     C{sent} count bytes. While C{relay} is there, what is read is its business, not the owner's.
 
-    It has some methods more than others, as it is the poller's (C{fileno}, C{doRead},
+    It has some methods more than others, as it is the poller's (C{fd}, C{doRead},
     C{doWrite}, C{connectionLost}), its owner's and a relay's.
+
+    @ivar fd: its descriptor; -1 when closed.
     """
 
     __slots__ = (
         "__weakref__",
         "_deaf",
         "_ending",
-        "_fd",
         "_outbox",
         "_poller",
         "_reading",
         "_socket",
         "_ticker",
         "ended",
+        "fd",
         "finished",
         "owner",
         "received",
@@ -90,7 +92,7 @@ class Wire:
         self._poller = poller
         self._ticker = ticker
         self._socket: Socket | None = sock
-        self._fd = sock.fileno()
+        self.fd = sock.fileno()
         self._outbox: Outbox | None = None
         self._deaf: OSError | None = None
         self._ending = False
@@ -152,27 +154,15 @@ class Wire:
         sock = self._socket
         if sock is None:
             return
-        self.owner.active = self._ticker.now
-        if self.relay is not None:
-            self._carry(sock, self.relay)
-            return
+        owner, relay = self.owner, self.relay
+        owner.active = self._ticker.now
+        data = b""
         try:
-            data = sock.recv(READ_SIZE)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            self._lost(error)
-            return
-        if data:
-            self.received += len(data)
-            self.owner.wire_received(self.side, data)
-        else:
-            self._end_received()
-
-    def _carry(self, sock: Socket, relay: Onward) -> None:
-        """Send on what there is to read."""
-        try:
-            ended = relay.carry(self, sock)
+            if relay is not None:
+                ended = relay.carry(self, sock)
+            else:
+                data = sock.recv(READ_SIZE)
+                ended = not data
         except BlockingIOError:
             return
         except OSError as error:
@@ -180,6 +170,9 @@ class Wire:
             return
         if ended:
             self._end_received()
+        elif data:
+            self.received += len(data)
+            owner.wire_received(self.side, data)
 
     def _end_received(self) -> None:
         if self._deaf is not None:  # that was what it had said before it was lost
@@ -194,29 +187,32 @@ class Wire:
 
     def send(self, data: bytes) -> None:
         """Send C{data} now, as far as the kernel takes it, and the rest later."""
-        if self._socket is None or self._ending or self._deaf is not None or not data:
+        sock = self._socket
+        if sock is None or self._ending or self._deaf is not None or not data:
             return
         if self._outbox is not None:
             self._outbox.keep(data)
             return
-        sent = self._send_now(data)
+        sent = self._send_now(sock, data)
         if 0 <= sent < len(data):
             self._keep(memoryview(data)[sent:] if sent else data)
 
     def urge(self, data: bytes) -> None:
         """Like L{send}, with the last byte as TCP's urgent data, unless something waits already."""
-        if self._socket is None or self._ending or self._deaf is not None or self._outbox:
+        sock = self._socket
+        if sock is None or self._ending or self._deaf is not None or self._outbox:
             self.send(data)
             return
-        sent = self._send_now(data, socket.MSG_OOB)
+        sent = self._send_now(sock, data, socket.MSG_OOB)
         if 0 <= sent < len(data):
             self._keep(data[sent:])
 
     def send_on(self, view: memoryview) -> None:
         """Send what is in a relay's buffer; what the kernel doesn't take is copied."""
-        if self._socket is None or self._ending or self._deaf is not None:
+        sock = self._socket
+        if sock is None or self._ending or self._deaf is not None:
             return
-        sent = 0 if self._outbox is not None else self._send_now(view)
+        sent = 0 if self._outbox is not None else self._send_now(sock, view)
         if 0 <= sent < len(view):
             self._keep(bytes(view[sent:]))
             self.owner.wire_full(self.side)
@@ -228,19 +224,19 @@ class Wire:
         @return: how much that was, -1 if the peer is lost. If it was not all, the owner is told
             when the kernel takes more.
         """
-        if self._socket is None or self._ending or self._deaf is not None:
+        sock = self._socket
+        if sock is None or self._ending or self._deaf is not None:
             return len(view)
-        sent = 0 if self._outbox is not None else self._send_now(view)
+        sent = 0 if self._outbox is not None else self._send_now(sock, view)
         if 0 <= sent < len(view):
             self._poller.add_writer(self)
             self.owner.wire_full(self.side)
         return sent
 
-    def _send_now(self, data: bytes | memoryview, flags: int = 0) -> int:
+    def _send_now(self, sock: Socket, data: bytes | memoryview, flags: int = 0) -> int:
         """How much the kernel took; -1 if the peer is lost."""
-        assert self._socket is not None
         try:
-            sent = self._socket.send(data, flags)
+            sent = sock.send(data, flags)
         except BlockingIOError:
             return 0
         except OSError as error:
@@ -313,11 +309,11 @@ class Wire:
     def _leave(self) -> Socket | None:
         sock, self._socket = self._socket, None
         if sock is not None:
-            self._poller.closing(self)
+            self._poller.closing(self.fd)
             self._outbox = None
             self.relay = None
             self.owner = NOBODY
-            self._fd = -1
+            self.fd = -1
         return sock
 
     def _unheard(self, error: OSError) -> None:
@@ -342,14 +338,10 @@ class Wire:
 
     def _lost(self, error: OSError) -> None:
         """The connection is no more. The owner will have the socket closed."""
-        self._poller.forget(self)
+        self._poller.forget(self.fd)
         self.owner.wire_lost(self.side, error)
 
     # What else the poller wants
-
-    def fileno(self) -> int:
-        """The descriptor, or -1 when closed."""
-        return self._fd
 
     def connectionLost(self, reason: Failure) -> None:
         """

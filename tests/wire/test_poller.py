@@ -34,9 +34,6 @@ class Polled:
         self.told: list[str] = []
         self.on_read: Callable[[], None] = lambda: None
 
-    def fileno(self) -> int:
-        return self.fd
-
     def doRead(self) -> None:
         self.told.append("read")
         self.on_read()
@@ -147,7 +144,7 @@ class PollerTests(SynchronousTestCase):
         first, _ = self.pair()
         self.poller.add_writer(first)
         self.poller.remove_writer(first)
-        self.poller.forget(first)
+        self.poller.forget(first.fd)
         first.sock.close()
         near, _ = second = socket.socketpair()
         for sock in second:
@@ -170,7 +167,7 @@ class PollerTests(SynchronousTestCase):
         def replace(gone: Polled) -> Callable[[], None]:
             def close() -> None:
                 if not fresh:
-                    self.poller.forget(gone)
+                    self.poller.forget(gone.fd)
                     gone.sock.close()
                     pair = socket.socketpair()
                     for sock in pair:
