@@ -70,6 +70,34 @@ class SmtpEnvelope:
 
 
 @frozen
+class Addressed:
+    """
+    Somebody in an envelope of a mail.
+
+    @ivar address: without brackets.
+    @ivar parameters: as SMTP has them behind it.
+    """
+
+    address: str
+    parameters: str = ""
+
+
+@frozen
+class Readdressed:
+    """
+    What an envelope of a mail is to be.
+
+    @ivar sender: the new one; C{None}: as it was.
+    @ivar added: recipients that it had not.
+    @ivar removed: those that it is not to have, as it has them.
+    """
+
+    sender: Addressed | None = None
+    added: tuple[Addressed, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+@frozen
 class Envelope:
     """
     What a body belongs to.

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from zope.interface import Attribute, Interface
 
 from gateway.agreement import Agreed, Invalid
-from gateway.envelope import NO_ENVELOPE, Envelope
+from gateway.envelope import NO_ENVELOPE, Envelope, Readdressed
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -39,7 +39,7 @@ class Side(Enum):
 Side.CLIENT.other = Side.SERVER
 Side.SERVER.other = Side.CLIENT
 
-CONTRACT: Final = (1, 2)
+CONTRACT: Final = (1, 3)
 """
 The version of what is between sessions and inspectors: this module and L{gateway.inspector}. The
 second number grows when something is added, the first one when an inspector that worked may work
@@ -245,6 +245,13 @@ class ISink(Interface):
         @param reply: words for whoever is to have an answer, in UTF-8; empty: none of its own.
         @param outcome: FAILED, if it is no fault of the body: it may be tried again later.
         """
+
+
+class IMailSink(ISink):
+    """One that takes a mail, and can have another envelope for it than the one it came with."""
+
+    def readdressed(to: Readdressed) -> None:
+        """See L{ISession.readdress}. If that can't be done, the mail does not pass."""
 
 
 class IBody(Interface):
@@ -514,6 +521,14 @@ class ISession(Interface):
         """
         Whether a body that runs through that service's inspector passes as it is, or not at all:
         what was said of its length still holds.
+        """
+
+    def readdress(to: Readdressed) -> None:
+        """
+        Of a stacked mail: what passes is to have another envelope. To be asked for once, before
+        anything is sent.
+
+        @raise ValueError: this is no mail whose envelope could be another one.
         """
 
     def release() -> None:

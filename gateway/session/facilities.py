@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 
 from twisted.internet.defer import Deferred
 
+from gateway.envelope import Readdressed
 from gateway.interfaces import Address
 from gateway.observe.audit import NOTHING
 from gateway.observe.identity import Identity
@@ -61,6 +62,10 @@ class Facilities:
     def ending(self) -> bool:
         """Whether the verdict is known."""
         raise NotImplementedError
+
+    def readdress(self, to: Readdressed) -> None:
+        """See L{ISession.readdress<gateway.interfaces.ISession.readdress>}."""
+        raise ValueError(f"{self.service}: only a stacked mail has an envelope")
 
     def resolve(self, name: str) -> Deferred[tuple[str, ...]]:
         """See L{ISession.resolve<gateway.interfaces.ISession.resolve>}."""

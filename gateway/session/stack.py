@@ -9,20 +9,21 @@ connection below it, so it can't open, secure or announce one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from gateway.agreement import Agreed, Insecure
-from gateway.envelope import NO_ENVELOPE, Envelope
+from gateway.envelope import NO_ENVELOPE, Envelope, Readdressed
 from gateway.interfaces import (
     CLIENT,
     SERVER,
     Address,
     IBody,
     IInspector,
+    IMailSink,
     ISession,
     ISink,
     Outcome,
@@ -334,6 +335,15 @@ class Stacked(Facilities):
     def keeps(self, service: str) -> bool:
         """See L{ISession.keeps}."""
         return keeps(self.policy, service)
+
+    def readdress(self, to: Readdressed) -> None:
+        """See L{ISession.readdress}."""
+        if self.closed:
+            return
+        sink = self._sink
+        if self.envelope.smtp is None or not IMailSink.providedBy(sink):
+            super().readdress(to)
+        cast("IMailSink", sink).readdressed(to)
 
     def forget(self, stacked: Stacked) -> None:
         """A body that was stacked here came to its end."""

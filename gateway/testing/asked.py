@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import define, field
 
-from gateway.envelope import NO_ENVELOPE, Envelope
+from gateway.envelope import NO_ENVELOPE, Envelope, Readdressed
 from gateway.interfaces import CLIENT, SERVER, Side, Verdict
 from gateway.observe import eve
 from gateway.observe.audit import NOTHING
@@ -34,6 +34,7 @@ class Asked:
     @ivar recorded: the audit records: event and fields, with those of the object C{gateway}
         under that name, if there are any.
     @ivar hits: the tests and lists of the policy that have matched.
+    @ivar readdressed: the envelope that a stacked mail is to have.
     @ivar released: nothing is inspected any more.
     @ivar handed: the service that it was handed over to, and what was unread of each side.
         As after a release, nothing is inspected any more.
@@ -53,6 +54,7 @@ class Asked:
     bodies: list[FakeBody] = field(init=False, factory=list)
     recorded: list[tuple[str, dict[str, Any]]] = field(init=False, factory=list)
     hits: list[str] = field(init=False, factory=list)
+    readdressed: Readdressed | None = field(init=False, default=None)
     released: bool = field(init=False, default=False)
     handed: tuple[str, dict[Side, bytes]] | None = field(init=False, default=None)
     verdict: Verdict | None = field(init=False, default=None)
@@ -84,6 +86,11 @@ class Asked:
     def keeps(self, service: str) -> bool:
         """See L{ISession.keeps}: whether it is in C{keeping}."""
         return service in self.keeping
+
+    def readdress(self, to: Readdressed) -> None:
+        """See L{ISession.readdress}."""
+        if self._note(f"readdress: {to}"):
+            self.readdressed = to
 
     def release(self) -> None:
         """See L{ISession.release}."""

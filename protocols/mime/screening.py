@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.envelope import Envelope
+from gateway.envelope import Envelope, Readdressed
 from gateway.interfaces import ISession
 from protocols.mime.message import Message
 from protocols.mime.settings import ContentSettings
@@ -55,6 +55,11 @@ class Screening:
 
     async def _examine(self, block: bytes) -> bytes:
         return await self._stacked.feed(block) if self._stacked and block else block
+
+    @property
+    def to(self) -> Readdressed | None:
+        """The envelope that the stacked inspector wants, once L{rest} has said something."""
+        return None if self._stacked is None else self._stacked.to
 
     def cancel(self) -> None:
         """There will be no rest."""

@@ -8,13 +8,13 @@ from zlib import adler32
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
-from gateway.envelope import Envelope
-from gateway.interfaces import ISession, ISink, Outcome
+from gateway.envelope import Envelope, Readdressed
+from gateway.interfaces import IMailSink, ISession, Outcome
 from protocols.mime.lines import Rules, Whole
 from protocols.mime.unfit import Rejected
 
 
-@implementer(ISink)
+@implementer(IMailSink)
 class Stacked:
     """
     One message's sink: what the stacked inspector lets through waits here for
@@ -23,6 +23,7 @@ class Stacked:
     @param service: whose inspector it is.
     @param line_bytes: the longest line of what comes back.
     @ivar verdict: C{passed}, C{changed} or C{denied}; empty while nobody knows.
+    @ivar to: the envelope that it is to have; C{None}: the one that it has.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class Stacked:
     ) -> None:
         self._whole = Whole(Rules(True, line_bytes))
         self.verdict = ""
+        self.to: Readdressed | None = None
         self._service = service
         self._sums = [1, 1]  # of what went in, and what came out
         self._ready: list[bytes] = []
@@ -99,6 +101,10 @@ class Stacked:
         return b"".join(iter(self._whole.block, b""))
 
     # For the stacked inspector
+
+    def readdressed(self, to: Readdressed) -> None:
+        """See L{IMailSink.readdressed}. Who sends it on looks at that before anything else."""
+        self.to = to
 
     def received(self, data: bytes) -> None:
         """See L{ISink.received}."""

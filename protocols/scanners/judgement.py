@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from gateway.envelope import Readdressed
 from gateway.tools import ISpool
 
 
@@ -20,6 +21,7 @@ class Judgement:
     @ivar where: its address.
     @ivar words: the scanner's own, for the receiver; empty: it has none.
     @ivar instead: what passes in place of the body; C{None}: the body itself.
+    @ivar to: the envelope that a mail gets; C{None}: it stays as it is.
     """
 
     found: tuple[str, ...] = ()
@@ -29,6 +31,7 @@ class Judgement:
     where: str = ""
     words: str = ""
     instead: ISpool | None = None
+    to: Readdressed | None = None
 
     @property
     def reason(self) -> str:

@@ -175,6 +175,8 @@ class ScanInspector(Inspector):
         self._report.judged(judgement, began, whole and not self._cut)
         if judgement.reason:
             self._refuse(judgement)
+        if judgement.to is not None:
+            self.session.readdress(judgement.to)
         return judgement.instead
 
     async def _attempt(self, whole: bool) -> Judgement | str:

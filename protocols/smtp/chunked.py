@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from protocols.mime.lines import BLOCK, Whole
 from protocols.smtp.content.chunk import Chunk
 from protocols.smtp.content.content import Content
@@ -15,12 +17,21 @@ class Chunked:
     """
     One message in chunks, on its way to the server.
 
+    @param begin: to be awaited when all has come, and before anything that was kept until then
+        leaves.
     @param discard: why it goes nowhere.
     """
 
-    def __init__(self, content: Content, server: Server, discard: Discard | None = None) -> None:
+    def __init__(
+        self,
+        content: Content,
+        server: Server,
+        begin: Callable[[], Awaitable[None]],
+        discard: Discard | None = None,
+    ) -> None:
         self.content = content
         self._server = server
+        self._begin = begin
         self._discard = discard
         self._whole = Whole(content.rules)
         self._ready = b""
@@ -58,8 +69,11 @@ class Chunked:
         """
         await self._put(await self.content.feed(self._whole.end()))
         await self._put(await self.content.end())
-        while piece := await self.content.rest():
+        piece = await self.content.rest()
+        await self._begin()
+        while piece:
             await self._put(piece)
+            piece = await self.content.rest()
         if self._discard is not None:
             raise self._discard.refusal()
         ready = self._ready

@@ -13,6 +13,7 @@ from protocols.smtp.grammar.command import Command, is_word
 from protocols.smtp.grammar.refusal import Refusal, refusal
 from protocols.smtp.grammar.reply import Reply
 from protocols.smtp.known import Known
+from protocols.smtp.readdressing import Agreed
 from protocols.smtp.server import CONTINUATION, LOST, SLOW, Server
 from protocols.smtp.settings import SMTPSettings
 from protocols.smtp.trace import received, written_host
@@ -298,7 +299,9 @@ class Dialogue:
             others["discarded"] = [f"<{each}>" for each in self.transaction.discarded]
         if self.transaction.overshot:
             others["overshot"] = self.transaction.overshot
-        return Mail(self.envelope(), others, self._trace(), self.discard)
+        mail, *recipients = self.transaction.said
+        agreed = Agreed(mail, tuple(recipients), self.known.has)
+        return Mail(self.envelope(), others, agreed, self._trace(), self.discard)
 
     def _trace(self) -> bytes:
         """The Received field for the next message, if there is to be one."""

@@ -34,7 +34,8 @@ async def begin(dialogue: Dialogue, command: Command, read: Reader) -> None:
     reply = await dialogue.forward(command)
     if reply.positive:
         international = command.parameter("SMTPUTF8") is not None
-        dialogue.transaction = Transaction(command.path.mailbox, international, discard)
+        mailbox = command.path.mailbox
+        dialogue.transaction = Transaction(mailbox, international, discard, said=[command])
         dialogue.transfer.recorded = False
 
 
@@ -78,6 +79,7 @@ async def address(dialogue: Dialogue, command: Command, read: Reader) -> None:
     reply = await dialogue.forward(command)
     if reply.positive:
         transaction.recipients.append(command.path.mailbox)
+        transaction.said.append(command)
 
 
 def _check_recipient(

@@ -74,7 +74,7 @@ class Outgoing:
             self._session.send(SERVER, stuffed(block))
             return
         self._held.append(block)
-        if self._size > self._hold:
+        if block and self._size > self._hold:  # who is stacked may keep all of it
             await self._begin()
 
     async def put_rest(self, block: bytes) -> None:

@@ -7,6 +7,7 @@ import re
 from attrs import define, field, frozen
 
 from protocols.smtp.grammar.address import Mailbox
+from protocols.smtp.grammar.command import Command
 from protocols.smtp.grammar.refusal import Refusal
 from protocols.smtp.grammar.reply import DISCARDED, Reply
 
@@ -46,6 +47,7 @@ class Transaction:
     @ivar discarded: those that only the client believes to be taken, and C{why}.
     @ivar overshot: how many recipients there were too many.
     @ivar chunked: a first chunk came, so the content comes in chunks.
+    @ivar said: MAIL, and each RCPT that the server has taken.
     """
 
     sender: Mailbox
@@ -56,6 +58,7 @@ class Transaction:
     why: Discard | None = None
     overshot: int = 0
     chunked: bool = False
+    said: list[Command] = field(factory=list)
 
 
 def queue_id(reply: Reply) -> str:

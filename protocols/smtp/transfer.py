@@ -8,11 +8,12 @@ chunks, and if it was held, RSET ends the transaction there.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from attrs import frozen
 
-from gateway.envelope import Envelope, SmtpEnvelope
+from gateway.envelope import Envelope, Readdressed, SmtpEnvelope
 from gateway.inspector import Reader, Waits
 from gateway.interfaces import Denied, ISession
 from protocols.mime.dotted import Dotted
@@ -23,6 +24,7 @@ from protocols.smtp.content.content import Content, unfit
 from protocols.smtp.grammar.refusal import Refusal
 from protocols.smtp.grammar.reply import Reply
 from protocols.smtp.outgoing import Outgoing
+from protocols.smtp.readdressing import LATER, Agreed, readdress
 from protocols.smtp.server import Server
 from protocols.smtp.settings import SMTPSettings
 from protocols.smtp.transaction import Discard, queue_id
@@ -37,12 +39,14 @@ class Mail:
     What is known of a message before its content comes.
 
     @ivar envelope: fields of its audit record, and C{others}: the gateway's own.
+    @ivar agreed: what the server was told of it.
     @ivar trace: a field for the top of its header.
     @ivar discard: why nobody will get it.
     """
 
     envelope: dict[str, Any]
     others: dict[str, Any]
+    agreed: Agreed
     trace: bytes = b""
     discard: Discard | None = None
 
@@ -104,9 +108,11 @@ class Transfer:
                 for piece in outgoing.pieces(block):
                     await outgoing.put(await content.feed(piece))
             last = await content.end()
-            while piece := await content.rest():
+            piece = await content.rest()
+            await _readdress(self._server, content, mail, outgoing.open)
+            while piece:
                 await outgoing.put_rest(last)
-                last = piece
+                last, piece = piece, await content.rest()
             reply = await outgoing.end(last)
         except (Refusal, Unfit) as error:
             reply = await self._refuse(source, outgoing, content, mail, _told(error))
@@ -152,7 +158,8 @@ class Transfer:
         chunked = self._chunked
         if chunked is None:
             content = Content(self._session, mail.trace, mail.told())
-            chunked = self._chunked = Chunked(content, self._server, mail.discard)
+            begin = partial(_readdress, self._server, content, mail, False)
+            chunked = self._chunked = Chunked(content, self._server, begin, mail.discard)
         try:
             await chunked.take(chunk)
             if not last:
@@ -180,6 +187,8 @@ class Transfer:
             gateway |= {"verdict": "passed", "size": content.size}
             if reply.positive and queue_id(reply):
                 gateway["queue_id"] = queue_id(reply)
+        if content.to is not None and refused is None:
+            gateway["readdressed"] = _changed(content.to)
         if content.verdict:
             gateway["stacked"] = content.verdict
         self.recorded = True
@@ -192,6 +201,32 @@ class Transfer:
         if self._chunked is not None:
             self._chunked.content.cancel()
         self._chunked = None
+
+
+async def _readdress(server: Server, content: Content, mail: Mail, open: bool) -> None:
+    """
+    Give a message the envelope that a filter wants for it.
+
+    @param open: the server has agreed to DATA.
+    @raise Refusal: it can't have that.
+    """
+    if content.to is None or mail.discard is not None:
+        return
+    if open:
+        reason = "a filter changes the envelope, which waits for no message: hold_bytes is 0"
+        raise Refusal(LATER, reason, "hold_bytes")
+    await readdress(server, mail.agreed, content.to)
+
+
+def _changed(to: Readdressed) -> dict[str, Any]:
+    """For the record."""
+    changed: dict[str, Any] = {
+        "added": [f"<{each.address}>" for each in to.added],
+        "removed": [f"<{each}>" for each in to.removed],
+    }
+    if to.sender is not None:
+        changed["mail_from"] = f"<{to.sender.address}>"
+    return {name: value for name, value in changed.items() if value}
 
 
 def _told(error: Refusal | Unfit) -> Refusal:

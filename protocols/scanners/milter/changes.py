@@ -16,6 +16,7 @@ from protocols.scanners.held import BLOCK
 from protocols.scanners.milter.message import CRLF, HEADER, Field, Message
 from protocols.scanners.milter.numbers import Reply
 from protocols.scanners.milter.packet import numbers, strings
+from protocols.scanners.milter.readdressing import Readdressing
 
 MOST = 1000
 """Changes of a header by one filter."""
@@ -29,14 +30,18 @@ class Changes:
     What one filter wants to be changed.
 
     @ivar aside: why it wants the mail to be set aside; empty: it does not.
+    @ivar envelope: what it has made of that.
     """
 
-    def __init__(self, message: Message, tools: ITools, memory: int, most: int) -> None:
+    def __init__(
+        self, message: Message, envelope: Readdressing, tools: ITools, memory: int, most: int
+    ) -> None:
         """
         @param memory: bytes of a new body in memory.
         @param most: bytes of it at most.
         """
         self.aside = ""
+        self.envelope = envelope
         self._message = message
         self._fields = list(message.fields)
         self._tools = tools
@@ -68,11 +73,17 @@ class Changes:
         elif reply is Reply.CHGHEADER:
             (number,) = numbers(data[:4], 1)
             self._change(max(number, 1), data[4:], spaced)
+        elif reply in (Reply.ADDRCPT, Reply.ADDRCPT_PAR):
+            self.envelope = self.envelope.with_recipient(data)
+        elif reply is Reply.DELRCPT:
+            self.envelope = self.envelope.without_recipient(data)
+        elif reply is Reply.CHGFROM:
+            self.envelope = self.envelope.with_sender(data)
         elif reply is Reply.QUARANTINE:
             (reason,) = strings(data, 1)
             self.aside = reason.decode("utf-8", "replace") or "without a reason"
         else:
-            raise ScannerFault(f"milter: {reply.name}: the envelope has been sent already")
+            raise ScannerFault(f"milter: {reply.name} where it means nothing")
 
     def result(self) -> ISpool | None:
         """The mail with all changes; C{None}: nothing was changed."""

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Literal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from gateway.envelope import SmtpEnvelope
 from gateway.inspector import option
 from gateway.interfaces import CLIENT
 from gateway.tools import ILine, ISpool
@@ -18,9 +19,13 @@ from protocols.scanners.judgement import Judgement
 from protocols.scanners.milter.changes import Changes
 from protocols.scanners.milter.conversation import Conversation, Refused, Told
 from protocols.scanners.milter.message import message
+from protocols.scanners.milter.readdressing import Readdressing
 from protocols.scanners.places import read_folder, read_places
 from protocols.scanners.scan import ScanInspector
 from protocols.scanners.settings import DaemonSettings
+
+NOBODY = "550 5.7.1 The message was refused"
+"""To the client, if filters have taken all recipients away."""
 
 ROOM = 1048576
 """Bytes that a filter's new body may have more than `body_bytes`."""
@@ -71,11 +76,13 @@ class SetAside(Answer):
     A filter wants it to be set aside.
 
     @ivar mail: as it has made it.
+    @ivar envelope: likewise.
     """
 
-    def __init__(self, why: str, mail: ISpool) -> None:
+    def __init__(self, why: str, mail: ISpool, envelope: SmtpEnvelope) -> None:
         super().__init__(why)
         self.why = why
+        self.envelope = envelope
         self.mail = mail
 
 
@@ -96,11 +103,12 @@ class MilterInspector(ScanInspector):
             raise ScannerFault("milters judge mail by its envelope, and this has none")
         queue = f"{session.id:X}"
         told = Told(settings.name, queue, session.client, envelope.user, envelope.smtp)
-        mail = body
+        mail, to = body, Readdressing(envelope.smtp)
         for place in settings.milters:
-            ask = partial(self._ask, told, mail)
+            told = evolve(told, envelope=to.envelope)
+            ask = partial(self._ask, told, mail, to)
             try:
-                changed = await asked(
+                changed, to = await asked(
                     session.tools, (place,), settings.terms, ask, self.is_late, fresh=True
                 )
             except Refused as refused:
@@ -113,7 +121,11 @@ class MilterInspector(ScanInspector):
                     mail.close()
                 mail = changed
         where = ", ".join(settings.milters)
-        return Judgement(scanner="milter", where=where, instead=mail if mail is not body else None)
+        if not to.envelope.recipients:
+            why = f"the filters leave nobody of {len(envelope.smtp.recipients)} recipients"
+            return Judgement(refused=why, words=f"{NOBODY}\r\n", scanner="milter", where=where)
+        instead = mail if mail is not body else None
+        return Judgement(scanner="milter", where=where, instead=instead, to=to.result)
 
     async def _set_aside(self, aside: SetAside, told: Told, place: str) -> Judgement:
         """
@@ -121,7 +133,7 @@ class MilterInspector(ScanInspector):
 
         @raise SpoolFull: there is no room.
         """
-        session, settings, envelope = self.session, self.settings, told.envelope
+        session, settings, envelope = self.session, self.settings, aside.envelope
         when = datetime.fromtimestamp(session.date(), UTC)
         name = f"{when:%Y%m%dT%H%M%SZ}-{told.queue}"
         file = session.tools.aside(settings.aside, name, settings.aside_bytes)
@@ -146,22 +158,25 @@ class MilterInspector(ScanInspector):
         why = f"set aside: {aside.why}"
         return Judgement(refused=why, aside=name, scanner="milter", where=place)
 
-    async def _ask(self, told: Told, mail: ISpool, line: ILine) -> ISpool | None:
+    async def _ask(
+        self, told: Told, mail: ISpool, to: Readdressing, line: ILine
+    ) -> tuple[ISpool | None, Readdressing]:
         """
-        What one filter makes of it; C{None}: it leaves it as it is.
+        What one filter makes of it; C{None}: it leaves it as it is. And of its envelope.
 
         @raise Refused: it does not let it pass.
         """
         settings, shown = self.settings, message(mail)
         most = settings.body_bytes + ROOM
-        changes = Changes(shown, self.session.tools, settings.memory_bytes, most)
+        changes = Changes(shown, to, self.session.tools, settings.memory_bytes, most)
         try:
             await Conversation(line, told).judge(shown, changes)
             if changes.aside and not settings.aside:
                 raise Refused("550 5.7.1 The message was refused", f"set aside: {changes.aside}")
             changed = changes.result()
             if changes.aside:
-                raise SetAside(changes.aside, mail if changed is None else changed)
-            return changed
+                made = mail if changed is None else changed
+                raise SetAside(changes.aside, made, changes.envelope.envelope)
+            return changed, changes.envelope
         finally:
             changes.close()

@@ -37,6 +37,7 @@ class Box:
     async def handle_DATA(self, server: object, session: Session, envelope: Envelope) -> str:
         """Deliver, with the address that the mail came from."""
         assert isinstance(envelope.content, bytes)
+        print(f"from {envelope.mail_from}", flush=True)
         print(f"{len(envelope.content)} bytes for {envelope.rcpt_tos}", flush=True)
         if "die@b.example" in envelope.rcpt_tos:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -127,6 +127,37 @@ class ClamavMilter(Filter):
         self._run(FOLDER / "clamav-milter/usr/sbin/clamav-milter", "-c", conf)
 
 
+READDRESSER = """
+import sys, Milter
+class Readdresser(Milter.Base):
+    def header(self, name, value):
+        if name.lower() == "subject":
+            self.subject = value
+        return Milter.CONTINUE
+    def eom(self):
+        for change in self.subject.split(";"):
+            do, _, argument = change.strip().partition(" ")
+            if do:
+                getattr(self, do)(*argument.split(","))
+        self.progress()
+        return Milter.ACCEPT
+Milter.factory = Readdresser
+Milter.set_flags(Milter.ADDHDRS | Milter.ADDRCPT | Milter.DELRCPT | Milter.CHGFROM)
+Milter.runmilter("readdresser", "inet:%s@127.0.0.1" % sys.argv[1], 60)
+"""
+
+
+class Readdresser(Filter):
+    """Changes the envelope as the subject says, with Sendmail's own library (python3-milter)."""
+
+    def start(self) -> None:
+        """By the Python that the package is for."""
+        script = self._folder / "readdresser.py"
+        script.write_text(READDRESSER)
+        packages = FOLDER / "python3-milter/usr/lib/python3/dist-packages"
+        self._run("env", f"PYTHONPATH={packages}", "/usr/bin/python3", script, str(self.port))
+
+
 class Rspamd(Filter):
     """Knows GTUBE, the test of spam filters, without any rules."""
 

@@ -15,7 +15,14 @@ from tests.netns.mail.client import FROM, TO
 from tests.netns.mail.server import Aiosmtpd
 from tests.netns.scanning.clamav import Clamav
 from tests.netns.scanning.eicar import CLEAN, EICAR
-from tests.netns.scanning.milters import DOMAIN, SELECTOR, ClamavMilter, OpenDKIM, Rspamd
+from tests.netns.scanning.milters import (
+    DOMAIN,
+    SELECTOR,
+    ClamavMilter,
+    OpenDKIM,
+    Readdresser,
+    Rspamd,
+)
 
 MILTER = """
 inspector = "milter"
@@ -35,10 +42,10 @@ GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 class MilterTests(SmtpCase):
     """
     Port 25: clamav-milter, then opendkim. Port 26: rspamd. Port 27: nobody. Port 28: clamav-milter,
-    as Debian has it.
+    as Debian has it. Port 29: one that changes the envelope.
     """
 
-    servers: ClassVar = dict.fromkeys((25, 26, 27, 28), Aiosmtpd)
+    servers: ClassVar = dict.fromkeys((25, 26, 27, 28, 29), Aiosmtpd)
     services: ClassVar = {
         "sign": smtp(25, STACK.format(service="signed")),
         "spam": smtp(26, STACK.format(service="filtered")),
@@ -46,6 +53,8 @@ class MilterTests(SmtpCase):
         "signed": MILTER.format(milters='"127.0.0.1:8892", "127.0.0.1:8891"'),
         "filtered": MILTER.format(milters='"127.0.0.1:11332"'),
         "keep": smtp(28, STACK.format(service="kept")),
+        "elsewhere": smtp(29, STACK.format(service="readdressed")),
+        "readdressed": MILTER.format(milters='"127.0.0.1:8895"'),
         "nobody": MILTER.format(milters='"127.0.0.1:8893"'),
     }
     signer: ClassVar[OpenDKIM]
@@ -59,6 +68,7 @@ class MilterTests(SmtpCase):
         type(self).signer = OpenDKIM(self.router, folder / "dkim", 8891)
         self.signer.start()
         ClamavMilter(self.router, folder / "cq", 8894).start(clamav.socket, "Quarantine")
+        Readdresser(self.router, folder / "readdress", 8895).start()
         Rspamd(self.router, folder / "rspamd", 11332).start()
 
     def begin(self) -> None:
@@ -72,11 +82,13 @@ class MilterTests(SmtpCase):
     def aside(self) -> Path:
         return self.scene.folder / "aside"
 
-    def send(self, port: int, text: str, attached: bytes = b"") -> tuple[int, bytes]:
+    def send(
+        self, port: int, text: str, attached: bytes = b"", subject: str = "Two   blanks  in it"
+    ) -> tuple[int, bytes]:
         """A mail: the answer to it."""
         message = EmailMessage()
         message["From"], message["To"] = FROM, TO
-        message["Subject"] = "Two   blanks  in it"
+        message["Subject"] = subject
         message.set_content(text)
         if attached:
             message.add_attachment(attached, "application", "octet-stream", filename="a.bin")
@@ -114,6 +126,23 @@ class MilterTests(SmtpCase):
         self.assertEqual((about["sender"], about["recipients"]), (FROM, [TO]))
         self.assertEqual(self.send(28, "Hello", CLEAN)[0], 250)
         self.assertEqual(len(self.running[28].messages()), 1)
+
+    def test_readdressed(self) -> None:
+        """A filter adds and takes away recipients, and changes the sender: so the mail arrives."""
+        change = "addrcpt <eve@b.example>; delrcpt <bob@b.example>; chgfrom <list@a.example>"
+        self.assertEqual(self.send(29, "Hello", subject=change)[0], 250)
+        log = self.running[29].log
+        self.assertIn("from list@a.example\n", log)
+        self.assertIn("bytes for ['eve@b.example']\n", log)
+        changed = {
+            "added": ["<eve@b.example>"],
+            "removed": ["<bob@b.example>"],
+            "mail_from": "<list@a.example>",
+        }
+        self.assertEqual(self.record("smtp", verdict="passed")["readdressed"], changed)
+        self.assertEqual(self.send(29, "Hello", subject="addrcpt <nobody at all>")[0], 451)
+        self.assertEqual(self.send(29, "Hello", subject=f"delrcpt <{TO}>")[0], 550)
+        self.assertEqual(len(self.running[29].messages()), 1)
 
     def test_spam(self) -> None:
         """Spam is refused; what is none arrives, with what rspamd writes into it."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from gateway.envelope import Envelope, SmtpEnvelope
+from gateway.envelope import Addressed, Envelope, Readdressed, SmtpEnvelope
 from gateway.interfaces import CLIENT, SERVER, Denied
 from gateway.policy.load import load
 from gateway.policy.problem import PolicyError
@@ -270,6 +270,52 @@ class MilterTests(SynchronousTestCase):
         self.assertEqual(scan(MAIL, answer, milters=("/1", "/2")).sent[SERVER], b"")
         self.assertEqual(second.told, [])
 
+    # Changes of the envelope
+
+    def readdressed(self, *changes: bytes) -> Readdressed | None:
+        """What the envelope becomes; of the mail, nothing changes."""
+        session = scan(MAIL, Milter(b"".join(changes) + CONTINUE))
+        self.assertEqual(session.sent[SERVER], MAIL)
+        return session.readdressed
+
+    def test_envelope(self) -> None:
+        """Recipients come and go, and there is another sender."""
+        eve = Addressed("eve@x.example")
+        added = self.readdressed(said(b"+", b"<eve@x.example>\0"))
+        self.assertEqual(added, Readdressed(added=(eve,)))
+        plain = self.readdressed(said(b"+", b"eve@x.example\0"), said(b"e", b"<>\0"))
+        self.assertEqual(plain, Readdressed(sender=Addressed(""), added=(eve,)))
+        gone = self.readdressed(said(b"-", b"<BOB@b.example>\0"))
+        self.assertEqual(gone, Readdressed(removed=("bob@b.example",)))
+        sender = self.readdressed(said(b"e", b"<eve@x.example>\0RET=HDRS\0"))
+        self.assertEqual(sender, Readdressed(sender=Addressed("eve@x.example", "RET=HDRS")))
+        both = said(b"-", b"<bob@b.example>\0"), said(b"2", b"<bob@b.example>\0NOTIFY=NEVER\0")
+        self.assertIsNone(self.readdressed(*both))
+        again = said(b"2", b"<x@b.example>\0NOTIFY=NEVER\0"), said(b"-", b"<x@b.example>\0")
+        self.assertIsNone(self.readdressed(*again))
+        self.assertIsNone(self.readdressed(said(b"+", b"<eve@b.example>\0")))
+        self.assertIsNone(self.readdressed(said(b"-", b"<nobody@b.example>\0")))
+
+    def test_envelope_in_a_row(self) -> None:
+        """The next filter is told of the mail as the one before has addressed it."""
+        first, second = Milter(said(b"-", b"<eve@b.example>\0") + CONTINUE), Milter()
+
+        def answer(line: Any, data: bytes) -> None:
+            {"/1": first, "/2": second}[line.address](line, data)
+
+        session = scan(MAIL, answer, milters=("/1", "/2"))
+        told = [data for command, data in second.told if command == b"R"]
+        self.assertEqual(told, [b"<bob@b.example>\0"])
+        self.assertEqual(session.readdressed, Readdressed(removed=("eve@b.example",)))
+
+    def test_nobody(self) -> None:
+        """A mail that is left without recipients is refused: nobody is told that it was taken."""
+        gone = said(b"-", b"<eve@b.example>\0") + said(b"-", b"<bob@b.example>\0")
+        session = scan(MAIL, Milter(gone + CONTINUE))
+        self.assertEqual(session.sent[SERVER], b"")
+        self.assertEqual(session.sent[CLIENT], b"550 5.7.1 The message was refused\r\n")
+        self.assertEqual(self.result(session), "refused")
+
     # What is no answer
 
     def test_rubbish(self) -> None:
@@ -289,9 +335,16 @@ class MilterTests(SynchronousTestCase):
             said(b"m", b"\0"),
             said(b"i", b"\0\0"),
             said(b"y", b"250 Fine\0"),
-            said(b"+", b"<eve@x.example>\0"),
-            said(b"-", b"<bob@b.example>\0"),
-            said(b"e", b"<eve@x.example>\0"),
+            said(b"+", b"<eve@x.example>"),
+            said(b"+", b"<>\0"),
+            said(b"+", b"<eve@x.example>\r\nRSET\0"),
+            said(b"+", b"<eve@x.example> NOTIFY=NEVER\r\nDATA\0"),
+            said(b"2", b"<eve@x.example>\0NOTIFY=NEVER\0x\0"),
+            said(b"2", b"<eve@x.example>\0BODY=7BIT\0"),
+            said(b"-", b"nobody at all\0"),
+            said(b"e", b"<eve@x.example>\0NOTIFY=NEVER\0"),
+            said(b"e", b"<e\xffve@x.example>\0"),
+            said(b"e", b"\0"),
             said(b"h", b"X-A\0a\0") * 1001,
             said(b"h", b"X-A\0%b\0" % (b"a" * 60_000)) * 18,
         ):
