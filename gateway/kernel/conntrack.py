@@ -74,9 +74,10 @@ class Tracking:
         @param source: who made it.
         """
         asked = NLM_F_REQUEST, IPCTNL_MSG_CT_GET
-        found = dict(attributes(self._ask(*asked, source, destination, zone)))
-        (status,) = unpack(">I", found.get(CTA_STATUS, bytes(4)))
-        return bool(status & IPS_NAT_MASK)
+        for kind, content in attributes(self._ask(*asked, source, destination, zone)):
+            if kind == CTA_STATUS:
+                return bool(unpack(">I", content)[0] & IPS_NAT_MASK)
+        return False
 
     def forget(self, source: Address, destination: Address, zone: int) -> None:
         """Let the kernel forget a connection. Harmless if it is not known."""
@@ -134,18 +135,26 @@ class Tracking:
                 return b""
 
 
+_TUPLE = {
+    socket.AF_INET: Struct("=HH HH HH4s HH4s HH HHB3x HH2s2x HH2s2x"),
+    socket.AF_INET6: Struct("=HH HH HH16s HH16s HH HHB3x HH2s2x HH2s2x"),
+}
+"""Of addresses and ports, for each session several times: length and kind before each content."""
+
+_PROTO_LENGTH = 28
+
+
 def _tuple(source: Address, destination: Address, kind: int = CTA_TUPLE_ORIG) -> bytes:
     family = family_of(source.host)
-    hosts = (socket.inet_pton(family, each.host) for each in (source, destination))
-    ip = b"".join(attribute(*each) for each in zip(CTA_IP[family], hosts, strict=True))
-    protocol = (
-        attribute(CTA_PROTO_NUM, bytes([socket.IPPROTO_TCP]))
-        + attribute(CTA_PROTO_SRC_PORT, pack(">H", source.port))
-        + attribute(CTA_PROTO_DST_PORT, pack(">H", destination.port))
-    )
-    return attribute(
-        kind | _NESTED,
-        attribute(CTA_TUPLE_IP | _NESTED, ip) + attribute(CTA_TUPLE_PROTO | _NESTED, protocol),
+    made, (from_, to) = _TUPLE[family], CTA_IP[family]
+    hosts = [socket.inet_pton(family, each.host) for each in (source, destination)]
+    host = 4 + len(hosts[0])
+    return made.pack(
+        *(made.size, kind | _NESTED, 4 + 2 * host, CTA_TUPLE_IP | _NESTED),
+        *(host, from_, hosts[0], host, to, hosts[1]),
+        *(_PROTO_LENGTH, CTA_TUPLE_PROTO | _NESTED, 5, CTA_PROTO_NUM, socket.IPPROTO_TCP),
+        *(6, CTA_PROTO_SRC_PORT, pack(">H", source.port)),
+        *(6, CTA_PROTO_DST_PORT, pack(">H", destination.port)),
     )
 
 

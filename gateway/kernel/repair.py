@@ -40,7 +40,7 @@ _OFF = 0
 _OFF_NO_PROBE = -1
 """Back to normal, without a word."""
 
-_NO_QUEUE, _RECEIVE_QUEUE, _SEND_QUEUE = range(3)
+_RECEIVE_QUEUE, _SEND_QUEUE = 1, 2
 
 _MASK = 0xFFFFFFFF
 _TRIES = 20
@@ -189,10 +189,8 @@ def repairing(sock: Socket, probe: bool) -> Iterator[None]:
 
 def _number_of(sock: Socket, queue: int) -> int:
     sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, queue)
-    try:
-        return sock.getsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ) & _MASK
-    finally:
-        sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, _NO_QUEUE)
+    # which is forgotten when the socket enters repair mode again
+    return sock.getsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ) & _MASK
 
 
 def _count(sock: Socket, what: int) -> int:

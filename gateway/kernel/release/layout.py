@@ -7,7 +7,7 @@ machine's byte order, addresses and ports in the network's.
 
 from __future__ import annotations
 
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 from socket import AF_INET, AF_INET6, inet_pton
 from struct import Struct
 from typing import NamedTuple
@@ -25,8 +25,8 @@ class Mode(IntEnum):
     KILL = 4
 
 
-class Seen(IntFlag):
-    """What the program has seen of one direction."""
+class Seen:
+    """Bits of what the program has seen of one direction."""
 
     PACKET = 1
     DRAINED = 2
@@ -45,8 +45,8 @@ class Happened(IntEnum):
     AGAIN = 4
 
 
-class Trait(IntFlag):
-    """What is special about a flow."""
+class Trait:
+    """Bits of what is special about a flow."""
 
     NO_ECN = 1
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from enum import IntFlag
 from struct import Struct
 
 from attrs import frozen
@@ -19,8 +18,8 @@ _BEFORE_FIN = frozenset({ESTABLISHED, 4, 5})
 """States in which the peer has not ended: ESTABLISHED, FIN_WAIT1, FIN_WAIT2."""
 
 
-class Option(IntFlag):
-    """What both ends have agreed on (C{TCPI_OPT_...} in linux/tcp.h)."""
+class Option:
+    """Bits of what both ends have agreed on (C{TCPI_OPT_...} in linux/tcp.h)."""
 
     TIMESTAMPS = 1
     SACK = 2
@@ -32,6 +31,7 @@ class Option(IntFlag):
 @frozen
 class Leg:
     """
+    @ivar options: bits of L{Option}.
     @ivar peer_scale: how far the windows that the peer sends are to be shifted.
     @ivar own_scale: the same for those that this end sends.
     @ivar acknowledged: bytes that the peer has acknowledged since the beginning; a FIN
@@ -40,7 +40,7 @@ class Leg:
     """
 
     state: int
-    options: Option
+    options: int
     peer_scale: int
     own_scale: int
     acknowledged: int
@@ -60,7 +60,6 @@ def leg_of(sock: Socket) -> Leg:
     """
     info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _SIZE)
     state, _, _, _, _, options, scales = _INFO.unpack_from(info)
-    known = Option(options & sum(Option))
-    if Option.WINDOW_SCALE not in known:
+    if not options & Option.WINDOW_SCALE:
         scales = 0
-    return Leg(state, known, scales & 15, scales >> 4, *_COUNTERS.unpack_from(info))
+    return Leg(state, options, scales & 15, scales >> 4, *_COUNTERS.unpack_from(info))

@@ -124,7 +124,7 @@ class Overlap:
                 Direction(self._boundary[side], self._own_end(side), windows[side], scales[side]),
             )
         differ = (client.options ^ server.options) & Option.ECN
-        traits = Trait.NO_ECN if differ else Trait(0)
+        traits = Trait.NO_ECN if differ else 0
         moved = self.ends.source.port != self.ends.client.port
         ports = (port(self.ends.source.port), port(self.ends.client.port))
         there = Flow(
@@ -152,7 +152,7 @@ class Overlap:
             # its answer tells each peer the other's window
             repair.probe(sock)
         for sock, side in zip(self._legs, (0, 1), strict=True):
-            if not self._table.direction(self.index, side).interface:
+            if not self._table.interface(self.index, side):
                 ended = leg_of(sock).state != ESTABLISHED
                 if ended:
                     raise Stays(_ENDED)
@@ -165,7 +165,7 @@ class Overlap:
         @return: whether the old sockets have nothing to do any more: all is delivered, or
             one peer has reset, and the reset was forwarded.
         """
-        if any(self._table.direction(self.index, side).seen & Seen.RESET for side in (0, 1)):
+        if (self._table.seen(self.index, 0) | self._table.seen(self.index, 1)) & Seen.RESET:
             return True
         legs = [leg_of(sock) for sock in self._legs]
         received = [
@@ -206,9 +206,9 @@ class Overlap:
         return client, server
 
     def _doubled(self, side: int) -> int:
-        direction = self._table.direction(self.index, side)
-        if not direction.seen & Seen.PACKET:
+        if not self._table.seen(self.index, side) & Seen.PACKET:
             return 0
+        direction = self._table.direction(self.index, side)
         counted_from = (direction.end - direction.carried) & _MASK
         return (self._boundary[side] - counted_from) & _MASK
 

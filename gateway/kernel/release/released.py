@@ -83,13 +83,15 @@ class Released:
             if all(self._said(side) for side in (0, 1)):
                 return How.PASSED
             return How.RESET if self.is_again or now - self.active >= SILENCE else None
-        seen = [Seen(side.seen) for side in self._sides()]
-        ended = [Seen.FIN_ACK in seen[side] or self._ended(1 - side) for side in (0, 1)]
-        return How.PASSED if all(ended) else None
+        ended = all(
+            self._table.seen(self.index, side) & Seen.FIN_ACK or self._ended(1 - side)
+            for side in (0, 1)
+        )
+        return How.PASSED if ended else None
 
     def _said(self, side: int) -> bool:
         """Whether the sender of a direction has ended it."""
-        return bool(self._sides()[side].seen & Seen.FIN) or self._ended(side)
+        return bool(self._table.seen(self.index, side) & Seen.FIN) or self._ended(side)
 
     def _ended(self, side: int) -> bool:
         """Whether the end of a direction was an old socket's, and so acknowledged long since."""
@@ -98,13 +100,13 @@ class Released:
     @property
     def is_reset(self) -> bool:
         """Whether one of its peers has reset it, or somebody who forges addresses."""
-        return any(side.seen & Seen.RESET for side in self._sides())
+        table, index = self._table, self.index
+        return bool((table.seen(index, 0) | table.seen(index, 1)) & Seen.RESET)
 
     @property
     def reset_by(self) -> str:
         """Which of its peers has reset it, as it seems."""
-        client, _ = self._sides()
-        return "client" if client.seen & Seen.RESET else "server"
+        return "client" if self._table.seen(self.index, 0) & Seen.RESET else "server"
 
     def is_idle(self, now: float) -> bool:
         """Whether nothing has come for too long."""

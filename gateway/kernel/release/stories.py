@@ -1,13 +1,18 @@
 """
 Stories: what the gateway wants to know again of a released session after a restart.
 
-One small file each, in a folder that a reboot empties, as the sessions are gone then.
+In a file that a reboot takes away, as the sessions are gone then.
 """
 
 from __future__ import annotations
 
 import json
+import os
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
+from struct import Struct
+from struct import error as struct_error
 from typing import Any
 
 from attrs import evolve, frozen
@@ -15,11 +20,16 @@ from attrs import evolve, frozen
 from gateway.interfaces import Address
 from gateway.kernel.release.overlap import Ends
 
-LONGEST = 8192
-"""Characters of one, as JSON: it has to fit into an answer, with more around it."""
+_PIECE = 2048
+"""Bytes of the file for each."""
+
+_LENGTH = Struct("=I")
+
+LONGEST = _PIECE - _LENGTH.size
+"""Bytes of one, as JSON: it has to fit into an answer, too, with more around it."""
 
 
-@frozen
+@frozen(slots=False)
 class Story:
     """
     A session, as whoever comes next has to know it.
@@ -51,13 +61,14 @@ class Story:
     @property
     def is_long(self) -> bool:
         """Whether it is longer than what is kept."""
-        return len(self.written()) > LONGEST
+        return len(self.written.encode()) > LONGEST
 
+    @cached_property
     def written(self) -> str:
         """As JSON."""
         ends = [list(each) for each in (self.ends.client, self.ends.server, self.ends.source)]
         more = {"idle": self.idle, "told": self.told, "doubled": self.doubled}
-        return json.dumps({"ends": ends, **more, "holder": self.holder})
+        return json.dumps({"ends": ends, **more, "holder": self.holder}, ensure_ascii=False)
 
     @classmethod
     def read(cls, text: str) -> Story:
@@ -78,35 +89,44 @@ class Story:
 
 
 class Stories:
-    """The folder of them."""
+    """
+    The file of them: a piece of fixed size for each, so that to keep one is a single write.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        folder.mkdir(0o700, parents=True, exist_ok=True)
+    @param path: of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(0o700, parents=True, exist_ok=True)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def put(self, index: int, story: Story) -> None:
-        """@raise OSError: there is no room."""
-        new = self._path(index).with_suffix(".new")
-        new.write_text(story.written())
-        new.rename(self._path(index))
+        """
+        @raise OSError: there is no room.
+        @raise ValueError: it is too long.
+        """
+        written = story.written.encode()
+        if len(written) > LONGEST:
+            raise ValueError("the story is too long")
+        os.pwrite(self._file, _LENGTH.pack(len(written)) + written, index * _PIECE)
 
     def get(self, index: int) -> Story | None:
         """The story of a session; C{None} if nobody can tell it."""
         try:
-            return Story.read(self._path(index).read_text())
-        except (OSError, ValueError):
+            piece = os.pread(self._file, _PIECE, index * _PIECE)
+            (length,) = _LENGTH.unpack_from(piece)
+            return Story.read(piece[_LENGTH.size : _LENGTH.size + length].decode())
+        except (OSError, ValueError, struct_error):
             return None
 
     def remove(self, index: int) -> None:
         """Harmless if there is none."""
-        self._path(index).unlink(missing_ok=True)
+        with suppress(OSError):
+            os.pwrite(self._file, _LENGTH.pack(0), index * _PIECE)
 
     def clear(self, but: set[int]) -> None:
         """Nobody needs the others."""
-        needed = {str(index) for index in but}
-        for path in self._folder.iterdir():
-            if path.name not in needed:
-                path.unlink()
-
-    def _path(self, index: int) -> Path:
-        return self._folder / str(index)
+        for index in range(os.fstat(self._file).st_size // _PIECE + 1):
+            if index not in but:
+                self.remove(index)
+        if not but:
+            os.ftruncate(self._file, 0)

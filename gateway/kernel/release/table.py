@@ -8,7 +8,7 @@ kernel shares, so that looking at them costs nothing.
 from __future__ import annotations
 
 from functools import partial
-from struct import pack_into, unpack_from
+from struct import Struct, pack_into, unpack_from
 
 from gateway.kernel.release import layout
 from gateway.kernel.release.bpf import Flag, Map, MapType
@@ -18,6 +18,8 @@ from gateway.kernel.release.pins import Pins
 _KEY = 4
 _MODE_AT = 0
 _ENDED_AT = 4
+_INTERFACE_AT, _SEEN_AT = 16, 20
+_WORD = Struct("=I")
 
 
 class Full(Exception):
@@ -126,6 +128,18 @@ class Table:
         """
         at = self._direction_at(index, side)
         return Direction(*layout.DIRECTION.unpack_from(self._directions, at))
+
+    def interface(self, index: int, side: int) -> int:
+        """Of a direction; see L{Direction}."""
+        return self._word(index, side, _INTERFACE_AT)
+
+    def seen(self, index: int, side: int) -> int:
+        """Of a direction: bits of L{Seen<gateway.kernel.release.layout.Seen>}."""
+        return self._word(index, side, _SEEN_AT)
+
+    def _word(self, index: int, side: int, place: int) -> int:
+        (word,) = _WORD.unpack_from(self._directions, self._direction_at(index, side) + place)
+        return int(word)
 
     def put_direction(self, index: int, side: int, direction: Direction) -> None:
         """All of it, before the session is switched."""

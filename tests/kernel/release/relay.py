@@ -349,7 +349,7 @@ def main() -> None:
     seconds, preamble, kept, seed, *more = sys.argv[1:]
     idle = float(more[0]) if more else 0.0
     with TemporaryDirectory() as folder:
-        pins, stories = map(Path, more[1:]) if more[1:] else (None, Path(folder))
+        pins, stories = map(Path, more[1:]) if more[1:] else (None, Path(folder, "stories"))
         relay = Relay(float(seconds), int(preamble), float(kept), int(seed), idle, pins, stories)
         print("ready", flush=True)
         relay.run()
