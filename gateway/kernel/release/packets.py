@@ -11,6 +11,9 @@ from typing import Any
 LONGEST = 16384
 """Bytes of one packet. A longer one is not from a gateway."""
 
+_encoded = json.JSONEncoder(separators=(",", ":")).encode
+"""Made once: C{json.dumps} with separators makes an encoder each time."""
+
 DESCRIPTORS = 2
 """With one packet, at most: a session's two legs."""
 
@@ -23,7 +26,7 @@ def send(
 
     @raise OSError: the connection is broken, or takes nothing now (C{BlockingIOError}).
     """
-    data = json.dumps(message, separators=(",", ":")).encode()
+    data = _encoded(message).encode()
     if descriptors:
         socket.send_fds(connection, [data], descriptors)
     else:

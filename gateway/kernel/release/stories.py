@@ -25,6 +25,8 @@ _PIECE = 2048
 
 _LENGTH = Struct("=I")
 
+_encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 LONGEST = _PIECE - _LENGTH.size
 """Bytes of one, as JSON: it has to fit into an answer, too, with more around it."""
 
@@ -68,7 +70,7 @@ class Story:
         """As JSON."""
         ends = [list(each) for each in (self.ends.client, self.ends.server, self.ends.source)]
         more = {"idle": self.idle, "told": self.told, "doubled": self.doubled}
-        return json.dumps({"ends": ends, **more, "holder": self.holder}, ensure_ascii=False)
+        return _encoded({"ends": ends, **more, "holder": self.holder})
 
     @classmethod
     def read(cls, text: str) -> Story:
