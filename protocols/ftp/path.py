@@ -69,8 +69,9 @@ def names(path: bytes) -> list[bytes]:
 
 
 def quoted(text: bytes) -> bytes | None:
-    """The path in the text of a 257, where a quote is doubled (RFC 959, appendix II)."""
-    found = re.match(rb'"((?:[^"]|"")+)"', text)
-    if found is None or not found[1].startswith(b"/"):
-        return None
-    return found[1].replace(b'""', b'"')
+    """
+    The path in the text of a 257; none if it has a quote in it. RFC 959, appendix II, doubles
+    those, and Pure-FTPd does not: where such a path ends, no text can tell.
+    """
+    found = re.fullmatch(rb'"(/[^"]*)"(?: [^"]*)?', text)
+    return None if found is None else found[1]

@@ -279,7 +279,13 @@ class PathTests(SynchronousTestCase):
             self.assertEqual(path_of(Command(verb, argument)), path)
 
     def test_quoted(self) -> None:
-        """The working directory, as a 257 shows it."""
-        self.assertEqual(quoted(b'"/a ""b""" is here'), b'/a "b"')
-        for text in (b"/a", b'"a"', b'""', b'"/a'):
-            self.assertIsNone(quoted(text))
+        """
+        The working directory, as a 257 shows it; but none with a quote in it, of which servers
+        don't agree how to write it.
+        """
+        for text in (b'"/a b" is here', b'"/a b"'):
+            self.assertEqual(quoted(text), b"/a b")
+        self.assertEqual(quoted(b'"/"'), b"/")
+        amiss = (b"/a", b'"a"', b'""', b'"/a', b'"/a"is', b'"/a ""b""" is here', b'"/a"b" is here')
+        for text in (*amiss, b'"/a" b" is here', b'"/a"" is here'):
+            self.assertIsNone(quoted(text), text)
