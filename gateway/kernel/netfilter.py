@@ -15,8 +15,8 @@ from gateway.kernel.errors import KernelError
 from gateway.kernel.filter import iptables, nftables
 from gateway.kernel.filter.ruleset import Ruleset
 from gateway.kernel.filter.xtables import TABLES
-from gateway.kernel.netlink import Answer, Netfilter, steadily
-from gateway.kernel.owned import NotOwnable, replace
+from gateway.kernel.netlink import Answer, Message, Netfilter, steadily
+from gateway.kernel.owned import NotOwnable, again, replace
 from gateway.kernel.queueing import queues_natively
 from gateway.policy.divert import WhenDown
 from gateway.policy.spans import Family
@@ -35,7 +35,7 @@ class NftablesFilter:
         self._ownable = True
         self._queues_natively: bool | None = None
         self._known: dict[int, tuple[int, str]] = {}
-        self._written: tuple[Ruleset | None, object, str] = None, None, ""
+        self._content: tuple[Ruleset | None, list[Message]] = None, []
 
     def install(self, ruleset: Ruleset, left_over: set[int]) -> None:
         """
@@ -44,18 +44,13 @@ class NftablesFilter:
 
         @raise KernelError: nothing was changed.
         """
-        name = nftables.table_name(ruleset.divert.port)
         if ruleset.divert.owned and self._ownable:
             try:
                 self._copy(ruleset, left_over, owned=True)
                 return
             except NotOwnable:
                 self._ownable = False
-        if tables.is_mine(self._kernel, name) or not self._queues(ruleset):
-            self._copy(ruleset, left_over, owned=False)
-        else:
-            gone = "".join(nftables.remove_script(nftables.table_name(port)) for port in left_over)
-            run(("nft", "-f", "-"), gone + self._script(ruleset, nftables.install_script))
+        self._content = ruleset, self._copy(ruleset, left_over, owned=False)
 
     def restore(self, ruleset: Ruleset, imprint: str) -> str | None:
         """
@@ -64,10 +59,15 @@ class NftablesFilter:
         @return: the imprint then; C{None}: nothing was to be done.
         @raise KernelError: nothing was changed.
         """
-        if self.imprint(ruleset.divert.port) == imprint != "":
+        port = ruleset.divert.port
+        if self.imprint(port) == imprint != "":
             return None
-        self.install(ruleset, set())
-        return self.imprint(ruleset.divert.port)
+        of, content = self._content
+        if of is ruleset:
+            steadily(lambda: again(self._kernel, nftables.table_name(port), content))
+        else:
+            self.install(ruleset, set())
+        return self.imprint(port)
 
     def _queues(self, ruleset: Ruleset) -> bool:
         """Whether C{nft} can say all of C{ruleset}."""
@@ -75,33 +75,23 @@ class NftablesFilter:
             self._queues_natively = queues_natively()
         return not ruleset.through or bool(self._queues_natively)
 
-    def _script(self, ruleset: Ruleset, write: Callable[[Ruleset], str]) -> str:
-        """
-        What C{write} makes of C{ruleset}. If somebody removes a large one, it should not take
-        seconds to write it again.
-        """
-        if self._written[0] is not ruleset or self._written[1] is not write:
-            self._written = ruleset, write, write(ruleset)
-        return self._written[2]
-
-    def _copy(self, ruleset: Ruleset, left_over: set[int], owned: bool) -> None:
-        """By way of a draft, see L{gateway.kernel.owned}."""
+    def _copy(self, ruleset: Ruleset, left_over: set[int], owned: bool) -> list[Message]:
+        """By way of a draft, see L{gateway.kernel.owned}. What is in the table then."""
         port = ruleset.divert.port
         draft, name = nftables.draft_name(port), nftables.table_name(port)
         gone = [nftables.table_name(one) for one in left_over]
         queues = self._queues(ruleset)
-        write = nftables.draft_script if queues else _draft_without_queues
-        queue = None if queues else port
+        script, queue = nftables.draft_script(ruleset, queues), None if queues else port
 
-        def copying() -> None:
+        def copying() -> list[Message]:
             if draft not in tables.names(self._kernel):
-                run(("nft", "-f", "-"), self._script(ruleset, write))
-            replace(self._kernel, draft, name, gone, owned, queue)
+                run(("nft", "-f", "-"), script)
+            return replace(self._kernel, draft, name, gone, owned, queue)
 
         # what a crash has left is not what is wanted
         self._remove(draft)
         try:
-            steadily(copying)
+            return steadily(copying)
         except BaseException:
             self._remove(draft)
             raise
@@ -141,10 +131,6 @@ class NftablesFilter:
             names = tables.names(self._kernel)
         found = (re.fullmatch(rf"{nftables.PREFIX}(\d+)", name) for name in names)
         return {int(match[1]) for match in found if match}
-
-
-def _draft_without_queues(ruleset: Ruleset) -> str:
-    return nftables.draft_script(ruleset, queues=False)
 
 
 @contextmanager

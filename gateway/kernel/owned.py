@@ -15,7 +15,7 @@ was read. See nf_tables_newtable in net/netfilter/nf_tables_api.c.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from errno import EOPNOTSUPP, EPERM
 
 from gateway.kernel.errors import KernelError
@@ -71,25 +71,51 @@ def replace(
     gone: Iterable[str],
     owned: bool = True,
     queue: int | None = None,
-) -> None:
+) -> list[Message]:
     """
     Make the content of C{draft} that of the table C{name}, in the place of its former self,
     and remove C{draft} and the tables C{gone}: all at once.
 
     @param owned: the table is one of C{kernel} from now on; else it is everybody's.
     @param queue: where packets are to wait, if the draft can't say so.
+    @return: the content, for L{again}.
     @raise Interrupted: somebody changed the packet filter meanwhile, perhaps the draft: write
         it again.
     @raise NotOwnable: this kernel can't.
     @raise KernelError: one of the tables belongs to another process.
     """
     generation = kernel.generation()
+    content = list(_copies(kernel, draft, name, queue))
+    _put(kernel, generation, name, content, {*gone}, owned, [table(NFT_MSG_DELTABLE, draft)])
+    return content
+
+
+def again(kernel: Netfilter, name: str, content: Sequence[Message]) -> None:
+    """
+    Make the table C{name}, which is everybody's, anew. That takes a millisecond, and the C{nft}
+    program ten, for a large policy some hundred.
+
+    @param content: what L{replace} has put into it.
+    @raise Interrupted: somebody changed the packet filter meanwhile.
+    @raise KernelError: it belongs to another process.
+    """
+    _put(kernel, kernel.generation(), name, content)
+
+
+def _put(
+    kernel: Netfilter,
+    generation: int,
+    name: str,
+    content: Sequence[Message],
+    gone: Collection[str] = (),
+    owned: bool = False,
+    then: Sequence[Message] = (),
+) -> None:
     # not NFT_MSG_DESTROYTABLE, which does not mind what is not there: kernels before 6.3 lack it
     there = {name, *gone}.intersection(names(kernel))
     removed = [table(NFT_MSG_DELTABLE, one) for one in sorted(there)]
-    made = [_new(name, owned), *_copies(kernel, draft, name, queue)]
     try:
-        kernel.commit([*removed, *made, table(NFT_MSG_DELTABLE, draft)], generation)
+        kernel.commit([*removed, _new(name, owned), *content, *then], generation)
     except OSError as error:
         raise _explained(error, name) from error
 

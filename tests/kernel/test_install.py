@@ -103,6 +103,19 @@ class NftablesTests(HostCase):
         )
         self.assertEqual(said, "missing")
 
+    def test_restored(self) -> None:
+        """What was flushed is put back by no program, and is the same as it was before."""
+        said = self.do(
+            "d = divert(); d.install(policy(SAMPLE, owned=False, **NFT))\n"
+            "def listed(): return os.popen('nft list ruleset').read()\n"
+            "before = listed()\n"
+            "netfilter.run = None\n"
+            "for flush in 'flush ruleset', 'flush table inet tproxygw_50080', '-v':\n"
+            "    os.system(f'nft {flush} >/dev/null')\n"
+            "    print(listed() == before, d.restore(Part.FILTER), listed() == before)"
+        )
+        self.assertEqual(said, "False True True\nFalse True True\nTrue False True")
+
     def test_abandoned(self) -> None:
         """All of it goes, by an operator's command, on a host that has no iptables, too."""
         before = self.everything()

@@ -20,7 +20,7 @@ from gateway.kernel.errors import KernelError
 from gateway.kernel.filter import nftables
 from gateway.kernel.filter.ruleset import make_ruleset
 from gateway.kernel.netfilter import NftablesFilter
-from gateway.kernel.netlink import NFT_MSG_NEWTABLE, Message, Netfilter
+from gateway.kernel.netlink import NFT_MSG_NEWTABLE, Message, Netfilter, attributes
 from gateway.lab.namespace import Namespace
 from gateway.policy.policy import Policy
 from tests.kernel.forked import network
@@ -30,6 +30,7 @@ from tests.kernel.test_ruleset import random_rule
 
 TABLE = "tproxygw_50080"
 
+TABLE_FLAGS = 2
 NFT_MSG_DELFLOWTABLE = 24
 """The last message of Linux 6.1."""
 
@@ -227,7 +228,7 @@ class OldKernel(Netfilter):
         for one in messages:
             if one.kind > NFT_MSG_DELFLOWTABLE:
                 raise OSError(EINVAL, "Invalid argument")
-            if one.kind == NFT_MSG_NEWTABLE:
+            if one.kind == NFT_MSG_NEWTABLE and any(dict(attributes(one.body))[TABLE_FLAGS]):
                 raise OSError(EOPNOTSUPP, "Operation not supported")
         super().commit(messages, generation)
 
