@@ -119,6 +119,16 @@ def serve(listener: socket.socket) -> None:
             theirs.close()
 
 
+def server(namespace: Namespace, processes: int = 1) -> None:
+    """Have an echo at the server's port."""
+    listener = namespace.socket()
+    listener.bind((SERVER, PORT))
+    listener.listen(4096)
+    fork = multiprocessing.get_context("fork")
+    for _ in range(processes):
+        fork.Process(target=serve, args=(listener,), daemon=True).start()
+
+
 @define
 class Session:
     """One that lasts."""
@@ -341,11 +351,7 @@ class Proof:
         scene = self._scene
         scene.configure({"relay": RELAY}, "[workers]\ncount = 2\n")
         scene.network.client.run("ip", "route", "add", "local", "10.1.3.0/24", "dev", "lo")
-        listener = scene.network.server.socket()
-        listener.bind((SERVER, PORT))
-        listener.listen(4096)
-        fork = multiprocessing.get_context("fork")
-        fork.Process(target=serve, args=(listener,), daemon=True).start()
+        server(scene.network.server)
         scene.daemon.start()
         self._until(lambda: len(self._case.workers()) == 2, "there are not all workers")
 

@@ -186,6 +186,7 @@ class Gateway(Service):
             *(self._reactor, register, self._metrics, self._audit, self._life),
             self._traffic.passages,
             others,
+            lambda: self._traffic.rest,
             reload=Done(lambda asked, asker: self.reload()),
             upgrade=Done(lambda asked, asker: self.upgrade()),
             log=Done(self._level.change, ("level",)),

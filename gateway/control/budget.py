@@ -14,12 +14,17 @@ SAVED = 0.5
 
 class Budget:
     """
-    @param seconds: a monotonic clock, as fine as there is.
+    @param seconds: a monotonic clock.
+    @param used: CPU time of this thread, as fine as there is; else what busy others take would be
+        spent, too.
     @ivar spent: seconds in all.
     """
 
-    def __init__(self, seconds: Callable[[], float]) -> None:
+    def __init__(
+        self, seconds: Callable[[], float], used: Callable[[], float] | None = None
+    ) -> None:
         self._seconds = seconds
+        self._used = used or seconds
         self._looked = seconds()
         self._left = SAVED
         self.spent = 0.0
@@ -40,10 +45,10 @@ class Budget:
     @contextmanager
     def spending(self) -> Iterator[None]:
         """What is done inside costs as long as it takes."""
-        began = self._seconds()
+        began = self._used()
         try:
             yield
         finally:
-            cost = self._seconds() - began
+            cost = self._used() - began
             self._left -= cost
             self.spent += cost

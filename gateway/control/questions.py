@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -28,12 +28,20 @@ class Questions:
     @param table: what can be asked, by name.
     @param records: the audit, to be followed.
     @param budget: what answers may cost.
+    @param elsewhere: for how many seconds other processes should not be asked again, likewise.
     """
 
-    def __init__(self, table: Mapping[str, Question], records: Records, budget: Budget) -> None:
+    def __init__(
+        self,
+        table: Mapping[str, Question],
+        records: Records,
+        budget: Budget,
+        elsewhere: Callable[[], float] = float,
+    ) -> None:
         self._table = table
         self._records = records
         self._budget = budget
+        self._elsewhere = elsewhere
 
     @property
     def rest(self) -> float:
@@ -41,7 +49,7 @@ class Questions:
         For how many seconds who asks again and again should not, as answers have cost more
         than their share of all time. Whoever asks once need not care.
         """
-        return self._budget.rest
+        return max(self._budget.rest, self._elsewhere())
 
     def ask(self, asked: Asked, asker: Asker) -> Deferred[Answer]:
         """

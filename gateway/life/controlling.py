@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from time import perf_counter
+from time import monotonic, thread_time
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -46,6 +46,7 @@ def questions(
     life: Callable[[], Life],
     passages: Passages,
     others: Others | None = None,
+    rest: Callable[[], float] = float,
     **done: Done,
 ) -> Questions:
     """
@@ -55,9 +56,10 @@ def questions(
     @param life: tells how the gateway is.
     @param passages: the sessions that the kernel has.
     @param others: asks the workers, if there are some.
+    @param rest: for how many seconds they should not be asked again, as they have spent too much.
     @param done: what else can be asked for, by name.
     """
-    budget = Budget(perf_counter)
+    budget = Budget(monotonic, thread_time)
     kernel = Kernel(reactor, passages.count)
     surveys = Surveys(register, reactor, budget, kernel)
 
@@ -75,4 +77,4 @@ def questions(
     }
     if others is not None:
         table = {name: Everyone(question, others) for name, question in table.items()}
-    return Questions({**table, **done}, Followed(records), budget)
+    return Questions({**table, **done}, Followed(records), budget, rest)

@@ -34,6 +34,16 @@ class Chorus:
         self._metrics = metrics
         self._hands = hands
         self._present = present
+        self._rested = 0.0
+
+    @property
+    def rest(self) -> float:
+        """
+        For how many seconds who asks again and again should not: answers have cost some worker
+        more than their share of all time.
+        """
+        now: float = self._clock.seconds()
+        return max(0.0, self._rested - now)
 
     def text(self) -> Deferred[bytes]:
         """All metrics in Prometheus's text format."""
@@ -62,6 +72,8 @@ class Chorus:
     def _from_all(self, message: dict[str, Any]) -> Deferred[list[Any]]:
         def answered(answer: Any, hand: Hand) -> Any:
             hand.learn(answer)
+            rested = self._clock.seconds() + answer.get("rest", 0.0)
+            self._rested = max(self._rested, rested)
             return answer.get("said")
 
         asked = []

@@ -250,6 +250,11 @@ class Crew:
         self._in_thread(present.settle).addErrback(_report)
         self._groups.keep(present.loaded.policy, present.count)
 
+    @property
+    def rest(self) -> float:
+        """See L{Chorus.rest}."""
+        return self._chorus.rest
+
     passages = NO_PASSAGES
     """The sessions that the kernel has: none with several workers."""
 

@@ -212,6 +212,9 @@ class Traffic:
         """The sessions that the kernel has."""
         return self.admission.equipment.passages
 
+    rest = 0.0
+    """For how many seconds other processes should not be asked again: there are none."""
+
     def give_room(self) -> None:
         """Some room may have come for more sessions."""
         self.admission.register.give_room()

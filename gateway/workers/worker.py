@@ -161,7 +161,9 @@ class Worker:
         if asked is None:  # it is only looked whether we live
             return {"figures": state_of(self._metrics)} if message.get("metrics") else {}
         asker = Asker(*message["asker"])
-        return self._questions.ask(asked, asker).addCallback(lambda said: {"said": said})
+        return self._questions.ask(asked, asker).addCallback(
+            lambda said: {"said": said, "rest": self._questions.rest}
+        )
 
     def _orphaned(self) -> None:
         """The supervisor is gone."""
