@@ -99,12 +99,27 @@ class _Loader:
         warn_of_gateway(entry, gateway, self.interfaces)
         self.problems += no_rule(services.values())
         rootless = said is not None and not entry.at("tls", "root").value
-        for file, service, table in files:
-            check_through(file, service, gateway.divert)
-            warn_of_service(file, service, by_name, gateway.limits)
-            if rootless:
-                check_rooted(service.settings, file.at(settings_key(table.inspector)))
-        policy = Policy(
+        _check_services(files, by_name, gateway, rootless)
+        warnings = self._warnings(ranking, services, expectations)
+        policy = self._policy(gateway, plugin_path, zones, services, ranking, warnings)
+        check_gateway(entry, policy)
+        self._stop_if_wrong()
+        for expectation in expectations:
+            expectation.check(policy)
+        self._stop_if_wrong()
+        return policy
+
+    def _policy(
+        self,
+        gateway: GatewayFile,
+        plugin_path: Iterable[Path],
+        zones: Mapping[str, Zone],
+        services: Mapping[str, Service],
+        ranking: Ranking,
+        warnings: tuple[Problem, ...],
+    ) -> Policy:
+        """All that was found, as one."""
+        return Policy(
             divert=gateway.divert,
             limits=gateway.limits,
             audit=gateway.audit,
@@ -121,14 +136,8 @@ class _Loader:
             services=services,
             rules=ranking.rules,
             files=self.files.digests,
-            warnings=self._warnings(ranking, services, expectations),
+            warnings=warnings,
         )
-        check_gateway(entry, policy)
-        self._stop_if_wrong()
-        for expectation in expectations:
-            expectation.check(policy)
-        self._stop_if_wrong()
-        return policy
 
     def _warnings(
         self,
@@ -196,6 +205,25 @@ class _Loader:
         except PolicyError as error:
             self.problems += error.problems
             return Ranking(())
+
+
+def _check_services(
+    files: Iterable[tuple[Entry, Service, ServiceFile]],
+    by_name: Collection[str],
+    gateway: GatewayFile,
+    rootless: bool,
+) -> None:
+    """
+    What does not go together with gateway.toml, or with others, is said to the services' files.
+
+    @param by_name: services that settings of others name.
+    @param rootless: no certificates can be made.
+    """
+    for file, service, table in files:
+        check_through(file, service, gateway.divert)
+        warn_of_service(file, service, by_name, gateway.limits)
+        if rootless:
+            check_rooted(service.settings, file.at(settings_key(table.inspector)))
 
 
 def _concerns_rules(problem: Problem) -> bool:
