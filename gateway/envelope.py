@@ -109,6 +109,7 @@ class Envelope:
     @ivar size: what its sender says; C{None} if that is not known.
     @ivar coding: how it is compressed, as its sender says: C{"gzip"}, C{"br"}; several in the order
         in which they were applied, with commas; empty if it is not.
+    @ivar told: its receiver is told while it waits, so that it needs no first bytes of it.
     """
 
     protocol: str = ""
@@ -118,6 +119,7 @@ class Envelope:
     media_type: str = ""
     size: int | None = None
     coding: str = ""
+    told: bool = False
     http: HttpEnvelope | None = None
     ftp: FtpEnvelope | None = None
     smtp: SmtpEnvelope | None = None

@@ -47,6 +47,22 @@ class Stack:
         False,
     )
 
+    page_seconds: float = option(
+        "A browser that has waited so long for a file which such a service holds reads a page that "
+        "says how far it is, and fetches the file when it may. 0: it waits.",
+        0.0,
+        unit="seconds",
+        precedent="e2guardian's fancy download manager",
+        minimum=0,
+    )
+    page_wait_seconds: float = option(
+        "For so long the page may take to fetch it.",
+        60.0,
+        unit="seconds",
+        minimum=1,
+        in_silence=True,
+    )
+
     @property
     def hides_ranges(self) -> bool:
         """Whether bodies are asked for as a whole, so that they can be judged."""

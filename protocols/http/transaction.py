@@ -30,6 +30,7 @@ class Transaction:
     @ivar answering: the client has got some of the final response.
     @ivar answered: it was sent to its end.
     @ivar delimited: the client can tell where it ends without the end of the connection.
+    @ivar paged: the client had a page that says how far the answer is, which then fetched it.
     @ivar interim: how many 1xx responses there were.
     @ivar status: of the answer that the client got; the server's, or the gateway's own.
     @ivar request_body: as far as it was sent; C{None} before.
@@ -49,7 +50,7 @@ class Transaction:
     request_head = response_head = 0
     persistent = expects = False
     upgrades: tuple[str, ...] = ()
-    asked = answering = answered = delimited = recorded = False
+    asked = answering = answered = delimited = recorded = paged = False
     interim = status = 0
     line = user = ""
     wait = 0.0
@@ -136,6 +137,8 @@ class Transaction:
             gateway["username"] = self.user
         if self.response is not None:
             fields.update(_answered(self.response))
+        if self.paged:
+            gateway["progress_page"] = True
         if self.status:
             fields["status"] = self.status
         self._measure(fields, gateway)

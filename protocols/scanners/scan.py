@@ -258,7 +258,8 @@ class ScanInspector(Inspector):
 
     def _tick(self) -> None:
         settings = self.settings
-        if not settings.trickle_bytes or self.session.envelope.direction != "download":
+        envelope = self.session.envelope
+        if not settings.trickle_bytes or envelope.direction != "download" or envelope.told:
             return
         if self._is_kept:
             self._ticking = self.session.after(settings.trickle_seconds, self._trickle)

@@ -19,6 +19,7 @@ from protocols.http.http1.admission import admit, expects, offered
 from protocols.http.http1.body import Most, body_of
 from protocols.http.http1.connection import is_persistent, onward, options, upgrades
 from protocols.http.http1.dialogue import Dialogue
+from protocols.http.http1.download import Download
 from protocols.http.http1.enveloped import envelope_of
 from protocols.http.http1.foreign import is_foreign, last_words
 from protocols.http.http1.framing import Framing, Kind, of_request, written
@@ -27,12 +28,15 @@ from protocols.http.http1.transfer import NOTHING, SMALL, Beginning, beginning, 
 from protocols.http.http1.ways import Chunks, Held, Measured, reframed
 from protocols.http.malformed import Malformed
 from protocols.http.message import Request, Response
+from protocols.http.progress import FOLDER
 from protocols.http.singular import check_singular
 from protocols.http.stacked import BodyRefused, Outlet, Ways, through
+from protocols.http.status import NOT_FOUND
 from protocols.http.target import is_escaped, written_host
 from protocols.http.transaction import DENIED, PASSED, Transaction
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+GONE = "This file is not waiting here any more. Ask for it again where you found it."
 AFTER_LAST = "the client sent a request after the last response"
 
 
@@ -94,6 +98,12 @@ class Asking:
         return goes_on
 
     async def _admitted(self, transaction: Transaction, request: Request, size: int) -> bool:
+        if self._settings.stack.page_seconds:
+            download = self._dialogue.download
+            if download is not None and download.waits:
+                return self._fetch(download, transaction, request)
+            if request.target.text.startswith(FOLDER):
+                return await self._answer(transaction, of_request(request), self._gone(request))
         named, framing, body = self._understood(transaction, request, size)
         session = self._session
         decision: Decision | Deferred[Decision]
@@ -127,6 +137,26 @@ class Asking:
         if transaction.persistent and not (transaction.upgrades or transaction.is_tunnel):
             return True
         return await self._may_go_on(transaction)
+
+    def _fetch(self, download: Download, transaction: Transaction, request: Request) -> bool:
+        """
+        A page about a download is to fetch it now. That belongs to what the page is about, and has
+        no record of its own. If anything else is asked for, the file is not waited for any more.
+        """
+        if download.asks(request):
+            transaction.recorded = True
+            download.fetch()
+            return True
+        oldest = self._pending.oldest
+        assert oldest is not None
+        self._dialogue.break_off(oldest, "something else was asked for than its page fetches")
+        return False
+
+    def _gone(self, request: Request) -> Refuse:
+        """The answer to a link of such a page that is not known (any more)."""
+        reason = "a download that is not there, or was fetched"
+        page = self._dialogue.decisions.page(NOT_FOUND, reason, request, words=GONE)
+        return Refuse(NOT_FOUND, reason, page=page, by="stack.page_seconds")
 
     def _understood(
         self, transaction: Transaction, request: Request, size: int

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from gateway.interfaces import CLIENT, Denied, ISession, Outcome, Unreachable
 from protocols.http.decision import IDecisions, Redirect, Refuse
 from protocols.http.http1.bond import Bond
+from protocols.http.http1.download import Download
 from protocols.http.http1.pending import Pending
 from protocols.http.malformed import Malformed
 from protocols.http.message import Field, Headers
@@ -42,6 +43,7 @@ class Dialogue:
     @ivar answering: an answer is being read.
     @ivar count: how many requests there were.
     @ivar route: which server they go to.
+    @ivar download: what a browser waits for that has a page about it.
     """
 
     def __init__(self, session: ISession, decisions: IDecisions) -> None:
@@ -56,6 +58,7 @@ class Dialogue:
         self.bond = Bond(session, self.route, session.settings.keep_client)
         self._connecting: Deferred[None] | None = None
         self.current: Transaction | None = None
+        self.download: Download | None = None
         self.rested = session.now
 
     @property
@@ -194,6 +197,7 @@ class Dialogue:
     def closed(self, reason: str) -> None:
         """The session is over. What was not completed is recorded."""
         self.over = True
+        self.download = None
         for transaction in (*self.pending, *([self.current] if self.current else [])):
             self.record(transaction, FAILED, reason)
             transaction.request_body = transaction.response_body = None  # they may know this

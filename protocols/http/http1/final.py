@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from secrets import token_urlsafe
+
+from attrs import evolve
+
+from gateway.envelope import Envelope
+from gateway.inspector import CutOff
 from gateway.interfaces import CLIENT, Denied
 from protocols.http.body import Body
 from protocols.http.decision import Pass, Redirect, Refuse, Stacked
 from protocols.http.entity import sink_of
 from protocols.http.http1.connection import closing, is_persistent, kept_alive, onward
 from protocols.http.http1.dialogue import Dialogue
+from protocols.http.http1.download import Download
 from protocols.http.http1.enveloped import envelope_of
 from protocols.http.http1.framing import Framing, Kind, written
 from protocols.http.http1.transfer import NOTHING, SMALL, Beginning, beginning, transfer
 from protocols.http.http1.ways import Chunks, Measured, UntilClose, reframed
+from protocols.http.malformed import Malformed
 from protocols.http.message import Headers, Request, Response
-from protocols.http.stacked import Outlet, Way, through
+from protocols.http.progress import Progress, suits
+from protocols.http.stacked import Outlet, Send, Way, through
 from protocols.http.status import UPGRADE_REQUIRED
 from protocols.http.transaction import Transaction
 
@@ -114,11 +123,61 @@ class Final:
     async def _through(self, stack: Stacked, begun: bytes) -> None:
         """Send it through a stacked service."""
         session = self._dialogue.session
-        outlet = Outlet(self._put, lambda: session.flushed(CLIENT))
-        sink, before = sink_of(self._message, self._way, outlet, session, stack)
         user, protected = self._transaction.user, session.protected(CLIENT)
         envelope = envelope_of(self._message, user, self._framing, protected)
+        if self._may_have_page():
+            await self._with_page(stack, envelope, begun)
+            return
+        outlet = Outlet(self._put, lambda: session.flushed(CLIENT))
+        sink, before = sink_of(self._message, self._way, outlet, session, stack)
         await through(session, stack.service, self._body, sink, envelope, before + begun)
+
+    def _may_have_page(self) -> bool:
+        """Whether a browser may read a page while it waits, and go on behind that."""
+        dialogue = self._dialogue
+        if not dialogue.settings.stack.page_seconds or not self.goes_on:
+            return False
+        if len(dialogue.pending) > 1:  # whose answers would have to wait for the page's request
+            return False
+        return suits(self._response.request, self._response)
+
+    async def _with_page(self, stack: Stacked, envelope: Envelope, begun: bytes) -> None:
+        """Send it through a stacked service, and tell the browser how far it is."""
+        dialogue, transaction = self._dialogue, self._transaction
+        session, token = dialogue.session, token_urlsafe(24)
+        progress = Progress(envelope.filename, token, envelope.size)
+
+        def give_up(why: str) -> None:
+            dialogue.break_off(transaction, why)
+
+        pending = dialogue.pending
+        download = Download(session, transaction, progress, self._body, pending, give_up)
+        dialogue.download = download
+        outlet = Outlet(self._put_by(download), download.flushed)
+        sink, before = sink_of(self._message, self._way, outlet, session, stack)
+        envelope = evolve(envelope, told=True)
+        try:
+            await through(session, stack.service, self._body, sink, envelope, before + begun)
+            await download.delivered()
+        except CutOff:
+            download.broken()
+            raise
+        except Malformed:
+            if await download.refused():
+                transaction.answering = False
+            raise
+        finally:
+            dialogue.download = None
+            pending.spare = 0
+
+    def _put_by(self, download: Download) -> Send:
+        transaction = self._transaction
+
+        def put(data: bytes) -> None:
+            transaction.answering = True
+            download.send(data)
+
+        return put
 
     def _way(self, message: Request | Response) -> Way:
         if self._is_measured:

@@ -15,12 +15,14 @@ class Pending:
     Transactions that are not answered to their end.
 
     @ivar queue: they, in the order of their requests.
+    @ivar spare: so many of them are answered for now: the client asks for more of them.
     """
 
-    __slots__ = ("_most", "_waiting", "queue")
+    __slots__ = ("_most", "_waiting", "queue", "spare")
 
     def __init__(self) -> None:
         self.queue: deque[Transaction] = deque()
+        self.spare = 0
         self._waiting: Deferred[None] | None = None
         self._most = 0
 
@@ -45,7 +47,7 @@ class Pending:
 
     async def at_most(self, count: int) -> None:
         """Wait until no more than so many are there."""
-        while len(self.queue) > count:
+        while len(self.queue) - self.spare > count:
             self._most = count
             self._waiting = Deferred()
             await self._waiting
@@ -57,6 +59,6 @@ class Pending:
 
     def wake(self) -> None:
         """Let go on who waits. The last thing to do: what it does may end the session."""
-        if self._waiting is not None and len(self.queue) <= self._most:
+        if self._waiting is not None and len(self.queue) - self.spare <= self._most:
             waiting, self._waiting = self._waiting, None
             waiting.callback(None)

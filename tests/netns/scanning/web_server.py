@@ -44,6 +44,8 @@ class Handler(BaseHTTPRequestHandler):
         content = (self.folder / url.path[1:]).read_bytes()
         form = how.get("form", "length")
         self.send_response(200)
+        if "type" in how:
+            self.send_header("Content-Type", how["type"])
         if "coding" in how:
             self.send_header("Content-Encoding", how["coding"])
         if form == "length":
