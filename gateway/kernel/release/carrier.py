@@ -113,7 +113,8 @@ class Carrier:
         found = self._overlaps.get(index)
         if found is not None:
             overlap, story = found
-            self._overlaps[index] = overlap, self._told(index, story.with_more(told))
+            if any(story.told.get(key) != value for key, value in told.items()):
+                self._overlaps[index] = overlap, self._told(index, story.with_more(told))
             self._at(self._now() + GRACE, lambda: self._vanish(index))
 
     def _told(self, index: int, story: Story) -> Story:

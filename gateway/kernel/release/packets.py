@@ -46,7 +46,8 @@ def receive(connection: socket.socket, most: int = DESCRIPTORS) -> tuple[dict[st
     if not data:
         raise EOFError
     try:
-        message = json.loads(data)
+        # of bytes it would look for their encoding
+        message = json.loads(str(data, "utf-8"))
         if not isinstance(message, dict):
             raise ValueError("not an object")
     except ValueError:
