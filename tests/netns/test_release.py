@@ -28,7 +28,7 @@ from tests.netns.case import (
 )
 from tests.netns.commands import command
 
-IDLE, TOTAL, FEW, ANY_PORT, DENIED, SPLICED = 9001, 9002, 9003, 9004, 9005, 9006
+IDLE, TOTAL, FEW, ANY_PORT, DENIED, SPLICED, WEB = 9001, 9002, 9003, 9004, 9005, 9006, 9007
 
 GATEWAY = """
 [release]
@@ -75,6 +75,22 @@ ports = [{SPLICED}]
 inside = "relay"
 mode = "splice"
 """
+
+TUNNELS = f"""
+inspector = "http"
+[[rule]]
+from = ["office"]
+ports = [{WEB}]
+[http]
+upgrades = ["chat"]
+connect = true
+"""
+
+UPGRADE = b"GET / HTTP/1.1\r\nHost: there\r\nConnection: upgrade\r\nUpgrade: chat\r\n\r\n"
+UPGRADED = b"HTTP/1.1 101 Yes\r\nConnection: upgrade\r\nUpgrade: chat\r\n\r\n"
+
+CONNECT = b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n"
+CONNECTED = b"HTTP/1.1 200 Yes\r\n\r\n"
 
 Pair = tuple[socket.socket, socket.socket, Address]
 
@@ -185,6 +201,7 @@ class ReleaseTests(ReleaseCase):
         "few": service(FEW, "[limits]\nsessions_per_client = 1"),
         "any-port": service(ANY_PORT, 'source = "client-address"'),
         "spliced": SPLICE,
+        "web": TUNNELS,
     }
 
     def test_bytes(self) -> None:
@@ -258,6 +275,26 @@ class ReleaseTests(ReleaseCase):
         self.talk(ours, theirs)
         record = self.finish(ours, theirs, ours.getsockname())
         self.assertCarried(record, len(hello) + 1000, 1000)
+
+    def test_tunnels(self) -> None:
+        """What follows an upgrade or CONNECT in HTTP is the kernel's, if no service inspects it."""
+        for asked, answered in ((UPGRADE, UPGRADED), (CONNECT, CONNECTED)):
+            listener = self.listen(WEB)
+            ours = self.dial((SERVER, WEB))
+            ours.sendall(asked)
+            theirs, _ = self.accept(listener)
+            listener.close()
+            heard = b""
+            while not heard.endswith(b"\r\n\r\n"):
+                heard += theirs.recv(1000)
+            theirs.sendall(answered + b"hello")
+            answer = b""
+            while not answer.endswith(b"hello"):
+                answer += ours.recv(1000)
+            self.until_released()
+            self.talk(ours, theirs)
+            record = self.finish(ours, theirs, ours.getsockname())
+            self.assertCarried(record, len(heard) + 1000, len(answer) + 1000)
 
     def test_limits(self) -> None:
         """What a service allows, it allows for these sessions."""

@@ -226,3 +226,34 @@ class PinnedTests(SshCase):
         """A server that shows another key is not reached, and the client reads which one."""
         self.assertIn("the server shows ssh-ed25519 SHA256:", self.refused())
         self.assertIn("fingerprints", self.record()["gateway"]["reason"])
+
+
+class ReleasedTests(SshCase):
+    """What is encrypted is the kernel's, if it may be."""
+
+    gateway = "[release]\nkernel = true\nafter_seconds = 0\n"
+
+    def begin(self) -> None:
+        self.scene.configure({"ssh": SERVICE + self.settings}, self.gateway)
+        self.scene.daemon.start()
+
+    def test_login(self) -> None:
+        """After the key exchange the gateway has no sockets, and the login goes on."""
+        ssh = self.client.start(
+            *("ssh", *self.options(SERVER), f"root@{SERVER}", "echo begun; cat"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self.addCleanup(ssh.wait)
+        self.addCleanup(ssh.kill)
+        assert ssh.stdin is not None and ssh.stdout is not None
+        self.assertEqual(ssh.stdout.readline(), b"begun\n")
+        states = ("state", "connected", "exclude", "time-wait")
+        self.wait(lambda: not self.router.run("ss", "-tnH", *states), "it still has sockets", 30)
+        self.assertEqual(ssh.communicate(b"hello\n")[0], b"hello\n")
+        self.wait(self.flows_there, "no record")
+        (flow,) = self.flows_there()
+        self.assertEqual(flow["gateway"]["released_in"], "kernel")
+
+    def flows_there(self) -> list[dict[str, Any]]:
+        return [each for each in self.scene.records() if each["event_type"] == "flow"]

@@ -142,6 +142,7 @@ class Scene:
         seed: int,
         lasting: int = LASTING,
         kept: float = 0.5,
+        seconds: float = 0.1,
     ) -> Told:
         """
         Sessions of all kinds, released at random moments.
@@ -150,9 +151,10 @@ class Scene:
         @param lasting: more of them, which talk until the kernel has half of these, however fast
             the others are.
         @param kept: the share of them in which the server sees the client's own port.
+        @param seconds: after how many each is released, at most.
         """
         server = start(self.ways.server, "peers", "server")
-        relay = start(self.ways.gateway, "relay", "0.1", "1000", str(kept), str(seed))
+        relay = start(self.ways.gateway, "relay", str(seconds), "1000", str(kept), str(seed))
         try:
             numbers = map(str, (sessions, at_once, most, seed, lasting))
             client = self.ways.client.start_python(
