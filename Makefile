@@ -81,7 +81,7 @@ deb: .make/packages-deb
 # It is installed, started, upgraded, removed and purged in a clean Debian with systemd, and lintian reads it.
 deb-test: .make/environment .make/debian-root deb
 	lintian --fail-on error,warning dist/*.deb
-	PYTHONPATH=debian $(BIN)/trial $(TRIAL) test_package test_life test_units
+	PYTHONPATH=debian $(BIN)/trial $(TRIAL) test_package test_life test_units test_workers
 
 # The versions of the libraries in the package, each with the hashes of its files.
 lock:

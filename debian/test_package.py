@@ -41,6 +41,12 @@ methods = ["GET"]
 path = ["/private/*"]
 action = "deny"
 """
+THROUGH = """
+inspector = "relay"
+handshake = "through"
+[[rule]]
+ports = [8200]
+"""
 FORBIDDEN = b"GET /private/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 
@@ -230,7 +236,7 @@ class PackageTests(PackageCase):
         for unit in set(UNITS).difference(OPTIONAL):
             container.run("systemctl", "is-enabled", unit)
         self.assertEqual(container.run("systemctl", "is-active", "tproxygw").strip(), "active")
-        user = container.run("ps", "-o", "user=", "-p", container.run(*MAIN).strip())
+        user = container.run("ps", "-o", "user=", "-p", container.run(*MAIN, "tproxygw").strip())
         self.assertEqual(user.strip(), "tproxygw")
         self.assertIn("no service has a [[rule]]", container.try_to("tproxygw", "check").stderr)
         self.assertEqual(self.asked(), "uninspected")
@@ -273,6 +279,10 @@ class PackageTests(PackageCase):
         container = self.container
         container.install(package().name)
         self.assertIn("--strict", container.run("man", "tproxygw-check"))
+        _, _, commands = container.run("tproxygw", "--help").partition("Commands:\n")
+        names = [line.split()[0] for line in commands.splitlines() if line.strip()]
+        self.assertGreater(len(names), 10)
+        container.run("man", "--where", *(f"tproxygw-{name}" for name in names))
         complete = "source /usr/share/bash-completion/completions/tproxygw; "
         complete += "COMP_WORDS=(tproxygw ru); COMP_CWORD=1; _tproxygw_completion tproxygw; "
         complete += 'echo "${COMPREPLY[@]}"'
@@ -284,9 +294,11 @@ class PackageTests(PackageCase):
         """Nothing passes uninspected meanwhile; the new version runs, with the policy as it was."""
         container = self.container
         container.install(self.older())
+        container.path("/etc/tproxygw/services/through.toml").write_text(THROUGH)
+        container.run("systemctl", "enable", "--now", "tproxygw-usher")
         container.inspect()
         self.assertInspects()
-        before = container.run(*MAIN)
+        before = [container.run(*MAIN, unit) for unit in RUN]
         heard: list[str] = []
         over = Event()
         prober = Thread(
@@ -302,7 +314,8 @@ class PackageTests(PackageCase):
         counts = Counter(heard)
         self.assertEqual(counts["uninspected"], 0, counts)
         self.assertGreater(counts["inspected"], 20, counts)
-        self.assertNotEqual(container.run(*MAIN), before)
+        for unit, process in zip(RUN, before, strict=True):
+            self.assertNotIn(container.run(*MAIN, unit), (process, "0\n"), unit)
         self.assertEqual(container.run("systemctl", "--failed", "--quiet"), "")
 
     def test_remove_and_purge(self) -> None:
@@ -310,9 +323,16 @@ class PackageTests(PackageCase):
         container = self.container
         rules = container.run("nft", "list", "ruleset"), container.run("ip", "rule")
         container.install(package().name)
+        container.path("/etc/tproxygw/services/through.toml").write_text(THROUGH)
+        with container.path("/etc/tproxygw/gateway.toml").open("a") as gateway:
+            gateway.write("\n[release]\nkernel = true\n")
+        container.run("systemctl", "enable", "--now", "tproxygw-usher", "tproxygw-carrier")
+        self.assertNotEqual(container.run("ls", "/sys/fs/bpf/tproxygw"), "")
         container.inspect()
         self.assertInspects()
         container.run("dpkg", "--remove", "tproxygw")
+        self.assertEqual(container.try_to("pgrep", "-af", "tproxygw").stdout, "")
+        self.assertNotIn("tproxygw", container.run("ls", "/sys/fs/bpf"))
         self.assertEqual(self.asked(), "uninspected")
         after = container.run("nft", "list", "ruleset"), container.run("ip", "rule")
         self.assertEqual(after, rules)
@@ -323,8 +343,15 @@ class PackageTests(PackageCase):
         for gone in ("/var/lib/tproxygw", "/var/log/tproxygw", "/etc/tproxygw/gateway.toml"):
             self.assertFalse(container.path(gone).exists(), gone)
         self.assertTrue(container.path("/etc/tproxygw/services/web.toml").exists())
+        left = container.run(
+            "find", "/etc/systemd", "/run", "/var/lib/systemd", "-name", "tproxygw*"
+        )
+        self.assertEqual(left, "")
         self.assertEqual(container.run("systemctl", "--failed", "--quiet"), "")
 
 
-MAIN = ("systemctl", "show", "--property=MainPID", "--value", "tproxygw")
-"""Asks for the gateway's process identifier."""
+MAIN = ("systemctl", "show", "--property=MainPID", "--value")
+"""Asks for the process identifier of a unit."""
+
+RUN = ("tproxygw", "tproxygw-keeper", "tproxygw-usher")
+"""Those units of which a process stays."""
