@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import decide, memory, workers
+from bench import decide, handshake, memory, workers
 from bench.network import network
 from bench.peers import ways
 from bench.rounds import LOADS, Load, compare, named
@@ -21,7 +21,7 @@ from bench.ways import Before, Gateway, Way
 
 BEGIN, END = "<!-- made by make bench -->", "<!-- end -->"
 
-WHAT = (*LOADS, "workers", "memory", "backlog", "decide")
+WHAT = (*LOADS, "handshake", "workers", "memory", "backlog", "decide")
 
 
 def main() -> None:
@@ -54,6 +54,9 @@ def measured(what: Sequence[str], arguments: argparse.Namespace) -> Iterator[str
     loads = [load for name in what for load in named(name)]
     if loads:
         yield traffic(loads, arguments)
+    if "handshake" in what:
+        with started(handshake.WAYS) as running:
+            yield handshake.compared(running, arguments.rounds, arguments.seconds)
     if "workers" in what:
         with started(workers.WAYS) as running:
             yield workers.compared(running, arguments.rounds, arguments.seconds)

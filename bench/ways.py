@@ -259,14 +259,19 @@ class Way:
 
 
 class Gateway(Way):
-    """This gateway: a relay and inspectors, with audit records of all they do."""
+    """
+    This gateway: a relay and inspectors, with audit records of all they do.
+
+    @cvar not_past_it: rules by which what it does not take does not reach the server.
+    """
 
     name = "gateway"
+    not_past_it = NOT_PAST_IT
     protocols = ("relay", "http", "smtp", "mailbox", "ftp", "dns", "tls", "tls-static")
 
     def between(self) -> None:
         """The real C{twistd tproxygw} with a service for each protocol."""
-        self.network.filter(NOT_PAST_IT)
+        self.network.filter(self.not_past_it)
         config = self.folder / "conf"
         (config / "services").mkdir(parents=True)
         text = GATEWAY.format(
