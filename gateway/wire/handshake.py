@@ -60,6 +60,8 @@ class Handshake:
         self._turns = turns
         self._is_client = asked.side is not CLIENT
         self._timer: ITimer | None = None
+        self._has_turn = False
+        self._ours: Endpoint | None = None
 
     def start(self, after: Callable[[float, Callable[[], Any]], ITimer]) -> Deferred[Agreed]:
         """
@@ -68,10 +70,11 @@ class Handshake:
         @param after: a session's way to have something called later.
         @return: fires with what was agreed, or fails with L{Insecure}.
         """
-        agreed = Deferred.fromCoroutine(self._agree())
-        if not agreed.called:
-            seconds = self._asked.terms.handshake_seconds
-            self._timer = after(seconds, agreed.cancel)
+        asked = self._asked
+        agreed: Deferred[Any] = self._turns.begin(asked.whom.client)
+        agreed.addCallback(self._in_turn).addBoth(self._shaken)
+        if not agreed.called or agreed.paused:
+            self._timer = after(asked.terms.handshake_seconds, agreed.cancel)
         return agreed.addBoth(self._over)
 
     def _over(self, result: Any) -> Any:
@@ -85,22 +88,34 @@ class Handshake:
                 result.value.__context__.__traceback__ = None
         return result
 
-    async def _agree(self) -> Agreed:
-        client = self._asked.whom.client
-        try:
-            await self._turns.begin(client)
-        except CancelledError:
-            raise self._late() from None
-        try:
-            endpoint = await self._endpoint()
-            await self._wire.begin(endpoint, self._asked.hello)
-        except CancelledError:
-            raise self._late() from None
-        except SignerError as error:
-            raise Insecure(f"there is no certificate for the client: {error}") from None
-        finally:
-            self._turns.end(client)
-        return self._judged(endpoint)
+    # Callbacks, and no coroutine: each new connection has two handshakes.
+
+    def _in_turn(self, _: None) -> Deferred[None]:
+        self._has_turn = True
+        return self._endpoint().addCallback(self._begin)
+
+    def _begin(self, endpoint: Endpoint) -> Deferred[None]:
+        self._ours = endpoint
+        return self._wire.begin(endpoint, self._asked.hello)
+
+    def _shaken(self, result: Failure | None) -> Agreed:
+        """
+        The handshake is over.
+
+        @raise Insecure: nothing is agreed.
+        """
+        if self._has_turn:
+            self._turns.end(self._asked.whom.client)
+        if result is None:
+            assert self._ours is not None
+            return self._judged(self._ours)
+        if isinstance(result.value, CancelledError):
+            raise self._late()
+        if isinstance(result.value, SignerError):
+            raise Insecure(f"there is no certificate for the client: {result.value}")
+        error = result.value
+        assert error is not None
+        raise error
 
     def _late(self) -> Insecure:
         seconds = self._asked.terms.handshake_seconds
