@@ -127,7 +127,7 @@ def arguments(suite: Suite, tests: Sequence[str]) -> list[str]:
     if suite.runner is not Runner.PYTEST:
         return [str(RECORDERS / f"{suite.runner.value}.py"), *tests]
     options = ["-p", suite.runner.value, "-p", "no:cacheprovider", "-c", "/dev/null"]
-    options.append(f"--timeout={TEST_SECONDS}")
+    options += [f"--timeout={TEST_SECONDS}", *suite.options]
     return ["-m", "pytest", "-q", "--rootdir=.", *options, *tests]
 
 

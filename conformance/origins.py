@@ -38,7 +38,9 @@ PYTEST = ("pytest==9.2.0", "pytest-timeout==2.4.0")
 
 CPYTHON = Origin("cpython")
 
-TWISTED = Origin("twisted", ("Twisted[tls,http2]==26.10.0", "hypothesis", "pyhamcrest", "httpx"))
+TWISTED = Origin(
+    "twisted", ("Twisted[tls,http2,conch]==26.10.0", "hypothesis", "pyhamcrest", "httpx")
+)
 
 AIOHTTP = Origin(
     "aiohttp",
@@ -131,6 +133,37 @@ DNSPYTHON = Origin(
     "dnspython",
     ("dnspython==2.9.2", *PYTEST, "trio"),
     "dnspython==2.9.2",
+)
+
+ASYNCSSH = Origin(
+    "asyncssh",
+    (
+        "asyncssh[bcrypt,pyOpenSSL]==2.24.1",
+        *PYTEST,
+        "aiofiles",
+        "ifaddr",
+        "setuptools",
+        "uvloop",
+    ),
+    "asyncssh==2.24.1",
+)
+
+PARAMIKO = Origin("paramiko", ("paramiko==5.1.0", *PYTEST, "icecream", "mock"), "paramiko==5.1.0")
+
+# Its tests import each other from its own folder, which is therefore taken as a whole.
+TELNETLIB3 = Origin(
+    "telnetlib3",
+    (
+        "telnetlib3==5.0.1",
+        *PYTEST,
+        "pytest-asyncio",
+        "pytest-xdist",
+        "pexpect",
+        "trustme",
+        "uvloop",
+    ),
+    "telnetlib3==5.0.1",
+    tests="telnetlib3",
 )
 
 CURL = Origin(

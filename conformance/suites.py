@@ -11,6 +11,7 @@ from conformance.origins import (
     AIOFTP,
     AIOHTTP,
     AIOSMTPD,
+    ASYNCSSH,
     AUTOBAHN,
     CACHE_TESTS,
     CPYTHON,
@@ -18,8 +19,10 @@ from conformance.origins import (
     DNSPYTHON,
     GUNICORN,
     HTTPX,
+    PARAMIKO,
     PYFTPDLIB,
     REQUESTS,
+    TELNETLIB3,
     TLSFUZZER,
     TWISTED,
     Origin,
@@ -49,6 +52,7 @@ class Suite:
     @ivar left_out: tests that are not run, by pattern, and why.
     @ivar seconds: time limit for one run.
     @ivar shared: its servers have to let the gateway use their UDP addresses.
+    @ivar options: what else pytest is told.
     """
 
     name: str
@@ -59,6 +63,7 @@ class Suite:
     left_out: Mapping[str, str] = field(factory=dict)
     seconds: float = 180
     shared: bool = False
+    options: tuple[str, ...] = ()
 
 
 OUTSIDE = "needs servers outside of this machine"
@@ -70,6 +75,8 @@ FTP = ("relay", "ftp")
 POP3 = ("pop3",)
 IMAP = ("imap",)
 DNS = ("dns",)
+SSH = ("ssh",)
+TELNET = ("telnet",)
 
 SUITES = (
     Suite(
@@ -189,6 +196,59 @@ SUITES = (
         DNS,
         shared=True,
     ),
+    Suite(
+        "asyncssh",
+        ASYNCSSH,
+        Runner.PYTEST,
+        (
+            "tests/test_auth.py",
+            "tests/test_channel.py",
+            "tests/test_connection.py",
+            "tests/test_connection_auth.py",
+            "tests/test_forward.py",
+            "tests/test_kex.py",
+            "tests/test_process.py",
+            "tests/test_sftp.py",
+            "tests/test_stream.py",
+        ),
+        SSH,
+        seconds=400,
+    ),
+    Suite(
+        "paramiko",
+        PARAMIKO,
+        Runner.PYTEST,
+        (
+            "tests/auth.py",
+            "tests/test_client.py",
+            "tests/test_sftp.py",
+            "tests/test_transport.py",
+        ),
+        SSH,
+        seconds=300,
+    ),
+    Suite(
+        "twisted-ssh",
+        TWISTED,
+        Runner.TRIAL,
+        ("twisted.conch.test.test_conch", "twisted.conch.test.test_cftp"),
+        SSH,
+        seconds=300,
+    ),
+    Suite(
+        "telnetlib3",
+        TELNETLIB3,
+        Runner.PYTEST,
+        ("telnetlib3/tests",),
+        TELNET,
+        seconds=300,
+        options=(
+            *("-o", "asyncio_mode=auto"),
+            # imports its package's programs from a folder of the repository that is not released
+            "--ignore=telnetlib3/tests/test_server_mud.py",
+        ),
+    ),
+    Suite("cpython-telnet", CPYTHON, Runner.UNITTEST, ("test.test_telnetlib",), TELNET),
     Suite("twisted-smtp", TWISTED, Runner.TRIAL, ("twisted.mail.test.test_smtp",), SMTP),
     Suite(
         "twisted-tcp",

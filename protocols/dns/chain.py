@@ -32,6 +32,8 @@ class Chain:
         aliases: dict[bytes, bytes] = {}
         domains: dict[bytes, bytes] = {}
         for record in answers:
+            if not self._is_of_class(record):  # leads nobody anywhere, and does not pass
+                continue
             if record.kind == CNAME and question.kind != CNAME:
                 aliases.setdefault(record.owner.lower(), record.targets[0].lower())
             elif record.kind == DNAME and question.kind != DNAME:
@@ -58,13 +60,16 @@ class Chain:
             return made if len(made) <= LONGEST else None
         return aliases.get(name)
 
+    def _is_of_class(self, record: Record) -> bool:
+        return self._class in (record.class_, ANY_CLASS)
+
     def has(self, record: Record) -> bool:
         """
         Whether a record belongs to the answers: it is of the name that they lead to, or what leads
         there. One that leads elsewhere, beside the one that was followed, does not.
         """
         owner, kind, asked = record.owner.lower(), record.kind, self._kind
-        if record.class_ != self._class and self._class != ANY_CLASS:
+        if not self._is_of_class(record):
             return False
         if kind == RRSIG:
             return owner in self.names or owner in self._domains

@@ -144,6 +144,13 @@ class BesideTests(SynchronousTestCase):
             ],
         )
 
+    def test_led_by_other_class(self) -> None:
+        """An alias of another class, which does not pass, leads to nothing that does."""
+        done = got(
+            f"{NAME} 300 CH CNAME web.example.net.", "web.example.net. 300 IN A 198.51.100.7"
+        )
+        self.assertEqual(heard(done).answer, [])
+
     def test_other_class(self) -> None:
         """A record of another class is none of the answers."""
         done = got(A, f"{NAME} 300 CH A example.org. 1")
