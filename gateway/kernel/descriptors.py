@@ -45,6 +45,12 @@ def raise_limit(limits: Limits) -> str:
     return _explained(limits, needed(limits), hard) if wanted < needed(limits) else ""
 
 
+def raise_soft() -> None:
+    """Let this process open as many descriptors as it may, without asking for more."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def for_sessions() -> int:
     """How many descriptors sessions may use together."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -27,12 +27,13 @@ from typing import Any
 from gateway.interfaces import Address
 from gateway.kernel.capabilities import drop_to, missing
 from gateway.kernel.conntrack import Tracking
+from gateway.kernel.descriptors import for_sessions, raise_soft
 from gateway.kernel.errors import KernelError
 from gateway.kernel.keeper.supervision import supervise
 from gateway.kernel.local import listen
-from gateway.kernel.release.carrier import Carrier
+from gateway.kernel.release.carrier import MOST_OVERLAPS, Carrier
 from gateway.kernel.release.connection import Connection
-from gateway.kernel.release.desk import Desk, Marks
+from gateway.kernel.release.desk import PAIR, Desk, Marks
 from gateway.kernel.release.overlap import Ends
 from gateway.kernel.release.packets import send
 from gateway.kernel.release.parties import Parties
@@ -101,11 +102,12 @@ class Process:
 
     def work(self) -> bool:
         """Answer, and see to the sessions. What L{supervise} wants done."""
-        stories = Stories(self._runtime / "stories")
+        stories = Stories(self._runtime / "sessions")
         self._tracking = Tracking()
         parties = self._parties = Parties(self._keeps, time.monotonic)
         self._carrier = Carrier(
-            self._table, stories, parties.hear, self._reset, self._untrack, time.monotonic
+            *(self._table, stories, parties.hear, self._reset, self._untrack, time.monotonic),
+            most=min(MOST_OVERLAPS, for_sessions() // PAIR),
         )
         parties.begin(self._carrier)
         self._desk = Desk(self._carrier, self._marks, self._programs.attach, self._translates)
@@ -224,6 +226,7 @@ def carry(
     lacking = missing(NEEDED)
     if lacking:
         raise KernelError(f"releasing sessions into the kernel needs {', '.join(lacking)}")
+    raise_soft()
     drop_to(NEEDED)
     process = Process(policy, runtime, endpoint, pins, systemd, leash)
     if leash is not None:

@@ -15,7 +15,7 @@ from typing import Any
 from attrs import evolve
 
 from gateway.kernel.release.layout import EVENT, Event, Mode
-from gateway.kernel.release.overlap import Ends, Overlap
+from gateway.kernel.release.overlap import Ends, NotNow, Overlap
 from gateway.kernel.release.released import SILENCE, How, Released, Reset
 from gateway.kernel.release.stories import Stories, Story
 from gateway.kernel.release.table import Table
@@ -31,6 +31,9 @@ GRACE = 0.005
 
 LINGER = 60.0
 """Seconds for which a session that is over still answers for lost last packets (TIME_WAIT)."""
+
+MOST_OVERLAPS = 1000
+"""Sessions that may be taken over at the same time. Each has two sockets here."""
 
 RESETS = 5
 """So often both ends are reset."""
@@ -49,6 +52,7 @@ class Carrier:
     @param reset: sends a reset.
     @param untrack: has connection tracking forget a session.
     @param now: seconds of the monotonic clock.
+    @param most: how many sessions may have their sockets here.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class Carrier:
         reset: Reset,
         untrack: Callable[[Ends], object],
         now: Callable[[], float],
+        most: int = MOST_OVERLAPS,
     ) -> None:
         self._table = table
         self._stories = stories
@@ -66,6 +71,7 @@ class Carrier:
         self._reset = reset
         self._untrack = untrack
         self._now = now
+        self._most = most
         self._overlaps: dict[int, tuple[Overlap, Story]] = {}
         self._released: dict[int, Released] = {}
         self._over: set[int] = set()
@@ -97,6 +103,8 @@ class Carrier:
         @return: its index from now on.
         @raise gateway.kernel.release.overlap.Stays: it can't be released; nothing has changed.
         """
+        if len(self._overlaps) >= self._most:
+            raise NotNow("too many sessions are being taken over")
         overlap = Overlap(self._table, story.ends, legs, pending)
         self._overlaps[overlap.index] = overlap, self._told(overlap.index, story)
         # not yet: whoever asked has to learn the index first

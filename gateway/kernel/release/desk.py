@@ -27,6 +27,9 @@ Answer = dict[str, Any] | None
 
 LONGEST_NAME = 64
 
+PAIR = 2
+"""Sockets of a session."""
+
 MOST_COUNTED = 250
 """Sessions that are counted for one request: the answer is to fit into a packet."""
 
@@ -101,6 +104,8 @@ class Desk:
     def _switch(self, message: dict[str, Any], sockets: list[Socket], asker: Party) -> Answer:
         number = int(message["number"])
         try:
+            if len(sockets) != PAIR:
+                raise NotNow("its sockets did not arrive: the carrier has too many open files")
             client, server = sockets
             ends = self._ends(client, server)
             towards_client, towards_server = map(int, message["pending"])

@@ -22,7 +22,7 @@ from gateway.kernel.release import bpf, carrier, programs
 from gateway.kernel.release.carrier import GRACE, Carrier
 from gateway.kernel.release.elf import Object
 from gateway.kernel.release.layout import Direction, Flow, Mode, Seen, tuple_of
-from gateway.kernel.release.overlap import Ends
+from gateway.kernel.release.overlap import Ends, NotNow
 from gateway.kernel.release.stories import Stories, Story
 from gateway.kernel.release.table import Table
 
@@ -205,9 +205,12 @@ class CureTests(SynchronousTestCase):
         carries = Carrier(
             *(self.table, Stories(Path(self.mktemp())), told.append),
             *((lambda *_: None), (lambda _: None), lambda: now[0]),
+            most=1,
         )
         story = Story(Ends(CLIENT, SERVER, CLIENT), 0.0, {})
-        index = carries.switch(story, (None, None), (0, 0))  # type: ignore[arg-type]
+        legs: Any = None, None
+        index = carries.switch(story, legs, (0, 0))
+        self.assertRaises(NotNow, carries.switch, story, legs, (0, 0))
         carries.turn()
         self.assertEqual(told, [{"settled": index}])
         carries.let_go(index, {})

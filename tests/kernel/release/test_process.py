@@ -80,6 +80,10 @@ class ProcessTests(SynchronousTestCase):
                     self.assertEqual(answer["number"], 7)
                     self.assertIn("stays", answer)
                 tcp.close()
+                # as many as it gets when it has too many open files
+                for some in ((), (one,)):
+                    answer = ask(connection, SWITCH, *some)
+                    self.assertEqual((answer["number"], answer["again"]), (7, True))
 
     def test_nothing_there(self) -> None:
         """What can be asked of a session that is not there is harmless."""
@@ -100,7 +104,7 @@ class ProcessTests(SynchronousTestCase):
         unnamed = {"ask": "greet", "number": 1, "name": ""}
         for message in (
             *({"ask": "open sesame"}, {"ask": "kill"}, {}, {"ask": ["kill"]}),
-            *(SWITCH, unnamed),
+            *(SWITCH | {"number": None}, unnamed),
         ):
             with namespace() as host, carrier(host) as connection:
                 send(connection, message)
