@@ -107,6 +107,7 @@ MAY_IMPORT = {
         "gateway.counts",
         "gateway.interfaces",
         "gateway.policy",
+        "gateway.kernel.handshake.words",
         "gateway.kernel.release.packets",
         "gateway.kernel.sockets",
         "gateway.observe",

@@ -20,7 +20,15 @@ from gateway.admission.admission import TCP, Admission
 from gateway.admission.listener import AT_ONCE
 from gateway.interfaces import Address
 from gateway.kernel import sockets
-from gateway.kernel.release.packets import receive, send
+from gateway.kernel.handshake.words import (
+    Brought,
+    decided,
+    message,
+    read_brought,
+    said,
+    take,
+)
+from gateway.kernel.release.packets import DESCRIPTORS, receive
 from gateway.observe.identity import Identity
 from gateway.observe.log import PrintableLogger
 from gateway.observe.metrics import Refusal
@@ -117,7 +125,7 @@ class Arrivals:
         """Say so."""
         index, count = self._worker
         steer = self._admission.policy.workers.steer
-        self._say({"worker": index, "of": count, "steer": steer})
+        self._say(said({"worker": index, "of": count, "steer": steer}))
         self.resume()
 
     def resume(self) -> None:
@@ -150,7 +158,7 @@ class Arrivals:
                     self._reactor.removeReader(self)
                     register.wait(self)
                     return
-                self._hear(*receive(self._connection))
+                self._hear(*take(self._connection))
         except BlockingIOError:
             pass
         except (EOFError, OSError, ValueError) as error:
@@ -158,42 +166,50 @@ class Arrivals:
         finally:
             register.unclaim()
 
-    def _hear(self, message: Message, descriptors: Sequence[int]) -> None:
+    def _hear(self, data: bytes, descriptors: Sequence[int]) -> None:
         """
         @raise ValueError: an usher says nothing like that.
         """
-        if "began" in message:  # perhaps another process, in the place of one that was killed
+        if len(descriptors) == DESCRIPTORS:
+            self._bring(data, *descriptors)
+            return
+        for descriptor in descriptors:
+            os.close(descriptor)
+        told = message(data)
+        if "began" in told:  # perhaps another process, in the place of one that was killed
             if self._accepting:
                 self._want()
-            return
-        if "left" in message:
+        elif "left" in told:
             self._accepting = False
-            return
-        try:
-            client, server = Address(*message["client"]), Address(*message["server"])
-            if "missed" in message:
-                self._lost(client, server, str(message["missed"]))
-                return
-            number, interface = int(message["number"]), str(message["interface"])
-            near, far = descriptors
-        except (KeyError, TypeError, ValueError) as error:
-            for descriptor in descriptors:
-                os.close(descriptor)
-            raise ValueError(f"the usher says what nobody understands: {error}") from None
-        family = sockets.family_of(client.host)
-        both = sockets.taken(near, family), sockets.taken(far, family)
-        self._answer(number, self._admit(both, client, server, interface))
+        else:
+            self._missing(told)
 
-    def _admit(
-        self,
-        both: tuple[sockets.Socket, sockets.Socket],
-        client: Address,
-        server: Address,
-        interface: str,
-    ) -> bool:
+    def _missing(self, told: Message) -> None:
+        """
+        @raise ValueError: an usher says nothing like that.
+        """
+        try:
+            ends = Address(*told["client"]), Address(*told["server"])
+            self._lost(*ends, str(told["missed"]))
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"the usher says what nobody understands: {error}") from None
+
+    def _bring(self, data: bytes, near: int, far: int) -> None:
+        try:
+            brought = read_brought(data)
+        except ValueError:
+            os.close(near)
+            os.close(far)
+            raise
+        family = sockets.family_of(brought.client.host)
+        both = sockets.taken(near, family), sockets.taken(far, family)
+        self._say(decided(brought.number, self._admit(both, brought)))
+
+    def _admit(self, both: tuple[sockets.Socket, sockets.Socket], brought: Brought) -> bool:
         admission = self._admission
         policy = admission.policy
-        named = interface if interface in policy.interfaces else None
+        client, server = brought.client, brought.server
+        named = self._named(brought.interface) if policy.interfaces else None
         near, far = both
         try:
             return admission.admit(near, client, server, named, policy.divert.port, far)
@@ -203,19 +219,24 @@ class Arrivals:
             admission.not_admitted(client, server, TCP)
             return False
 
+    def _named(self, interface: int) -> str | None:
+        """The name of an interface, if rules name it."""
+        try:
+            name = socket.if_indextoname(interface)
+        except OSError:
+            return None
+        return name if name in self._admission.policy.interfaces else None
+
     def _lost(self, client: Address, server: Address, why: str) -> None:
         admission = self._admission
         identity = Identity(admission.register.number(), client, server, TCP, "")
         admission.refuse(identity, Refusal.HANDSHAKE, f"its ends could not be taken over: {why}")
 
-    def _answer(self, number: int, admitted: bool) -> None:
-        self._say({"number": number, "admitted": admitted})
-
-    def _say(self, message: Message) -> None:
+    def _say(self, data: bytes) -> None:
         if self._connection is None:
             return
         try:
-            send(self._connection, message)
+            self._connection.send(data)
         except OSError as error:
             self._break(error.strerror or str(error))
 
@@ -255,11 +276,11 @@ class Arrivals:
             self._call.cancel()
         if self._connection is not None and self._accepting:
             self._connection.settimeout(LEAVE_SECONDS)
-            self._say({"leaves": True})
+            self._say(said({"leaves": True}))
         register = self._admission.register
         try:
             while self._connection is not None and self._accepting and register.claim():
-                self._hear(*receive(self._connection))
+                self._hear(*take(self._connection))
         except (EOFError, OSError, ValueError):
             pass
         finally:

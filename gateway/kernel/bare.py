@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from struct import Struct, pack
+from struct import Struct, pack, unpack
 
 from gateway.interfaces import Address
 from gateway.kernel.sockets import family_of
@@ -52,7 +52,7 @@ def _network(family: int, ends: bytes, length: int) -> bytes:
 
 def checksum(data: bytes) -> int:
     """RFC 1071, of an even number of bytes."""
-    total = sum(int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2))
+    total: int = sum(unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF

@@ -271,8 +271,7 @@ def stand_in(family: socket.AddressFamily, mark: int) -> Socket:
     sock = _new(family, socket.SOCK_STREAM, mark)
     try:
         _prepare_stream(sock)
-        _transparent(sock, family)
-        sock.setsockopt(*_REUSED)
+        _transparent(sock, family)  # and repair mode lets it share its port
     except BaseException:
         sock.close()
         raise

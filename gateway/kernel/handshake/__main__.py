@@ -29,6 +29,7 @@ from gateway.kernel.handshake.doing import Doing
 from gateway.kernel.handshake.gateways import Gateway, Gateways
 from gateway.kernel.handshake.half_open import Agreed
 from gateway.kernel.handshake.usher import Ends, Usher
+from gateway.kernel.handshake.words import brought
 from gateway.kernel.keeper.supervision import supervise
 from gateway.kernel.local import listen
 from gateway.kernel.release.packets import send
@@ -50,6 +51,9 @@ MOST_IN_KERNEL = 4096
 _NUMBER = 48
 """Bits of the first number by which the gateway is asked."""
 
+
+CATCH_UP = 0.25
+"""Seconds between two looks at copies of SYNs that nobody has answered."""
 
 GATHERING = 2.0
 """Seconds without a gateway in which packets wait for the next one, as while workers change."""
@@ -105,12 +109,16 @@ class Process:
 
     def _run(self, supervisor: int) -> bool:
         selector = self._selector
-        selector.register(self._kernel.copies, selectors.EVENT_READ, self._kernel.catch_up)
         self._changed()
         self._meet()
+        caught_up = monotonic()
         while self._is_wanted:
-            for key, _ in selector.select(1.0):
+            for key, _ in selector.select(CATCH_UP):
                 key.data()
+            # the answers to most SYNs have asked for their copies: nobody need wake up for those
+            if monotonic() > caught_up + CATCH_UP:
+                self._kernel.catch_up()
+                caught_up = monotonic()
             if not self._reading and monotonic() >= self._until:
                 self._read(True)
             # with nobody to serve, the work is done, and no place to be taken
@@ -173,30 +181,17 @@ class Process:
 
     def _ask(self, number: int, agreed: Agreed, interface: int, ends: Ends) -> Gateway | None:
         last = agreed.last
-        asked = {
-            "number": number,
-            "client": list(last.sender),
-            "server": list(last.receiver),
-            "interface": _name(interface),
-        }
-        descriptors = [sock.fileno() for sock in ends]
-        told = self._gateways.ask(last.source, number, asked, descriptors)
+        descriptors = ends.client.fileno(), ends.server.fileno()
+        said = brought(number, interface, last)
+        told = self._gateways.ask(last.source, number, said, descriptors)
         if told is not None:  # they are the gateway's alone
             for sock in ends:
                 sock.close()
         return told
 
     def _missed(self, agreed: Agreed, error: OSError) -> None:
-        last = agreed.last
-        ends = {"client": list(last.sender), "server": list(last.receiver)}
-        self._gateways.tell(last.source, {"missed": error.strerror or str(error), **ends})
-
-
-def _name(interface: int) -> str:
-    try:
-        return socket.if_indextoname(interface)
-    except OSError:
-        return ""
+        ends = {"client": list(agreed.client), "server": list(agreed.server)}
+        self._gateways.tell(agreed.last.source, {"missed": error.strerror or str(error), **ends})
 
 
 def usher(directory: Path, listener: socket.socket | None, alone: socket.socket | None) -> None:

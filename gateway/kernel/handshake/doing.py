@@ -6,6 +6,8 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
+from gateway.interfaces import Address
+from gateway.kernel import sockets
 from gateway.kernel.conntrack import Tracking
 from gateway.kernel.handshake.ends import stand_between, take_away
 from gateway.kernel.handshake.half_open import Agreed
@@ -13,7 +15,6 @@ from gateway.kernel.handshake.old_sockets import OldSockets
 from gateway.kernel.handshake.queues import Copies, Waiting
 from gateway.kernel.handshake.segment import Segment
 from gateway.kernel.handshake.usher import Ends, Held
-from gateway.kernel.sockets import open_raw
 from gateway.policy.divert import Divert
 
 
@@ -33,7 +34,7 @@ class Doing:
         self._tracking = Tracking()
         self._old = OldSockets()
         self._raw = {
-            family: open_raw(family, divert.upstream_mark.value)
+            family: sockets.open_raw(family, divert.upstream_mark.value)
             for family in (socket.AF_INET, socket.AF_INET6)
         }
         self.copies = Copies(divert.port)
@@ -64,7 +65,7 @@ class Doing:
         what follows would be new, or invalid, to a host's stateful rules.
         """
         with suppress(OSError):  # it isn't: without connection tracking, or with a full table
-            self._tracking.establish(agreed.last.sender, agreed.last.receiver, self._zone)
+            self._tracking.establish(agreed.client, agreed.server, self._zone)
         return stand_between(agreed, *self._marks)
 
     def vanish(self, ends: Ends) -> None:
@@ -80,7 +81,7 @@ class Doing:
             with suppress(OSError):
                 self._old.forget(local, peer)
 
-    def send(self, segment: Segment, packet: bytes) -> None:
-        """Send a packet to the receiver of C{segment}. Without a route nobody can be told."""
+    def send(self, receiver: Address, packet: bytes) -> None:
+        """Send a packet. Without a route nobody can be told."""
         with suppress(OSError):
-            self._raw[segment.family].sendto(packet, (segment.receiver.host, 0))
+            self._raw[sockets.family_of(receiver.host)].sendto(packet, (receiver.host, 0))

@@ -19,12 +19,12 @@ def stand_between(agreed: Agreed, listener_mark: int, upstream_mark: int) -> End
     first, answer, last = agreed.first, agreed.answer, agreed.last
     shift = first.scale if agreed.scaled and first.scale is not None else 0
     client = _put(
-        *(answer.sender, answer.receiver, listener_mark, agreed),
+        *(agreed.server, agreed.client, listener_mark, agreed),
         *(first, answer, answer.stamp, last.window << shift),
     )
     try:
         server = _put(
-            *(last.sender, last.receiver, upstream_mark, agreed),
+            *(agreed.client, agreed.server, upstream_mark, agreed),
             *(answer, first, last.stamp, answer.window),
         )
     except BaseException:

@@ -8,14 +8,14 @@ says that it is the same one takes the place of the former: that is a new gatewa
 
 from __future__ import annotations
 
-import os
 import selectors
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from gateway.kernel.handshake.steering import by_client, by_connection
-from gateway.kernel.release.packets import receive, send
+from gateway.kernel.handshake.words import LONGEST, hand, message, read_decided
+from gateway.kernel.release.packets import send
 
 Message = dict[str, Any]
 
@@ -78,22 +78,23 @@ class Gateways:
         self._tell(gateway, {"began": True})
 
     def ask(
-        self, client: bytes, number: int, message: Message, descriptors: Sequence[int]
+        self, client: bytes, number: int, data: bytes, descriptors: tuple[int, ...]
     ) -> Gateway | None:
         """
         Ask the one that a client is for. Who was asked, if that was possible.
 
         @param client: its address.
+        @param data: as L{brought<gateway.kernel.handshake.words.brought>} writes it.
         """
         gateway = self._chosen(client, number)
-        told = gateway is not None and self._tell(gateway, message, descriptors)
+        told = gateway is not None and self._do(gateway, lambda to: hand(to, data, descriptors))
         return gateway if told else None
 
-    def tell(self, client: bytes, message: Message) -> None:
+    def tell(self, client: bytes, said: Message) -> None:
         """Tell the one that a client would be for."""
         gateway = self._chosen(client, 0)
         if gateway is not None:
-            self._tell(gateway, message)
+            self._tell(gateway, said)
 
     def _chosen(self, client: bytes, number: int) -> Gateway | None:
         if not self._alive:
@@ -106,26 +107,31 @@ class Gateways:
         """Everything that it has said by now."""
         try:
             while gateway in self._all:
-                message, descriptors = receive(gateway.connection)
-                for descriptor in descriptors:
-                    os.close(descriptor)
-                self._understand(gateway, message)
+                # descriptors that come with it are closed by the kernel
+                data = gateway.connection.recv(LONGEST)
+                if not data:
+                    self._lose(gateway)
+                    return
+                self._understand(gateway, data)
         except BlockingIOError:
             pass
-        except (EOFError, OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError):
             self._lose(gateway)
 
-    def _understand(self, gateway: Gateway, message: Message) -> None:
+    def _understand(self, gateway: Gateway, data: bytes) -> None:
         """
         @raise ValueError: a gateway says nothing like that.
         """
-        if "number" in message:
-            self._decided(int(message["number"]), bool(message["admitted"]))
-        elif "leaves" in message:
+        answer = read_decided(data)
+        if answer is not None:
+            self._decided(*answer)
+            return
+        said = message(data)
+        if "leaves" in said:
             self._forget(gateway)
             self._tell(gateway, {"left": True})
         else:
-            self._serve(gateway, int(message["worker"]), int(message["of"]), message["steer"])
+            self._serve(gateway, int(said["worker"]), int(said["of"]), said["steer"])
 
     def _serve(self, gateway: Gateway, index: int, count: int, steer: str) -> None:
         """
@@ -141,10 +147,14 @@ class Gateways:
         self._by_client = steer == "client"
         self._set({**self._wanting, index: gateway})
 
-    def _tell(self, gateway: Gateway, message: Message, descriptors: Sequence[int] = ()) -> bool:
+    def _tell(self, gateway: Gateway, said: Message) -> bool:
         """Whether it can take that now."""
+        return self._do(gateway, lambda to: send(to, said))
+
+    def _do(self, gateway: Gateway, sent: Callable[[socket.socket], object]) -> bool:
+        """Send something. Whether it can take that now."""
         try:
-            send(gateway.connection, message, descriptors)
+            sent(gateway.connection)
         except BlockingIOError:
             return False
         except OSError:

@@ -39,7 +39,10 @@ NFULA_PAYLOAD = 9
 NF_DROP, NF_ACCEPT = 0, 1
 
 AT_ONCE = 64
-"""Readings before others have their turn."""
+"""Packets that wait are read before others have their turn."""
+
+COPIES_AT_ONCE = 16384
+"""Copies: an answer can only be known when all that was copied before it has been read."""
 
 _READING = 65536
 
@@ -87,9 +90,9 @@ class _Queue:
                 if code:
                     raise OSError(code, os.strerror(code))
 
-    def _read(self, kind: int) -> Iterator[dict[int, bytes]]:
+    def _read(self, kind: int, most: int) -> Iterator[dict[int, bytes]]:
         """The attributes of the packets that are there now, or of some of them."""
-        for _ in range(AT_ONCE):
+        for _ in range(most):
             try:
                 data = self._socket.recv(_READING)
             except BlockingIOError:
@@ -119,7 +122,7 @@ class Copies(_Queue):
 
     def read(self) -> Iterator[bytes]:
         """Those that are there now, or some of them."""
-        for found in self._read(NFULNL_MSG_PACKET):
+        for found in self._read(NFULNL_MSG_PACKET, COPIES_AT_ONCE):
             if NFULA_PAYLOAD in found:
                 yield found[NFULA_PAYLOAD]
 
@@ -145,7 +148,7 @@ class Waiting(_Queue):
 
     def read(self) -> Iterator[Held]:
         """Those that are there now, or some of them."""
-        for found in self._read(NFQNL_MSG_PACKET):
+        for found in self._read(NFQNL_MSG_PACKET, AT_ONCE):
             try:
                 (number,) = unpack_from("!I", found[NFQA_PACKET_HDR])
             except (KeyError, TooShort):

@@ -8,7 +8,8 @@ headers, for the rules drop them before.
 from __future__ import annotations
 
 import socket
-from struct import pack
+from struct import Struct, pack
+from typing import NamedTuple
 
 from attrs import frozen
 
@@ -32,12 +33,47 @@ MOST_SCALED = 14
 
 _MASK = 0xFFFFFFFF
 
-Key = tuple[bytes, int, bytes, int]
-"""Client and server: addresses and ports."""
+Key = bytes
+"""Client and server, as what the client sends has them: addresses and ports."""
+
+_NUMBERS = Struct("!IIxB")
+"""Sequence and acknowledgement numbers, and flags."""
 
 
 class Unreadable(ValueError):
     """It is no such segment."""
+
+
+class Glance(NamedTuple):
+    """
+    What is to be known of a segment to know what it belongs to.
+
+    @ivar flags: SYN and ACK only.
+    """
+
+    key: Key
+    flags: int
+    sequence: int
+    acknowledged: int
+
+
+def glance(packet: bytes) -> Glance | None:
+    """Look at a packet, of which most only pass; C{None}: it is none that L{read} would read."""
+    if packet[:1] == b"\x45" and len(packet) >= 40 and packet[9] == socket.IPPROTO_TCP:
+        size, at = 4, 12
+    elif len(packet) >= 60 and packet[0] >> 4 == 6 and packet[6] == socket.IPPROTO_TCP:
+        size, at = 16, 8
+    else:
+        return None
+    ports = at + 2 * size
+    sequence, acknowledged, flags = _NUMBERS.unpack_from(packet, ports + 4)
+    flags &= SYN | ACK
+    if flags == SYN | ACK:
+        to, other = packet[at + size : ports], packet[at : at + size]
+        key = to + other + packet[ports + 2 : ports + 4] + packet[ports : ports + 2]
+    else:
+        key = packet[at : ports + 4]
+    return Glance(key, flags, sequence, acknowledged)
 
 
 @frozen
@@ -65,22 +101,6 @@ class Segment:
     sack: bool = False
     stamp: int | None = None
     echo: int = 0
-
-    @property
-    def opens(self) -> bool:
-        """Whether it is a SYN."""
-        return self.flags & (SYN | ACK) == SYN
-
-    @property
-    def answers(self) -> bool:
-        """Whether it is a SYN-ACK."""
-        return self.flags & (SYN | ACK) == SYN | ACK
-
-    @property
-    def key(self) -> Key:
-        """As what the client sends has it."""
-        here, there = (self.source, self.source_port), (self.destination, self.destination_port)
-        return (*there, *here) if self.answers else (*here, *there)
 
     @property
     def next(self) -> int:

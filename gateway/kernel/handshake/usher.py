@@ -7,12 +7,25 @@ It does nothing by itself: who serves it tells it what has come, and does what i
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 from attrs import define, field
 
+from gateway.interfaces import Address
+from gateway.kernel.bare import ACK
 from gateway.kernel.handshake.half_open import Agreed, HalfOpen
-from gateway.kernel.handshake.segment import Key, Segment, Unreadable, acknowledgement, read, resets
+from gateway.kernel.handshake.segment import (
+    SYN,
+    Glance,
+    Key,
+    Segment,
+    Unreadable,
+    acknowledgement,
+    glance,
+    read,
+    resets,
+)
 from gateway.kernel.sockets import Socket
 
 
@@ -62,8 +75,8 @@ class Kernel(Protocol):
     def free(self, segment: Segment) -> None:
         """Take away what is in TIME_WAIT between the two ends."""
 
-    def send(self, segment: Segment, packet: bytes) -> None:
-        """Send a packet to the receiver of C{segment}."""
+    def send(self, receiver: Address, packet: bytes) -> None:
+        """Send a packet."""
 
 
 Ask = Callable[[int, Agreed, int, Ends], object]
@@ -116,50 +129,51 @@ class Usher:
 
     def copied(self, packet: bytes) -> None:
         """A client's SYN has passed."""
-        try:
-            first = read(packet)
-        except Unreadable:
-            return
-        if first.opens:
-            self._half_open.begin(first)
+        seen = glance(packet)
+        if seen is not None and seen.flags == SYN:
+            self._half_open.begin(seen, packet)
 
     def held(self, held: Held) -> None:
         """A packet waits."""
-        try:
-            segment = read(held.packet)
-        except Unreadable:
+        seen = glance(held.packet)
+        if seen is None:
             self._kernel.drop(held.number)
-            return
-        if segment.answers:
-            self._answered(held, segment)
+        elif seen.flags == SYN | ACK:
+            self._answered(held, seen)
         else:
-            self._acknowledged(held, segment)
+            self._acknowledged(held, seen)
 
-    def _answered(self, held: Held, answer: Segment) -> None:
+    def _answered(self, held: Held, seen: Glance) -> None:
         """The server's SYN-ACK. Without a gateway, no client is connected."""
-        known = self.served and (self._half_open.answer(answer) or self._answered_late(answer))
-        if not known:
+        if not self.served or not self._known(held.packet, seen):
             self._kernel.drop(held.number)
         elif held.mark & self._both == self._both:
-            self._kernel.free(answer)
+            self._free(held.packet)
             self._kernel.let_go(held.number, held.mark & ~self._both)
         else:
             self._kernel.let_go(held.number)
 
-    def _answered_late(self, answer: Segment) -> bool:
+    def _known(self, packet: bytes, seen: Glance) -> bool:
+        """Whether it answers a SYN. Nobody tells of those before they are asked for."""
+        if self._half_open.answer(seen, packet):
+            return True
         self._kernel.catch_up()
-        return self._half_open.answer(answer)
+        return self._half_open.answer(seen, packet)
 
-    def _acknowledged(self, held: Held, last: Segment) -> None:
+    def _free(self, packet: bytes) -> None:
+        with suppress(Unreadable):
+            self._kernel.free(read(packet))
+
+    def _acknowledged(self, held: Held, seen: Glance) -> None:
         """
         The client has heard the SYN-ACK. What is not known goes on: to a socket that has
         been put there meanwhile, or it is reset by the rules.
         """
-        number = self._numbers.get(last.key)
+        number = self._numbers.get(seen.key)
         if number is not None:
             self._wait(held, self._asked[number])
             return
-        agreed = self._half_open.agreed(last)
+        agreed = self._half_open.agreed(seen, held.packet)
         if agreed is None:
             self._kernel.let_go(held.number)
         elif not self.served or self._waiting >= self._most:
@@ -185,7 +199,7 @@ class Usher:
         whose = self._ask(self._number, agreed, held.interface, ends)
         if whose is not None:
             asked = self._asked[self._number] = _Asked(agreed, whose)
-            self._numbers[agreed.last.key] = self._number
+            self._numbers[agreed.key] = self._number
             self._wait(held, asked)
         else:  # it comes again
             self._kernel.vanish(ends)
@@ -201,10 +215,10 @@ class Usher:
 
     def _fail(self, held: Held, agreed: Agreed, error: OSError) -> None:
         """Both ends are reset: neither should believe in a connection that nobody serves."""
-        self._half_open.forget(agreed.last.key)
+        self._half_open.forget(agreed.key)
         to_server, to_client = resets(agreed.last)
-        self._kernel.send(agreed.last, to_server)
-        self._kernel.send(agreed.answer, to_client)
+        self._kernel.send(agreed.server, to_server)
+        self._kernel.send(agreed.client, to_client)
         self._kernel.drop(held.number)
         self._tell(agreed, error)
 
@@ -218,21 +232,21 @@ class Usher:
         if asked is None:
             return
         last = asked.agreed.last
-        self._forget(last.key, asked)
+        self._forget(asked.agreed.key, asked)
         for each in asked.held:
             if admitted:
                 self._kernel.let_go(each)
             else:
                 self._kernel.drop(each)
         if admitted:
-            self._kernel.send(last, acknowledgement(last))
+            self._kernel.send(asked.agreed.server, acknowledgement(last))
 
     def abandon(self, whose: object) -> None:
         """A gateway is gone, and with it both ends of all that waits for it."""
         gone = [number for number, one in self._asked.items() if one.whose is whose]
         for each in gone:
             one = self._asked.pop(each)
-            self._forget(one.agreed.last.key, one)
+            self._forget(one.agreed.key, one)
             for number in one.held:
                 self._kernel.drop(number)
 

@@ -31,7 +31,7 @@ class EndsTests(SynchronousTestCase):
     def test_names(self) -> None:
         """Each has the name of the end that it stands for, and talks to the other."""
         for client, server in ((CLIENT, SERVER), (CLIENT6, SERVER6)):
-            agreed = Agreed(*(read(said(client, server)) for said in (first, answer, last)))
+            agreed = Agreed(b"", *(read(said(client, server)) for said in (first, answer, last)))
             with self.host.entered():
                 ends = stand_between(agreed, 2, 4)
             try:
@@ -49,7 +49,7 @@ class EndsTests(SynchronousTestCase):
         for stamp in (0, 1, 77, 78, 0xFFFFFFFF):
             options = b"\x01\x01\x08\x0a" + pack("!II", stamp, 0)
             agreed = Agreed(
-                read(first(options=options)), read(answer(options=options)), read(last())
+                b"", read(first(options=options)), read(answer(options=options)), read(last())
             )
             with self.host.entered():
                 ends = stand_between(agreed, 2, 4)

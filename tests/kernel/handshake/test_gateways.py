@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.kernel.handshake.gateways import Gateway, Gateways
 from gateway.kernel.handshake.steering import by_client, by_connection
+from gateway.kernel.handshake.words import decided, hand
 from gateway.kernel.release.packets import receive, send
 
 CLIENTS = [ip_address(f"10.1.2.{number}").packed for number in range(20)]
@@ -72,6 +73,11 @@ class GatewaysTests(SynchronousTestCase):
         for key, _ in self.selector.select(5):
             key.data()
 
+    def answer(self, ours: socket.socket, number: int, admitted: bool) -> None:
+        ours.send(decided(number, admitted))
+        for key, _ in self.selector.select(5):
+            key.data()
+
     def worker(self, index: int, count: int, steer: str = "client") -> socket.socket:
         """One that wants clients."""
         ours = self.connect()
@@ -79,7 +85,7 @@ class GatewaysTests(SynchronousTestCase):
         return ours
 
     def asked(self, client: bytes, number: int = 0) -> Gateway | None:
-        return self.gateways.ask(client, number, {"number": number}, ())
+        return self.gateways.ask(client, number, b"%d" % number, ())
 
     def test_alone(self) -> None:
         """Nobody is brought anyone who has not asked for it."""
@@ -89,8 +95,8 @@ class GatewaysTests(SynchronousTestCase):
         self.say(ours, worker=0, of=1, steer="client")
         self.assertTrue(self.gateways.served)
         self.assertIsNotNone(self.asked(CLIENTS[0], 7))
-        self.assertEqual(receive(ours)[0], {"number": 7})
-        self.say(ours, number=7, admitted=True)
+        self.assertEqual(ours.recv(100), b"7")
+        self.answer(ours, 7, True)
         self.assertEqual(self.decided, [(7, True)])
 
     def test_workers(self) -> None:
@@ -110,7 +116,7 @@ class GatewaysTests(SynchronousTestCase):
         self.say(first, leaves=True)
         self.assertEqual(receive(first)[0], {"left": True})
         self.assertEqual({each.index for each in map(self.asked, CLIENTS) if each}, {1})
-        self.say(first, number=3, admitted=False)
+        self.answer(first, 3, False)
         self.assertEqual(self.decided, [(3, False)])
         self.say(second, leaves=True)
         self.assertFalse(self.gateways.served)
@@ -139,7 +145,7 @@ class GatewaysTests(SynchronousTestCase):
         ours = self.worker(0, 1)
         one, other = os.pipe()
         self.addCleanup(os.close, one)
-        send(ours, {"number": 1, "admitted": True}, [other])
+        hand(ours, decided(1, True), (other,))
         for key, _ in self.selector.select(5):
             key.data()
         os.close(other)

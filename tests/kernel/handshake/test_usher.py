@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from gateway.interfaces import Address
 from gateway.kernel.bare import RST
 from gateway.kernel.handshake.half_open import Agreed
 from gateway.kernel.handshake.segment import Segment, read
@@ -51,9 +52,9 @@ class Recorded:
     def free(self, segment: Segment) -> None:
         self.done.append(("free",))
 
-    def send(self, segment: Segment, packet: bytes) -> None:
+    def send(self, receiver: Address, packet: bytes) -> None:
         said = read(packet)
-        assert said.receiver == segment.receiver
+        assert said.receiver == receiver
         self.done.append(("send", said.receiver, said.flags))
 
     def take(self) -> list[tuple[Any, ...]]:
@@ -128,6 +129,14 @@ class UsherTests(SynchronousTestCase):
         self.assertEqual(self.kernel.take(), [("let go", 2)])
         self.usher.held(Held(3, packet(SERVER, CLIENT, 0x12, 9, 77)))
         self.assertEqual(self.kernel.take(), [("drop", 3)])
+
+    def test_unreadable(self) -> None:
+        """Where nobody understands a SYN's options, what the client says is for the rules."""
+        self.usher.copied(first(options=b"\x08\x09\x00\x00"))
+        self.usher.held(Held(1, answer()))
+        self.usher.held(Held(2, last()))
+        self.usher.held(Held(3, last()))
+        self.assertEqual(self.kernel.take(), [("let go", each) for each in (1, 2, 3)])
 
     def test_late_copy(self) -> None:
         """A SYN whose copy comes after its answer was read is known in time."""
