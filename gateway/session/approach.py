@@ -147,12 +147,14 @@ class Approach:
             opening.abandon()
 
     def _came(self, reached: Reached) -> None:
-        session = self._session
+        asked, self._asked = self._asked, None
+        session, self._session = self._session, None
         assert session is not None
         self._opening = None
         self.upstream = self._measured(reached)
         session.server_came(reached.socket)
-        asked, self._asked, self._session = self._asked, None, None
+        if self._asked is not None:
+            return  # that server was lost at once, and the next one is on its way
         if asked is not None and not session.ending:
             asked.callback(reached.server)
             if asked.result is not reached.server:  # somebody has made something of it

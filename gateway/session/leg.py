@@ -134,8 +134,10 @@ class Leg:
         @return: whether more waits than should.
         """
         early, self._early, self._early_size = self._early, None, 0
-        full = False
+        full, wire = False, self.wire
         for data in early or ():
+            if self.wire is not wire:
+                return False  # lost meanwhile, and let go of: the rest was for nobody else
             full = self.send(data)
         return full
 
