@@ -1,4 +1,4 @@
-"""Three real DNS servers: BIND has the zones, unbound and dnsmasq ask it."""
+"""Four real DNS servers: BIND and Knot have the zones, unbound and dnsmasq ask BIND."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ FOLDER = Path(__file__).resolve().parents[2] / ".make" / "unpacked"
 
 UNBOUND = network.BANK
 DNSMASQ = network.MIRROR
+KNOT = "198.51.100.53"
+
+SERVERS = (SERVER, UNBOUND, DNSMASQ, KNOT)
 
 KEY = "hmac-sha256:transfer:c2VjcmV0IG9mIHRoZSB0ZXN0cw=="
 
@@ -86,6 +89,33 @@ forward-zone:
   forward-addr: SERVER
 """
 
+KNOT_CONF = """
+server:
+    rundir: FOLDER/knot
+    user: root:root
+    listen: KNOT@53
+log:
+  - target: stderr
+    any: info
+database:
+    storage: FOLDER/knot
+acl:
+  - id: anybody
+    action: transfer
+template:
+  - id: default
+    storage: FOLDER/knot
+    file: "%s"
+    zonefile-sync: -1
+    acl: anybody
+zone:
+  - domain: example.org
+  - domain: tracker.example
+  - domain: signed.example
+    dnssec-signing: on
+    zonefile-load: whole
+"""
+
 SERVICE = """
 inspector = "dns"
 [[rule]]
@@ -109,13 +139,17 @@ class DnsCase(SceneCase):
     @property
     def words(self) -> dict[str, str]:
         """What stands for what in the configurations."""
-        places = {"FOLDER": str(self.folder), "UNBOUND": UNBOUND}
+        places = {"FOLDER": str(self.folder), "UNBOUND": UNBOUND, "KNOT": KNOT}
         return {**places, "SERVER6": SERVER6, "SERVER": SERVER}
 
     def prepare(self) -> None:
         super().prepare()
-        self.folder.mkdir(exist_ok=True)
-        for name, text in {**ZONES, "named.conf": NAMED, "unbound.conf": UNBOUND_CONF}.items():
+        (self.folder / "knot").mkdir(parents=True, exist_ok=True)
+        for name, text in ZONES.items():
+            (self.folder / "knot" / name).write_text(text)
+        self.scene.network.add_server_addresses([KNOT])
+        confs = {"named.conf": NAMED, "unbound.conf": UNBOUND_CONF, "knot.conf": KNOT_CONF}
+        for name, text in {**ZONES, **confs}.items():
             for word, meant in self.words.items():
                 text = text.replace(word, meant)
             (self.folder / name).write_text(text)
@@ -128,7 +162,9 @@ class DnsCase(SceneCase):
             *("--no-hosts", f"--server={SERVER}", f"--listen-address={DNSMASQ}"),
             *("--bind-interfaces", "--user=root", "--pid-file="),
         )
-        for server in (SERVER, UNBOUND, DNSMASQ):
+        knot = FOLDER / "knot/usr/sbin/knotd"
+        self.launch(str(knot), "-c", f"{self.folder}/knot.conf")
+        for server in SERVERS:
             self.wait_for(server)
 
     def begin(self) -> None:

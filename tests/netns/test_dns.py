@@ -1,4 +1,4 @@
-"""dig, kdig and systemd-resolved, BIND, unbound and dnsmasq, through the real gateway."""
+"""dig, kdig and systemd-resolved, BIND, Knot, unbound and dnsmasq, through the real gateway."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 import dns.message
 
 from tests.netns.case import SECONDS, SERVER, SERVER6
-from tests.netns.dns_case import DNSMASQ, KEY, UNBOUND, DnsCase
+from tests.netns.dns_case import KEY, KNOT, SERVERS, DnsCase
 
 QUESTIONS = (
     ("www.example.org", "A"),
@@ -46,7 +46,7 @@ class PassedTests(DnsCase):
 
     def test_same(self) -> None:
         """Every answer of every server, by UDP and by TCP, with and without signatures."""
-        for server in (SERVER, SERVER6, UNBOUND, DNSMASQ):
+        for server in (*SERVERS, SERVER6):
             for name, kind in QUESTIONS:
                 for how in (("+dnssec",), ("+tcp",), ("+noedns",))[: 1 if ":" in server else 3]:
                     what = (name, kind, *how, *PRINTED)
@@ -105,7 +105,7 @@ class PassedTests(DnsCase):
         250 queries at once are all answered: by dnsmasq too, who closes after each
         hundred, and also to a client that half-closes, which BIND would forget.
         """
-        for server in (SERVER, UNBOUND, DNSMASQ):
+        for server in SERVERS:
             for close in (False, True):
                 found = self.pipeline(server, 250, close)
                 self.assertEqual(found, list(range(250)), f"{server}, {close}")
@@ -179,7 +179,7 @@ class PolicyTests(DnsCase):
 
     def test_blocked(self) -> None:
         """A name, and one that leads to it by CNAME or DNAME; dig says that it is blocked."""
-        for server in (SERVER, UNBOUND, DNSMASQ):
+        for server in SERVERS:
             for name in ("x.tracker.example", "hidden.example.org", "x.sub.example.org"):
                 for how in ("+notcp", "+tcp"):
                     said = self.dig(server, name, how)
@@ -193,7 +193,7 @@ class PolicyTests(DnsCase):
 
     def test_private(self) -> None:
         """A public name has no private address."""
-        for server in (SERVER, UNBOUND, DNSMASQ):
+        for server in SERVERS:
             self.assertIn("status: REFUSED", self.dig(server, "inside.example.org"))
 
     def test_resolved(self) -> None:
@@ -207,7 +207,7 @@ class PolicyTests(DnsCase):
 
     def test_ech(self) -> None:
         """The keys are gone, the rest is there."""
-        for server in (SERVER, UNBOUND, DNSMASQ):
+        for server in SERVERS:
             said = self.dig(server, "web.example.org", "HTTPS", "+short")
             self.assertEqual(said, '1 . alpn="h2,h3" ipv4hint=198.51.100.7\n')
 
@@ -226,7 +226,14 @@ class PolicyTests(DnsCase):
             self.assertEqual(lines(with_it), lines(without))
             self.assertGreater(len(lines(with_it)), 10)
             self.assertNotIn("WARNING", with_it)
-        self.assertIn("Transfer failed", self.dig(SERVER, "tracker.example", "AXFR"))
+            with_it, without = (
+                self.dig(KNOT, "signed.example", "AXFR", *PRINTED, namespace=namespace)
+                for namespace in (self.client, self.server)
+            )
+            self.assertEqual(lines(with_it), lines(without))
+            self.assertIn("RRSIG", with_it)
+        for server in (SERVER, KNOT):
+            self.assertIn("Transfer failed", self.dig(server, "tracker.example", "AXFR"))
 
     def test_version(self) -> None:
         """Classes that are not the internet's are refused."""
