@@ -52,6 +52,12 @@ def told(about: About, allowed: Allowed) -> Iterator[tuple[str, str]]:
         yield from reader(about.content, allowed)
 
 
+def is_asked(about: About) -> bool:
+    """Whether a side is asked to tell something of its environment."""
+    environment = about.option in (Option.ENVIRON, Option.NEW_ENVIRON)
+    return environment and about.content[:1] == bytes((_SEND,))
+
+
 def _text(
     name: str, grammar: re.Pattern[str] | None = None
 ) -> Callable[..., Iterator[tuple[str, str]]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.inspector import Reader, StreamInspector
 from gateway.interfaces import Denied, ISession, Side, Verdict
-from protocols.telnet.about import Allowed, told
+from protocols.telnet.about import Allowed, is_asked, told
 from protocols.telnet.numbers import Code, Option
 from protocols.telnet.settings import TelnetSettings
 from protocols.telnet.token import About, Command, Negotiation, Text, next_token
@@ -75,7 +75,9 @@ class TelnetInspector(StreamInspector):
             for name, value in told(about, self._allowed):
                 self._told[name] = value
         except Denied as denied:
-            reason = f"the {side.value} tells {denied.args[0]}"
+            reason = (
+                f"the {side.value} {'asks for' if is_asked(about) else 'tells'} {denied.args[0]}"
+            )
             self._record({"verdict": "denied", "reason": reason}, denied.by)
             raise Denied(reason, b"\r\nThat is not allowed here.\r\n", denied.by) from None
         self.session.send(side.other, about.written())

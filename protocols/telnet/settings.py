@@ -47,7 +47,9 @@ class TelnetSettings:
         read=read_options,
     )
     variables: frozenset[str] = option(
-        "Variables of the environment that may be told (RFC 1572). To tell another one is denied.",
+        "Variables of the environment that may be told (RFC 1572). To tell another one is denied, "
+        "and to ask for one: servers have asked clients for what is none of their business "
+        "(CVE-2005-0488).",
         frozenset({"USER", "TERM", "LANG", "COLUMNS", "LINES", "ACCT", "JOB"}),
     )
     value: re.Pattern[str] = option(

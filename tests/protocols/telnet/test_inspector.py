@@ -137,6 +137,15 @@ class DeniedTests(SynchronousTestCase):
         for name in ("LD_PRELOAD", "IFS", "PATH", "TERMCAP", "user"):
             self.denied(environment(**{name: "x"}), by="variables")
 
+    def test_asked_for(self) -> None:
+        """A server may not ask what it may not be told; the record says who asked for what."""
+        session = begun(
+            (SERVER, ENVIRON), (SERVER, about(Option.NEW_ENVIRON, b"\1\0SSH_AUTH_SOCK"))
+        )
+        self.assertNotIn(b"SSH_AUTH_SOCK", session.sent[CLIENT])
+        (record,) = session.records_of("telnet")
+        self.assertIn("the server asks for the variable 'SSH_AUTH_SOCK'", record["reason"])
+
     def test_malformed(self) -> None:
         """What its RFC does not have."""
         for content in (b"", b"\7", b"\0a", b"\0\1value", b"\0\0USER\1a\1b"):
