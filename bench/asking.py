@@ -71,6 +71,7 @@ class Asked:
         idle = self._measured(lambda: time.sleep(1.0))[1]
         self._control = Client(self._scene.daemon.control)
         for what, ask, rest in (
+            ("all sessions by rate, by somebody new every 15 s", self._once, 15.0),
             ("status, every second", self._status, 1.0),
             ("all sessions by rate, all the time", self._all, 0.0),
         ):
@@ -138,6 +139,11 @@ class Asked:
 
     def _status(self) -> None:
         self._check(self._control.ask("status"))
+
+    def _once(self) -> None:
+        self._control.close()
+        self._control = Client(self._scene.daemon.control)
+        self._all()
 
     def _all(self) -> None:
         answer = self._control.ask("sessions", **ALL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from gateway.control.budget import SAVED, Budget
+from gateway.control.budget import SAVED, SHARE, Budget
 from tests.control.case import ControlCase
 
 
@@ -25,26 +25,26 @@ class BudgetTests(SynchronousTestCase):
         for _ in range(100):
             self.spend(SAVED)
             self.assertFalse(self.budget.overdrawn)
-            self.clock.advance(100 * SAVED)
+            self.clock.advance(SAVED / SHARE)
 
     def test_rest(self) -> None:
         """What was spent beyond has to be earned first."""
         self.spend(SAVED + 0.1)
-        self.assertTrue(9 < self.budget.rest <= 10)
-        self.clock.advance(5)
+        self.assertTrue(0.09 / SHARE < self.budget.rest <= 0.1 / SHARE)
+        self.clock.advance(0.05 / SHARE)
         self.assertTrue(self.budget.overdrawn)
-        self.clock.advance(5)
+        self.clock.advance(0.05 / SHARE)
         self.assertFalse(self.budget.overdrawn)
 
     def test_share(self) -> None:
-        """Whoever does all that he may spends a hundredth of the time."""
+        """Whoever does all that he may spends no more than the share."""
         began = self.clock.seconds()
         for _ in range(1000):
             if not self.budget.overdrawn:
                 self.spend(0.2)
             self.clock.advance(1)
         spent = self.budget.spent - SAVED
-        self.assertLessEqual(spent, 0.0101 * (self.clock.seconds() - began) + 0.2)
+        self.assertLessEqual(spent, 1.01 * SHARE * (self.clock.seconds() - began) + 0.2)
 
 
 class OverdrawnTests(ControlCase):

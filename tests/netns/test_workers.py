@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import select
 import signal
 import socket
 from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any, ClassVar
 
 from gateway.control.client import Client
 from gateway.lab.network import CLIENT, CLIENT6, SERVER, SERVER6
 from gateway.workers.table import COLUMNS
 from tests.netns.case import RELAY, RELAY_UDP, RELOADED
 from tests.netns.workers_case import CLIENTS, ECHO, WorkersCase
+
+CAP_NET_BIND_SERVICE, CAP_NET_RAW = 10, 13
+KEPT = 1 << CAP_NET_BIND_SERVICE | 1 << CAP_NET_RAW
+
+KCMP = 312
+"""The number of kcmp(2) on x86-64."""
 
 
 class SteeringTests(WorkersCase):
@@ -330,6 +340,75 @@ class LimitTests(WorkersCase):
         self.assertFive(CLIENTS[2], [self.open(CLIENTS[2]) for _ in range(12)])
 
 
+class RefusedTests(WorkersCase):
+    """Connections that became no session, when any worker may get any of them."""
+
+    services: ClassVar = {"relay": RELAY + "[limits]\nsessions_per_client = 1\n"}
+
+    def begin(self) -> None:
+        self.scene.configure(
+            self.services,
+            '[workers]\ncount = 2\nsteer = "connection"\n'
+            f'[audit]\nfile = "{self.scene.audit}"\nrefused_per_minute = 6\n',
+        )
+        self.scene.daemon.start()
+
+    def test_recorded(self) -> None:
+        """So many of a kind are recorded in a minute, and not so many by each worker."""
+        ours = self.open(CLIENTS[0])
+        self.assertTrue(self.echoed(ours))
+        refused = [self.echoed(self.open(CLIENTS[0])) for _ in range(40)]
+        self.assertEqual(refused, [False] * 40)
+        ours.close()
+        self.assertTrue(self.scene.daemon.stop())
+        self.assertEqual(sum(map(self.is_denied, self.scene.records())), 6)
+        left = [one["audit"] for one in self.scene.records() if "refused" in one.get("audit", {})]
+        self.assertEqual(sum(one["refused"] for one in left), 34)
+
+    def is_denied(self, record: dict[str, Any]) -> bool:
+        return record["event_type"] == "flow" and record["gateway"]["verdict"] == "denied"
+
+
+class PrivilegeTests(WorkersCase):
+    """What processes may."""
+
+    def test_workers(self) -> None:
+        """Workers, and those they come from, have the two capabilities of traffic and no more."""
+        processes = [*self.workers().values(), *self.called("tproxygw-seed")]
+        processes += self.called("tproxygw-nurse")
+        self.assertEqual(len(processes), 4)
+        for process in processes:
+            status = Path(f"/proc/{process}/status").read_text().splitlines()
+            sets = {line.split()[0]: int(line.split()[1], 16) for line in status if "Cap" in line}
+            self.assertEqual({sets["CapEff:"], sets["CapPrm:"]}, {KEPT})
+
+    def test_apart(self) -> None:
+        """No two of them share what a reactor waits with, nor the ends of each other's links."""
+        one, other = self.workers().values()
+        (nursery,) = self.called("tproxygw-nurse")
+        unix = set(Path("/proc/net/unix").read_text().split())
+        for first, second in ((one, other), (one, nursery), (other, nursery)):
+            ours, theirs = self.held(first), self.held(second)
+            common = set(ours.values()) & set(theirs.values())
+            self.assertFalse({name for name in common if name[len("socket:[") : -1] in unix})
+            waits = [
+                (one, other)
+                for one, name in ours.items()
+                for other, same in theirs.items()
+                if name == same == "anon_inode:[eventpoll]"
+            ]
+            self.assertFalse([pair for pair in waits if is_same(first, second, *pair)])
+        self.assertIn("anon_inode:[eventpoll]", self.held(one).values())
+
+    def held(self, process: int) -> dict[int, str]:
+        """The descriptors of a process, and what they are."""
+        found = {}
+        for number in Path(f"/proc/{process}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                found[int(number.name)] = str(number.readlink())
+        return found
+
+
 class ReloadTests(WorkersCase):
     """A new policy, for all workers at once."""
 
@@ -404,6 +483,11 @@ class ReloadTests(WorkersCase):
         self.scene.daemon.signal(signal.SIGTERM)
         self.wait(lambda: self.scene.daemon.ended, "it does not end", 20)
         self.assertNotIn("Traceback", self.scene.daemon.said)
+
+
+def is_same(one: int, other: int, first: int, second: int) -> bool:
+    """Whether two processes' descriptors are the same open file: kcmp(2)."""
+    return ctypes.CDLL(None).syscall(KCMP, one, other, 0, first, second) == 0
 
 
 def _told(one: dict[str, object]) -> tuple[object, ...]:
