@@ -57,8 +57,7 @@ PORT = Fixed(
 WORKERS = Fixed(
     "workers",
     ("count",),
-    "from one process to several, or back, running sessions and what they count for would have to "
-    "go to another process",
+    "the process that twistd runs has either all of the traffic, or must never have had any",
 )
 
 

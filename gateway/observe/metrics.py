@@ -120,6 +120,7 @@ class Metrics:
     denials: dict[tuple[str, str, str], int] = field(factory=dict, init=False)
     hits: dict[tuple[str, str], int] = field(factory=dict, init=False)
     handshakes: dict[tuple[str, str], int] = field(factory=dict, init=False)
+    workers_ended: int = field(default=0, init=False)
 
     def started(self, service: str, rule: Rule | None = None) -> None:
         """A session began, brought by a rule or by another session."""
@@ -127,10 +128,10 @@ class Metrics:
         if rule is not None:
             self.hit(service, rule.at_line)
 
-    def shaken(self, service: str, handshake: str) -> None:
+    def shaken(self, service: str, handshake: str, count: int = 1) -> None:
         """A client was connected: through to the server, or by the gateway."""
         key = service, handshake
-        self.handshakes[key] = self.handshakes.get(key, 0) + 1
+        self.handshakes[key] = self.handshakes.get(key, 0) + count
 
     def hit(self, service: str, place: str) -> None:
         """What is written there, a rule, a test or a list, has matched."""
@@ -303,6 +304,11 @@ class MetricsCollector(Collector):
             "tproxygw_policy_current",
             "1 if the policy in force is what the configuration said at the last start or reload.",
             int(self._metrics.policy_current()),
+        )
+        yield CounterMetricFamily(
+            "tproxygw_workers_ended",
+            "Workers that ended and should not have: killed, or by a bug.",
+            self._metrics.workers_ended,
         )
         yield CounterMetricFamily(
             "tproxygw_audit_dropped", "Audit records dropped.", self._metrics.audit_dropped()

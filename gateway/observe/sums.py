@@ -41,6 +41,8 @@ def state_of(metrics: Metrics) -> State:
         "refusals": {each.value: count for each, count in metrics.refusals.items()},
         "denials": [[*key, count] for key, count in metrics.denials.items()],
         "hits": [[*key, count] for key, count in metrics.hits.items()],
+        "handshakes": [[*key, count] for key, count in metrics.handshakes.items()],
+        "workers_ended": metrics.workers_ended,
         "judged": [
             [*key, judged.buckets, judged.seconds] for key, judged in metrics.scans.judged.items()
         ],
@@ -154,6 +156,10 @@ def add_counts(metrics: Metrics, state: State) -> None:
     for service, place, count in state["hits"]:
         if _has_room(metrics.hits, (service, place)):
             metrics.hits[service, place] = metrics.hits.get((service, place), 0) + count
+    for service, handshake, count in state["handshakes"]:
+        if _has_room(metrics.handshakes, (service, handshake)):
+            metrics.shaken(service, handshake, count)
+    metrics.workers_ended += state["workers_ended"]
     for service, verdict, buckets, seconds in state["judged"]:
         if _has_room(metrics.scans.judged, (service, verdict)):
             judged = metrics.scans.judged.setdefault((service, verdict), Judged())

@@ -300,6 +300,7 @@ class Crew:
                 how=how,
                 sessions=sessions,
             )
+            self._metrics.workers_ended += 1
             self._audit.ended(f"worker {hand.index}", how, sessions, hand.torn)
         if generation is self._present and not self._stopping and not hand.leaving:
             self._died(hand.index)

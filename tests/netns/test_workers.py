@@ -105,11 +105,12 @@ class ToldTests(WorkersCase):
         for ours in sockets[:10]:
             ours.close()
         self.wait(lambda: self.scraped()[ended] == former + 10, "they do not end")
-        before = self.workers()
+        before, dead = self.workers(), self.scraped()["tproxygw_workers_ended_total"]
         self.kill(0)
         self.again(0, before[0])
         alive = sum(map(self.echoed, sockets[10:]))
         found = self.scraped()
+        self.assertEqual(found["tproxygw_workers_ended_total"], dead + 1)
         self.assertEqual((found[running], found[ended]), (alive, former + 10))
         processes = {name for name in found if name.startswith("process_open_fds")}
         labels = ("0", "1", "supervisor")

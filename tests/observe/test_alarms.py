@@ -132,7 +132,7 @@ class PrometheusTests(SynchronousTestCase):
 
     def test_alarms(self) -> None:
         """When all is well none rings; when all is wrong all do; without a gateway one does."""
-        self.assertIn("12 rules found", self.promtool("check", "rules", RULES))
+        self.assertIn("13 rules found", self.promtool("check", "rules", RULES))
         self.promtool("test", "rules", "alarms.yml")
 
     def test_dashboard(self) -> None:

@@ -27,6 +27,8 @@ def worker(count: int) -> Metrics:
         metrics.refused(Refusal.NO_RULE)
         metrics.ended("web", Outcome.PASSED, 10, 100, 1)
         metrics.scans.judge("web", "clean", 0.01)
+        metrics.shaken("web", "through")
+    metrics.workers_ended = count
     metrics.scans.scanners = lambda: [ScannerHealth("unix:/clamd", count > 1, count, 1)]
     metrics.scans.spooled = lambda: (count, 2 * count)
     metrics.audit_dropped = lambda: count
