@@ -357,6 +357,16 @@ def smtp_large_content(seconds: float, size: int) -> Result:
     return gibibytes(mailed(server.SMTP_CONTENT_PORT, seconds, size, LARGE_MESSAGES, 2))
 
 
+def milter_small(seconds: float, size: int) -> Result:
+    """Messages of 64 KiB, which a milter sees."""
+    return mailed(server.SMTP_FILTERED_PORT, seconds, size, ("-d", "-l", "65536"), 20)
+
+
+def milter_large(seconds: float, size: int) -> Result:
+    """And of 10 MiB."""
+    return mailed(server.SMTP_FILTERED_PORT, seconds, size, ("-d", "-l", f"{10 << 20}"), 2)
+
+
 def gibibytes(messages: Result) -> Result:
     """How much it was."""
     return messages._replace(amount=messages.amount * LARGE_BYTES / 2**30)
@@ -589,6 +599,8 @@ LOADS: dict[str, Callable[[float, int], Result]] = {
     "smtp-connections": smtp_connections,
     "smtp-large": smtp_large,
     "smtp-large-content": smtp_large_content,
+    "milter-small": milter_small,
+    "milter-large": milter_large,
     "upload": upload,
     "imap-sessions": imap_sessions,
     "imap-content": imap_content,

@@ -5,12 +5,27 @@ it, each with a configuration that asks for the same.
 
 from __future__ import annotations
 
+import os
+import pwd
 import shutil
+import time
+from pathlib import Path
 
 from bench import names, tls
 from bench.network import CLIENT_HOST, CLIENT_INTERFACE, ROOT, SERVER_HOST, run, start
-from bench.server import HTTP_HOST
-from bench.ways import NOT_PAST_IT, Gateway, Released, Scanned, ScanningGateway, Way
+from bench.scanner import MILTER
+from bench.server import HTTP_HOST, SMTP_FILTERED_PORT
+from bench.usage import Cpu, cpu
+from bench.ways import (
+    NOT_PAST_IT,
+    Filtered,
+    FilteringGateway,
+    Gateway,
+    Released,
+    Scanned,
+    ScanningGateway,
+    Way,
+)
 
 TPROXY_RULES = f"""
 table inet bench {{
@@ -155,6 +170,58 @@ acl scanned port 7880 7881
 adaptation_access scan allow scanned
 """
 
+MAIL_RULES = f"""
+table ip mail {{
+  chain prerouting {{
+    type nat hook prerouting priority dstnat;
+    iifname {CLIENT_INTERFACE} tcp dport {SMTP_FILTERED_PORT} redirect
+  }}
+}}
+"""
+
+POSTFIX = f"""
+compatibility_level = 3.6
+queue_directory = {{folder}}/spool
+data_directory = {{folder}}/data
+maillog_file = {{folder}}/log
+maillog_file_prefixes = {{folder}}
+myhostname = gw.example
+mydestination =
+mynetworks = 0.0.0.0/0
+relayhost = [{{server}}]:{SMTP_FILTERED_PORT}
+inet_interfaces = all
+inet_protocols = ipv4
+message_size_limit = 100000000
+mailbox_size_limit = 0
+smtpd_peername_lookup = no
+smtpd_client_connection_count_limit = 0
+smtpd_milters = inet:127.0.0.1:{MILTER}
+milter_default_action = tempfail
+disable_dns_lookups = yes
+alias_maps =
+alias_database =
+"""
+
+POSTFIX_PARTS = f"""
+{SMTP_FILTERED_PORT} inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+proxymap unix - - n - - proxymap
+error unix - - n - - error
+retry unix - - n - - error
+smtp unix - - n - - smtp
+anvil unix - - n - 1 anvil
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+QUEUES = "maildrop", "incoming", "active", "deferred"
+"""Where mails are that have not left."""
+
 NGINX = """
 daemon off;
 user root;
@@ -254,6 +321,73 @@ class ScanningSquid(Scanned, Squid):
     more = SQUID_ICAP
 
 
+class Postfix(Way):
+    """
+    Postfix, to which clients are redirected, and which relays; each mail goes through its queue.
+    """
+
+    name = "Postfix"
+    protocols: tuple[str, ...] = ("milter",)
+    master = 0
+
+    def between(self) -> None:
+        """All that it has is in a folder of its own."""
+        self.network.filter(MAIL_RULES + NOT_PAST_IT)
+        owner = pwd.getpwnam("postfix")
+        conf = self.folder / "postfix"
+        for place in (self.folder.parent, self.folder):
+            place.chmod(0o711)
+        for name in ("", "data", "spool"):
+            (conf / name).mkdir()
+        os.chown(conf / "data", owner.pw_uid, owner.pw_gid)
+        (conf / "main.cf").write_text(POSTFIX.format(folder=conf, server=SERVER_HOST))
+        (conf / "master.cf").write_text(POSTFIX_PARTS)
+        self.postfix("start")
+        self.master = int((conf / "spool/pid/master.pid").read_text())
+
+    def postfix(self, command: str) -> None:
+        """Tell it that."""
+        run(
+            *("ip", "netns", "exec", self.network.gateway),
+            *("postfix", "-c", str(self.folder / "postfix"), command),
+        )
+
+    def load(self, load: str, seconds: float, size: int) -> list[float]:
+        """Until all has left the queue, too."""
+        counted = super().load(load, seconds, size)
+        queue = self.folder / "postfix/spool"
+        until = time.monotonic() + 60
+        while any(each.is_file() for part in QUEUES for each in listed(queue / part)):
+            if time.monotonic() > until:
+                raise RuntimeError("Postfix: the queue does not become empty")
+            time.sleep(0.1)
+        return counted
+
+    def cpu(self) -> Cpu:
+        """Of all its parts."""
+        return cpu(self.master)
+
+    def stop(self) -> None:
+        """It first."""
+        if self.master:
+            self.postfix("abort")
+        super().stop()
+
+
+def listed(folder: Path) -> list[Path]:
+    """All that is there; files come and go."""
+    try:
+        return list(folder.rglob("*"))
+    except FileNotFoundError:
+        return [folder]
+
+
+class FilteringPostfix(Filtered, Postfix):
+    """With the milter."""
+
+    name = "Postfix"
+
+
 class Nginx(Peer):
     """nginx as it terminates TLS with a static certificate, and looks at nothing inside."""
 
@@ -311,4 +445,4 @@ def ways() -> tuple[type[Way], ...]:
     mitmproxy = [Mitmproxy] if MITMDUMP.exists() else []
     scanning = (ScanningSquid, ScanningGateway)
     usual = (Way, HAProxy, Squid, Nginx, Dnsmasq, *mitmproxy, Gateway, Released)
-    return (*usual, *scanning)
+    return (*usual, *scanning, FilteringPostfix, FilteringGateway)

@@ -35,6 +35,10 @@ LOADS = {
         Load("scan-small", "body", 4, 1, "icap"),
         Load("scan-large", "body", 2, 1, "icap"),
     ),
+    "milter": (
+        Load("milter-small", "message", 4, 1, "milter"),
+        Load("milter-large", "message", 2, 1, "milter"),
+    ),
     "smtp": (
         Load("smtp-relayed", "message", 16, 0, "smtp"),
         Load("smtp-messages", "message", 16, 0, "smtp"),
@@ -81,6 +85,7 @@ PEERS = {
     "relay": "HAProxy",
     "http": "Squid",
     "icap": "Squid-icap",
+    "milter": "Postfix",
     "smtp": "HAProxy",
     "mailbox": "HAProxy",
     "ftp": "Squid",

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from bench import mailbox, names, tls
 from bench.network import CLIENT_INTERFACE, Network, start, start_python, stop
-from bench.scanner import Scanner
-from bench.server import SMTP_CONTENT_PORT, SMTP_PORT, SMTP_PORTS
+from bench.scanner import MILTER, Milter, Scanner
+from bench.server import SMTP_CONTENT_PORT, SMTP_FILTERED_PORT, SMTP_PORT, SMTP_PORTS
 from bench.usage import Cpu, cpu
 
 NOT_PAST_IT = f"""
@@ -108,6 +108,19 @@ inspector = "icap"
 servers = ["127.0.0.1:1344"]
 """
 
+FILTERED = (
+    MAIL.format(port=SMTP_FILTERED_PORT)
+    + """
+stack = "filters"
+"""
+)
+
+FILTERS = f"""
+inspector = "milter"
+[milter]
+milters = ["127.0.0.1:{MILTER}"]
+"""
+
 FILES = """
 inspector = "ftp"
 [[rule]]
@@ -170,6 +183,7 @@ FIRST = {
     "dns": "dns-queries",
     "mailbox": "imap-sessions",
     "icap": "scan-small",
+    "milter": "milter-small",
 }
 """The load that shows whether a way is ready, for each protocol."""
 
@@ -200,6 +214,8 @@ class Way:
         self.server.stdout.readline()
         if "smtp" in self.protocols:
             self.sinks = [self.sink(port) for port in SMTP_PORTS]
+        if "milter" in self.protocols:
+            self.sinks.append(self.sink(SMTP_FILTERED_PORT))
         if "dns" in self.protocols:
             self.sinks.append(start_python(self.network.server, "bench.names"))
         if self.tls:
@@ -348,6 +364,35 @@ class ScanningGateway(Scanned, Gateway):
     def services(self) -> dict[str, str]:
         """With one more."""
         return {"web": WEB, "scanned": SCANNED, "scan": SCAN}
+
+
+class Filtered(Way):
+    """Beside another class: the same with mails that a milter sees."""
+
+    protocols = ("milter",)
+    milter: Milter
+
+    def between(self) -> None:
+        """The milter first."""
+        self.milter = Milter(self.network.gateway, self.folder)
+        self.milter.start()
+        tls.write(self.folder)
+        super().between()
+
+    def stop(self) -> None:
+        """The milter last."""
+        super().stop()
+        self.milter.stop()
+
+
+class FilteringGateway(Filtered, Gateway):
+    """The gateway."""
+
+    name = "gateway-milter"
+
+    def services(self) -> dict[str, str]:
+        """One, and the filters."""
+        return {"web": WEB, "filtered": FILTERED, "filters": FILTERS}
 
 
 class Before(Gateway):
