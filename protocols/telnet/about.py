@@ -107,7 +107,8 @@ def _environment(content: bytes, allowed: Allowed) -> Iterator[tuple[str, str]]:
 
 def _variables(content: bytes) -> Iterator[tuple[str, str]]:
     """
-    Names and values, which are empty where there is none.
+    Names and values, which are empty where there is none. Who is asked for all there is may answer
+    with a variable that has neither (telnetlib3 does).
 
     @raise Denied: a value has no name.
     """
@@ -120,13 +121,13 @@ def _variables(content: bytes) -> Iterator[tuple[str, str]]:
             raise Denied("an environment that begins with neither name nor value")
         else:
             parts[-1][1].append(next(bytes_left, 0) if byte == _ESC else byte)
-    name = ""
+    name: str | None = None
     for kind, text in parts:
         if kind == _VALUE:
-            if not name:
+            if name is None or (text and not name):
                 raise Denied("a value without a variable")
             yield name, text.decode("latin-1")
-            name = ""
+            name = None
         else:
             if name:
                 yield name, ""

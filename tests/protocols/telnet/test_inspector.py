@@ -102,6 +102,14 @@ class PassedTests(SynchronousTestCase):
         session = begun((CLIENT, data.replace(IAC, IAC * 2)))
         self.assertEqual(session.sent[SERVER], data.replace(IAC, IAC * 2))
 
+    def test_nameless(self) -> None:
+        """A client that is asked for all that it has may tell of a variable without a name."""
+        asked = about(Option.NEW_ENVIRON, b"\1\0USER\0\3")
+        answered = about(Option.NEW_ENVIRON, b"\0\0USER\1joe\0\1")
+        session = begun((SERVER, ENVIRON + asked), (CLIENT, answered))
+        self.assertTrue(session.sent[CLIENT].endswith(asked))
+        self.assertEqual(session.sent[SERVER], answered)
+
     def test_record(self) -> None:
         """The audit says what sat there, and what was declined."""
         session = begun(
