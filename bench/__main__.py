@@ -120,8 +120,12 @@ def earlier(arguments: argparse.Namespace) -> Sequence[type[Way]]:
 
 def idle() -> str:
     """Memory of idle sessions."""
-    with started([Gateway]) as (way,):
-        return memory.idle(way)
+    return memory.idle(
+        (
+            ("relayed", "idle", memory.idle_sessions(), started([Gateway])),
+            ("TLS, looked into", "tls-idle", memory.TLS_SESSIONS, started([Gateway])),
+        )
+    )
 
 
 def backlog() -> str:

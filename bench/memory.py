@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 
 from bench.server import raise_descriptor_limit
 from bench.table import size, table
@@ -13,6 +14,7 @@ from bench.usage import resident_bytes
 from bench.ways import Way
 
 SESSIONS = 10_000
+TLS_SESSIONS = 1000
 STUCK_SECONDS = 3.0
 
 SPARE = 300
@@ -27,17 +29,26 @@ def idle_sessions() -> int:
     return min(SESSIONS, (raise_descriptor_limit() - SPARE) // 2)
 
 
-def idle(way: Way) -> str:
-    """Resident memory with many idle sessions, each after one exchange."""
-    wanted = idle_sessions()
-    before = resident(way)
-    with held(way, "idle", 0, wanted) as (count, _, errors):
-        after = resident(way)
+def idle(kinds: Iterable[tuple[str, str, int, AbstractContextManager[Sequence[Way]]]]) -> str:
+    """
+    Resident memory with many idle sessions, each after one exchange.
+
+    @param kinds: what they are, the load that makes them, how many, and a way of their own: what
+        others have left would be used again.
+    """
+    head = ("idle sessions", "", "before", "with them", "each", "failed")
+    return table(head, [_idle(*kind) for kind in kinds])
+
+
+def _idle(
+    kind: str, load: str, wanted: int, starting: AbstractContextManager[Sequence[Way]]
+) -> list[str]:
+    with starting as (way,):
+        before = resident(way)
+        with held(way, load, 0, wanted) as (count, _, errors):
+            after = resident(way)
     each = (after - before) / max(count, 1)
-    return table(
-        ("idle sessions", "before", "with them", "each", "failed"),
-        [[f"{count:,.0f}", size(before), size(after), size(each), f"{errors:.0f}"]],
-    )
+    return [kind, f"{count:,.0f}", size(before), size(after), size(each), f"{errors:.0f}"]
 
 
 def backlog(way: Way) -> str:
