@@ -79,7 +79,7 @@ def drive(
         record.write_text("")
         before, started = place.connections(), time.monotonic()
         seconds = min(suite.seconds, max(0.0, until - started))
-        environ = environment(record, suite.shared, [*suite.left_out, *left_out])
+        environ = environment(record, suite, [*suite.left_out, *left_out])
         cut_off = execute(suite, place, environ, tests or suite.tests, seconds)
         took = time.monotonic() - started
         connections = place.connections() - before
@@ -131,7 +131,7 @@ def arguments(suite: Suite, tests: Sequence[str]) -> list[str]:
     return ["-m", "pytest", "-q", "--rootdir=.", *options, *tests]
 
 
-def environment(record: Path, shared: bool, left_out: Sequence[str]) -> dict[str, str]:
+def environment(record: Path, suite: Suite, left_out: Sequence[str]) -> dict[str, str]:
     """The recorders can be imported, and know where to write and what not to run."""
     return {
         "PATH": os.environ["PATH"],
@@ -141,7 +141,8 @@ def environment(record: Path, shared: bool, left_out: Sequence[str]) -> dict[str
         "PYTHONDONTWRITEBYTECODE": "1",
         "CONFORMANCE_RECORD": str(record),
         "CONFORMANCE_AUTHORITY": str(authority()),
-        "CONFORMANCE_SHARED": "shared" if shared else "",
+        "CONFORMANCE_SHARED": "shared" if suite.shared else "",
+        "CONFORMANCE_SECURED": "secured" if suite.secured else "",
         "CONFORMANCE_LEFT_OUT": json.dumps(left_out),
     }
 

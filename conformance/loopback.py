@@ -38,8 +38,11 @@ trust = ["authority.pem"]
 """
 """What those need who inspect TLS: clients and servers of the suites all have one authority."""
 
-INSIDE = {"tls": "relay"}
+INSIDE = {"tls": "relay", "https": "http"}
 """What inspects what is inside, for inspectors of TLS."""
+
+UPGRADED = frozenset({"ftp-tls", "smtp-tls"})
+"""What goes over to TLS, and is looked into there."""
 
 SERVICES = Path(__file__).with_name("services")
 """The service that goes with each inspector."""
@@ -123,9 +126,10 @@ class Loopback:
         (self.config / "services").mkdir(parents=True)
         text = GATEWAY.format(audit=self.audit)
         shutil.copy(SERVICES / f"{inspector}.toml", self.config / "services")
-        if inspector in INSIDE:
+        if inspector in INSIDE or inspector in UPGRADED:
             text += TLS
             shutil.copy(authority(), self.config)
+        if inspector in INSIDE:
             inside = (SERVICES / f"{INSIDE[inspector]}.toml").read_text()
             (self.config / "services" / "inside.toml").write_text(without_rules(inside))
         (self.config / "gateway.toml").write_text(text)

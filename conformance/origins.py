@@ -126,7 +126,14 @@ AIOFTP = Origin(
 
 AIOSMTPD = Origin(
     "aiosmtpd",
-    ("aiosmtpd==1.4.6", *PYTEST, "pytest-mock", "pytest-asyncio", "setuptools<80"),
+    (
+        "aiosmtpd==1.4.6",
+        *PYTEST,
+        "pytest-mock",
+        "pytest-asyncio",
+        "setuptools<80",
+        "cryptography",
+    ),
 )
 
 DNSPYTHON = Origin(

@@ -53,6 +53,8 @@ class Suite:
     @ivar seconds: time limit for one run.
     @ivar shared: its servers have to let the gateway use their UDP addresses.
     @ivar options: what else pytest is told.
+    @ivar secured: its servers speak TLS, though they would not by themselves, and its authority is
+        that of all suites.
     """
 
     name: str
@@ -64,16 +66,19 @@ class Suite:
     seconds: float = 180
     shared: bool = False
     options: tuple[str, ...] = ()
+    secured: bool = False
 
 
 OUTSIDE = "needs servers outside of this machine"
 SLOW = "takes its time on purpose, and tests no server"
+CRASHES = "the suite's own server dies of it (pyOpenSSL 26.4), with no gateway there"
 
 HTTP = ("relay", "http")
 SMTP = ("relay", "smtp")
 FTP = ("relay", "ftp")
 POP3 = ("pop3",)
 IMAP = ("imap",)
+HTTPS = ("https",)
 DNS = ("dns",)
 SSH = ("ssh",)
 TELNET = ("telnet",)
@@ -103,6 +108,15 @@ SUITES = (
         seconds=300,
     ),
     Suite(
+        "aiohttp-tls",
+        AIOHTTP,
+        Runner.PYTEST,
+        ("tests/test_client_functional.py", "tests/test_web_functional.py"),
+        HTTPS,
+        seconds=300,
+        secured=True,
+    ),
+    Suite(
         "requests",
         REQUESTS,
         Runner.PYTEST,
@@ -114,6 +128,18 @@ SUITES = (
             "tests/test_testserver.py::TestTestServer::"
             "test_server_finishes_when_no_connections": SLOW,
         },
+    ),
+    Suite(
+        "requests-tls",
+        REQUESTS,
+        Runner.PYTEST,
+        ("tests/test_requests.py",),
+        HTTPS,
+        left_out={
+            "tests/test_requests.py::TestTimeout::test_connect_timeout*": OUTSIDE,
+            "tests/test_requests.py::TestTimeout::test_total_timeout_connect*": OUTSIDE,
+        },
+        secured=True,
     ),
     Suite(
         "cpython-http",
@@ -267,6 +293,14 @@ SUITES = (
             "tests/client/test_proxies.py::test_sync_proxy_close*": OUTSIDE,
         },
     ),
+    Suite(
+        "httpx-tls",
+        HTTPX,
+        Runner.PYTEST,
+        ("tests/client", "tests/test_api.py"),
+        HTTPS,
+        secured=True,
+    ),
     Suite("autobahn", AUTOBAHN, Runner.AUTOBAHN, ("*",), HTTP),
     Suite("gunicorn", GUNICORN, Runner.GUNICORN, ("*",), HTTP),
     Suite("cache-tests", CACHE_TESTS, Runner.CACHE_TESTS, ("*",), HTTP),
@@ -287,7 +321,23 @@ SUITES = (
     ),
     Suite("curl-smtp", CURL, Runner.CURL, ("SMTP",), SMTP),
     Suite("aiosmtpd", AIOSMTPD, Runner.PYTEST, ("aiosmtpd/tests",), SMTP, seconds=400),
-    Suite("pyftpdlib-tls", PYFTPDLIB, Runner.PYTEST, ("tests/test_functional_ssl.py",)),
+    Suite(
+        "aiosmtpd-tls",
+        AIOSMTPD,
+        Runner.PYTEST,
+        ("aiosmtpd/tests/test_starttls.py",),
+        ("smtp-tls",),
+        secured=True,
+    ),
+    Suite(
+        "pyftpdlib-tls",
+        PYFTPDLIB,
+        Runner.PYTEST,
+        ("tests/test_functional_ssl.py",),
+        ("relay", "ftp-tls"),
+        left_out={"*::TestFtpListingCmdsTLSMixin::*": CRASHES},
+        seconds=300,
+    ),
     Suite(
         "aioftp",
         AIOFTP,

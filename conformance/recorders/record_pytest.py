@@ -7,6 +7,7 @@ import os
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import secured  # noqa: F401
 import shared  # noqa: F401
 
 

@@ -5,8 +5,6 @@ conversation ended. It runs in the folder of tlsfuzzer's source.
 
 # mypy: ignore-errors
 
-import datetime
-import ipaddress
 import json
 import os
 import re
@@ -18,16 +16,7 @@ from fnmatch import fnmatchcase
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from issued import issued
 
 SECONDS = 60
 """For one script."""
@@ -81,31 +70,6 @@ class Server(ThreadingHTTPServer):
             pass
 
 
-def issued():
-    """A certificate for this host, by the authority that all know, in a file."""
-    pem = Path(os.environ["CONFORMANCE_AUTHORITY"]).read_bytes()
-    issuer, signing = x509.load_pem_x509_certificate(pem), load_pem_private_key(pem, None)
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
-    local = (ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("::1"))
-    names = [x509.DNSName("localhost"), *map(x509.IPAddress, local)]
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]))
-        .issuer_name(issuer.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=9))
-        .add_extension(x509.SubjectAlternativeName(names), False)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)
-        .sign(signing, hashes.SHA256())
-    )
-    file = Path("server.pem")
-    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    file.write_bytes(secret + made.public_bytes(Encoding.PEM))
-    return file
-
-
 def run(name, port):
     """The conversations of one script, and how they ended."""
     command = [sys.executable, "-c", SCRIPT, name, str(port), SAMPLE]
@@ -128,7 +92,7 @@ def main():
     patterns = json.loads(os.environ["CONFORMANCE_LEFT_OUT"])
     server = Server(("127.0.0.1", 0), Page)
     server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.context.load_cert_chain(issued())
+    server.context.load_cert_chain(issued(Path("server.pem")))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     record = Path(os.environ["CONFORMANCE_RECORD"])
     chosen = {word.partition(": ")[0]: set() for word in sys.argv[1:]}

@@ -39,14 +39,23 @@ class ArgumentsTests(SynchronousTestCase):
 
     def test_left_out(self) -> None:
         """The recorders are told which tests are left out."""
-        told = environment(Path("record"), False, ["tests/a.py::b"])
+        suite = Suite("s", ORIGIN, Runner.UNITTEST, ("test.a",))
+        told = environment(Path("record"), suite, ["tests/a.py::b"])
         self.assertEqual(json.loads(told["CONFORMANCE_LEFT_OUT"]), ["tests/a.py::b"])
 
     def test_shared(self) -> None:
         """Servers share their addresses if the suite says so, and only then."""
         for shared in (True, False):
-            told = environment(Path("record"), shared, [])
+            suite = Suite("s", ORIGIN, Runner.UNITTEST, ("test.a",), shared=shared)
+            told = environment(Path("record"), suite, [])
             self.assertIs(bool(told["CONFORMANCE_SHARED"]), shared)
+
+    def test_secured(self) -> None:
+        """Servers speak TLS if the suite says so, and only then."""
+        for secured in (True, False):
+            suite = Suite("s", ORIGIN, Runner.UNITTEST, ("test.a",), secured=secured)
+            told = environment(Path("record"), suite, [])
+            self.assertIs(bool(told["CONFORMANCE_SECURED"]), secured)
 
     def test_some(self) -> None:
         """Only the tests asked for are run."""
