@@ -42,7 +42,7 @@ DEAREST = 150e-6
 LARGEST = 1024
 """Bytes in the kernel, for one session."""
 
-WAIT = 8.0
+WAIT = 20.0
 """Seconds in which many connections are there, before the first is released."""
 
 

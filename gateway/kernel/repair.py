@@ -13,7 +13,7 @@ import socket
 import struct
 import termios
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 from attrs import frozen
 
@@ -43,12 +43,6 @@ _OFF_NO_PROBE = -1
 _RECEIVE_QUEUE, _SEND_QUEUE = 1, 2
 
 _MASK = 0xFFFFFFFF
-_TRIES = 20
-"""Data may come while the numbers are read; then they are read again."""
-
-
-class Unsteady(Exception):
-    """The numbers did not hold still."""
 
 
 @frozen
@@ -70,19 +64,19 @@ class Numbers:
 
 def numbers(sock: Socket) -> Numbers:
     """
-    The numbers of a connection.
+    The numbers of a connection. They are read one after the other: nobody else may use the
+    socket, and what comes meanwhile is for the caller to see in the socket's counters.
 
-    @raise Unsteady: data comes faster than they can be read.
     @raise OSError: privileges are missing, or the connection is over.
     """
-    for _ in range(_TRIES):
-        unread, open_ = _count(sock, termios.FIONREAD), _count(sock, termios.TIOCOUTQ)
-        with repairing(sock, probe=False):
-            received = _number_of(sock, _RECEIVE_QUEUE)
-            sent = _number_of(sock, _SEND_QUEUE)
-        if (unread, open_) == (_count(sock, termios.FIONREAD), _count(sock, termios.TIOCOUTQ)):
-            return Numbers(sent, (sent - open_) & _MASK, received, unread)
-    raise Unsteady
+    unread, open_ = _count(sock, termios.FIONREAD), _count(sock, termios.TIOCOUTQ)
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, _ON)
+    try:
+        received = _number_of(sock, _RECEIVE_QUEUE)
+        sent = _number_of(sock, _SEND_QUEUE)
+    finally:
+        _leave(sock, _OFF_NO_PROBE)
+    return Numbers(sent, (sent - open_) & _MASK, received, unread)
 
 
 @frozen
@@ -157,8 +151,8 @@ def probe(sock: Socket) -> None:
 
     @raise OSError: privileges are missing, or the connection is over.
     """
-    with repairing(sock, probe=True):
-        pass
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, _ON)
+    _leave(sock, _OFF)
 
 
 def vanish(sock: Socket) -> None:
@@ -175,16 +169,10 @@ def clock(sock: Socket) -> int:
     return sock.getsockopt(socket.IPPROTO_TCP, TCP_TIMESTAMP) & _MASK
 
 
-@contextmanager
-def repairing(sock: Socket, probe: bool) -> Iterator[None]:
-    """For a moment, C{sock} is in repair mode."""
-    sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, _ON)
-    try:
-        yield
-    finally:
-        sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, _OFF if probe else _OFF_NO_PROBE)
-        # which repair mode has changed
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _leave(sock: Socket, how: int) -> None:
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, how)
+    # which repair mode has changed
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 
 
 def _number_of(sock: Socket, queue: int) -> int:

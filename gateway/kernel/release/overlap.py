@@ -24,7 +24,7 @@ from gateway.kernel.errors import KernelError
 from gateway.kernel.release.layout import Direction, Flow, Mode, Seen, Trait, port, tuple_of
 from gateway.kernel.release.legs import ESTABLISHED, Leg, Option, leg_of
 from gateway.kernel.release.table import Full, Table
-from gateway.kernel.repair import Numbers, Unsteady
+from gateway.kernel.repair import Numbers
 from gateway.kernel.sockets import Socket
 
 _MASK = 0xFFFFFFFF
@@ -40,6 +40,10 @@ class Stays(Exception):
 
 class NotNow(Stays):
     """It can't be released at this moment; at another one perhaps."""
+
+
+class Unsteady(Exception):
+    """Data comes faster than numbers can be read."""
 
 
 class NoProgram(Stays):
@@ -240,6 +244,7 @@ def _standing(sock: Socket) -> tuple[Numbers, Leg]:
     for _ in range(_TRIES):
         before = leg_of(sock)
         found = repair.numbers(sock)
+        # what comes, and what is acknowledged, changes these; nobody reads or writes meanwhile
         if before == leg_of(sock):
             return found, before
     raise Unsteady
