@@ -8,7 +8,6 @@ in the kernel's queue, and running sessions are not disturbed.
 from __future__ import annotations
 
 import errno
-import select
 from typing import Any
 
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
@@ -95,25 +94,17 @@ class ListeningSocket:
 class Listener(ListeningSocket):
     """Accepts connections and has them admitted."""
 
-    def __init__(
-        self,
-        reactor: IReactorFDSet,
-        sock: Socket,
-        admission: Admission,
-        interface: str | None = None,
-    ) -> None:
-        super().__init__(reactor, sock, admission, interface)
-        self._more = select.poll()
-        self._more.register(sock, select.POLLIN)
-
     def _take(self) -> None:
         admission = self._admission
+        known = 1
         for number in range(AT_ONCE):
+            # To accept in vain costs ten times as much as to ask; to ask each time, too much.
+            if number == known:
+                known += sockets.waiting(self._socket)
+                if number == known:
+                    return
             if not admission.register.claim():
                 self.wait()
-                return
-            # To accept in vain costs ten times as much as to ask.
-            if number and not self._more.poll(0):
                 return
             try:
                 sock, client, server = sockets.accept(self._socket)

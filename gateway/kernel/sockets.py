@@ -74,6 +74,9 @@ _AT_ONCE = socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
 _STREAM = (socket.SOL_SOCKET, socket.SO_OOBINLINE, 1), _AT_ONCE, _RESET
 """Options that every stream socket wants, the accepted ones by inheritance."""
 
+_WAITING = struct.Struct("=24xI")
+"""As much of C{struct tcp_info} as L{waiting} wants: C{tcpi_unacked}."""
+
 _TRANSPARENT = {
     socket.AF_INET: (socket.IPPROTO_IP, IP_TRANSPARENT),
     socket.AF_INET6: (socket.IPPROTO_IPV6, IPV6_TRANSPARENT),
@@ -222,6 +225,19 @@ def accept(listener: Socket) -> tuple[Socket, Address, Address]:
         sock.close()
         raise
     return sock, Address(peer[0], peer[1]), Address(name[0], name[1])
+
+
+def waiting(listener: Socket) -> int:
+    """
+    How many connections wait to be accepted.
+
+    The kernel says so in C{tcpi_unacked} of a listener's C{struct tcp_info}, see C{tcp_get_info} in
+    C{net/ipv4/tcp.c}; C{ss -l} shows it as Recv-Q.
+    """
+    (count,) = _WAITING.unpack(
+        listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _WAITING.size)
+    )
+    return int(count)
 
 
 def open_towards(

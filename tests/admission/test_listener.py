@@ -51,6 +51,22 @@ class ListenerTests(TestCase):
         self.assertEqual(record["gateway"]["verdict"], "denied")
 
     @asynchronous
+    async def test_all_at_once(self) -> None:
+        """Those who wait are all taken in one turn, and nobody is waited for."""
+        scene = Scene(self)
+        sock = sockets.listen(Address("127.0.0.1", 0), 0, 16)
+        listener = Listener(reactor, sock, scene.admission)
+        self.addCleanup(listener.stop)
+        clients = [self.connect(listener) for _ in range(5)]
+        self.assertEqual(sockets.waiting(sock), 5)
+        listener.doRead()
+        self.assertEqual(sockets.waiting(sock), 0)
+        for client in clients:
+            with self.assertRaises(ConnectionResetError):
+                await receive(client, 1)
+        self.assertEqual(len(scene.records()), 5)
+
+    @asynchronous
     async def test_no_room(self) -> None:
         """
         With no room, connections wait in the kernel's queue; they are served
