@@ -113,6 +113,8 @@ class StreamInspector(Inspector):
 
     def closed(self, verdict: Verdict) -> None:
         """Close the coroutines. A subclass that has its own must call this one too."""
+        if not self._directions:
+            return
         client, server = self._directions.get(CLIENT), self._directions.get(SERVER)
         for direction in (client, server):
             if direction is not None:

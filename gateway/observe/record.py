@@ -58,7 +58,7 @@ class Records:
         # it: an id is unique only while its object lives.
         self._kept: dict[tuple[int, str], tuple[Rule | None, str]] = {}
 
-        self._ends: dict[int, str] = {}
+        self._sessions: dict[int, tuple[str, str, str]] = {}
 
     def forget(self) -> None:
         """A new policy came: let go of the rules of the old one."""
@@ -80,11 +80,11 @@ class Records:
         """
         if gateway or not _is_event(event_type):
             _check(event_type, gateway)
-        own = f",{encoded(gateway)[1:-1]}" if gateway else ""
-        head = _head(self.timestamp(now), event_type, identity, self._between(identity))
+        more = f",{encoded(gateway)[1:-1]}" if gateway else ""
+        head, ends, own = self._session(identity)
         line = (
-            f'{head},"{event_type}":{encoded(fields)},'
-            f'"gateway":{{{self._gateway(identity)}{own}}}}}\n'
+            f'{{"timestamp":"{self.timestamp(now)}",{head}{event_type}{ends},'
+            f'"{event_type}":{encoded(fields)},"gateway":{{{own}{more}}}}}\n'
         )
         return line.encode("ascii")
 
@@ -92,9 +92,12 @@ class Records:
         self, now: float, event_type: str, identity: Identity, fields: str, gateway: str
     ) -> bytes:
         """L{event} of what is written already: the members of the two objects."""
-        head = _head(self.timestamp(now), event_type, identity, self._between(identity))
-        own = f"{self._gateway(identity)},{gateway}"
-        return f'{head},"{event_type}":{{{fields}}},"gateway":{{{own}}}}}\n'.encode("ascii")
+        head, ends, own = self._session(identity)
+        line = (
+            f'{{"timestamp":"{self.timestamp(now)}",{head}{event_type}{ends},'
+            f'"{event_type}":{{{fields}}},"gateway":{{{own},{gateway}}}}}\n'
+        )
+        return line.encode("ascii")
 
     def flow(
         self,
@@ -113,13 +116,14 @@ class Records:
         seconds = max(0.0, ended - started)
         end = self.timestamp(ended)
         reason = quoted(verdict.reason) if verdict.reason else '""'
-        ends = self._ends.pop(identity.id, None) or _described_ends(identity)
+        kept = self._sessions.pop(identity.id, None)
+        head, ends, own = kept or self._described(identity)
         line = (
-            f'{_head(end, "flow", identity, ends)},"flow":{{'
+            f'{{"timestamp":"{end}",{head}flow{ends},"flow":{{'
             f'"bytes_toserver":{bytes_to_server:d},"bytes_toclient":{bytes_to_client:d},'
             f'"start":"{self.timestamp(started)}","end":"{end}",'
             f'"age":{int(seconds)},"state":"closed","reason":"{outcome}"}},'
-            f'"gateway":{{{self._gateway(identity)},"verdict":"{outcome}",'
+            f'"gateway":{{{own},"verdict":"{outcome}",'
             f'"reason":{reason},"seconds":{seconds:.6f}{_denied(denied) if denied else ""}'
             f"{_upstream(upstream) if upstream is not None else ''}"
             f"{_released(released) if released is not None else ''}"
@@ -173,14 +177,29 @@ class Records:
         second, microsecond = divmod(int(when * 1_000_000 + 0.5), 1_000_000)
         return f"{self._second(second)}.{microsecond:06d}+0000"
 
-    def _between(self, identity: Identity) -> str:
-        """The two ends. The id says which they are, as long as they are of this process."""
-        ends = self._ends.get(identity.id)
-        if ends is None:
-            if len(self._ends) >= MOST_KEPT:
-                self._ends.clear()
-            ends = self._ends[identity.id] = _described_ends(identity)
-        return ends
+    def _session(self, identity: Identity) -> tuple[str, str, str]:
+        """L{_described}, once for a session. The id says which, as it is of this process."""
+        kept = self._sessions.get(identity.id)
+        if kept is None:
+            if len(self._sessions) >= MOST_KEPT:
+                self._sessions.clear()
+            kept = self._sessions[identity.id] = self._described(identity)
+        return kept
+
+    def _described(self, identity: Identity) -> tuple[str, str, str]:
+        """
+        What is the same in all records of a session: what is before the type of the event, what is
+        behind it, and the first members of C{gateway}.
+        """
+        client, server = identity.client, identity.server
+        parent = f'"parent_id":{identity.parent:d},' if identity.parent else ""
+        return (
+            f'"flow_id":{identity.id:d},{parent}"event_type":"',
+            f'","src_ip":{encode_basestring_ascii(client.host)},"src_port":{client.port:d},'
+            f'"dest_ip":{encode_basestring_ascii(server.host)},"dest_port":{server.port:d},'
+            f'"proto":"{_PROTOCOLS[identity.protocol]}"',
+            self._gateway(identity),
+        )
 
     def _gateway(self, identity: Identity) -> str:
         key = (id(identity.rule), identity.service)
@@ -188,7 +207,7 @@ class Records:
         if kept is None:
             if len(self._kept) >= MOST_KEPT:
                 self._kept.clear()
-            kept = self._kept[key] = identity.rule, _described(identity.service, identity.rule)
+            kept = self._kept[key] = identity.rule, _origin(identity.service, identity.rule)
         return kept[1]
 
 
@@ -196,24 +215,7 @@ def _second(second: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
-def _head(timestamp: str, event_type: str, identity: Identity, ends: str) -> str:
-    parent = f'"parent_id":{identity.parent:d},' if identity.parent else ""
-    return (
-        f'{{"timestamp":"{timestamp}","flow_id":{identity.id:d},{parent}'
-        f'"event_type":"{event_type}",{ends}'
-    )
-
-
-def _described_ends(identity: Identity) -> str:
-    client, server = identity.client, identity.server
-    return (
-        f'"src_ip":{encode_basestring_ascii(client.host)},"src_port":{client.port:d},'
-        f'"dest_ip":{encode_basestring_ascii(server.host)},"dest_port":{server.port:d},'
-        f'"proto":"{_PROTOCOLS[identity.protocol]}"'
-    )
-
-
-def _described(service: str, rule: Rule | None) -> str:
+def _origin(service: str, rule: Rule | None) -> str:
     fields: dict[str, object] = {"service": service}
     if rule is not None:
         fields["rule"] = rule.place.at_line

@@ -116,8 +116,7 @@ class Leg:
             self._early.append(data)
             self._early_size += len(data)
             return self._early_size > self._limit
-        wire.send(data)
-        return wire.waiting > self._limit
+        return wire.send(data) > self._limit
 
     def urge(self, data: bytes) -> bool:
         """The same, with TCP's urgent data if there is such a thing."""

@@ -175,13 +175,18 @@ class SecureWire:
         if not self._shaking:
             self._wire.pause()
 
-    def send(self, data: bytes) -> None:
-        """Encrypt and send."""
+    def send(self, data: bytes) -> int:
+        """
+        Encrypt and send.
+
+        @return: how many bytes wait now.
+        """
         endpoint = self._endpoint
         if endpoint is None:
             self._kept.append(data)
-            return
-        self._say(endpoint.send(data))
+        else:
+            self._say(endpoint.send(data))
+        return self.waiting
 
     def end(self) -> None:
         """Say close_notify once everything sent has left, then half-close."""

@@ -185,17 +185,23 @@ class Wire:
 
     # Towards the peer
 
-    def send(self, data: bytes) -> None:
-        """Send C{data} now, as far as the kernel takes it, and the rest later."""
+    def send(self, data: bytes) -> int:
+        """
+        Send C{data} now, as far as the kernel takes it, and the rest later.
+
+        @return: how many bytes wait now.
+        """
         sock = self._socket
         if sock is None or self._ending or self._deaf is not None or not data:
-            return
+            return self.waiting
         if self._outbox is not None:
             self._outbox.keep(data)
-            return
+            return self._outbox.size
         sent = self._send_now(sock, data)
         if 0 <= sent < len(data):
             self._keep(memoryview(data)[sent:] if sent else data)
+            return len(data) - sent
+        return 0
 
     def urge(self, data: bytes) -> None:
         """Like L{send}, with the last byte as TCP's urgent data, unless something waits already."""

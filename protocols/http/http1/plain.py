@@ -41,6 +41,8 @@ _LENGTH = re.compile("0|[1-9][0-9]{0,17}")
 _CHUNK = re.compile(rb"([1-9a-f][0-9a-f]{0,7})\r\n")
 _LAST_CHUNK = b"0\r\n\r\n"
 
+_END_SIZE = len(END)
+
 _BODILESS = frozenset({"204", "304"})
 _WITHOUT_BODY = frozenset({"GET", "HEAD"})
 
@@ -164,8 +166,8 @@ class Plain:
         dialogue, tables = self._dialogue, self._tables
         if dialogue.asking or self._pending.queue or dialogue.last or dialogue.bond.ended:
             return data
-        size = data.find(END) + len(END)
-        if not len(END) < size <= tables.most or dialogue.is_last:
+        size = data.find(END) + _END_SIZE
+        if not _END_SIZE < size <= tables.most or dialogue.is_last:
             return data
         said = data if size == len(data) else data[:size]
         head = tables.asked.read(said)
@@ -245,8 +247,8 @@ class Plain:
         transaction = queue[0]
         if type(transaction) is not PlainTransaction:
             return data
-        size = data.find(END) + len(END)
-        if not len(END) < size <= tables.most:
+        size = data.find(END) + _END_SIZE
+        if not _END_SIZE < size <= tables.most:
             return data
         said = data[:size]
         head = tables.answered.read(said)

@@ -9,6 +9,7 @@ else. They are answered once for each sequence of names; values are not kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 from protocols.http.grammar import TOKEN
@@ -23,6 +24,8 @@ LONGEST = 1024
 NOWHERE = -1
 
 PRINTABLE = bytes(range(0x20, 0x7F))
+
+_COLONS = repeat(": ")
 
 # Said once or not at all, or two readers could take two different ones.
 _ONCE = (*SINGULAR, "connection", "content-length", "host", "transfer-encoding")
@@ -66,6 +69,10 @@ class Shape:
         if self.kept is not None:
             lines = [lines[0], *[lines[number + 1] for number in self.kept], "", ""]
         return "\r\n".join(lines).encode("ascii") + data[head.size :]
+
+
+_UNKNOWN = Shape((), frozenset())
+"""In the place of one that was not looked at yet."""
 
 
 class Head(NamedTuple):
@@ -120,8 +127,11 @@ class Shapes:
             return None
         if ":  " in text or " \r\n" in text:
             return None
-        names, marks, values = zip(*[line.partition(": ") for line in lines[1:-2]], strict=True)
-        shape = self._known[names] if names in self._known else self._new(names)
+        split = map(str.partition, lines[1:-2], _COLONS)
+        names, marks, values = zip(*split, strict=True)
+        shape = self._known.get(names, _UNKNOWN)
+        if shape is _UNKNOWN:
+            shape = self._new(names)
         if shape is None or "" in marks:
             return None
         return Head(shape, lines, values, len(head))
