@@ -113,6 +113,16 @@ class FailedStartTests(ReloadCase):
         other.close()
         self.scene.daemon.start()
 
+    def test_metrics_port_taken(self) -> None:
+        """Or that of the metrics: it says which key of the configuration that is."""
+        self.assertTrue(self.scene.daemon.stop())
+        other = self.listen(9180, "127.0.0.1", self.router)
+        with self.assertRaisesRegex(NotReady, "metrics.listen: can't listen at 127.0.0.1:9180"):
+            self.scene.daemon.start()
+        self.assertNotIn("Traceback", self.scene.daemon.said)
+        other.close()
+        self.scene.daemon.start()
+
 
 class LastGoodTests(ReloadCase):
     """C{when_broken = "last"}."""
