@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ftplib
 import io
+import re
 import signal
 import socket
 import struct
@@ -106,6 +107,8 @@ class ClamdTests(ScanCase):
         self.assertEqual((self.www / "put-good").read_bytes(), CLEAN)
         for content in (EICAR, zipped()):
             self.assertEqual(self.put("bad", content), 403)
+            self.assertEqual(self.put("bad", content, "-H", "Transfer-Encoding: chunked"), 403)
+        self.assertEqual(self.put("bad", compressed(), "-H", "Content-Encoding: gzip"), 403)
         self.assertFalse((self.www / "put-bad").exists())
 
     def test_files(self) -> None:
@@ -138,10 +141,14 @@ class ClamdTests(ScanCase):
 
     def test_many(self) -> None:
         """A hundred at once: each gets what it should."""
-        with ThreadPoolExecutor(25) as pool:
-            found = list(pool.map(self.get, ["clean", "eicar"] * 50))
-        self.assertEqual([status for status, _ in found], [200, 403] * 50)
-        self.assertTrue(all(body == CLEAN for status, body in found if status == 200))
+        clients = [self.dial((SERVER, 80)) for _ in range(100)]
+        for client, path in zip(clients, ("clean", "eicar") * 50, strict=True):
+            head = f"GET /{path} HTTP/1.1\r\nHost: {SERVER}\r\nConnection: close\r\n\r\n"
+            client.sendall(head.encode())
+        answers = [client.makefile("rb").read() for client in clients]
+        found = [int(answer[9:12]) for answer in answers]
+        self.assertEqual(found, [200, 403] * 50)
+        self.assertTrue(all(answer.endswith(b"\r\n\r\n" + CLEAN) for answer in answers[::2]))
         metrics = self.metrics()
         self.assertIn('tproxygw_spooled_bytes{where="memory"} 0.0', metrics)
         self.assertIn('tproxygw_scan_seconds_count{service="scan",verdict="found"}', metrics)
@@ -166,6 +173,26 @@ class ClamdTests(ScanCase):
             self.clamav.start()
         assert wait_until(lambda: self.get("clean") == (200, CLEAN), 10)
         self.assertRegex(self.metrics(), r"tproxygw_scanner_up\{[^}]*\} 1\.0")
+
+    def test_killed_while_scanning(self) -> None:
+        """One that is killed while it has a body: that has one record, and does not pass."""
+        self.clamav.signal(signal.SIGSTOP)
+        with ThreadPoolExecutor(1) as pool:
+            uploading = pool.submit(self.put, "orphan", CLEAN)
+            waits = re.compile(r"tproxygw_scanner_connections\{[^}]*\} [1-9]")
+            try:
+                assert wait_until(lambda: bool(waits.search(self.metrics())), 10)
+            finally:
+                self.clamav.stop()
+            try:
+                self.assertEqual(uploading.result(30), 403)
+            finally:
+                self.clamav.start()
+        self.assertEqual(self.record(filename="orphan")["result"], "failed")
+        self.assertEqual(len(self._records({"filename": "orphan"})), 1)
+        self.assertFalse((self.www / "put-orphan").exists())
+        self.assertIn('tproxygw_spooled_bytes{where="memory"} 0.0', self.metrics())
+        assert wait_until(lambda: self.get("clean") == (200, CLEAN), 10)
 
     def test_hangs(self) -> None:
         """One that hangs is waited for as long as the policy says, and not for ever."""
