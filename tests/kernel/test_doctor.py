@@ -50,6 +50,20 @@ RELEASING = (
     "from attrs import evolve; from gateway.policy.release import Release; "
     "made = evolve(made, release=Release(kernel=True))"
 )
+SHAKING = (
+    "from attrs import evolve; from gateway.policy.handshake import Handshake; "
+    "made = evolve(made, services={name: evolve(one, handshake=Handshake.THROUGH) "
+    "for name, one in made.services.items()})"
+)
+CLOSED = """
+table inet fw {
+    chain forward {
+        type filter hook forward priority 0; policy drop;
+        ct state established,related accept
+        icmp type echo-request accept
+    }
+}
+"""
 SPOILED = "elf.Object.programs = lambda *_: [elf.Program('nothing', bytes(8), ())]"
 
 Said = list[tuple[str, str, str, str]]
@@ -251,6 +265,19 @@ class RouterTests(DoctorCase):
         # an object that the kernel refuses, as an older one refuses ours
         bad = self.bad(f"{RELEASING}; from gateway.kernel.release import elf; {SPOILED}")
         self.assertIn("the kernel refuses the program", bad["released sessions"][1])
+
+    def test_handshakes(self) -> None:
+        """If clients shake hands with servers: the queues are tried; the host has to forward."""
+        self.assertNotIn("handshakes", [finding[0] for finding in self.ask()])
+        found = {finding[0]: finding for finding in self.ask(SHAKING)}
+        self.assertEqual(found["handshakes"][1], "ok", found)
+        self.host.run("nft -f -", CLOSED)
+        severity, text, mend = self.bad(SHAKING)["handshakes"]
+        self.assertEqual(severity, "warning")
+        self.assertIn("chain forward of table inet fw", text)
+        self.host.run("sh -s", mend)
+        self.assertEqual(self.bad(SHAKING), {})
+        self.assertEqual(self.bad(), {})
 
 
 class LoTests(DoctorCase):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from gateway.kernel import capabilities
@@ -13,7 +14,12 @@ TRIAL = 65535
 """The number of queues that are opened for a trial, and closed: no gateway has that port."""
 
 
-def usher(_: Host, policy: Policy) -> Iterator[Finding]:
+_FORWARDING = r"chain (\S+) \{\s*type filter hook forward [^\n]*policy drop;(.*?)\n\t\}"
+_LEADS_ON = r"(jump|goto) |vmap |accept"
+_KNOWN_ONLY = r"ct state [^\n]*(established|related|invalid)|icmp"
+
+
+def usher(host: Host, policy: Policy) -> Iterator[Finding]:
     """Queues are opened for a trial, and nothing is led to them."""
     topic = "handshakes"
     if not policy.shakes_hands_through:
@@ -23,6 +29,21 @@ def usher(_: Host, policy: Policy) -> Iterator[Finding]:
         yield warning(topic, f"could not be checked without {', '.join(lacking)}", "run it as root")
         return
     yield from _queues(topic)
+    yield from _forwarding(topic, host)
+
+
+def _forwarding(topic: str, host: Host) -> Iterator[Finding]:
+    """Chains of others that let no new connection through, as far as can be seen."""
+    for name, listing in host.tables.items():
+        for chain, rules in re.findall(_FORWARDING, listing, re.DOTALL):
+            leading = [one for one in rules.splitlines() if re.search(_LEADS_ON, one)]
+            if all(re.search(_KNOWN_ONLY, one) for one in leading):
+                yield warning(
+                    topic,
+                    f"the chain {chain} of table {name} forwards no new connection: clients that "
+                    "shake hands with their servers are not connected",
+                    f"nft 'insert rule {name} {chain} tcp flags & (syn | rst) != 0x0 accept'",
+                )
 
 
 def _queues(topic: str) -> Iterator[Finding]:
