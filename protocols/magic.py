@@ -114,8 +114,14 @@ SIGNATURES: tuple[tuple[re.Pattern[bytes], Kind], ...] = tuple(
 )
 
 
+_ANY = re.compile(b"|".join(b"(?:%b)" % each.pattern for each, _ in SIGNATURES), re.DOTALL)
+"""All of them at once: most bodies have none."""
+
+
 def recognise(beginning: bytes) -> Kind | None:
     """What a body is that begins so; C{None} if it has no signature that is known."""
+    if not _ANY.match(beginning):
+        return None
     for signature, kind in SIGNATURES:
         if signature.match(beginning):
             return kind

@@ -61,8 +61,17 @@ class Head:
         return bool(self.parts) and self.parts[-1][0] != "null-body"
 
 
+_GO_ON = b"ICAP/1.0 100 Continue\r\n\r\n"
+_CONTINUE = Head(100, "Continue", Headers(()))
+"""What most bodies are answered after their preview: read at once."""
+
+
 async def read_head(read: Reader) -> Head:
     """@raise ScannerFault: it is no head of ICAP's."""
+    await read.more()
+    if read.unread >= len(_GO_ON) and read.peek(len(_GO_ON)) == _GO_ON:
+        read.take(len(_GO_ON))
+        return _CONTINUE
     try:
         line = (await read.line(LIMITS.request_line_bytes)).decode("latin-1")
         found = _ICAP_LINE.fullmatch(line)
