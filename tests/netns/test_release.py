@@ -355,6 +355,24 @@ class ReleaseTests(ReleaseCase):
         ended[1].close()
         self.assertStayed(self.flow(ended[2]), "one side has ended already")
 
+    def test_ip_options(self) -> None:
+        """Packets with them are not what the program reads: the session stays."""
+        listener = self.listen()
+
+        def with_options(ours: socket.socket) -> None:
+            ours.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, bytes([1, 1, 1, 0]))
+
+        ours = self.dial(listener.getsockname()[:2], (CLIENT, 0), prepare=with_options)
+        theirs, _ = self.accept(listener)
+        self.talk(ours, theirs)
+        last = self.between()
+        self.wait(lambda: len(self.sockets().splitlines()) == 2, "the last one is there")
+        self.finish(*last)
+        self.talk(ours, theirs)
+        record = self.finish(ours, theirs, ours.getsockname()[:2])
+        why = "fragments, or packets with IP options or extension headers"
+        self.assertStayed(record, why)
+
     def test_client_without_timestamps(self) -> None:
         """Windows' default: the server's leg is made like the client's, and can be forwarded."""
         self.client.sysctl("net.ipv4.tcp_timestamps=0")

@@ -56,6 +56,7 @@ class MapType(IntEnum):
 
     HASH = 1
     ARRAY = 2
+    LRU_HASH = 9
     RINGBUF = 27
 
 

@@ -101,6 +101,8 @@ class Overlap:
 
     def _switch(self, pending: tuple[int, int]) -> None:
         """Read where both legs stand, tell the program, and let it forward."""
+        if any(map(self._table.is_strange, self._tuples)):
+            raise Stays("fragments, or packets with IP options or extension headers")
         (client, leg), (server, other) = (_standing(sock) for sock in self._legs)
         _check(leg, other)
         self._received_from = (client.received - leg.received, server.received - other.received)

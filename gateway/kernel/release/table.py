@@ -18,6 +18,9 @@ from gateway.kernel.release.pins import Pins
 _KEY = 4
 _MODE_AT = 0
 _ENDED_AT = 4
+_STRANGE = 1024
+"""Connections that are known to have packets which the program does not read."""
+
 _INTERFACE_AT, _SEEN_AT = 16, 20
 _WORD = Struct("=I")
 
@@ -91,6 +94,10 @@ class Table:
     def remove_flow(self, source: bytes) -> None:
         """Packets of this tuple are ordinary ones again."""
         self.maps["flows"].remove(source)
+
+    def is_strange(self, source: bytes) -> bool:
+        """Whether there were packets of this tuple that the program does not read."""
+        return self.maps["strange"].get(source) is not None
 
     def forget(self, index: int) -> None:
         """Take away a session that nobody knows any more, flows and all."""
@@ -169,4 +176,5 @@ def _shapes(sessions: int, events: int) -> dict[str, tuple[MapType, int, int, in
         "directions": (array, _KEY, layout.DIRECTION.size, 2 * sessions, shared),
         "settings": (array, _KEY, layout.SETTING.size, 1, shared),
         "events": (MapType.RINGBUF, 0, 0, events, 0),
+        "strange": (MapType.LRU_HASH, flow[0], 4, _STRANGE, 0),
     }

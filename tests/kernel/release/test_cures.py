@@ -179,6 +179,33 @@ class CureTests(SynchronousTestCase):
             self.session(Mode.FORWARD, *ends)
             self.assertEqual(self.run_on("leave", ends[::-1], OWN_END, 1).verdict, DROPPED)
 
+    def test_strange(self) -> None:
+        """
+        Who sends fragments, IP options or extension headers is noted before a release, since the
+        program does not read such packets; others are not.
+        """
+        v4, v6 = (segment(*ends, 1, ACK) for ends in FAMILIES)
+        hops, fragment = bytes([6, 0, 1, 4, 0, 0, 0, 0]), bytes([6, 0, 0, 1, 0, 0, 0, 9])
+        for number, (client, packet) in enumerate(
+            (
+                (CLIENT, v4[:6] + b"\x20" + v4[7:]),
+                (CLIENT, b"\x46" + v4[1:20] + bytes([1, 1, 1, 0]) + v4[20:]),
+                (CLIENT6, v6[:6] + b"\0" + v6[7:40] + hops + v6[40:]),
+                (CLIENT6, v6[:6] + b"\x2c" + v6[7:40] + fragment + v6[40:]),
+                (CLIENT, v4),
+                (CLIENT6, v6),
+                (CLIENT, v4[:7] + b"\x10" + v4[8:]),  # another fragment than the first
+            )
+        ):
+            server = SERVER6 if client is CLIENT6 else SERVER
+            source = tuple_of(client, server)
+            ethernet = bytes(12) + pack("!H", 0x86DD if client is CLIENT6 else 0x0800)
+            name = "arrive_v6" if client is CLIENT6 else "arrive_v4"
+            verdict, left = bpf.run(self.loaded[name], ethernet + packet)
+            self.assertEqual((verdict, left), (UP, ethernet + packet))
+            self.assertEqual(self.table.is_strange(source), number < 4, number)
+            self.table.maps["strange"].remove(source)
+
     def test_grace(self) -> None:
         """7: sockets vanish only some time after the last packet for them can have come."""
         now, left = [1000.0], []

@@ -46,12 +46,13 @@ class ObjectTests(SynchronousTestCase):
         self.assertEqual(made, FOLDER.parent.joinpath(OBJECT).read_bytes())
 
     def test_programs(self) -> None:
-        """Four programs, which refer to the five maps and to nothing else."""
+        """Four programs, which refer to the six maps and to nothing else."""
         found = list(Object((FOLDER / "release.bpf.o").read_bytes()).programs("tc/"))
         names = {program.name for program in found}
         self.assertEqual(names, {"arrive_v4", "arrive_v6", "leave_v4", "leave_v6"})
         maps = {reference.map for program in found for reference in program.references}
-        self.assertEqual(maps, {"flows", "sessions", "directions", "settings", "events"})
+        expected = {"flows", "sessions", "directions", "settings", "events", "strange"}
+        self.assertEqual(maps, expected)
 
     def test_layout(self) -> None:
         """Both sides mean the same bytes; the compiler checks the same numbers."""

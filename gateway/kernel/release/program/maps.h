@@ -42,6 +42,17 @@ struct {
 	__uint(max_entries, 4096);
 } events SEC(".maps");
 
+/*
+ * Connections that have packets which the program does not read: with IP options, extension headers,
+ * or in fragments. They can't be forwarded. What has not been seen for long is forgotten.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, struct tuple);
+	__type(value, __u32);
+	__uint(max_entries, 1);
+} strange SEC(".maps");
+
 /* All that is known of one packet's session. */
 struct known {
 	struct flow *flow;

@@ -18,6 +18,7 @@
 #include "maps.h"
 #include "own.h"
 #include "packet.h"
+#include "strange.h"
 #include "translate.h"
 
 /* Other programs, then the stack. */
@@ -127,6 +128,7 @@ SEC("tc/arrive_v4") int arrive_v4(struct __sk_buff *skb)
 	if (read_v4(skb, &packet))
 		return arrived(skb, &packet, TCP_AT_V4);
 	translate_error_v4(skb);
+	note_strange_v4(skb);
 	return NEXT;
 }
 
@@ -139,6 +141,7 @@ SEC("tc/arrive_v6") int arrive_v6(struct __sk_buff *skb)
 	if (read_v6(skb, &packet))
 		return arrived(skb, &packet, TCP_AT_V6);
 	translate_error_v6(skb);
+	note_strange_v6(skb);
 	return NEXT;
 }
 
