@@ -222,6 +222,7 @@ class TlsInspector(StreamInspector):
         )
         story.tell(self.session, Outcome.PASSED)
         self.hand_over(story.decision.inside)
+        self._told = self._timer = None  # it is kept to the session's end
 
     async def _agree_with_server(self, story: Story, read: Reader, alpn: tuple[str, ...]) -> Agreed:
         """Connect, and agree on TLS; if that can't be, tell the client as well as may be."""
