@@ -561,6 +561,12 @@ class KernelTests(ThroughCase):
         self.assertEqual(found["flow"]["bytes_toserver"], 9 * next(turns))
 
 
+class KernelWorkersTests(KernelTests):
+    """The same with several workers."""
+
+    gateway = f"{KernelTests.gateway}[workers]\ncount = 2\n"
+
+
 class RefusalTests(ThroughCase):
     """The gateway is asked before the server hears of a client."""
 
