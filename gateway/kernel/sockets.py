@@ -294,6 +294,16 @@ def stand_in(family: socket.AddressFamily, mark: int) -> Socket:
     return sock
 
 
+def has_sent(sock: Socket) -> bool:
+    """Whether a stream's socket has sent data, or would."""
+    told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+    return any(_TCP_INFO.unpack(told))
+
+
+_TCP_INFO = struct.Struct("=144xI8xI")
+"""Of struct tcp_info: bytes that were not sent yet, and segments with data that were."""
+
+
 def taken(descriptor: int, family: socket.AddressFamily) -> Socket:
     """A stream's socket that another process has made, by its descriptor."""
     sock = Socket(family, socket.SOCK_STREAM, 0, descriptor)

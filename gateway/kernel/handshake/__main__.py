@@ -183,11 +183,7 @@ class Process:
         last = agreed.last
         descriptors = ends.client.fileno(), ends.server.fileno()
         said = brought(number, interface, last)
-        told = self._gateways.ask(last.source, number, said, descriptors)
-        if told is not None:  # they are the gateway's alone
-            for sock in ends:
-                sock.close()
-        return told
+        return self._gateways.ask(last.source, number, said, descriptors)
 
     def _missed(self, agreed: Agreed, error: OSError) -> None:
         ends = {"client": list(agreed.client), "server": list(agreed.server)}

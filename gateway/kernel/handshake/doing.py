@@ -72,6 +72,15 @@ class Doing:
         """Take them away without a word."""
         take_away(ends)
 
+    def untouched(self, ends: Ends) -> bool:
+        """Whether nobody has sent anything by them."""
+        return not any(map(sockets.has_sent, ends))
+
+    def release(self, ends: Ends) -> None:
+        """They are the gateway's alone. If it has none, both ends are reset."""
+        for sock in ends:
+            sock.close()
+
     def free(self, segment: Segment) -> None:
         """Take away what is in TIME_WAIT between the two ends."""
         for local, peer in (

@@ -72,6 +72,12 @@ class Kernel(Protocol):
     def vanish(self, ends: Ends) -> None:
         """Take them away without a word."""
 
+    def untouched(self, ends: Ends) -> bool:
+        """Whether nobody has sent anything by them."""
+
+    def release(self, ends: Ends) -> None:
+        """They are the gateway's alone. If it has none, both ends are reset."""
+
     def free(self, segment: Segment) -> None:
         """Take away what is in TIME_WAIT between the two ends."""
 
@@ -88,9 +94,11 @@ C{None}: nobody can be, now.
 
 @define
 class _Asked:
-    """What waits for the gateway C{whose}."""
+    """What waits for the gateway C{whose}, which has got C{ends}, too."""
 
     agreed: Agreed
+    interface: int
+    ends: Ends
     whose: object
     held: list[int] = field(factory=list)
 
@@ -198,7 +206,7 @@ class Usher:
         self._number += 1
         whose = self._ask(self._number, agreed, held.interface, ends)
         if whose is not None:
-            asked = self._asked[self._number] = _Asked(agreed, whose)
+            asked = self._asked[self._number] = _Asked(agreed, held.interface, ends, whose)
             self._numbers[agreed.key] = self._number
             self._wait(held, asked)
         else:  # it comes again
@@ -233,6 +241,7 @@ class Usher:
             return
         last = asked.agreed.last
         self._forget(asked.agreed.key, asked)
+        self._kernel.release(asked.ends)
         for each in asked.held:
             if admitted:
                 self._kernel.let_go(each)
@@ -242,13 +251,27 @@ class Usher:
             self._kernel.send(asked.agreed.server, acknowledgement(last))
 
     def abandon(self, whose: object) -> None:
-        """A gateway is gone, and with it both ends of all that waits for it."""
+        """A gateway is gone. What waits for it is for another one, if there is one."""
         gone = [number for number, one in self._asked.items() if one.whose is whose]
         for each in gone:
-            one = self._asked.pop(each)
-            self._forget(one.agreed.key, one)
-            for number in one.held:
-                self._kernel.drop(number)
+            self._ask_another(self._asked.pop(each))
+
+    def _ask_another(self, asked: _Asked) -> None:
+        self._number += 1
+        number, agreed = self._number, asked.agreed
+        whose = None
+        # an inspector might have said something already
+        if self._kernel.untouched(asked.ends):
+            whose = self._ask(number, agreed, asked.interface, asked.ends)
+        if whose is not None:
+            asked.whose = whose
+            self._asked[number] = asked
+            self._numbers[agreed.key] = number
+            return
+        self._forget(agreed.key, asked)
+        self._kernel.release(asked.ends)
+        for each in asked.held:
+            self._kernel.drop(each)
 
     def _forget(self, key: Key, asked: _Asked) -> None:
         self._half_open.forget(key)

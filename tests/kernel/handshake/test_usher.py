@@ -25,6 +25,7 @@ class Recorded:
         self.done: list[tuple[Any, ...]] = []
         self.busy = 0
         self.late: list[bytes] = []
+        self.quiet = True
         self.usher: Usher | None = None
 
     def catch_up(self) -> None:
@@ -48,6 +49,12 @@ class Recorded:
 
     def vanish(self, ends: Ends) -> None:
         self.done.append(("vanish",))
+
+    def untouched(self, ends: Ends) -> bool:
+        return self.quiet
+
+    def release(self, ends: Ends) -> None:
+        self.done.append(("release",))
 
     def free(self, segment: Segment) -> None:
         self.done.append(("free",))
@@ -105,7 +112,8 @@ class UsherTests(SynchronousTestCase):
         self.assertEqual(self.kernel.take(), [("stand in", 1000, 5000)])
         self.usher.decided(101, True)
         self.assertEqual(self.asked, [101])
-        self.assertEqual(self.kernel.take(), [("let go", 2), ("let go", 3), ("send", SERVER, 0x10)])
+        said = ("release",), ("let go", 2), ("let go", 3), ("send", SERVER, 0x10)
+        self.assertEqual(self.kernel.take(), [*said])
 
     def test_refused(self) -> None:
         """If the gateway refuses, the server hears nothing of the client."""
@@ -113,7 +121,7 @@ class UsherTests(SynchronousTestCase):
         self.usher.held(Held(2, last()))
         self.kernel.take()
         self.usher.decided(101, False)
-        self.assertEqual(self.kernel.take(), [("drop", 2)])
+        self.assertEqual(self.kernel.take(), [("release",), ("drop", 2)])
 
     def test_unknown(self) -> None:
         """An answer to nothing is dropped; what the client says then is for the rules."""
@@ -152,16 +160,42 @@ class UsherTests(SynchronousTestCase):
         self.assertEqual(self.kernel.take(), [("drop", 1)])
 
     def test_gateway_gone(self) -> None:
-        """If one goes, what waits for it is dropped; what waits for another one is not."""
+        """If one goes, what waits for it is reset; what waits for another one is not."""
         self.shake()
         self.usher.held(Held(2, last()))
         self.kernel.take()
         self.usher.abandon("other")
         self.assertEqual(self.kernel.take(), [])
+        self.heard = False
         self.usher.abandon("one")
-        self.assertEqual(self.kernel.take(), [("drop", 2)])
+        self.assertEqual(self.kernel.take(), [("release",), ("drop", 2)])
         self.usher.decided(101, True)
         self.assertEqual(self.kernel.take(), [])
+
+    def test_another_gateway(self) -> None:
+        """If there is another one, it is asked; and what the client says meanwhile waits for it."""
+        self.shake()
+        self.usher.held(Held(2, last()))
+        self.kernel.take()
+        self.whose = "other"
+        self.usher.abandon("one")
+        self.usher.held(Held(3, last(data=b"early")))
+        self.assertEqual(self.kernel.take(), [])
+        self.usher.decided(101, True)
+        self.assertEqual(self.kernel.take(), [])
+        self.usher.decided(102, True)
+        said = ("release",), ("let go", 2), ("let go", 3), ("send", SERVER, 0x10)
+        self.assertEqual(self.asked, [101, 102])
+        self.assertEqual(self.kernel.take(), [*said])
+
+    def test_gateway_gone_late(self) -> None:
+        """If the one that is gone has said something to an end, nobody goes on with that."""
+        self.shake()
+        self.usher.held(Held(2, last()))
+        self.kernel.take()
+        self.kernel.quiet = False
+        self.usher.abandon("one")
+        self.assertEqual(self.kernel.take(), [("release",), ("drop", 2)])
 
     def test_busy_gateway(self) -> None:
         """If it can't be asked now, nothing has happened, and the client's next try is as good."""
