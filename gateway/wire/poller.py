@@ -83,11 +83,15 @@ class _Watch:
 
     __slots__ = ("armed", "batch", "polled", "wanted")
 
-    def __init__(self, polled: Polled, batch: int) -> None:
+    def __init__(self, polled: Polled, batch: int, event: int) -> None:
         self.polled = polled
         self.batch = batch
+        self.wanted = self.armed = event
+
+    def become(self, polled: Polled) -> None:
+        """The socket of an attempt is that of a wire now."""
+        self.polled = polled
         self.wanted = 0
-        self.armed = 0
 
 
 @implementer(IReadDescriptor)
@@ -111,8 +115,11 @@ class Poller:
     def add_reader(self, polled: Polled) -> None:
         """Tell C{polled} when there is something to read, until L{remove_reader}."""
         watch = self._watches.get(polled.fd)
-        if watch is None or watch.polled is not polled:
-            watch = self._watch(polled, watch)
+        if watch is None:
+            self._begin(polled, IN)
+            return
+        if watch.polled is not polled:
+            watch.become(polled)
         watch.wanted |= IN
         if not watch.armed & IN:
             self._arm(polled.fd, watch)
@@ -120,8 +127,11 @@ class Poller:
     def add_writer(self, polled: Polled) -> None:
         """Tell C{polled} when the kernel takes bytes, until L{remove_writer}."""
         watch = self._watches.get(polled.fd)
-        if watch is None or watch.polled is not polled:
-            watch = self._watch(polled, watch)
+        if watch is None:
+            self._begin(polled, OUT)
+            return
+        if watch.polled is not polled:
+            watch.become(polled)
         watch.wanted |= OUT
         if not watch.armed & OUT:
             self._arm(polled.fd, watch)
@@ -159,16 +169,13 @@ class Poller:
         if watch is not None and watch.armed:
             self._epoll.unregister(fd)
 
-    def _watch(self, polled: Polled, watch: _Watch | None) -> _Watch:
-        """C{polled} is who wants to know; before, it was somebody else, with C{watch}."""
-        if watch is None:
-            watch = self._watches[polled.fd] = _Watch(polled, self._batch)
-            if not self._running:
-                self._start()
-        else:  # the socket of an attempt is that of a wire now
-            watch.polled = polled
-            watch.wanted = 0
-        return watch
+    def _begin(self, polled: Polled, event: int) -> None:
+        """A socket of which nobody has wanted to know anything."""
+        fd = polled.fd
+        self._epoll.register(fd, event)
+        self._watches[fd] = _Watch(polled, self._batch, event)
+        if not self._running:
+            self._start()
 
     def _arm(self, fd: int, watch: _Watch) -> None:
         """Ask the kernel for exactly what is wanted."""
