@@ -9,15 +9,18 @@ running sessions carry about with them, nor with what other processes were start
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from gateway.life.loaded import count_of
+from gateway.policy.divert import Backend
 from gateway.policy.document import read_document
 from gateway.policy.folder import GATEWAY
 from gateway.policy.policy import Policy
 from gateway.policy.problem import PolicyError, Problem
+
+Change = tuple[str, tuple[str, ...], str]
 
 
 class Fixed(NamedTuple):
@@ -54,6 +57,12 @@ PORT = Fixed(
     "what other processes have of running sessions (the carrier, the usher) is called by it",
 )
 
+OTHERS_RULES = Fixed(
+    "divert",
+    ("port", "backend"),
+    'with backend = "none" somebody else has the rules, and changes them at another moment',
+)
+
 WORKERS = Fixed(
     "workers",
     ("count",),
@@ -71,20 +80,30 @@ def check_fixed(former: Policy, policy: Policy, directory: Path) -> None:
     """
     found = list(_changed(former, policy))
     if found:
-        entry = read_document(directory, GATEWAY, [])
-        raise PolicyError(
-            Problem(
-                entry.at(table, *path).place,
-                ".".join((table, *path)),
-                f"a reload can't change that, for {why}: restart, or set it back",
-            )
-            for table, path, why in found
+        raise unchangeable(directory, found)
+
+
+def unchangeable(directory: Path, found: Iterable[Change]) -> PolicyError:
+    """
+    What is to be raised.
+
+    @param found: tables, keys in there, and why a reload can't change them.
+    @raise OSError: the folder can't be read.
+    """
+    entry = read_document(directory, GATEWAY, [])
+    return PolicyError(
+        Problem(
+            entry.at(table, *path).place,
+            ".".join((table, *path)),
+            f"a reload can't change that, for {why}: restart, or set it back",
         )
+        for table, path, why in found
+    )
 
 
-def _changed(former: Policy, policy: Policy) -> Iterator[tuple[str, tuple[str, ...], str]]:
+def _changed(former: Policy, policy: Policy) -> Iterator[Change]:
     """Tables, keys and reasons."""
-    for fixed in _fixed(former):
+    for fixed in _fixed(former, policy):
         one, other = (getattr(each, fixed.table) for each in (former, policy))
         for key in fixed.keys:
             if getattr(one, key) != getattr(other, key):
@@ -102,7 +121,9 @@ def _changed(former: Policy, policy: Policy) -> Iterator[tuple[str, tuple[str, .
         )
 
 
-def _fixed(former: Policy) -> Iterator[Fixed]:
+def _fixed(former: Policy, policy: Policy) -> Iterator[Fixed]:
     yield from (SOCKETS, RELEASE, SIGNER)
-    if former.release.kernel or former.shakes_hands_through:
+    if Backend.NONE in (former.divert.backend, policy.divert.backend):
+        yield OTHERS_RULES
+    elif former.release.kernel or former.shakes_hands_through:
         yield PORT

@@ -18,6 +18,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from gateway.control.everyone import Elsewhere
+from gateway.life.fixed import unchangeable
 from gateway.life.linger import Linger
 from gateway.life.loaded import Loaded, count_of
 from gateway.life.options import Places
@@ -64,6 +65,7 @@ class Crew:
         clock: Callable[[], float],
     ) -> None:
         self._reactor = reactor
+        self._directory = places.directory
         self._audit = audit
         self._metrics = metrics
         self._origins = Origins(places, loaded.policy.limits.sessions, reactor.seconds)
@@ -177,11 +179,13 @@ class Crew:
         Have workers for a new policy that are ready to accept.
 
         @param anew: with the code that is installed now.
-        @return: fails with C{OSError} or L{NurseryError}: there are none; nothing has changed then
-            but for L{abandon}.
+        @return: fails with C{OSError} or L{NurseryError}: there are none; or C{PolicyError}: they
+            could not count so much. Nothing has changed then but for L{abandon}.
         """
         count = count_of(loaded.policy)
+        yield self._in_thread(self._check_rows, loaded.policy.limits.sessions)
         yield self._make_room(loaded.policy.workers.former, count)
+        self._linger.stop()  # what was to be given up may be needed
         self._groups.open(loaded.policy, count)
         if anew:
             yield self._in_thread(self._origins.renew)
@@ -194,6 +198,15 @@ class Crew:
             raise
         self._next = generation
         self._adopt(generation, born)
+
+    def _check_rows(self, sessions: int) -> None:
+        """
+        @raise PolicyError: the table has not rows for so many.
+        """
+        most = self._columns.table.sessions
+        if sessions > most:
+            why = f"the table in which workers count was made for {most} at most"
+            raise unchangeable(self._directory, [("limits", ("sessions",), why)])
 
     @inlineCallbacks
     def _make_room(self, most: int, count: int) -> Any:
@@ -220,6 +233,8 @@ class Crew:
                 hand.leave(0)
             self._in_thread(generation.retire).addErrback(_report)
         self._groups.abandon()
+        if not self._stopping:
+            self._linger.begin()
 
     @inlineCallbacks
     def switch(self, loaded: Loaded) -> Any:

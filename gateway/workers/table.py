@@ -108,6 +108,11 @@ class Table:
         self._cells[_COLUMNS] = columns
 
     @property
+    def sessions(self) -> int:
+        """How many there may be: with four rows for each, nobody is refused for want of one."""
+        return (len(self._cells) - _FULL - _ROW) // (4 * _ROW)
+
+    @property
     def owner(self) -> int:
         """The column of the worker that is finding a row now; 0: none is."""
         return self._cells[_OWNER]

@@ -188,12 +188,14 @@ class Traffic:
             raise KernelError(
                 "only workers can be upgraded: with [workers] count = 1 it must be restarted"
             )
+        self._linger.stop()  # what was to be given up may be needed
         self._listeners.open(loaded.policy)
         return succeed(None)
 
     def abandon(self) -> None:
         """The new policy does not come into force."""
         self._listeners.abandon(self.admission.policy)
+        self._linger.begin()
 
     def switch(self, loaded: Loaded) -> Deferred[None]:
         """New sessions get the new policy."""

@@ -437,6 +437,15 @@ class ReloadTests(WorkersCase):
         ended = [one for one in self.scene.records() if "ended" in one.get("audit", {})]
         self.assertEqual(ended, [])
 
+    def test_more_than_can_be_counted(self) -> None:
+        """Many more sessions than the table has room for need a restart, which is said."""
+        for sessions, words in ((80_000, RELOADED), (1_000_000, "limits.sessions: a reload can't")):
+            limits = f"[limits]\nsessions = {sessions}\n"
+            self.scene.configure(self.services, self.gateway + limits)
+            self.scene.reload(words)
+        self.assertIn("gateway.toml:6:1: limits.sessions", self.scene.daemon.said)
+        self.assertTrue(self.echoed(self.open(CLIENTS[0])))
+
     def test_former(self) -> None:
         """Of more former generations than may be the oldest one's sessions are ended."""
         self.scene.configure(self.services, self.gateway + "former = 1\n")
