@@ -165,7 +165,7 @@ reply_header_access X-Powered-By deny all
 
 SQUID_ICAP = """
 icap_enable on
-icap_service scan respmod_precache icap://127.0.0.1:1344/avscan bypass=off
+icap_service scan respmod_precache icap://127.0.0.1:1344/virus_scan bypass=off
 acl scanned port 7880 7881
 adaptation_access scan allow scanned
 """

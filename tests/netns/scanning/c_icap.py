@@ -31,7 +31,7 @@ MaxSpareThreads 20
 ThreadsPerChild 30
 Service echo srv_echo.so
 Service antivirus virus_scan.so
-ServiceAlias avscan virus_scan?allow204=on
+ServiceAlias avscan virus_scan?allow204=on&sizelimit=off&mode=simple
 virus_scan.ScanFileTypes TEXT DATA EXECUTABLE ARCHIVE GIF JPEG MSOFFICE
 virus_scan.MaxObjectSize 5M
 virus_scan.DefaultEngine clamd
@@ -82,3 +82,8 @@ class CIcap:
     def connections(self) -> int:
         """How many there are to it."""
         return len(self._namespace.run("ss", "-Htn", f"sport = :{PORT}").splitlines())
+
+    @property
+    def access(self) -> str:
+        """What it was asked, and the status that it answered with."""
+        return (self._folder / "access").read_text()

@@ -29,7 +29,7 @@ NAME = b"Eicar-Test.UNOFFICIAL"
 class IcapTests(ScanCase):
     """
     Its virus_scan, whose engine is the real clamd: of downloads, as Debian's alias has it, it says
-    that they may pass (204), and uploads are given back.
+    that they may pass (204), and uploads are given back (200).
     """
 
     scan = SCAN
@@ -63,6 +63,9 @@ class IcapTests(ScanCase):
             got: list[bytes] = []
             client.retrbinary("RETR clean", got.append)
             self.assertEqual(b"".join(got), CLEAN)
+        access = self.icap.access
+        self.assertRegex(access, r"RESPMOD avscan\S* 204")
+        self.assertNotRegex(access, r"REQMOD virus_scan\S* 204")
         record = self.record(filename="bad", verdict="denied")
         self.assertEqual(record["found"], [NAME.decode()])
         self.assertIn("C-ICAP/0.5.10 server - Antivirus service", record["scanner"])
