@@ -20,6 +20,7 @@ from gateway.admission.admission import TCP, Admission
 from gateway.admission.listener import AT_ONCE
 from gateway.interfaces import Address
 from gateway.kernel import sockets
+from gateway.kernel.companion import CompanionError, first_words
 from gateway.kernel.handshake.words import (
     Brought,
     decided,
@@ -28,15 +29,12 @@ from gateway.kernel.handshake.words import (
     said,
     take,
 )
-from gateway.kernel.release.packets import DESCRIPTORS, receive
+from gateway.kernel.packets import DESCRIPTORS
 from gateway.observe.identity import Identity
 from gateway.observe.log import PrintableLogger
 from gateway.observe.metrics import Refusal
 
 log = PrintableLogger()
-
-GREETING_SECONDS = 30.0
-"""For an usher that has just been started: it has to read the policy."""
 
 LEAVE_SECONDS = 0.5
 """For an usher to say that it brings nobody any more; it does nothing that takes long."""
@@ -85,11 +83,10 @@ class Arrivals:
         @raise UsherError: it can't do its work; its standard error says why.
         """
         try:
-            connection.settimeout(GREETING_SECONDS)
-            receive(connection)
-        except (EOFError, OSError, ValueError) as error:
+            first_words(connection)
+        except CompanionError as error:
             connection.close()
-            raise UsherError(str(error) or "it has ended") from None
+            raise UsherError(str(error)) from None
         self._begin(connection)
 
     def reach(self) -> None:

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from random import Random
-from subprocess import TimeoutExpired
 from typing import Any
 
 from twisted.logger import Logger
 
+from gateway.kernel.companion import Companion, start
 from gateway.kernel.local import connect
-from gateway.kernel.release.start import Started, start
 from gateway.policy.policy import Policy
 from gateway.release.adopted import Adopted, Home
 from gateway.release.carriage import CarrierError
@@ -21,8 +20,11 @@ from gateway.release.ports import Ports
 
 log = Logger()
 
-SECONDS = 10.0
-"""For a carrier of our own to end."""
+CARRIER = ("carrier", "gateway.kernel.release")
+"""Its name, and what it does."""
+
+GONE = "the kernel takes over no sessions, as there is no carrier: {error}; see: tproxygw doctor"
+"""What the log says."""
 
 
 class Releasing:
@@ -46,7 +48,7 @@ class Releasing:
     ) -> None:
         self._alone = alone
         self._carrier = carrier
-        self._process: Started | None = None
+        self._process: Companion | None = None
         self.ports = Ports(Random())
         self.bare_mark = policy.release.bare_mark.value
         self.passages: Passages | None = None
@@ -75,15 +77,11 @@ class Releasing:
         if self._carrier is None and not self._alone:
             return  # the supervisor has told why
         if self._carrier is None:
-            self._process = start(directory, state / "carrier")
+            self._process = start(*CARRIER, directory, state / "carrier")
         try:
             self.passages.open(None if self._process is None else self._process.connection)
         except CarrierError as error:
-            log.error(
-                "the kernel takes over no sessions, as there is no carrier: {error}; "
-                "see: tproxygw doctor",
-                error=error,
-            )
+            log.error(GONE, error=error)
 
     def reloaded(self, policy: Policy) -> None:
         """A new policy is in force."""
@@ -111,10 +109,5 @@ class Releasing:
 
     def wait(self) -> None:
         """Until a carrier of our own has ended, if it does not hang. It blocks."""
-        if self._process is None:
-            return
-        process = self._process.process
-        try:
-            process.wait(SECONDS)
-        except TimeoutExpired:
-            log.error("the carrier does not end: kill {process}", process=process.pid)
+        if self._process is not None:
+            self._process.wait()

@@ -13,16 +13,14 @@ from twisted.internet.interfaces import IReadWriteDescriptor
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from gateway.kernel.release.packets import receive, send
+from gateway.kernel.companion import CompanionError, first_words
+from gateway.kernel.packets import receive, send
 
 log = Logger()
 
 Message = dict[str, Any]
 Heard = Callable[[Message | None], object]
 """Is told the answer; C{None}: there won't be one, and nobody knows what was done."""
-
-GREETING_SECONDS = 30.0
-"""For a carrier that has just been started: it has to read the policy."""
 
 AGAIN = 1.0
 """Seconds between two attempts to reach a carrier that is a service of its own."""
@@ -82,11 +80,10 @@ class Carriage:
         @raise CarrierError: it can't do its work; its standard error says why.
         """
         try:
-            connection.settimeout(GREETING_SECONDS)
-            self._come.append(receive(connection)[0])
-        except (EOFError, OSError, ValueError) as error:
+            self._come.append(first_words(connection))
+        except CompanionError as error:
             connection.close()
-            raise CarrierError(str(error) or "it has ended") from None
+            raise CarrierError(str(error)) from None
         self._begin(connection)
         self._hear_all()
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from gateway.admission.listeners import places
 from gateway.kernel.lastgood import LastGood
-from gateway.kernel.release.packets import receive, send
+from gateway.kernel.packets import receive, send
 from gateway.life.loaded import Loaded, load
 from gateway.policy.policy import Policy
 from gateway.policy.problem import PolicyError

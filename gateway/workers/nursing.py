@@ -21,7 +21,7 @@ from gateway.kernel.capabilities import TRAFFIC, given
 from gateway.kernel.child import Child
 from gateway.kernel.errors import KernelError
 from gateway.kernel.local import environment
-from gateway.kernel.release.packets import receive, send
+from gateway.kernel.packets import receive, send
 from gateway.workers.estate import Estate, left, taken
 from gateway.workers.seed import DESCRIPTORS
 from gateway.workers.spec import NurserySpec, WorkerSpec

@@ -18,14 +18,13 @@ from gateway.policy.policy import Policy
 from gateway.tls.desk import for_worker
 from gateway.tls.signer import Started, start
 from gateway.tls.signing import check
-from gateway.workers.carrying import Carrying
 from gateway.workers.columns import Columns
+from gateway.workers.companions import Reachable, carrier, usher
 from gateway.workers.estate import Estate, left, taken
 from gateway.workers.generation import Generation
 from gateway.workers.groups import Groups
 from gateway.workers.nursing import Nursing, Sowing
 from gateway.workers.spec import WORDS, NurserySpec, write_place, write_places
-from gateway.workers.usher import OwnUsher
 
 log = Logger()
 
@@ -43,8 +42,8 @@ class Origins:
         self.columns = Columns(sessions, clock)
         self._places = places
         self._signer: Started | None = None
-        self._carrying: Carrying | None = None
-        self._usher: OwnUsher | None = None
+        self._carrier: Reachable | None = None
+        self._usher: Reachable | None = None
         self._seed: Sowing | None = None
         self._next_seed: Sowing | None = None
 
@@ -63,11 +62,11 @@ class Origins:
                 tls.certificates_per_second,
             )
             check(self._signer.connection)
-        self._carrying = Carrying.begin(policy, self._places, owner)
-        self._use(OwnUsher.begin(policy, self._places, owner))
+        self._carrier = carrier(policy, self._places, owner)
+        self._use(usher(policy, self._places, owner))
         self._seed = Sowing(owner)
 
-    def _use(self, usher: OwnUsher | None) -> None:
+    def _use(self, usher: Reachable | None) -> None:
         """Workers are told where it is."""
         self._usher = usher
         if usher is not None:
@@ -81,8 +80,8 @@ class Origins:
         if told["signer"] is not None:
             connection, process = told["signer"]
             self._signer = Started(Child(process), socket.socket(fileno=taken(connection)))
-        self._carrying = Carrying.inherited(told.get("carrier"))
-        self._use(OwnUsher.inherited(told.get("usher")))
+        self._carrier = Reachable.inherited(told.get("carrier"))
+        self._use(Reachable.inherited(told.get("usher")))
 
     def bequeath(self) -> Estate:
         """For L{inherit}."""
@@ -94,7 +93,7 @@ class Origins:
             "seed": seed.bequeath(),
             "usher": self._usher and self._usher.bequeath(),
             "signer": signer and [left(signer.connection.fileno()), signer.process.pid],
-            "carrier": self._carrying and self._carrying.bequeath(),
+            "carrier": self._carrier and self._carrier.bequeath(),
         }
 
     def inherited(self, loaded: Loaded, told: Estate) -> Generation:
@@ -137,8 +136,8 @@ class Origins:
     @property
     def _places_of_workers(self) -> Places:
         """With the carrier that was started for them."""
-        carrying = self._carrying
-        return self._places if carrying is None else self._places._replace(carrier=carrying.socket)
+        own = self._carrier
+        return self._places if own is None else self._places._replace(carrier=own.socket)
 
     # All of these block:
 
@@ -165,7 +164,7 @@ class Origins:
         if self._signer is not None:
             self._signer.connection.close()
             self._signer.process.wait()
-        if self._carrying is not None:
-            self._carrying.close()
+        if self._carrier is not None:
+            self._carrier.close()
         if self._usher is not None:
             self._usher.close()

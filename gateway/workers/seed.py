@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from twisted.python.util import switchUID
 
 from gateway.kernel.capabilities import TRAFFIC, drop_to, keep_through_setuid
-from gateway.kernel.release.packets import receive
+from gateway.kernel.packets import receive
 from gateway.workers.spec import NurserySpec
 
 DESCRIPTORS = 250

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from subprocess import TimeoutExpired
 from typing import Any
 
 from twisted.logger import Logger
 
 from gateway.admission.admission import Admission
 from gateway.admission.arrivals import Arrivals, UsherError
+from gateway.kernel.companion import Companion, start
 from gateway.kernel.local import connect
-from gateway.kernel.release.start import Started, start
 from gateway.policy.policy import Policy
 
 log = Logger()
 
-MODULE = "gateway.kernel.handshake"
+USHER = ("usher", "gateway.kernel.handshake")
+"""Its name, and what it does."""
 
 GONE = (
     'clients of services with handshake = "through" are not connected, as there is no usher: '
     "{error}; see: tproxygw doctor"
 )
 """What the log says."""
-
-SECONDS = 10.0
-"""For an usher of our own to end."""
 
 
 class Ushering:
@@ -49,7 +46,7 @@ class Ushering:
         self._wanted = policy.shakes_hands_through
         self._usher = usher
         self._admission = admission
-        self._process: Started | None = None
+        self._process: Companion | None = None
         self._arrivals: Arrivals | None = None
 
     def open(self, directory: Path, state: Path) -> None:
@@ -67,7 +64,7 @@ class Ushering:
         if again is not None:
             arrivals.reach()
             return
-        self._process = start(directory, state / "usher", MODULE)
+        self._process = start(*USHER, directory, state / "usher")
         try:
             arrivals.greet(self._process.connection)
         except UsherError as error:
@@ -85,10 +82,5 @@ class Ushering:
 
     def wait(self) -> None:
         """Until an usher of our own has ended, if it does not hang. It blocks."""
-        if self._process is None:
-            return
-        process = self._process.process
-        try:
-            process.wait(SECONDS)
-        except TimeoutExpired:
-            log.error("the usher does not end: kill {process}", process=process.pid)
+        if self._process is not None:
+            self._process.wait()

@@ -10,7 +10,8 @@ from twisted.internet.task import Clock
 from twisted.logger import LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from gateway.kernel.release.start import Started
+from gateway.kernel import companion
+from gateway.kernel.companion import Companion
 from gateway.life import releasing
 from gateway.life.releasing import Releasing
 from gateway.policy.policy import Policy
@@ -28,8 +29,8 @@ class ReleasingTests(SynchronousTestCase):
         self.addCleanup(process.kill)
         ours, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
         theirs.close()
-        self.patch(releasing, "start", lambda *folders: Started(process, ours))
-        self.patch(releasing, "SECONDS", 0.1)
+        self.patch(releasing, "start", lambda *how: Companion("carrier", process, ours))
+        self.patch(companion, "ENDING_SECONDS", 0.1)
         told: list[LogEvent] = []
         globalLogPublisher.addObserver(told.append)
         self.addCleanup(globalLogPublisher.removeObserver, told.append)

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import Address, Outcome, Verdict
 from gateway.kernel import sockets
-from gateway.kernel.release.packets import receive, send
+from gateway.kernel.packets import receive, send
 from gateway.observe.identity import Released, Upstream
 from gateway.release.passage import AGAIN, PATIENCE, TRIES, Passage
 from gateway.release.passages import Counted, Passages

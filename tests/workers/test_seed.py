@@ -10,7 +10,7 @@ import sys
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.kernel.local import environment
-from gateway.kernel.release.packets import send
+from gateway.kernel.packets import send
 
 
 class SeedTests(SynchronousTestCase):

@@ -32,7 +32,7 @@ from gateway.kernel.handshake.usher import Ends, Usher
 from gateway.kernel.handshake.words import brought
 from gateway.kernel.keeper.supervision import supervise
 from gateway.kernel.local import listen
-from gateway.kernel.release.packets import send
+from gateway.kernel.packets import send
 from gateway.policy.policy import Policy
 from gateway.policy.problem import PolicyError
 from gateway.systemd import ERROR, INFORMATION, WARNING, Systemd

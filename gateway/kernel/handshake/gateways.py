@@ -15,7 +15,7 @@ from typing import Any
 
 from gateway.kernel.handshake.steering import by_client, by_connection
 from gateway.kernel.handshake.words import LONGEST, hand, message, read_decided
-from gateway.kernel.release.packets import send
+from gateway.kernel.packets import send
 
 Message = dict[str, Any]
 

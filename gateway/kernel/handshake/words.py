@@ -1,6 +1,6 @@
 """
 Words: what the usher and a gateway say to each other of each connection, in few bytes; all else is
-said as by L{gateway.kernel.release.packets}.
+said as by L{gateway.kernel.packets}.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from gateway.interfaces import Address
 from gateway.kernel.handshake.segment import Segment
-from gateway.kernel.release.packets import DESCRIPTORS
+from gateway.kernel.packets import DESCRIPTORS
 
 _BROUGHT, _DECIDED = 1, 2
 """How such a packet begins. Others begin with a brace."""

@@ -31,11 +31,11 @@ from gateway.kernel.descriptors import for_sessions, raise_soft
 from gateway.kernel.errors import KernelError
 from gateway.kernel.keeper.supervision import supervise
 from gateway.kernel.local import listen
+from gateway.kernel.packets import send
 from gateway.kernel.release.carrier import MOST_OVERLAPS, Carrier
 from gateway.kernel.release.connection import Connection
 from gateway.kernel.release.desk import PAIR, Desk, Marks
 from gateway.kernel.release.overlap import Ends
-from gateway.kernel.release.packets import send
 from gateway.kernel.release.parties import Parties
 from gateway.kernel.release.pins import Pins
 from gateway.kernel.release.programs import Programs

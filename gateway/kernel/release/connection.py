@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from gateway.kernel.release.packets import receive, send
+from gateway.kernel.packets import receive, send
 from gateway.kernel.release.parties import BACKLOG
 from gateway.kernel.sockets import Socket
 

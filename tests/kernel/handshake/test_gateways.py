@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from gateway.kernel.handshake.gateways import Gateway, Gateways
 from gateway.kernel.handshake.steering import by_client, by_connection
 from gateway.kernel.handshake.words import decided, hand
-from gateway.kernel.release.packets import receive, send
+from gateway.kernel.packets import receive, send
 
 CLIENTS = [ip_address(f"10.1.2.{number}").packed for number in range(20)]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from gateway.kernel.release.packets import receive, send
+from gateway.kernel.packets import receive, send
 from gateway.lab.waiting import wait_until
 from tests.kernel.namespaces import Namespace, namespace
 

@@ -1,4 +1,4 @@
-"""What the gateway and the carrier say to each other: as the keeper's packets, with descriptors."""
+"""What our own processes say to each other: JSON objects in packets, with descriptors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 LONGEST = 16384
-"""Bytes of one packet. A longer one is not from a gateway."""
+"""Bytes of one packet. A longer one is not from one of ours."""
 
 _encoded = json.JSONEncoder(separators=(",", ":")).encode
 """Made once: C{json.dumps} with separators makes an encoder each time."""
