@@ -55,7 +55,7 @@ class Hosts:
     def _find(self, host: str) -> bool:
         return (
             host in self.names
-            or not self.domains.isdisjoint(above(host))
+            or (bool(self.domains) and not self.domains.isdisjoint(above(host)))
             or any(each.fullmatch(host) for each in self.patterns)
         )
 

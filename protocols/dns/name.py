@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
 from functools import lru_cache
 
 from protocols.dns.refusal import Refusal
@@ -98,12 +97,13 @@ class Names:
         raise Refusal(f"a compression pointer to {target}, where no name was")
 
 
-def labels(name: bytes) -> Iterator[bytes]:
+def labels(name: bytes) -> list[bytes]:
     """The labels of a name, without the empty one."""
-    at = 0
+    at, found = 0, []
     while length := name[at]:
-        yield name[at + 1 : at + 1 + length]
+        found.append(name[at + 1 : at + 1 + length])
         at += 1 + length
+    return found
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -113,18 +113,18 @@ def text_of(name: bytes) -> str:
     empty. What no host's name has is escaped (RFC 4343, section 2.1), a dot as C{"\\046"}: so no
     label looks like two.
     """
-    found = tuple(labels(name.lower()))
+    found = labels(name.lower())
     return _plain(found) or ".".join(_text(label).replace("\\.", "\\046") for label in found)
 
 
 @lru_cache(maxsize=REMEMBERED)
 def shown(name: bytes) -> str:
     """A name as records have it: in its own letters. The root is C{"."}."""
-    found = tuple(labels(name))
+    found = labels(name)
     return _plain(found) or ".".join(map(_text, found)) or "."
 
 
-def _plain(found: tuple[bytes, ...]) -> str:
+def _plain(found: list[bytes]) -> str:
     """The name of these labels if nothing in them has to be escaped; else nothing."""
     text = b".".join(found)
     if text.count(b".") == len(found) - 1 and _PLAIN.fullmatch(text):

@@ -43,7 +43,7 @@ class Watch:
         settings = self._settings
         if text_of(name) in settings.except_:
             return
-        lower = list(labels(name.lower()))
+        lower = labels(name.lower())
         below, zone = lower[: -settings.zone_labels], lower[-settings.zone_labels :]
         if settings.entropy:
             self._check_entropy(b"".join(below))
