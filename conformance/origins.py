@@ -155,7 +155,17 @@ ASYNCSSH = Origin(
     "asyncssh==2.24.1",
 )
 
-PARAMIKO = Origin("paramiko", ("paramiko==5.1.0", *PYTEST, "icecream", "mock"), "paramiko==5.1.0")
+PARAMIKO = Origin(
+    "paramiko",
+    (
+        "paramiko==5.1.0",
+        "pytest==7.4.4",  # pytest-relaxed knows no later one
+        "pytest-timeout==2.4.0",
+        "pytest-relaxed==2.0.2",
+        "icecream",
+    ),
+    "paramiko==5.1.0",
+)
 
 # Its tests import each other from its own folder, which is therefore taken as a whole.
 TELNETLIB3 = Origin(

@@ -226,30 +226,15 @@ SUITES = (
         "asyncssh",
         ASYNCSSH,
         Runner.PYTEST,
-        (
-            "tests/test_auth.py",
-            "tests/test_channel.py",
-            "tests/test_connection.py",
-            "tests/test_connection_auth.py",
-            "tests/test_forward.py",
-            "tests/test_kex.py",
-            "tests/test_process.py",
-            "tests/test_sftp.py",
-            "tests/test_stream.py",
-        ),
+        ("tests/test_connection.py",),
         SSH,
-        seconds=400,
+        seconds=300,
     ),
     Suite(
         "paramiko",
         PARAMIKO,
         Runner.PYTEST,
-        (
-            "tests/auth.py",
-            "tests/test_client.py",
-            "tests/test_sftp.py",
-            "tests/test_transport.py",
-        ),
+        ("tests/test_client.py",),
         SSH,
         seconds=300,
     ),
@@ -265,14 +250,18 @@ SUITES = (
         "telnetlib3",
         TELNETLIB3,
         Runner.PYTEST,
-        ("telnetlib3/tests",),
+        tuple(
+            f"telnetlib3/tests/test_{name}.py"
+            for name in (
+                *("charset", "client_shell", "core", "encoding", "environ", "guard_integration"),
+                *("linemode", "mccp", "naws", "pty_shell", "reader", "relay_server", "server"),
+                *("server_api", "shell", "status_logger", "sync", "timeout", "tspeed", "ttype"),
+                *("uvloop_integration", "writer", "xdisploc"),
+            )
+        ),
         TELNET,
         seconds=300,
-        options=(
-            *("-o", "asyncio_mode=auto"),
-            # imports its package's programs from a folder of the repository that is not released
-            "--ignore=telnetlib3/tests/test_server_mud.py",
-        ),
+        options=("-o", "asyncio_mode=auto"),
     ),
     Suite("cpython-telnet", CPYTHON, Runner.UNITTEST, ("test.test_telnetlib",), TELNET),
     Suite("twisted-smtp", TWISTED, Runner.TRIAL, ("twisted.mail.test.test_smtp",), SMTP),
