@@ -59,7 +59,7 @@ docs: .make/environment
 coverage: .make/environment
 	$(BIN)/python -m tests.own $(OWN)
 
-# Other people's test suites, driven through the gateway: up to fifteen minutes.
+# Other people's test suites, driven through the gateway: up to twenty minutes.
 conformance: .make/environment
 	$(BIN)/python -m conformance
 

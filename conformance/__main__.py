@@ -39,7 +39,7 @@ AT_ONCE = 2
 AGAIN = 2
 """How often what differs is run again."""
 
-SECONDS = 900.0
+SECONDS = 1200.0
 
 
 @frozen
