@@ -141,8 +141,12 @@ class Register:
             self._counts.less(self._keys(self._taken))
             self._taken = None
 
-    def enter(self, session: Running) -> None:
-        """A session begins: one that room was claimed and counts were taken for, or another one."""
+    def enter(self, session: Running, begins: bool = True) -> None:
+        """
+        A session is there: one that room was claimed and counts were taken for, or another one.
+
+        @param begins: it was brought by its rule just now.
+        """
         identity = session.identity
         if self._taken is identity:
             self._taken = None
@@ -153,7 +157,8 @@ class Register:
         else:
             self._counts.add(ALL)
         self.running[identity.id] = session
-        self._equipment.metrics.started(identity.service, identity.rule)
+        rule = identity.rule if begins else None
+        self._equipment.metrics.started(identity.service, rule)
 
     def leave(self, session: Running) -> None:
         """A session is over."""

@@ -128,6 +128,10 @@ class Metrics:
         if rule is not None:
             self.hit(service, rule.at_line)
 
+    def handed_on(self, service: str) -> None:
+        """A session goes on, and is another process's to count."""
+        self.services[service].running -= 1
+
     def shaken(self, service: str, handshake: str, count: int = 1) -> None:
         """A client was connected: through to the server, or by the gateway."""
         key = service, handshake

@@ -51,7 +51,7 @@ class Equipment(Protocol):
 class Register(Protocol):
     """Where running sessions are counted."""
 
-    def enter(self, session: Adopted) -> None:
+    def enter(self, session: Adopted, begins: bool) -> None:
         """It is there."""
 
     def leave(self, session: Adopted) -> None:
@@ -90,7 +90,7 @@ class Adopted:
         self._verdict: Verdict | None = None
         self._over = False
         clock = home.equipment.clock
-        home.register.enter(self)
+        home.register.enter(self, begins=False)
         left = max(0.0, told.until - clock.seconds())
         self._call = clock.callLater(left, self._expire) if told.until else None
 
@@ -159,6 +159,7 @@ class Adopted:
 
     def left(self) -> None:
         """Somebody else accounts for it."""
+        self._home.equipment.metrics.handed_on(self._told.service)
         self._end_here()
 
     def over(self, message: Message) -> None:

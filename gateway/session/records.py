@@ -54,6 +54,7 @@ class Records:
     def hand_on(self) -> None:
         """The session goes on, and the next gateway records its end."""
         self._over = True
+        self._metrics.handed_on(self._identity.service)
 
     def flow(
         self,

@@ -168,6 +168,29 @@ class OwnCarrierTests(ReleaseWorkersCase):
         self.until_listed(pairs)
         self.check(pairs)
 
+    def test_told_after_reload(self) -> None:
+        """
+        A former worker goes on, as it has a session with sockets; what it has left to others is
+        not told of twice.
+        """
+        pairs = self.released()
+        self.server.sysctl("net.ipv4.tcp_timestamps=0")
+        self.addCleanup(self.server.sysctl, "net.ipv4.tcp_timestamps=1")
+        stays = self.between(CLIENTS[25])
+        self.talk(*stays[:2])
+        self.assertEqual(self.running(), PAIRS + 1)
+        self.scene.reload(RELOADED)
+        self.wait(lambda: len(self.processes()) == 3, "there are more", 30)
+        self.wait(lambda: self.running() == PAIRS + 1, "not as it should be", 20)
+        self.assertEqual(len(self.listed()), PAIRS + 1)
+        self.finish(*stays)
+        self.check(pairs)
+
+    def running(self) -> int:
+        """How many sessions of the relay there are, as all workers count them."""
+        count: int = self.asked("status")["services"]["relay"]["running"]
+        return count
+
     def processes(self) -> list[int]:
         return [process for index in range(4) for process in self.called(f"tproxygw-w{index}")]
 
