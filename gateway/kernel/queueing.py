@@ -14,7 +14,7 @@ from __future__ import annotations
 from struct import pack
 
 from gateway.kernel.command import CommandError, run
-from gateway.kernel.filter.through import HOLD
+from gateway.kernel.filter.through import DOOR, HOLD, door
 from gateway.kernel.netlink import attribute, attributes, encoded, text, word
 
 _CHAIN, _EXPRESSIONS = 2, 4
@@ -52,11 +52,13 @@ def rewritten(rule: bytes, queue: int | None) -> bytes:
     """
     What makes a rule that the kernel has told.
 
-    @param queue: where the chain L{HOLD} has packets wait, if its rule does not say so.
+    @param queue: where the chain L{HOLD} has packets wait, if its rule and L{DOOR}'s do not say so.
     """
     found = dict(encoded(rule))
-    if queue is not None and dict(attributes(rule))[_CHAIN] == text(HOLD):
-        found[_EXPRESSIONS] = attribute(_EXPRESSIONS | _NESTED, _target(queue))
+    chain = dict(attributes(rule))[_CHAIN]
+    if queue is not None and chain in (text(HOLD), text(DOOR)):
+        number = queue if chain == text(HOLD) else door(queue)
+        found[_EXPRESSIONS] = attribute(_EXPRESSIONS | _NESTED, _target(number))
     elif b"exthdr" in rule:
         expressions = dict(attributes(rule))[_EXPRESSIONS]
         mended = b"".join(_mended(one) for _, one in attributes(expressions))

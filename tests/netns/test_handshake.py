@@ -797,47 +797,48 @@ class UsherTests(ThroughCase):
         ours.sendall(b"still here")
         self.assertEqual(hear(theirs, 10), b"still here")
 
-    def test_killed_answered(self) -> None:
-        """If it is killed while the server's answer waits, the next one lets it go on."""
+    def test_killed_early(self) -> None:
+        """If it is killed before it has seen anything of a client, the next one takes it over."""
         for server in BOTH:
             listener = self.listen(OPEN, server)
             before = self.ushers()
             os.kill(before[1], signal.SIGSTOP)
-            with self.client.socket(family(server)) as ours:
-                ours.setblocking(False)
-                self.assertEqual(ours.connect_ex((server, OPEN)), errno.EINPROGRESS)
-                self.wait(lambda: self.queued() == 1, "nothing waits")
-                self.kill([before[1]])
-                ours.settimeout(SECONDS)
-                theirs, _ = self.accept(listener)
-                theirs.sendall(b"hello")
-                self.assertEqual(hear(ours, 5), b"hello")
+            self.addCleanup(self.kill, [before[1]])
+            ours = self.dial((server, OPEN))
+            self.wait(lambda: self.queued() == 1, "nothing waits")
+            self.kill([before[1]])
+            theirs, _ = self.accept(listener)
+            theirs.sendall(b"hello")
+            self.assertEqual(hear(ours, 5), b"hello")
 
-    def test_killed_acknowledged(self) -> None:
-        """If it is killed while the client's first words wait, the server never hears them."""
+    def test_killed_late(self) -> None:
+        """If it knew the client already, and its first words wait, the server never hears them."""
         for number, (source, server) in enumerate(PAIRS):
-            listener = self.listen(RAW, server)
+            listener, other = self.listen(RAW, server), self.listen(OPEN, server)
             ours = raw(self.client, source)
             self.addCleanup(ours.close)
-            heard = self.counted(self.client)[2]
             ends = (source, 33_000 + number), (server, RAW)
             ours.sendto(segment(*ends, SYN, sequence=999), (server, 0))
-            self.wait(lambda then=heard: self.counted(self.client)[2] > then, "no SYN-ACK")
             answer = self.last_sequence(ours, server)
+            self.talk(other)  # so that it looks at all that it was told
             before = self.ushers()
             os.kill(before[1], signal.SIGSTOP)
+            self.addCleanup(self.kill, [before[1]])
             words = segment(*ends, ACK | PSH, b"words", 1000, answer + 1 & 0xFFFFFFFF)
             ours.sendto(words, (server, 0))
             self.wait(lambda: self.queued() == 1, "nothing waits")
             self.kill([before[1]])
             self.wait(lambda then=before: self._renewed(then), "nobody takes its place")
             self.assertQuiet(listener)
-            self.assertThrough(self.talk(self.listen(OPEN, server)))
+            self.assertThrough(self.talk(other))
 
     def queued(self) -> int:
         """How many packets wait for the usher."""
-        queues = self.router.run("cat", "/proc/net/netfilter/nfnetlink_queue").split()
-        return int(queues[2])
+        return sum(int(one.split()[2]) for one in self.queues())
+
+    def queues(self) -> list[str]:
+        """The queues of packets that there are."""
+        return self.router.run("cat", "/proc/net/netfilter/nfnetlink_queue").splitlines()
 
     def last_sequence(self, ours: socket.socket, server: str) -> int:
         """The number with which the server's SYN-ACK begins, as a raw socket has heard it."""
@@ -859,6 +860,7 @@ class UsherTests(ThroughCase):
         for server in BOTH:
             listener = self.listen(OPEN, server)
             self.kill(self.ushers())
+            self.wait(lambda: not self.queues(), "its queues are still there")
             self.assertEqual(self.error(listener.getsockname()[:2], QUIET), errno.ETIMEDOUT)
             self.assertQuiet(listener)
         self.assertIn("the usher is gone", self.scene.daemon.said)

@@ -47,9 +47,12 @@ def _forwarding(topic: str, host: Host) -> Iterator[Finding]:
 
 
 def _queues(topic: str) -> Iterator[Finding]:
-    from gateway.kernel.handshake.queues import Copies, Waiting
+    from gateway.kernel.handshake.queues import Copies, Door, Waiting
 
     try:
+        door = Door(TRIAL)
+        door.open()
+        door.close()
         for queue in (Copies(TRIAL), Waiting(TRIAL, 1)):
             queue.close()
     except OSError as error:

@@ -5,18 +5,18 @@ Without a socket of ours only these pass by such a connection, and only by forwa
 SYN, the server's SYN-ACK, either end's resets, without data, and ICMP errors. The SYN is noted
 in a set, and copied to the usher (L{gateway.kernel.handshake}), without what a socket that is
 put into a running connection can't have: TCP Fast Open, MPTCP, ECN. The set says what the other
-packets belong to. The SYN-ACK waits for the usher, so that without one no client is
-connected; and so does what the client says then, until the usher has put sockets in the place
-of both ends.
+packets belong to. The SYN-ACK is copied, too, and passes if the usher is there, so that without
+one no client is connected. What the client says then waits, until the usher has put sockets in
+the place of both ends.
 
 Two chains hang on hooks of their own, since a packet that waits goes on with the next hook, not
 with the next rule:
 
   - C{held} (prerouting, before C{arrive}) has what the client says wait. Afterwards C{arrive}
     finds its socket;
-  - C{answered} (prerouting, after NAT and before C{deliver}) has the SYN-ACK wait. If a socket
-    of ours is still in TIME_WAIT there, the kernel would not forward it: a mark, both of
-    the gateway's own at once, tells the usher.
+  - C{answered} (prerouting, after NAT and before C{deliver}) lets the SYN-ACK pass. If a socket
+    of ours is still in TIME_WAIT there, the kernel would not forward it: it waits, and a mark,
+    both of the gateway's own at once, tells the usher.
 
 A client's SYN that finds a socket in TIME_WAIT is not forwarded by the kernel either. It goes to
 the listener, as if it were C{handshake = "accepted"}.
@@ -33,6 +33,23 @@ SETS = {"ip": "half_open4", "ip6": "half_open6"}
 
 HOLD = "hold"
 """The chain whose only rule has packets wait."""
+
+DOOR = "door"
+"""
+The chain whose only rule lets packets pass if the usher is there: they are for a queue that is
+always full, and that lets pass what it can't take. Without the usher there is no queue, and they
+are dropped.
+"""
+
+
+def door(port: int) -> int:
+    """
+    The number of that queue.
+
+    @param port: the number of the other one.
+    """
+    return port ^ 0x8000
+
 
 SNAP = 160
 """Bytes of a SYN that are copied: both headers, with all options."""
@@ -91,7 +108,7 @@ def chains(ruleset: Ruleset, queues: bool) -> dict[str, list[str]]:
     """
     return {
         "shake": _shake(),
-        "shaking": [f"log group {ruleset.divert.port} snaplen {SNAP}", "counter accept"],
+        "shaking": [_copied(ruleset), "counter accept"],
         "withdraw": ["jump bare", *_known(_sent, "counter accept"), "counter drop"],
         "held": [
             "type filter hook prerouting priority raw - 10; policy accept;",
@@ -114,9 +131,11 @@ def chains(ruleset: Ruleset, queues: bool) -> dict[str, list[str]]:
             f"{_RESET} counter accept",
             "counter drop",
         ],
-        "answer_first": _answer_first(ruleset),
+        "answer_first": _answer_first(),
         "bare": _bare(),
+        "answer_known": _answer_known(ruleset),
         HOLD: [f"queue num {ruleset.divert.port}" if queues else "counter drop"],
+        DOOR: [f"queue num {door(ruleset.divert.port)}" if queues else "counter drop"],
     }
 
 
@@ -139,15 +158,24 @@ def _shake() -> list[str]:
     ]
 
 
-def _answer_first(ruleset: Ruleset) -> list[str]:
+def _answer_first() -> list[str]:
     """The server's SYN-ACK."""
+    known = (f"update @{name} {{ {_returned(ip)} }} goto answer_known" for ip, name in SETS.items())
+    return ["jump bare", *known, "counter drop"]
+
+
+def _answer_known(ruleset: Ruleset) -> list[str]:
+    """It passes, unless a socket of ours is in its way."""
     both = ruleset.divert.listener_mark.value | ruleset.divert.upstream_mark.value
     return [
-        "jump bare",
-        f"socket transparent 1 meta mark set meta mark | {both:#x}",
-        *(f"update @{name} {{ {_returned(ip)} }} goto {HOLD}" for ip, name in SETS.items()),
-        "counter drop",
+        _copied(ruleset),
+        f"socket transparent 1 meta mark set meta mark | {both:#x} goto {HOLD}",
+        f"goto {DOOR}",
     ]
+
+
+def _copied(ruleset: Ruleset) -> str:
+    return f"log group {ruleset.divert.port} snaplen {SNAP}"
 
 
 def _bare() -> list[str]:

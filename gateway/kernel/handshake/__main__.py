@@ -53,7 +53,7 @@ _NUMBER = 48
 
 
 CATCH_UP = 0.25
-"""Seconds between two looks at copies of SYNs that nobody has answered."""
+"""Seconds between two looks at copies that nobody has asked for."""
 
 GATHERING = 2.0
 """Seconds without a gateway in which packets wait for the next one, as while workers change."""
@@ -115,11 +115,12 @@ class Process:
         while self._is_wanted:
             for key, _ in selector.select(CATCH_UP):
                 key.data()
-            # the answers to most SYNs have asked for their copies: nobody need wake up for those
+            # most are asked for by what the client says then: nobody need wake up for those
             if monotonic() > caught_up + CATCH_UP:
                 self._kernel.catch_up()
                 caught_up = monotonic()
             if not self._reading and monotonic() >= self._until:
+                self._kernel.door.shut()
                 self._read(True)
             # with nobody to serve, the work is done, and no place to be taken
             if os.getppid() != supervisor and self._is_wanted:
@@ -165,9 +166,11 @@ class Process:
             self._gateways.add(connection)
 
     def _changed(self) -> None:
-        """One wants clients, or none any more. Then what waits does so for a while."""
+        """One wants clients, or none any more. Then what comes waits for a while."""
         served = self._usher.served = self._gateways.served
-        if not served:
+        if served:
+            self._kernel.door.open()
+        else:
             self._until = monotonic() + GATHERING
         self._read(served)
 

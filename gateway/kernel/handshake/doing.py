@@ -9,10 +9,11 @@ from contextlib import suppress
 from gateway.interfaces import Address
 from gateway.kernel import sockets
 from gateway.kernel.conntrack import Tracking
+from gateway.kernel.filter.through import door
 from gateway.kernel.handshake.ends import stand_between, take_away
 from gateway.kernel.handshake.half_open import Agreed
 from gateway.kernel.handshake.old_sockets import OldSockets
-from gateway.kernel.handshake.queues import Copies, Waiting
+from gateway.kernel.handshake.queues import Copies, Door, Waiting
 from gateway.kernel.handshake.segment import Segment
 from gateway.kernel.handshake.usher import Ends, Held
 from gateway.policy.divert import Divert
@@ -22,7 +23,7 @@ class Doing:
     """
     See L{gateway.kernel.handshake.usher.Kernel}.
 
-    @param copied: is told of each SYN that has passed.
+    @param copied: is told of each SYN and SYN-ACK that has passed.
     @param most: how many packets may wait in the kernel.
     @raise OSError: the queues can't be had.
     """
@@ -39,13 +40,14 @@ class Doing:
         }
         self.copies = Copies(divert.port)
         self.waiting = Waiting(divert.port, most)
+        self.door = Door(door(divert.port))
 
     def held(self) -> Iterator[Held]:
         """The packets that wait now, or some of them."""
         return self.waiting.read()
 
     def catch_up(self) -> None:
-        """Tell of all SYNs that have been copied by now."""
+        """Tell of all SYNs and SYN-ACKs that have been copied by now."""
         for packet in self.copies.read():
             self._copied(packet)
 

@@ -11,6 +11,7 @@ import errno
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from struct import error as TooShort
 from struct import pack, unpack_from
 
@@ -31,9 +32,11 @@ from gateway.kernel.netlink import (
 NFNL_SUBSYS_QUEUE, NFNL_SUBSYS_ULOG = 3, 4
 NFQNL_MSG_PACKET, NFQNL_MSG_VERDICT, NFQNL_MSG_CONFIG = 0, 1, 2
 NFULNL_MSG_PACKET, NFULNL_MSG_CONFIG = 0, 1
-NFQA_CFG_CMD, NFQA_CFG_PARAMS, NFQA_CFG_QUEUE_MAXLEN = 1, 2, 3
+NFQA_CFG_CMD, NFQA_CFG_PARAMS, NFQA_CFG_QUEUE_MAXLEN, NFQA_CFG_MASK, NFQA_CFG_FLAGS = range(1, 6)
+NFQA_CFG_F_FAIL_OPEN = 1
 NFULA_CFG_CMD, NFULA_CFG_MODE, NFULA_CFG_QTHRESH = 1, 2, 5
-BIND, COPY_PACKET = 1, 2
+BIND, UNBIND = 1, 2
+COPY_META, COPY_PACKET = 1, 2
 NFQA_PACKET_HDR, NFQA_VERDICT_HDR, NFQA_MARK, NFQA_IFINDEX_INDEV, NFQA_PAYLOAD = 1, 2, 3, 5, 10
 NFULA_PAYLOAD = 9
 NF_DROP, NF_ACCEPT = 0, 1
@@ -84,11 +87,14 @@ class _Queue:
 
     def _set(self, kind: int, *settings: tuple[int, bytes]) -> None:
         for setting, content in settings:
-            self._send(kind, attribute(setting, content), NLM_F_REQUEST | NLM_F_ACK)
-            for answer, _, _, body in received(self._socket.recv(_READING)):
-                code = -unpack_from("=i", body)[0] if answer == NLMSG_ERROR else 0
-                if code:
-                    raise OSError(code, os.strerror(code))
+            self._ask(kind, attribute(setting, content))
+
+    def _ask(self, kind: int, content: bytes) -> None:
+        self._send(kind, content, NLM_F_REQUEST | NLM_F_ACK)
+        for answer, _, _, body in received(self._socket.recv(_READING)):
+            code = -unpack_from("=i", body)[0] if answer == NLMSG_ERROR else 0
+            if code:
+                raise OSError(code, os.strerror(code))
 
     def _read(self, kind: int, most: int) -> Iterator[dict[int, bytes]]:
         """The attributes of the packets that are there now, or of some of them."""
@@ -171,3 +177,42 @@ class Waiting(_Queue):
     def _decide(self, number: int, verdict: int, more: bytes = b"") -> None:
         content = attribute(NFQA_VERDICT_HDR, pack("!II", verdict, number)) + more
         self._send(NFQNL_MSG_VERDICT, content)
+
+
+class Door(_Queue):
+    """
+    A queue that is always full, and lets pass what it can't take. While it is shut there is no
+    such queue, and nothing passes.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(NFNL_SUBSYS_QUEUE, number)
+
+    def _configure(self) -> None:
+        """It is shut."""
+
+    def open(self) -> None:
+        """
+        Let packets pass. Harmless if it is open.
+
+        @raise OSError: the kernel has no such queue.
+        """
+        try:
+            self._set(NFQNL_MSG_CONFIG, (NFQA_CFG_CMD, pack("!BxH", BIND, socket.AF_UNSPEC)))
+        except OSError as error:
+            if error.errno == errno.EBUSY:
+                return
+            raise
+        fails_open = word(NFQA_CFG_F_FAIL_OPEN)
+        self._ask(
+            NFQNL_MSG_CONFIG,
+            attribute(NFQA_CFG_PARAMS, pack("!IB", 0, COPY_META))
+            + attribute(NFQA_CFG_QUEUE_MAXLEN, word(0))
+            + attribute(NFQA_CFG_MASK, fails_open)
+            + attribute(NFQA_CFG_FLAGS, fails_open),
+        )
+
+    def shut(self) -> None:
+        """Let nothing pass. Harmless if it is shut."""
+        with suppress(OSError):
+            self._set(NFQNL_MSG_CONFIG, (NFQA_CFG_CMD, pack("!BxH", UNBIND, socket.AF_UNSPEC)))

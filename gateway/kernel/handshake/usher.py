@@ -54,7 +54,7 @@ class Kernel(Protocol):
     """What the usher has done."""
 
     def catch_up(self) -> None:
-        """Tell of all SYNs that have been copied by now."""
+        """Tell of all SYNs and SYN-ACKs that have been copied by now."""
 
     def let_go(self, number: int, mark: int | None = None) -> None:
         """The packet goes on, with another mark if one is given."""
@@ -136,10 +136,14 @@ class Usher:
         self.served = False
 
     def copied(self, packet: bytes) -> None:
-        """A client's SYN has passed."""
+        """A client's SYN has passed, or a server's SYN-ACK."""
         seen = glance(packet)
-        if seen is not None and seen.flags == SYN:
+        if seen is None:
+            return
+        if seen.flags == SYN:
             self._half_open.begin(seen, packet)
+        elif seen.flags == SYN | ACK:
+            self._half_open.answer(seen, packet)
 
     def held(self, held: Held) -> None:
         """A packet waits."""
@@ -152,7 +156,7 @@ class Usher:
             self._acknowledged(held, seen)
 
     def _answered(self, held: Held, seen: Glance) -> None:
-        """The server's SYN-ACK. Without a gateway, no client is connected."""
+        """The server's SYN-ACK met an old socket. Without a gateway, no client is connected."""
         if not self.served or not self._known(held.packet, seen):
             self._kernel.drop(held.number)
         elif held.mark & self._both == self._both:
@@ -182,6 +186,9 @@ class Usher:
             self._wait(held, self._asked[number])
             return
         agreed = self._half_open.agreed(seen, held.packet)
+        if agreed is None:
+            self._kernel.catch_up()
+            agreed = self._half_open.agreed(seen, held.packet)
         if agreed is None:
             self._kernel.let_go(held.number)
         elif not self.served or self._waiting >= self._most:
