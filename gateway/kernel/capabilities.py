@@ -96,6 +96,18 @@ def given(names: Collection[str]) -> Iterator[None]:
         _check(_libc().prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0))
 
 
+@contextmanager
+def without(names: Collection[str]) -> Iterator[None]:
+    """Meanwhile C{names} are not in force in this thread, though they stay permitted."""
+    halves = _get()
+    permitted = halves[0].permitted | halves[1].permitted << 32
+    _set(permitted, permitted & ~_bits(names))
+    try:
+        yield
+    finally:
+        _set(permitted)
+
+
 def missing(names: Collection[str] = TRAFFIC) -> list[str]:
     """Those of C{names} that are not in force, sorted."""
     halves = _get()
@@ -128,13 +140,18 @@ def _get() -> ctypes.Array[_Half]:
     return halves
 
 
-def _set(kept: int) -> None:
+def _set(kept: int, in_force: int | None = None) -> None:
     """
-    Make C{kept} the permitted, effective and inheritable capabilities of this
-    thread.
+    Make C{kept} the permitted and inheritable capabilities of this thread, and the effective ones
+    unless C{in_force} says which.
     """
-    parts = (kept & 0xFFFFFFFF, kept >> 32)
-    halves = _Halves(*(_Half(part, part, part) for part in parts))
+    effective = kept if in_force is None else in_force
+    halves = _Halves(
+        *(
+            _Half(effective >> shift & 0xFFFFFFFF, *[kept >> shift & 0xFFFFFFFF] * 2)
+            for shift in (0, 32)
+        )
+    )
     _check(_libc().capset(ctypes.byref(_Header(_VERSION_3, 0)), ctypes.byref(halves)))
 
 

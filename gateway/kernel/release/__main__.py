@@ -38,7 +38,7 @@ from gateway.kernel.release.desk import PAIR, Desk, Marks
 from gateway.kernel.release.overlap import Ends
 from gateway.kernel.release.parties import Parties
 from gateway.kernel.release.pins import Pins
-from gateway.kernel.release.programs import Programs
+from gateway.kernel.release.programs import LOADING, Programs
 from gateway.kernel.release.reset import send_reset
 from gateway.kernel.release.ring import Ring
 from gateway.kernel.release.stories import Stories
@@ -227,8 +227,9 @@ def carry(
     if lacking:
         raise KernelError(f"releasing sessions into the kernel needs {', '.join(lacking)}")
     raise_soft()
-    drop_to(NEEDED)
+    drop_to(NEEDED | ({LOADING} - set(missing({LOADING}))))
     process = Process(policy, runtime, endpoint, pins, systemd, leash)
+    drop_to(NEEDED)
     if leash is not None:
         send(leash, {"began": True})
     supervise(process.work, partial(say, WARNING), "carrier")

@@ -27,7 +27,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _NAME = 15
 """Bytes of an object's name, at most."""
 
-_LOG = 1 << 20
+_LOG = 1 << 24
 """Bytes of what the verifier may say of a program that it refuses."""
 
 _INSTRUCTION = 8
@@ -230,10 +230,8 @@ def load(program: Program, license: bytes, maps: Mapping[str, Map]) -> int:
         pack_into("<i", code, at + 4, maps[name].descriptor)
     instructions = ctypes.create_string_buffer(bytes(code), len(code))
     terms = ctypes.create_string_buffer(license, len(license))
-    said = ctypes.create_string_buffer(_LOG)
 
-    def attributes(level: int) -> bytes:
-        log = (level, _LOG, _address(said)) if level else (0, 0, 0)
+    def attributes(log: tuple[int, int, int] = (0, 0, 0)) -> bytes:
         return pack(
             "=IIQQIIQII16s",
             *(_SCHED_CLS, len(code) // _INSTRUCTION, _address(instructions), _address(terms)),
@@ -241,12 +239,13 @@ def load(program: Program, license: bytes, maps: Mapping[str, Map]) -> int:
         )
 
     try:
-        return _call(Command.PROG_LOAD, attributes(0))
+        return _call(Command.PROG_LOAD, attributes())
     except OSError as error:
         if error.errno == EPERM:
             raise KernelError(_explained(f"the program {program.name}", error)) from error
+    said = ctypes.create_string_buffer(_LOG)
     try:
-        return _call(Command.PROG_LOAD, attributes(1))
+        return _call(Command.PROG_LOAD, attributes((1, _LOG, _address(said))))
     except OSError as error:
         last = said.value.decode(errors="replace").strip().splitlines()[-3:]
         why = f"the kernel refuses the program {program.name}: {error}: {'; '.join(last)}"

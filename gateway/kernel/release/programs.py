@@ -8,20 +8,25 @@ descriptor of them; before that as filters of the C{clsact} queueing discipline.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from errno import EEXIST, EINVAL
 from importlib.resources import files
 from typing import Any
 
 from attrs import frozen
 
+from gateway.kernel.capabilities import missing, without
 from gateway.kernel.errors import KernelError
 from gateway.kernel.release import bpf
-from gateway.kernel.release.bpf import Attach
-from gateway.kernel.release.elf import Object
+from gateway.kernel.release.bpf import Attach, Map
+from gateway.kernel.release.elf import Object, Program
 from gateway.kernel.release.pins import Pins
 from gateway.kernel.release.table import Table
 from gateway.kernel.routing import netlink
+
+LOADING = "CAP_PERFMON"
+"""What some kernels want to load them, and nothing else wants."""
 
 OBJECT = "program/release.bpf.o"
 """Beside this module. C{make program} makes it anew."""
@@ -65,7 +70,7 @@ class Programs:
         self._pins = pins or Pins(None)
         made = Object(files(__package__).joinpath(OBJECT).read_bytes())
         self._loaded = {
-            program.name: bpf.load(program, made.license(), table.maps)
+            program.name: _load(program, made.license(), table.maps)
             for program in made.programs("tc/")
         }
         self._links: dict[int, list[int]] = {}
@@ -151,6 +156,17 @@ class Programs:
         self._links.clear()
         _close(list(self._loaded.values()))
         self._loaded.clear()
+
+
+def _load(program: Program, license: bytes, maps: Mapping[str, Map]) -> int:
+    """
+    Load it without C{CAP_PERFMON}, if the kernel lets us; else with it, if that is permitted.
+    Linux 6.1's verifier follows our loops further than any processor does, and gives up.
+    """
+    if not missing({LOADING}):
+        with without({LOADING}), suppress(KernelError):
+            return bpf.load(program, license, maps)
+    return bpf.load(program, license, maps)
 
 
 def _devices(kernel: Any) -> Iterator[Device]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -30,6 +32,25 @@ print("attached")
 """
 
 REFUSED = LOADS.replace('"CAP_BPF", ', "")
+
+RELUCTANT = """
+from gateway.kernel import capabilities
+from gateway.kernel.errors import KernelError
+from gateway.kernel.release import bpf
+load = bpf.load
+
+def reluctant(*arguments):
+    if capabilities.missing({"CAP_PERFMON"}):
+        raise KernelError("too complex")
+    return load(*arguments)
+
+bpf.load = reluctant
+"""
+
+PERFMON = '"CAP_PERFMON", "CAP'
+"""In place of the first capability that is kept."""
+
+LINUX = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
 
 
 class ObjectTests(SynchronousTestCase):
@@ -69,11 +90,22 @@ class PrivilegeTests(SynchronousTestCase):
     """Who loads the program has no more power than that needs."""
 
     def test_enough(self) -> None:
-        """CAP_BPF and CAP_NET_ADMIN; the kernel's verifier takes it without CAP_PERFMON."""
+        """CAP_BPF and CAP_NET_ADMIN; old kernels' verifiers want CAP_PERFMON as well."""
+        self.assertLoads(LOADS if LINUX >= (6, 12) else LOADS.replace('"CAP', PERFMON, 1))
+
+    def test_reluctant(self) -> None:
+        """CAP_PERFMON is used where it is needed, and can be given up afterwards."""
+        self.assertLoads(RELUCTANT + LOADS.replace('"CAP', PERFMON, 1))
+        with namespace() as host:
+            told = self.assertRaises(AssertionError, host.python, RELUCTANT + LOADS)
+            self.assertIn("too complex", str(told))
+
+    def assertLoads(self, script: str) -> None:
+        """The kernel takes the programs."""
         with namespace() as host:
             host.run("ip link add one type veth peer name other")
             host.run("ip link set one up")
-            self.assertEqual(host.python(LOADS), "attached\n")
+            self.assertEqual(host.python(script), "attached\n")
 
     def test_too_little(self) -> None:
         """Without CAP_BPF the operator is told what is missing."""
