@@ -12,7 +12,7 @@ ENVIRONMENT := .venv
 BIN := $(ENVIRONMENT)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: lab quick test pythons check lint layout types news api format docs coverage bench conformance fuzz deb deb-test lock clean
+.PHONY: lab quick test pythons check lint layout types news api format docs coverage bench conformance fuzz deb deb-test vm lock clean
 
 lab: .make/runtime
 	@$(BIN)/tproxygw lab demonstrate
@@ -82,6 +82,11 @@ deb: .make/packages-deb
 deb-test: .make/environment .make/debian-root deb
 	lintian --fail-on error,warning dist/*.deb
 	PYTHONPATH=debian $(BIN)/trial $(TRIAL) test_package test_life test_units test_workers
+
+# Some of the tests by the kernels of Debian's releases in an emulated machine: KERNELS=trixie for one of them, TESTS="..." for
+# others. About half an hour for each, as there is no need of KVM.
+vm: .make/environment .make/packages-vm
+	.ci/vm
 
 # The versions of the libraries in the package, each with the hashes of its files.
 lock:

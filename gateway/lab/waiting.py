@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+SLOWNESS = float(os.environ.get("SLOWNESS", "1"))
+"""How many times as long as elsewhere everything takes: more than 1 on an emulated machine."""
 
 PATIENCE = 15
 """How many times as long is waited in all for what makes progress: for ever is no answer."""
@@ -17,12 +21,13 @@ def wait_until(
     progress: Callable[[], object] | None = None,
 ) -> bool:
     """
-    Ask again and again until it is true, at most for so many seconds.
+    Ask again and again until it is true, at most for so many seconds, or L{SLOWNESS} times as many.
 
     @param progress: as long as its answer changes, the seconds begin anew: on a slow machine, what
         takes long is told from what stands still.
     @return: whether it became true.
     """
+    seconds *= SLOWNESS
     begun = since = time.monotonic()
     known = progress() if progress is not None else None
     while not condition():

@@ -12,11 +12,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from gateway.lab import network
 from gateway.lab.namespace import Namespace
 from gateway.lab.network import CLIENT, CLIENT6, SERVER, SERVER6
-from gateway.lab.waiting import wait_until
+from gateway.lab.waiting import SLOWNESS, wait_until
 from tests.netns.scene import ZONES, Scene, stage, unable
 
-SECONDS = 5.0
-"""How long a test waits for what must happen."""
+SECONDS = 5.0 * SLOWNESS
+"""How long a test waits at a socket for what must happen."""
+
+ASKED = 5.0
+"""How long it asks again and again: L{wait_until} knows of slow machines itself."""
 
 RELOADED = "reloaded /"
 """What the log says after a reload (and a folder comes next)."""
@@ -166,14 +169,14 @@ class SceneCase(SynchronousTestCase):
             if one["event_type"] == "flow" and (one["src_ip"], one["src_port"]) == client[:2]
         ]
 
-    def flow(self, client: Address, seconds: float = SECONDS) -> dict[str, Any]:
+    def flow(self, client: Address, seconds: float = ASKED) -> dict[str, Any]:
         """The flow record of the one session of this client, as soon as it is there."""
         self.wait(lambda: self.flows(client), f"no flow record of {client}", seconds)
         found = self.flows(client)
         self.assertEqual(len(found), 1, found)
         return found[0]
 
-    def wait(self, condition: Callable[[], object], failure: str, seconds: float = SECONDS) -> None:
+    def wait(self, condition: Callable[[], object], failure: str, seconds: float = ASKED) -> None:
         """Wait until it is true."""
         if not wait_until(condition, seconds):
             self.fail(f"{failure}; the gateway says:\n{self.scene.daemon.said[-4000:]}")

@@ -6,6 +6,7 @@ import contextlib
 from time import monotonic
 
 from gateway.lab.namespace import CommandFailed
+from gateway.lab.waiting import SLOWNESS
 from tests.kernel.test_owned import kernel_can
 from tests.netns.case import SceneCase
 from tests.netns.probes import SERVICE, Outcome, Probes
@@ -54,7 +55,7 @@ class ToldTests(FlushCase):
 
     gateway = "owned = false\n"
     flush = ("nft", "flush", "ruleset")
-    longest = 2.0
+    longest = 2.0 * SLOWNESS
     """Seconds, on whatever machine this is. Where nothing else runs it is 10 to 30 milliseconds."""
 
     def assertSoon(self, *command: str) -> None:
