@@ -109,7 +109,10 @@ def like(certificate: Certificate, now: float) -> Template:
     """A template after a server's certificate, so that a client sees its true names and dates."""
     names = [name for name in certificate.names if NAME.fullmatch(name)][:MOST_NAMES]
     addresses = certificate.addresses[: MOST_NAMES - len(names)]
-    template = Template(tuple(names), addresses, _common_name(certificate))
+    # Without any of its names left, many would take the common name for one (RFC 6125, 6.4.4).
+    nameless = certificate.names and not names and not addresses
+    subject = "" if nameless else _common_name(certificate)
+    template = Template(tuple(names), addresses, subject)
     begin, end = certificate.not_before, certificate.not_after
     if begin is None or end is None:
         return _current(template, now)

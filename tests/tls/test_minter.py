@@ -116,6 +116,19 @@ class TemplateTests(SynchronousTestCase):
             trusted().issue(template, leaf_key().public_key())
         self.assertEqual(like(read(b"nonsense"), WHEN).names, ())
 
+    def test_no_way_around(self) -> None:
+        """
+        A certificate whose names are all none (such as "localhost", NUL, "h") leaves no common
+        name, which many clients would go by where they find no other name.
+        """
+        odd = ROOT.issue(NAME, names=[x509.DNSName(f"{NAME}\0h")])
+        template = like(read(odd.der[0]), WHEN)
+        self.assertEqual((template.names, template.subject), ((), ""))
+        made = trusted().issue(template, leaf_key().public_key())
+        self.assertEqual(made.subject, x509.Name([]))
+        beside = ROOT.issue(NAME, names=[x509.DNSName(f"{NAME}\0h"), x509.DNSName("b.example")])
+        self.assertEqual(like(read(beside.der[0]), WHEN).names, ("b.example",))
+
     def test_for_name(self) -> None:
         """A page of our own is under a certificate for the name that was asked for."""
         for name in (NAME, "192.0.2.7", "2001:db8::7", "a" * 63 + ".example"):
