@@ -68,6 +68,8 @@ class Installed:
             fetch_commit(*self.origin.git.rsplit("@", 1), self.folder)
         if self.origin.npm:
             self._npm("install", "--prefix", str(self.base), self.origin.npm)
+        if self.origin.packages:
+            run("apt-get", "install", "-y", "-q", "--no-install-recommends", *self.origin.packages)
         if self.origin.debian:
             fetch_source(self.origin.debian, self.base / "download", self.folder)
             for command in self.origin.build:

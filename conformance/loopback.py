@@ -38,8 +38,11 @@ trust = ["authority.pem"]
 """
 """What those need who inspect TLS: clients and servers of the suites all have one authority."""
 
-INSIDE = {"tls": "relay", "https": "http"}
+INSIDE = {"tls": "relay", "https": "http", "https-apart": "http"}
 """What inspects what is inside, for inspectors of TLS."""
+
+BESIDE = {"https-apart": "relay"}
+"""What all else goes through, where only some ports are the inspector's."""
 
 UPGRADED = frozenset({"ftp-tls", "smtp-tls"})
 """What goes over to TLS, and is looked into there."""
@@ -129,6 +132,8 @@ class Loopback:
         if inspector in INSIDE or inspector in UPGRADED:
             text += TLS
             shutil.copy(authority(), self.config)
+        if inspector in BESIDE:
+            shutil.copy(SERVICES / f"{BESIDE[inspector]}.toml", self.config / "services")
         if inspector in INSIDE:
             inside = (SERVICES / f"{INSIDE[inspector]}.toml").read_text()
             (self.config / "services" / "inside.toml").write_text(without_rules(inside))

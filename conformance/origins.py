@@ -20,6 +20,7 @@ class Origin:
     @ivar debian: a source package of Debian's that holds the tests; the
         newest version that there is for this Debian, as is the program's.
     @ivar git: a repository that holds the tests, and the commit: C{"https://…@…"}.
+    @ivar packages: of Debian's, that its servers need.
     @ivar build: commands that build what the tests need, in the folder of the
         source.
     """
@@ -31,6 +32,7 @@ class Origin:
     npm: str = ""
     debian: str = ""
     git: str = ""
+    packages: tuple[str, ...] = ()
     build: tuple[tuple[str, ...], ...] = ()
 
 
@@ -186,6 +188,7 @@ TELNETLIB3 = Origin(
 CURL = Origin(
     "curl",
     debian="curl",
+    packages=("stunnel4",),
     build=(
         (
             *("./configure", "--quiet", "--without-ssl", "--disable-shared", "--disable-ldap"),

@@ -73,6 +73,9 @@ OUTSIDE = "needs servers outside of this machine"
 SLOW = "takes its time on purpose, and tests no server"
 CRASHES = "the suite's own server dies of it (pyOpenSSL 26.4), with no gateway there"
 
+CURL_SERVERS = ("", "0h", ".nn", "-firstSAN", "-lastSAN")
+"""Certificates with which curl's servers of HTTPS are started: right ones and wrong ones."""
+
 HTTP = ("relay", "http")
 SMTP = ("relay", "smtp")
 FTP = ("relay", "ftp")
@@ -91,6 +94,18 @@ SUITES = (
         ("HTTP", "server=http", "server=none"),
         ("http",),
         seconds=400,
+    ),
+    Suite(
+        "curl-https",
+        CURL,
+        Runner.CURL,
+        (
+            *("HTTPS", "server=http", "server=https", "server=none"),
+            *(f"server=Server-localhost{which}-sv.pem" for which in CURL_SERVERS),
+        ),
+        ("https-apart",),
+        seconds=300,
+        secured=True,
     ),
     Suite(
         "aiohttp",

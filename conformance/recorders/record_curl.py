@@ -30,6 +30,12 @@ NEXT_HOP = "Proxy-Connection: "
 VERIFY = re.compile(r"<verify>\n(?:<strip>\n)?")
 """In a test: a header that is not compared, and where such are named."""
 
+BEHIND = "connect = "
+"""
+In the harness: where stunnel connects to, by IPv6 first, where nobody listens; a gateway accepts
+that first, too.
+"""
+
 OUTCOMES = {"PASS": "passed", "FAIL": "failed", "SKIP": "skipped"}
 
 
@@ -71,6 +77,18 @@ def without_next_hop(text):
     return VERIFY.sub(f"<verify>\n<strip>\n^{NEXT_HOP}.*\n{end}", text, count=1)
 
 
+def certify(folder):
+    """All certificates of curl's own authority become those of the one that all suites have."""
+    import issued
+
+    shutil.copy(issued.AUTHORITY, folder / "EdelCurlRoot-ca.crt")
+    for certificate in folder.glob("Server-*-sv.crt"):
+        pem = issued.again(certificate.read_bytes())
+        certificate.write_bytes(pem)
+        key = certificate.with_suffix(".key").read_bytes()
+        certificate.with_suffix(".pem").write_bytes(key + pem)
+
+
 @contextmanager
 def copied():
     """A copy of the tests and their servers, beside them, as they look for other things there."""
@@ -79,6 +97,9 @@ def copied():
     changed(copy / "runtests.pl", lambda text: NEWLINES.sub("(1 && (", text))
     for test in (copy / "data").glob("test[0-9]*"):
         changed(test, without_next_hop)
+    if os.environ["CONFORMANCE_SECURED"]:
+        certify(copy / "certs")
+        changed(copy / "secureserver.pl", lambda text: text.replace(BEHIND, f"{BEHIND}127.0.0.1:"))
     try:
         yield copy
     finally:
