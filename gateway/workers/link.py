@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail, maybeDeferred
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.logger import Logger
 from twisted.protocols.basic import LineOnlyReceiver
@@ -57,6 +57,7 @@ class Link(LineOnlyReceiver):
         self._number = asked_before
         self._waiting: dict[int, Deferred[Message]] = {}
         self._over = False
+        self._closed: Deferred[None] | None = None
 
     def fileno(self) -> int:
         """Of the stream."""
@@ -120,11 +121,20 @@ class Link(LineOnlyReceiver):
         for one in waiting.values():
             one.errback(Ended())
         self._ended()
+        if self._closed is not None:
+            self._closed.callback(None)
 
-    def close(self) -> None:
-        """Say no more, once all that was said has left."""
-        if self.transport is not None:
-            self.transport.loseConnection()
+    def close(self) -> Deferred[None]:
+        """
+        Say no more.
+
+        @return: fires when all that was said has left.
+        """
+        if self.transport is None or self._over:
+            return succeed(None)
+        closed = self._closed = Deferred()
+        self.transport.loseConnection()
+        return closed
 
 
 def adopt(reactor: Any, connection: socket.socket, link: Link) -> None:

@@ -190,7 +190,7 @@ class Worker:
         yield self._traffic.close()
         self._audit.close()
         self.link.say({"over": state_of(self._metrics)})
-        self.link.close()
+        yield self.link.close()  # else the reactor would end with that unsaid
 
 
 @implementer(ILogObserver)

@@ -437,6 +437,27 @@ class ReloadTests(WorkersCase):
         ended = [one for one in self.scene.records() if "ended" in one.get("audit", {})]
         self.assertEqual(ended, [])
 
+    def test_what_rules_brought(self) -> None:
+        """What each rule has brought is still known when those workers are gone that saw it."""
+        for host in CLIENTS[:12]:
+            with self.open(host) as ours:
+                self.assertTrue(self.echoed(ours))
+        self.assertEqual(self.brought(), {"relay": 12, "datagrams": 0})
+        before = set(self.workers().values())
+        self.scene.reload(RELOADED)
+        self.wait(lambda: not before & set(self.called_workers()), "the old ones stay", 30)
+        self.assertEqual(self.brought(), {"relay": 12, "datagrams": 0})
+
+    def brought(self) -> dict[str, int]:
+        """The sessions of each service's rule."""
+        with Client(self.scene.daemon.control) as control:
+            rules = control.ask("rules")["rules"]
+        return {each["service"]: each["sessions"] for each in rules}
+
+    def called_workers(self) -> list[int]:
+        """The processes of all workers, former ones too."""
+        return [each for index in range(4) for each in self.called(f"tproxygw-w{index}")]
+
     def test_more_than_can_be_counted(self) -> None:
         """Many more sessions than the table has room for need a restart, which is said."""
         for sessions, words in ((80_000, RELOADED), (1_000_000, "limits.sessions: a reload can't")):
