@@ -50,10 +50,13 @@ class HostCase(SceneCase):
             self.wait(self.is_first, "the gateway's policy routing rules are not in front")
 
     def is_first(self) -> bool:
-        """Whether the keeper has seen what somebody put in front of its rules."""
+        """
+        Whether the keeper has seen what somebody put in front of its rules: behind the kernel's
+        own come the one for errors that return, and three for what is diverted.
+        """
         options = ("-4", "-6")
         rules = [self.router.run("ip", option, "rule").splitlines() for option in options]
-        return all("fwmark 0x1/0x1" in line for lines in rules for line in lines[1:4])
+        return all("fwmark 0x1/0x1" in line for lines in rules for line in lines[2:5])
 
     def install(self) -> None:
         """What the other program does, and what its operator has to open for the gateway."""
