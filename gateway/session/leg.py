@@ -128,17 +128,13 @@ class Leg:
 
     def catch_up(self) -> bool:
         """
-        Send what was kept for who is there now.
+        Send what was kept for who is there now. At once: who breaks off in the midst of it would
+        not be heard, as nobody reads from there yet.
 
         @return: whether more waits than should.
         """
         early, self._early, self._early_size = self._early, None, 0
-        full, wire = False, self.wire
-        for data in early or ():
-            if self.wire is not wire:
-                return False  # lost meanwhile, and let go of: the rest was for nobody else
-            full = self.send(data)
-        return full
+        return early is not None and self.send(b"".join(early))
 
     @property
     def waiting(self) -> int:

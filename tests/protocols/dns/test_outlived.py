@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dns.message import Message
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import Outcome
 from gateway.testing.world.network import Attempt
+from gateway.testing.world.socket import SimulatedSocket
 from gateway.testing.world.world import World, inspecting
 from protocols.dns.inspector import DnsInspector
 from protocols.dns.settings import DnsSettings
@@ -15,6 +17,11 @@ from tests.protocols.dns.speak import NAME, answer, query, wire
 def framed(message: bytes) -> bytes:
     """With its length before it."""
     return len(message).to_bytes(2, "big") + message
+
+
+def answered(asked: Message) -> bytes:
+    """The answer to a query."""
+    return framed(wire(answer(asked, f"{asked.question[0].name} 300 IN A 198.51.100.7")))
 
 
 class LostAtOnceTests(SynchronousTestCase):
@@ -37,10 +44,7 @@ class LostAtOnceTests(SynchronousTestCase):
         server = attempts[1].accepts()
         world.settle()
         self.assertEqual(server.heard, everything)
-        answers = [
-            answer(each, f"{each.question[0].name} 300 IN A 198.51.100.7") for each in queries
-        ]
-        said = b"".join(framed(wire(each)) for each in answers)
+        said = b"".join(map(answered, queries))
         server.says(said)
         client.ends()
         world.settle()
@@ -49,3 +53,30 @@ class LostAtOnceTests(SynchronousTestCase):
         self.assertEqual(client.heard, said)
         (flow,) = world.flows
         self.assertEqual(flow.verdict.outcome, Outcome.PASSED)
+
+    def test_answers_while_it_is_asked(self) -> None:
+        """What it has answered before it closes, as dnsmasq does, is not asked of the next one."""
+        world = World([inspecting(DnsInspector, settings=DnsSettings())])
+        attempts: list[Attempt] = []
+        world.network.asked = attempts.append
+        client = world.comes()
+        world.settle()
+        queries = [query(f"n{number}.{NAME}", id=number) for number in range(5)]
+        client.says(b"".join(framed(wire(each)) for each in queries))
+        world.settle()
+        first = attempts[0].accepts()
+        send = SimulatedSocket.send
+
+        def sends(sock: SimulatedSocket, data: bytes | memoryview, flags: int = 0) -> int:
+            count = send(sock, data, flags)
+            if not first.has_ended:
+                first.says(b"".join(map(answered, queries[:2])))
+                first.closes()
+            return count
+
+        self.patch(SimulatedSocket, "send", sends)
+        world.settle()
+        second = attempts[1].accepts()
+        world.settle()
+        self.assertEqual(second.heard, b"".join(framed(wire(each)) for each in queries[2:]))
+        self.assertEqual(client.heard, b"".join(map(answered, queries[:2])))
