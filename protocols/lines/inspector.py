@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 
 from gateway.inspector import Reader, StreamInspector
 from gateway.interfaces import CLIENT, SERVER, Denied, ISession, Outcome, Side, Verdict
+from protocols.lines import resp
 from protocols.lines.reply import LONE_DOT, Reply
 from protocols.lines.settings import COUNT, Command, LinesSettings
 
@@ -32,8 +33,9 @@ class LinesInspector(StreamInspector):
         super().__init__(session)
         self._settings: LinesSettings = session.settings
         self._end = _END[self._settings.line_end]
+        self._resp = self._settings.form == "resp"
         self._passed: tuple[str, Command] | None = None
-        self._reply: Reply | None = None
+        self._reply: Reply | resp.Value | None = None
         self._replied: Deferred[None] | None = None
         self._greeted = not self._settings.server_first
         self._errors = 0
@@ -52,24 +54,33 @@ class LinesInspector(StreamInspector):
         if not self._greeted:
             await self._next_reply()
         while await read.more():
-            line = await self._line(read)
+            line, onward = await self._said(read)
             command = self._command_for(line)
             if command is None or not command.allow:
                 self._refuse(line, command)
             else:
-                await self._pass(read, line, command)
+                await self._pass(read, line, command, onward)
                 if command.last:
                     return
+
+    async def _said(self, read: Reader) -> tuple[str, bytes]:
+        """The next command: as a line, and as it is sent."""
+        if self._resp:
+            strings = await resp.command(read, self._settings.line_bytes)
+            return resp.line_of(strings), resp.framed(strings)
+        line = await self._bytes(read)
+        return line.decode("latin-1"), line + self._end
 
     def _command_for(self, line: str) -> Command | None:
         """The first one of the settings that matches."""
         return next((each for each in self._settings.command if each.match.fullmatch(line)), None)
 
-    async def _pass(self, read: Reader, line: str, command: Command) -> None:
+    async def _pass(self, read: Reader, line: str, command: Command, onward: bytes) -> None:
         """Send a command on, and wait until it is answered."""
         self._passed = line, command
-        self.session.send(SERVER, line.encode("latin-1") + self._end)
-        await self._counted(read, command.match.fullmatch(line))
+        self.session.send(SERVER, onward)
+        if not self._resp:
+            await self._counted(read, command.match.fullmatch(line))
         reply = await self._answered(command)
         if reply.asks_for_upload:
             await self._upload(read)
@@ -89,9 +100,10 @@ class LinesInspector(StreamInspector):
             if line == LONE_DOT:
                 return
 
-    async def _answered(self, command: Command) -> Reply:
+    async def _answered(self, command: Command) -> Reply | resp.Value:
         """The reply, when all of it has come."""
-        self._reply = reply = Reply(command)
+        values = self._resp and command.reply != "none"
+        self._reply = reply = resp.Value() if values else Reply(command)
         if not reply.over:
             self._wait()
             await self._next_reply()
@@ -148,7 +160,7 @@ class LinesInspector(StreamInspector):
             raise self._denied(f"the server says {line[:100]!r}, and nobody has asked", "unasked")
         self.session.send(CLIENT, line.encode("latin-1") + self._end)
 
-    async def _reply_line(self, read: Reader, reply: Reply) -> None:
+    async def _reply_line(self, read: Reader, reply: Reply | resp.Value) -> None:
         """All of a reply; its length is bounded."""
         left = self._settings.reply_bytes
         while not reply.over:
@@ -160,7 +172,7 @@ class LinesInspector(StreamInspector):
             self._wait()
             reply.add(line.encode("latin-1"))
             self.session.send(CLIENT, line.encode("latin-1") + self._end)
-            left -= await self._counted(read, found)
+            left -= await self._counted(read, resp.BULK.fullmatch(line) if self._resp else found)
             if left < 0:
                 raise self._too_much("reply_bytes")
         self._complete()

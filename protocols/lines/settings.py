@@ -66,6 +66,11 @@ class LinesSettings:
     command: tuple[Command, ...] = option(
         "What a client may say. What none of these matches is refused.", ()
     )
+    form: Literal["lines", "resp"] = option(
+        'How commands and replies are put. "resp": as Redis has it, a command being an array of '
+        "strings, which `match` sees as one line with blanks between, and a reply one value.",
+        "lines",
+    )
     server_first: bool = option("Whether the server speaks first.", False)
     greeting: re.Pattern[str] = option(
         "What the server's first line must be, if it speaks first.", _ANYTHING, read=pattern
@@ -94,7 +99,7 @@ class LinesSettings:
         precedent="Postfix's smtpd_hard_error_limit",
     )
     line_bytes: int = option(
-        "The longest line.",
+        "The longest line; the longest command of RESP.",
         1024,
         unit="bytes",
         minimum=_LEAST_LINE,
@@ -117,3 +122,20 @@ class LinesSettings:
         precedent="Squid's read_timeout is 900",
         in_silence=True,
     )
+
+    def __attrs_post_init__(self) -> None:
+        """
+        Whether the settings go together.
+
+        @raise ValueError: they don't.
+        """
+        if self.form == "resp" and any(map(_is_for_lines, self.command)):
+            raise ValueError(
+                '"form": a reply of RESP says itself where it ends; "block", "more", "until", '
+                '"block_after" and "upload_after" are for lines'
+            )
+
+
+def _is_for_lines(command: Command) -> bool:
+    ends = command.more, command.until, command.block_after, command.upload_after
+    return command.reply == "block" or any(each is not None for each in ends)

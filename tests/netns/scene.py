@@ -18,7 +18,7 @@ from typing import Any
 
 from gateway.lab.daemon import Daemon
 from gateway.lab.laboratory import LabError, check_able
-from gateway.lab.namespace import Namespace
+from gateway.lab.namespace import CommandFailed, Namespace
 from gateway.lab.network import Network, left_over
 from gateway.lab.waiting import wait_until
 from gateway.observe.eve import records_amiss
@@ -153,8 +153,13 @@ class Scene:
 def remove_dead() -> None:
     """Remove what test runs that are not alive any more have left."""
     for namespace in left_over(PREFIX):
-        if _dead(namespace.name):
+        if not _dead(namespace.name):
+            continue
+        try:
             namespace.remove()
+        except CommandFailed:  # another test run may have come first
+            if namespace.exists:
+                raise
     for parent in (Path(tempfile.gettempdir()), Path("/run")):
         for folder in parent.glob(f"{PREFIX}*"):
             if _dead(folder.name):

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import ClassVar
 
+from gateway.lab.namespace import Namespace
 from gateway.lab.waiting import wait_until
 from tests.netns.case import SERVER, SceneCase, hear
 
@@ -14,9 +15,9 @@ PORT = 11211
 REFUSAL = b"CLIENT_ERROR not allowed here\r\n"
 
 
-def documented() -> str:
-    """The service file of the page."""
-    found = re.search(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+def documented(name: str) -> str:
+    """A service file of the page."""
+    found = re.search(rf"```toml\n(# services/{name}\.toml\n.*?)```", PAGE.read_text(), re.DOTALL)
     assert found is not None
     return found[1]
 
@@ -24,7 +25,7 @@ def documented() -> str:
 class MemcachedTests(SceneCase):
     """What a newcomer gets who copies ten lines from the page."""
 
-    services: ClassVar = {"cache": documented()}
+    services: ClassVar = {"cache": documented("cache")}
 
     def prepare(self) -> None:
         """memcached, in the server's namespace."""
@@ -52,3 +53,31 @@ class MemcachedTests(SceneCase):
             b"set b 0 0 1\r\nx\r\nflush_all\r\ndelete b\r\nget b\r\n",
             b"STORED\r\n" + REFUSAL * 2 + b"VALUE b 0 1\r\nx\r\nEND\r\n",
         )
+
+
+class RedisTests(SceneCase):
+    """The same for Redis, with its own client."""
+
+    services: ClassVar = {"redis": documented("redis")}
+
+    def prepare(self) -> None:
+        """The server, which redis-tools have under the name of a program that is it, too."""
+        super().prepare()
+        self.server.start(
+            *("bash", "-c", 'exec -a redis-server redis-check-rdb "$@"', "-"),
+            *("--bind", SERVER, "--protected-mode", "no", "--save", "", "--logfile", "/dev/null"),
+            cwd=self.scene.folder,
+        )
+        if not wait_until(lambda: ":6379 " in self.server.run("ss", "-ltn"), seconds=20):
+            raise AssertionError("redis-server does not listen")
+        self.redis(self.server, "rpush", "list", "a b", r"\x00")
+
+    def redis(self, namespace: Namespace, *command: str) -> str:
+        return namespace.run("redis-cli", "-h", SERVER, *command)
+
+    def test_policy(self) -> None:
+        """What the page lists passes, whatever is in it; all else is refused in its place."""
+        self.assertEqual(self.redis(self.client, "lrange", "list", "0", "-1"), "a b\n\\x00\n")
+        self.assertEqual(self.redis(self.client, "exists", "list"), "1\n")
+        self.assertEqual(self.redis(self.client, "set", "a", "1"), "ERR not allowed here\n\n")
+        self.assertEqual(self.redis(self.client, "get", "a"), "\n")
