@@ -19,13 +19,13 @@ END = b"\r\n"
 HEAD_BYTES = 32
 """The longest line that says how many strings or bytes follow."""
 
-BULK = re.compile(r"\$(?P<bytes>[0-9]{1,18})")
+BULK = re.compile(r"\$(?P<bytes>0|[1-9][0-9]{0,17})")
 """Begins a string in a reply; so many bytes and a line end follow."""
 
 _COUNT = re.compile(rb"\*([1-9][0-9]{0,8})")
 _LENGTH = re.compile(rb"\$(0|[1-9][0-9]{0,8})")
 _SIMPLE = re.compile(r"[+-][^\r\n]*|:[+-]?[0-9]{1,20}|\$-1|\*-1")
-_ARRAY = re.compile(r"\*([0-9]{1,9})")
+_ARRAY = re.compile(r"\*(0|[1-9][0-9]{0,8})")
 _PLAIN = re.compile(rb"[!#-\[\]-~]+")
 
 

@@ -129,6 +129,8 @@ class LinesSettings:
 
         @raise ValueError: they don't.
         """
+        if self.form == "resp" and self.line_end != "crlf":
+            raise ValueError('"line_end": what ends a line of RESP is CRLF')
         if self.form == "resp" and any(map(_is_for_lines, self.command)):
             raise ValueError(
                 '"form": a reply of RESP says itself where it ends; "block", "more", "until", '

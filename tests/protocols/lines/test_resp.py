@@ -106,7 +106,15 @@ class RespTests(SynchronousTestCase):
 
     def test_server_amiss(self) -> None:
         """So does what is no value: version 3 of the protocol, or something nobody asked for."""
-        for said in (b"%1\r\n", b"_\r\n", b"$3\r\nabcd\r\n", b"$99999999\r\n", b":1\r\n:2\r\n"):
+        for said in (
+            b"%1\r\n",
+            b"$01\r\nx\r\n",
+            b"*01\r\n:1\r\n",
+            b"_\r\n",
+            b"$3\r\nabcd\r\n",
+            b"$99999999\r\n",
+            b":1\r\n:2\r\n",
+        ):
             session = self.begin(GET)
             session.says(SERVER, said)
             assert session.verdict is not None, said
@@ -135,3 +143,5 @@ class RespTests(SynchronousTestCase):
         """What says where a reply of lines ends means nothing here."""
         with self.assertRaisesRegex(ValueError, '"form"'):
             LinesSettings((command("GET", until="END"),), form="resp")
+        with self.assertRaisesRegex(ValueError, '"line_end"'):
+            LinesSettings(form="resp", line_end="lf")
