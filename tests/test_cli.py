@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway import cli
+from gateway.cli import lab
 from gateway.cli.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,6 +47,24 @@ class CommandCase(SynchronousTestCase):
         for name, text in services.items():
             (folder / "services" / f"{name}.toml").write_text(text)
         return folder
+
+
+class LabShellTests(CommandCase):
+    """C{tproxygw lab shell}"""
+
+    def test_options(self) -> None:
+        """What stands behind the program's name is the program's, also C{-h}."""
+        ran: list[object] = []
+
+        def shell(name: str, command: object) -> int:
+            ran.append((name, command))
+            return 3
+
+        self.patch(lab, "shell", shell)
+        result = self.tproxygw("lab", "shell", "client", "redis-cli", "-h", "198.51.100.7", "--x")
+        self.assertEqual(result.exit_code, 3, result.output)
+        self.assertEqual(ran, [("client", ("redis-cli", "-h", "198.51.100.7", "--x"))])
+        self.assertIn("PROGRAM", self.tproxygw("lab", "shell", "-h").output)
 
 
 class CheckTests(CommandCase):

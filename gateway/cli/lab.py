@@ -84,7 +84,7 @@ def open_it(directory: Path | None) -> None:
     )
 
 
-@command.command("shell", context_settings={"ignore_unknown_options": True})
+@command.command("shell", context_settings={"allow_interspersed_args": False})
 @click.argument("name", metavar="client|gateway|server")
 @click.argument("program", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
