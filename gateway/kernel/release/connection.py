@@ -6,6 +6,7 @@ import selectors
 import socket
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from gateway.kernel.packets import receive, send
@@ -47,9 +48,13 @@ class Connection:
         selector.register(sock, selectors.EVENT_READ, self.ready)
 
     def tell(self, message: Message) -> None:
-        """Tell it something, as soon as it listens."""
+        """Tell it something, as soon as it listens. Who never does is lost in the end."""
         self._told.append(message)
         self._flush()
+        if len(self._told) > BACKLOG:
+            # seen by who reads, though it says nothing
+            with suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RDWR)
 
     def _flush(self) -> None:
         try:
