@@ -24,12 +24,11 @@ from gateway.kernel.companion import CompanionError, first_words
 from gateway.kernel.handshake.words import (
     Brought,
     decided,
-    message,
     read_brought,
     said,
     take,
 )
-from gateway.kernel.packets import DESCRIPTORS
+from gateway.kernel.packets import DESCRIPTORS, parsed
 from gateway.observe.identity import Identity
 from gateway.observe.log import PrintableLogger
 from gateway.observe.metrics import Refusal
@@ -172,7 +171,7 @@ class Arrivals:
             return
         for descriptor in descriptors:
             os.close(descriptor)
-        told = message(data)
+        told = parsed(data)
         if "began" in told:  # perhaps another process, in the place of one that was killed
             if self._accepting:
                 self._want()

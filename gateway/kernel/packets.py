@@ -46,12 +46,24 @@ def receive(connection: socket.socket, most: int = DESCRIPTORS) -> tuple[dict[st
     if not data:
         raise EOFError
     try:
-        # of bytes it would look for their encoding
-        message = json.loads(str(data, "utf-8"))
-        if not isinstance(message, dict):
-            raise ValueError("not an object")
+        return parsed(data), descriptors
     except ValueError:
         for descriptor in descriptors:
             os.close(descriptor)
         raise
-    return message, descriptors
+
+
+def parsed(data: bytes) -> dict[str, Any]:
+    """
+    What one packet says.
+
+    @raise ValueError: it is not a JSON object.
+    """
+    try:
+        # of bytes it would look for their encoding
+        message = json.loads(str(data, "utf-8"))
+    except RecursionError:
+        raise ValueError("too deep") from None
+    if not isinstance(message, dict):
+        raise ValueError("not an object")
+    return message

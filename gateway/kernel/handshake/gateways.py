@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.kernel.handshake.steering import by_client, by_connection
-from gateway.kernel.handshake.words import LONGEST, hand, message, read_decided
-from gateway.kernel.packets import send
+from gateway.kernel.handshake.words import LONGEST, hand, read_decided
+from gateway.kernel.packets import parsed, send
 
 Message = dict[str, Any]
 
@@ -115,7 +115,7 @@ class Gateways:
                 self._understand(gateway, data)
         except BlockingIOError:
             pass
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
             self._lose(gateway)
 
     def _understand(self, gateway: Gateway, data: bytes) -> None:
@@ -126,7 +126,7 @@ class Gateways:
         if answer is not None:
             self._decided(*answer)
             return
-        said = message(data)
+        said = parsed(data)
         if "leaves" in said:
             self._forget(gateway)
             self._tell(gateway, {"left": True})

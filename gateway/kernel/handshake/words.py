@@ -120,18 +120,6 @@ def take(connection: socket.socket) -> tuple[bytes, array[int]]:
     return data, descriptors
 
 
-def message(data: bytes) -> dict[str, Any]:
-    """
-    What else they say.
-
-    @raise ValueError: it is nothing like that.
-    """
-    found = json.loads(data)
-    if not isinstance(found, dict):
-        raise ValueError("not an object")
-    return found
-
-
 def said(message: dict[str, Any]) -> bytes:
-    """The same as bytes."""
+    """What else they say, as bytes."""
     return json.dumps(message).encode()

@@ -84,7 +84,7 @@ class Desk:
             raise ValueError("nothing that a gateway asks")
         try:
             return asked(message, sockets, asker)
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"not as a gateway asks: {error!r}") from error
 
     def _greet(self, message: dict[str, Any], sockets: list[Socket], asker: Party) -> Answer:

@@ -132,6 +132,16 @@ class GatewaysTests(SynchronousTestCase):
         self.assertEqual((len(self.gone), len(self.gateways)), (2, 0))
         self.assertFalse(self.gateways.served)
 
+    def test_nonsense(self) -> None:
+        """Who says what no gateway says is lost, and nobody else."""
+        self.worker(0, 2)
+        self.say(self.worker(1, 2), worker=float("inf"), of=2, steer="client")
+        self.assertEqual(len(self.gateways), 1)
+        self.connect().send(b'{"leaves":' + 2000 * b"[")
+        for key, _ in self.selector.select(5):
+            key.data()
+        self.assertEqual(len(self.gateways), 1)
+
     def test_successor(self) -> None:
         """The same worker once more takes the place of the former, as after a restart."""
         former = self.worker(0, 1)

@@ -15,12 +15,12 @@ from gateway.kernel.handshake.words import (
     brought,
     decided,
     hand,
-    message,
     read_brought,
     read_decided,
     said,
     take,
 )
+from gateway.kernel.packets import parsed
 from tests.kernel.handshake.said import CLIENT, CLIENT6, SERVER, SERVER6, last
 
 
@@ -46,7 +46,7 @@ class WordsTests(SynchronousTestCase):
     @given(st.binary(min_size=1, max_size=60))
     def test_anything(self, data: bytes) -> None:
         """Whatever comes is read, or is a C{ValueError}."""
-        for reading in (read_brought, read_decided, message):
+        for reading in (read_brought, read_decided, parsed):
             try:
                 reading(data)
             except ValueError:

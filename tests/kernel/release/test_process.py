@@ -105,6 +105,8 @@ class ProcessTests(SynchronousTestCase):
         for message in (
             *({"ask": "open sesame"}, {"ask": "kill"}, {}, {"ask": ["kill"]}),
             *(SWITCH | {"number": None}, unnamed),
+            # an infinite number
+            *({"ask": "kill", "index": float("inf")}, SWITCH | {"number": float("inf")}),
         ):
             with namespace() as host, carrier(host) as connection:
                 send(connection, message)
