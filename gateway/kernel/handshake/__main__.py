@@ -24,6 +24,7 @@ from secrets import randbits
 from time import monotonic
 
 from gateway.kernel.capabilities import drop_to, missing
+from gateway.kernel.descriptors import raise_soft
 from gateway.kernel.errors import KernelError
 from gateway.kernel.handshake.doing import Doing
 from gateway.kernel.handshake.gateways import Gateway, Gateways
@@ -214,6 +215,7 @@ def usher(directory: Path, listener: socket.socket | None, alone: socket.socket 
     lacking = missing(NEEDED)
     if lacking:
         raise KernelError(f"taking connections over needs {', '.join(lacking)}")
+    raise_soft()  # two sockets for each client that waits
     drop_to(NEEDED | ({LOW_PORTS} - set(missing({LOW_PORTS}))))
     process = Process(policy, listener, alone, systemd)
     supervise(process.work, partial(say, WARNING), "usher")
