@@ -124,6 +124,7 @@ class Parties:
             self._until = 0.0
             self._orphans.update(self._awaited)
             self._awaited.clear()
+            self._names.clear()
             self.share()
 
     def __len__(self) -> int:
@@ -160,7 +161,8 @@ class Parties:
 
     def greet(self, party: Party) -> int:
         """See L{Party.greet}."""
-        self._names.add(party.name)
+        if self._until:
+            self._names.add(party.name)
         ports = (_port(index, ends) for index, ends in self._carrier.ends())
         while some := list(islice(ports, TOGETHER)):
             party.tell({"taken": some})
