@@ -310,6 +310,7 @@ class Passages:
         }
 
         def heard(answer: Message | None) -> None:
+            """The carrier has it now, or will not have it; or nobody knows."""
             index = -1 if answer is None else int(answer.get("index", -1))
             if index >= 0:
                 self._take(index, told)
