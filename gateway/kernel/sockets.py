@@ -14,7 +14,6 @@ What each option is for:
     own connections are not diverted again.
   - SO_OOBINLINE: the byte sent as TCP urgent data stays in its place in the
     stream. FTP's ABOR loses a letter otherwise, and inspection can be evaded.
-
   - SO_LINGER of 0: if this process is killed, its peers get resets. An orderly end would tell them
     that what they have is complete. L{close} takes it back.
 
@@ -76,6 +75,9 @@ _STREAM = (socket.SOL_SOCKET, socket.SO_OOBINLINE, 1), _AT_ONCE, _RESET
 
 _WAITING = struct.Struct("=24xI")
 """As much of C{struct tcp_info} as L{waiting} wants: C{tcpi_unacked}."""
+
+_SENT = struct.Struct("=144xI8xI")
+"""As much of it as L{has_sent} wants: C{tcpi_notsent_bytes} and C{tcpi_data_segs_out}."""
 
 _TRANSPARENT = {
     socket.AF_INET: (socket.IPPROTO_IP, IP_TRANSPARENT),
@@ -296,12 +298,8 @@ def stand_in(family: socket.AddressFamily, mark: int) -> Socket:
 
 def has_sent(sock: Socket) -> bool:
     """Whether a stream's socket has sent data, or would."""
-    told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
-    return any(_TCP_INFO.unpack(told))
-
-
-_TCP_INFO = struct.Struct("=144xI8xI")
-"""Of struct tcp_info: bytes that were not sent yet, and segments with data that were."""
+    told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _SENT.size)
+    return any(_SENT.unpack(told))
 
 
 def taken(descriptor: int, family: socket.AddressFamily) -> Socket:
