@@ -36,7 +36,7 @@ from gateway.kernel.release.carrier import MOST_OVERLAPS, Carrier
 from gateway.kernel.release.connection import Connection
 from gateway.kernel.release.desk import PAIR, Desk, Marks
 from gateway.kernel.release.overlap import Ends
-from gateway.kernel.release.parties import Parties
+from gateway.kernel.release.parties import Parties, backlog
 from gateway.kernel.release.pins import Pins
 from gateway.kernel.release.programs import LOADING, Programs
 from gateway.kernel.release.reset import send_reset
@@ -86,6 +86,7 @@ class Process:
         self._systemd = systemd
         self._marks = Marks(divert.listener_mark, divert.upstream_mark)
         self._zone = divert.conntrack_zone
+        self._backlog = backlog(release.sessions)
         self._reset = partial(_reset, release.forwarded_mark.value)
         self._listens = bool(endpoint.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
         self._leash = leash
@@ -104,7 +105,7 @@ class Process:
         """Answer, and see to the sessions. What L{supervise} wants done."""
         stories = Stories(self._runtime / "sessions")
         self._tracking = Tracking()
-        parties = self._parties = Parties(self._keeps, time.monotonic)
+        parties = self._parties = Parties(self._keeps, time.monotonic, self._backlog)
         self._carrier = Carrier(
             *(self._table, stories, parties.hear, self._reset, self._untrack, time.monotonic),
             most=min(MOST_OVERLAPS, for_sessions() // PAIR),
@@ -185,7 +186,7 @@ class Process:
         def lost(untold: Iterable[dict[str, Any]]) -> None:
             self._parties.lose(party, untold)
 
-        connection = Connection(sock, self._selector, answer, lost)
+        connection = Connection(sock, self._selector, answer, lost, self._backlog)
         party = self._parties.come(connection.tell)
 
 

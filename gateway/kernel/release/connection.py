@@ -10,7 +10,6 @@ from contextlib import suppress
 from typing import Any
 
 from gateway.kernel.packets import receive, send
-from gateway.kernel.release.parties import BACKLOG
 from gateway.kernel.sockets import Socket
 
 AT_ONCE = 32
@@ -29,6 +28,7 @@ class Connection:
 
     @param answer: answers a request, with the sockets that came with it.
     @param lost: called when the connection is over, with what was not told.
+    @param most: so many messages wait; when there are more, the process is lost.
     """
 
     def __init__(
@@ -37,12 +37,14 @@ class Connection:
         selector: selectors.BaseSelector,
         answer: Callable[[Message, list[Socket]], Message | None],
         lost: Callable[[Iterable[Message]], object],
+        most: int,
     ) -> None:
         sock.setblocking(False)
         self._sock = sock
         self._selector = selector
         self._answer = answer
         self._lost = lost
+        self._most = most
         self._told: deque[Message] = deque()
         self._over = False
         selector.register(sock, selectors.EVENT_READ, self.ready)
@@ -51,7 +53,7 @@ class Connection:
         """Tell it something, as soon as it listens. Who never does is lost in the end."""
         self._told.append(message)
         self._flush()
-        if len(self._told) > BACKLOG:
+        if len(self._told) > self._most:
             # seen by who reads, though it says nothing
             with suppress(OSError):
                 self._sock.shutdown(socket.SHUT_RDWR)
@@ -77,7 +79,7 @@ class Connection:
         """It listens, or has asked something, or is gone."""
         self._flush()
         try:
-            if len(self._told) > BACKLOG:
+            if len(self._told) > self._most:
                 raise Lost
             for _ in range(AT_ONCE):
                 self._answer_one()

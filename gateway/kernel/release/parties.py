@@ -24,7 +24,10 @@ times as long as it takes one that lives.
 """
 
 BACKLOG = 100_000
-"""Ends of sessions that are kept for a gateway that is not there."""
+"""
+Messages that are kept for a process that does not listen, and ends of sessions for a gateway that
+is not there, at most; but see L{backlog}.
+"""
 
 TOGETHER = 60
 """Ports that are told in one message."""
@@ -34,6 +37,16 @@ Port = tuple[int, str, int, str, int]
 """A session's index, the source that the server sees, and the server."""
 
 Tell = Callable[[Message], object]
+
+
+def backlog(sessions: int) -> int:
+    """
+    How many messages are kept: all that is told of each session, from C{yours} to C{forgotten}, for
+    all may be given to one process, or end, at once.
+
+    @param sessions: how many there may be.
+    """
+    return max(BACKLOG, 4 * sessions)
 
 
 class Party:
@@ -94,9 +107,10 @@ class Parties:
     @param keeps: whether sessions outlive the gateway: whoever leaves need not wait for a
         successor.
     @param now: seconds of the monotonic clock.
+    @param most: how many ends of sessions are kept that nobody has heard of.
     """
 
-    def __init__(self, keeps: bool, now: Callable[[], float]) -> None:
+    def __init__(self, keeps: bool, now: Callable[[], float], most: int = BACKLOG) -> None:
         self._keeps = keeps
         self._now = now
         self._until = now() + AWAITED
@@ -104,7 +118,7 @@ class Parties:
         self._holders: dict[int, Party] = {}
         self._awaited: dict[int, str] = {}
         self._orphans: set[int] = set()
-        self._unheard: deque[Message] = deque(maxlen=BACKLOG)
+        self._unheard: deque[Message] = deque(maxlen=most)
         self._names = {""}
 
     def begin(self, carrier: Carrier) -> None:
@@ -201,7 +215,7 @@ class Parties:
 
     def _tell_unheard(self, party: Party, names: Container[str]) -> None:
         """Those ends that these have not heard; whose holder may come back waits for that."""
-        unheard, self._unheard = self._unheard, deque(maxlen=BACKLOG)
+        unheard, self._unheard = self._unheard, deque(maxlen=self._unheard.maxlen)
         for message in unheard:
             if message["holder"] in names or not self._until:
                 party.tell(message)

@@ -13,11 +13,12 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from gateway.interfaces import Address
+from gateway.kernel.release import parties
 from gateway.kernel.release.carrier import Carrier
 from gateway.kernel.release.desk import Desk, Marks
 from gateway.kernel.release.layout import Mode
 from gateway.kernel.release.overlap import Ends
-from gateway.kernel.release.parties import AWAITED, Parties, Party
+from gateway.kernel.release.parties import AWAITED, Parties, Party, backlog
 from gateway.kernel.release.stories import Stories, Story
 from gateway.kernel.release.table import Table
 from gateway.policy.divert import Mark
@@ -39,7 +40,7 @@ class Gateways:
         for index, holder in holders.items():
             self.stories.put(index, evolve(STORY, holder=holder))
             self.table.set_mode(index, Mode.FORWARD)
-        self.parties = Parties(True, lambda: self.now)
+        self.parties = Parties(True, lambda: self.now, backlog(size))
         self.carrier = Carrier(
             *(self.table, self.stories, self.parties.hear, nothing, nothing),
             lambda: self.now,
@@ -132,6 +133,14 @@ class PartyTests(SynchronousTestCase):
         gateways.carrier.kill(2)
         _, other = gateways.come("other")
         self.assertEqual((given(other, "over"), given(other)), ([1, 2], [3]))
+
+    def test_all_ended(self) -> None:
+        """Every session has its record, however many end while nobody is there."""
+        self.patch(parties, "BACKLOG", 2)
+        gateways = self.begin(6, *range(6))
+        gateways.carrier.kill_all()
+        _, one = gateways.come("one")
+        self.assertEqual(given(one, "over"), [*range(6)])
 
     def test_not_its_own(self) -> None:
         """Nobody can end, or ask for, what another one has."""

@@ -9,7 +9,6 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from gateway.kernel.release import connection
 from gateway.kernel.release.connection import Connection
 
 MOST = 100
@@ -20,14 +19,13 @@ class ConnectionTests(SynchronousTestCase):
     """L{Connection}."""
 
     def setUp(self) -> None:
-        self.patch(connection, "BACKLOG", MOST)
         self.selector = selectors.DefaultSelector()
         self.addCleanup(self.selector.close)
         self.peer, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
         self.addCleanup(self.peer.close)
         self.addCleanup(theirs.close)
         self.untold: list[Any] | None = None
-        self.connection = Connection(theirs, self.selector, lambda *_: None, self.lost)
+        self.connection = Connection(theirs, self.selector, lambda *_: None, self.lost, MOST)
 
     def lost(self, untold: Iterable[Any]) -> None:
         self.untold = list(untold)
