@@ -25,8 +25,11 @@ Heard = Callable[[Message | None], object]
 AGAIN = 1.0
 """Seconds between two attempts to reach a carrier that is a service of its own."""
 
-LONGEST_QUEUE = 1000
-"""Requests that wait for a carrier that does not listen. It is broken then."""
+LONGEST_QUEUE = 1 << 20
+"""
+Requests that wait for a carrier that does not listen. It is broken then. So many sessions there may
+be, and a reload may end all of them at once.
+"""
 
 
 class CarrierError(Exception):

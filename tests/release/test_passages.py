@@ -8,6 +8,7 @@ from errno import EADDRINUSE
 from random import Random
 from typing import Any
 
+from attrs import frozen
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -31,6 +32,16 @@ TOLD = Told(
     sent=(5, 6),
 )
 STOPPED = Verdict(Outcome.CLOSED, "stopped")
+
+MANY = 16_384
+"""As many sessions as the kernel has without a setting."""
+
+
+@frozen
+class Numbered:
+    """A session that the carrier knows by a number."""
+
+    index: int
 
 
 class Reactor(Clock):
@@ -218,6 +229,16 @@ class PassageTests(SynchronousTestCase):
         self.carrier.setblocking(False)
         self.assertRaises(BlockingIOError, self.heard)
         self.assertEqual(passage.released, Released("user space", "too much data"))
+
+    def test_many_end(self) -> None:
+        """A reload ends all sessions at once, faster than the carrier hears of it: each ends."""
+        carriers = tuple(self.reactor.readers)
+        for index in range(MANY):
+            self.passages.kill(Numbered(index))
+        for index in range(MANY):
+            self.assertEqual(self.heard(), {"ask": "kill", "index": index})
+            for each in carriers:
+                each.doWrite()
 
     def test_half_closed(self) -> None:
         """A session of which one side has ended is not asked for."""
