@@ -276,6 +276,15 @@ class ReleaseTests(ReleaseCase):
         record = self.finish(ours, theirs, ours.getsockname())
         self.assertCarried(record, len(hello) + 1000, 1000)
 
+    def hear_until(self, last: bytes, ours: socket.socket) -> bytes:
+        """Read what ends so."""
+        heard = b""
+        while not heard.endswith(last):
+            data = ours.recv(1000)
+            self.assertTrue(data, f"only {heard!r}")
+            heard += data
+        return heard
+
     def test_tunnels(self) -> None:
         """What follows an upgrade or CONNECT in HTTP is the kernel's, if no service inspects it."""
         for asked, answered in ((UPGRADE, UPGRADED), (CONNECT, CONNECTED)):
@@ -284,13 +293,9 @@ class ReleaseTests(ReleaseCase):
             ours.sendall(asked)
             theirs, _ = self.accept(listener)
             listener.close()
-            heard = b""
-            while not heard.endswith(b"\r\n\r\n"):
-                heard += theirs.recv(1000)
+            heard = self.hear_until(b"\r\n\r\n", theirs)
             theirs.sendall(answered + b"hello")
-            answer = b""
-            while not answer.endswith(b"hello"):
-                answer += ours.recv(1000)
+            answer = self.hear_until(b"hello", ours)
             self.until_released()
             self.talk(ours, theirs)
             record = self.finish(ours, theirs, ours.getsockname())
