@@ -43,6 +43,7 @@ class LifeCase(PackageCase):
     """An installed gateway, and a client that never stops asking."""
 
     def setUp(self) -> None:
+        """Install it, with a service that is asked all the time from now on."""
         super().setUp()
         self.container.install(package().name)
         self.services = self.container.path("/etc/tproxygw/services")
@@ -51,6 +52,14 @@ class LifeCase(PackageCase):
         self.probes = Probes(self.between.client, self.between.server).__enter__()
         self.addCleanup(self.probes.stop)
         self.assertInspected()
+
+    def watch_closely(self) -> None:
+        """From now on systemd does not wait for long until it takes the gateway for hung."""
+        folder = self.container.path("/etc/systemd/system/tproxygw.service.d")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "quick.conf").write_text("[Service]\nWatchdogSec=3\n")
+        self.container.run("systemctl", "daemon-reload")
+        self.container.run("systemctl", "restart", "tproxygw")
 
     def assertInspected(self, seconds: float = 40) -> None:
         """Probes that begin from now on are inspected, or will be."""
@@ -182,11 +191,7 @@ class LifeTests(LifeCase):
 
     def test_hang(self) -> None:
         """A gateway that does nothing any more is found out, and started again."""
-        folder = self.container.path("/etc/systemd/system/tproxygw.service.d")
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "quick.conf").write_text("[Service]\nWatchdogSec=3\n")
-        self.container.run("systemctl", "daemon-reload")
-        self.container.run("systemctl", "restart", "tproxygw")
+        self.watch_closely()
         before = self.main()
         self.container.run("kill", "-STOP", before)
         self.until(lambda: self.main() not in ("0", before))

@@ -174,6 +174,7 @@ class PackageCase(SynchronousTestCase):
     """A container between client and server, with nothing installed."""
 
     def setUp(self) -> None:
+        """Boot it between the two."""
         self.folder = Path(self.mktemp()).absolute()
         self.between = Network(f"tproxygw-deb-{os.getpid()}-")
         self.addCleanup(self.between.remove)

@@ -108,11 +108,7 @@ class WorkersTests(UnitCase):
 
     def test_hang(self) -> None:
         """A supervisor that does nothing any more is found out, and all is started again."""
-        folder = self.container.path("/etc/systemd/system/tproxygw.service.d")
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "quick.conf").write_text("[Service]\nWatchdogSec=3\n")
-        self.container.run("systemctl", "daemon-reload")
-        self.container.run("systemctl", "restart", "tproxygw")
+        self.watch_closely()
         before, former = self.main(), self.workers()
         self.container.run("kill", "-STOP", before)
         self.until(lambda: self.main() not in ("0", before))

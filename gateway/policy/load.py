@@ -80,6 +80,7 @@ class _Loader:
         self.files = Files(directory, self.problems)
 
     def load(self) -> Policy:
+        """See L{load}."""
         listed(self.directory, str(self.directory))
         paths = service_files(self.directory)
         said = self._read(GATEWAY)

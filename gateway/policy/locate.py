@@ -81,6 +81,7 @@ class _Scanner:
         """The index of the last table of each array of tables."""
 
     def document(self) -> None:
+        """Note where each key stands, of the whole document."""
         table: Path = ()
         self._skip()
         while self.at < len(self.text):

@@ -64,6 +64,7 @@ def _text(
     """RFC 1091, RFC 1079, RFC 1096: SEND, or IS and a text."""
 
     def read(content: bytes, allowed: Allowed) -> Iterator[tuple[str, str]]:
+        """What it tells; C{Denied}: that is none, or not allowed."""
         if content == bytes((_SEND,)):
             return
         if content[:1] != bytes((_IS,)):
