@@ -9,7 +9,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.parts import LONG, Outcome, names, outcome, outcomes, part, told
+from tests.parts import FEW, LONG, TIMES, Outcome, again, names, outcome, outcomes, part, told
 
 HERE = Path(__file__).resolve().parent
 NOTHING = (0.0, 0.0)
@@ -79,7 +79,7 @@ class RunTests(SynchronousTestCase):
         """Modules whose one test has the given body."""
         for number, body in enumerate(bodies):
             Path(f"test_part{number}.py").write_text(
-                "import time, unittest\n\nclass Tests(unittest.TestCase):\n"
+                "import os, time, unittest\n\nclass Tests(unittest.TestCase):\n"
                 f"    def test_it(self) -> None:\n        {body}\n"
             )
         parts = [f"test_part{number}" for number in range(len(bodies))]
@@ -100,3 +100,40 @@ class RunTests(SynchronousTestCase):
         self.assertEqual(ended["test_part0"].counts, Counter(errors=1))
         self.assertIn("did not run to its end", ended["test_part0"].printed)
         self.assertLess(time.monotonic() - began, 50)
+
+    def run_again(self, *bodies: str) -> tuple[list[str], Counter[str]]:
+        """The tests that failed beside others and pass alone, and the sum then."""
+        ended = list(self.run_parts(*bodies).values())
+        alone = again(ended, [], 60)
+        return alone, +sum((one.counts for one in ended), Counter[str]())
+
+    def test_again(self) -> None:
+        """A test that failed and then passes alone, each time, has passed, and is named."""
+        alone, counts = self.run_again(unlucky(1), "pass")
+        self.assertEqual(alone, ["test_part0.Tests.test_it"])
+        self.assertEqual(counts, Counter(successes=2))
+        self.assertEqual(Path("test_part0.py.runs").read_text(), "x" * (1 + TIMES))
+
+    def test_fails_again(self) -> None:
+        """A test that fails once more of several times, or always, has failed."""
+        alone, counts = self.run_again(unlucky(1, 3), "self.assertEqual(1, 2)", "1 / 0")
+        self.assertEqual(alone, [])
+        self.assertEqual(counts, Counter(failures=2, errors=1))
+
+    def test_many(self) -> None:
+        """Where many fail it is no luck: none is run again."""
+        alone, counts = self.run_again(*(unlucky(1) for _ in range(FEW + 1)))
+        self.assertEqual((alone, counts), ([], Counter(failures=FEW + 1)))
+
+    def test_no_end(self) -> None:
+        """Where a part did not run to its end, nothing is run again: who failed is not known."""
+        alone, counts = self.run_again("os._exit(3)", unlucky(1))
+        self.assertEqual((alone, counts), ([], Counter(failures=1, errors=1)))
+
+
+def unlucky(*runs: int) -> str:
+    """A test that fails the first time, the third time: whichever of its runs are given."""
+    return (
+        "open(__file__ + '.runs', 'a').write('x'); "
+        f"self.assertNotIn(os.path.getsize(__file__ + '.runs'), {runs})"
+    )
